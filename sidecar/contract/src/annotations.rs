@@ -1,0 +1,152 @@
+//! What a pod's author writes.
+
+use std::collections::BTreeMap;
+
+use crate::{Key, Mistake, Overrides, Rejected, did_you_mean};
+
+/// Every annotation of ours begins with this.
+pub const PREFIX: &str = "prom-remotewrite/";
+/// Opts a pod in (`"true"`) or out (`"false"`).
+pub const INJECT: &str = "prom-remotewrite/inject";
+/// Names the profile whose settings are the defaults.
+pub const PROFILE: &str = "prom-remotewrite/profile";
+/// Written by the webhook: version and hash of the effective settings.
+pub const INJECTED: &str = "prom-remotewrite/injected";
+/// The profile of a pod that names none.
+pub const DEFAULT_PROFILE: &str = "default";
+
+/// A pod's annotations of ours, understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// Whether the pod asks for a sidecar; `None` where it says nothing.
+    pub inject: Option<bool>,
+    /// The profile, if one is named.
+    pub profile: Option<String>,
+    /// What the webhook wrote, if it has been here.
+    pub injected: Option<String>,
+    /// The settings that the pod gives itself.
+    pub overrides: Overrides,
+}
+
+/// Reads a pod's annotations; those without our prefix are not looked at.
+///
+/// An annotation under our prefix that does not exist is a mistake like any
+/// other: a setting that is silently left out is found when data is missing.
+pub fn parse<'a>(
+    annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Annotations, Vec<Mistake>> {
+    let ours: BTreeMap<&str, &str> =
+        annotations.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    let mut parsed = Annotations::default();
+    let mut mistakes = Vec::new();
+    for (name, value) in ours {
+        if let Err(mistake) = parse_one(&mut parsed, name, value.trim()) {
+            mistakes.push(mistake);
+        }
+    }
+    if mistakes.is_empty() { Ok(parsed) } else { Err(mistakes) }
+}
+
+/// The key that an annotation's full name stands for.
+pub fn key(name: &str) -> Option<Key> {
+    let short = name.strip_prefix(PREFIX)?;
+    Key::ALL.iter().copied().find(|key| key.annotation() == short)
+}
+
+fn parse_one(parsed: &mut Annotations, name: &str, value: &str) -> Result<(), Mistake> {
+    match name {
+        INJECT => parsed.inject = Some(parse_inject(value).map_err(|error| error.at(name, value))?),
+        PROFILE if value.is_empty() => {
+            return Err(Rejected::expected("the name of a profile").at(name, value));
+        }
+        PROFILE => parsed.profile = Some(value.to_owned()),
+        INJECTED => parsed.injected = Some(value.to_owned()),
+        _ => match key(name) {
+            Some(key) => parsed
+                .overrides
+                .set(key, value)
+                .map_err(|error| error.at(name, key.shown(value)))?,
+            None => return Err(unknown(name, value)),
+        },
+    }
+    Ok(())
+}
+
+/// Kubernetes wants annotations quoted, so nothing but the two words is a
+/// boolean here: `yes`, `on` and `1` would each be somebody's guess.
+fn parse_inject(value: &str) -> Result<bool, Rejected> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Rejected::one_of(value, &["true", "false"])),
+    }
+}
+
+fn unknown(name: &str, value: &str) -> Mistake {
+    let short = name.strip_prefix(PREFIX).unwrap_or(name);
+    let known = || Key::ALL.iter().map(|key| key.annotation()).chain(["inject", "profile"]);
+    let suggestion = did_you_mean(short, known()).map(|name| format!("{PREFIX}{name}"));
+    let expected = if suggestion.is_some() {
+        "an annotation that exists".to_owned()
+    } else {
+        let names: Vec<&str> = known().collect();
+        format!("an annotation that exists: one of {}", names.join(", "))
+    };
+    // What an unknown annotation holds may be a secret: its value is not shown.
+    let shown = if value.is_empty() { "" } else { "…" };
+    Mistake { name: name.to_owned(), value: Some(shown.to_owned()), expected, suggestion }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_of_others_are_not_looked_at() {
+        let parsed = parse([("example.com/x", "\u{0}"), ("prom-remotewrite.io/inject", "x")]);
+        assert_eq!(parsed, Ok(Annotations::default()));
+    }
+
+    #[test]
+    fn every_key_has_a_name_of_its_own_and_is_found_by_it() {
+        for key in Key::ALL {
+            assert_eq!(super::key(&format!("{PREFIX}{}", key.annotation())), Some(*key));
+            assert_eq!(key.annotation().replace('-', ""), key.profile().to_lowercase());
+        }
+    }
+
+    #[test]
+    fn all_mistakes_come_together_each_with_its_remedy() {
+        let mistakes = parse([
+            ("prom-remotewrite/inject", "ture"),
+            ("prom-remotewrite/clientid", "secret?"),
+            ("prom-remotewrite/identity-type", "userasigned"),
+            ("prom-remotewrite/listening-port", "80x"),
+            ("prom-remotewrite/cloud", "AzurePublic"),
+        ])
+        .unwrap_err();
+        let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"prom-remotewrite/clientid="…": expected an annotation that exists (did you mean "prom-remotewrite/client-id"?)"#,
+                r#"prom-remotewrite/identity-type="userasigned": expected one of userAssigned, systemAssigned, aadApplication, workloadIdentity (did you mean "userAssigned"?)"#,
+                r#"prom-remotewrite/inject="ture": expected one of true, false (did you mean "true"?)"#,
+                r#"prom-remotewrite/listening-port="80x": expected a port number from 1 to 65535"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pods_settings_go_before_its_profiles() {
+        let annotations =
+            parse([(INJECT, "true"), ("prom-remotewrite/cloud", "AzureChina")]).unwrap();
+        let mut profile = Overrides::default();
+        profile.set(Key::Cloud, "AzureGovernment").unwrap();
+        profile.set(Key::ListeningPort, "9000").unwrap();
+        let merged = annotations.overrides.or(&profile);
+        assert_eq!(merged.get(Key::Cloud).as_deref(), Some("AzureChina"));
+        assert_eq!(merged.get(Key::ListeningPort).as_deref(), Some("9000"));
+        assert!(!merged.has(Key::Image));
+    }
+}

@@ -1,0 +1,357 @@
+//! Azure's clouds, and the names by which Entra knows things.
+
+use std::{fmt, str::FromStr};
+
+use url::{Host, Url};
+
+use crate::Rejected;
+
+/// One of Azure's clouds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cloud {
+    /// The public cloud; Microsoft's image also calls it `Prod`.
+    #[default]
+    AzurePublic,
+    /// The cloud of the government of the United States.
+    AzureGovernment,
+    /// The cloud in China, run by 21Vianet.
+    AzureChina,
+    /// Any other: audience and authority must be given.
+    Custom,
+    /// Microsoft's own test environment, whose names are not public.
+    Int,
+}
+
+/// Every accepted spelling, in lower case and without `_` and `-`.
+const CLOUDS: [(&str, Cloud); 15] = [
+    ("azurepublic", Cloud::AzurePublic),
+    ("prod", Cloud::AzurePublic),
+    ("public", Cloud::AzurePublic),
+    ("azurepubliccloud", Cloud::AzurePublic),
+    ("azurecloud", Cloud::AzurePublic),
+    ("azuregovernment", Cloud::AzureGovernment),
+    ("azureusgovernment", Cloud::AzureGovernment),
+    ("azureusgovernmentcloud", Cloud::AzureGovernment),
+    ("usgovernment", Cloud::AzureGovernment),
+    ("azurechina", Cloud::AzureChina),
+    ("azurechinacloud", Cloud::AzureChina),
+    ("china", Cloud::AzureChina),
+    ("custom", Cloud::Custom),
+    ("azurecustom", Cloud::Custom),
+    ("int", Cloud::Int),
+];
+
+impl Cloud {
+    /// The cloud's name as this product writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AzurePublic => "AzurePublic",
+            Self::AzureGovernment => "AzureGovernment",
+            Self::AzureChina => "AzureChina",
+            Self::Custom => "Custom",
+            Self::Int => "INT",
+        }
+    }
+
+    /// The audience of an ingestion token, unless one is given; `None` where
+    /// one must be given. The double slash is meant: the resource is
+    /// `https://monitor.azure.com/`, with its slash.
+    ///
+    /// <https://github.com/prometheus/prometheus/blob/main/storage/remote/azuread/azuread.go>
+    pub fn audience(self) -> Option<Audience> {
+        let scope = match self {
+            Self::AzurePublic | Self::Int => "https://monitor.azure.com//.default",
+            Self::AzureGovernment => "https://monitor.azure.us//.default",
+            Self::AzureChina => "https://monitor.azure.cn//.default",
+            Self::Custom => return None,
+        };
+        Some(Audience(scope.to_owned()))
+    }
+
+    /// The authority that issues tokens, unless one is given; `None` where one
+    /// must be given (to an identity that asks it).
+    ///
+    /// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+    pub fn authority(self) -> Option<AuthorityHost> {
+        let host = match self {
+            Self::AzurePublic | Self::Int => "https://login.microsoftonline.com",
+            Self::AzureGovernment => "https://login.microsoftonline.us",
+            Self::AzureChina => "https://login.partner.microsoftonline.cn",
+            Self::Custom => return None,
+        };
+        Some(AuthorityHost(host.to_owned()))
+    }
+}
+
+impl FromStr for Cloud {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let key: String =
+            text.chars().filter(|c| !matches!(c, '_' | '-')).collect::<String>().to_lowercase();
+        CLOUDS.iter().find(|(name, _)| *name == key).map(|(_, cloud)| *cloud).ok_or_else(|| {
+            let names = ["AzurePublic", "AzureGovernment", "AzureChina", "Custom", "INT"];
+            Rejected::one_of(text, &names)
+        })
+    }
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The audience of a token, as the scope that is asked for: it ends in
+/// `/.default`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience(String);
+
+/// What turns a resource into a scope.
+const DEFAULT_SCOPE: &str = "/.default";
+
+impl Audience {
+    /// The scope, with `/.default`.
+    pub fn scope(&self) -> &str {
+        &self.0
+    }
+
+    /// The resource: the scope without `/.default`, as IMDS wants it and as a
+    /// token's `aud` claim names it.
+    pub fn resource(&self) -> &str {
+        self.0.strip_suffix(DEFAULT_SCOPE).unwrap_or(&self.0)
+    }
+}
+
+impl FromStr for Audience {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let resource = text.strip_suffix(DEFAULT_SCOPE).unwrap_or(text);
+        let known = ["https://", "api://"].iter().any(|scheme| {
+            resource.strip_prefix(scheme).is_some_and(|rest| !rest.trim_matches('/').is_empty())
+        });
+        let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if printable && (known || resource.parse::<ClientId>().is_ok()) {
+            Ok(Self(format!("{resource}{DEFAULT_SCOPE}")))
+        } else {
+            Err(Rejected::expected(
+                "a resource such as https://monitor.azure.com/, with or without /.default",
+            ))
+        }
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The host that issues tokens, reached over https only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorityHost(String);
+
+impl AuthorityHost {
+    /// Its base address, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AuthorityHost {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        match base_url(text) {
+            Some(url) if url.scheme() == "https" => Ok(Self(without_slash(&url))),
+            _ => Err(Rejected::expected(
+                "an https:// address such as https://login.microsoftonline.com",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for AuthorityHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where the instance metadata service answers, if not at its own address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataHost(Url);
+
+impl MetadataHost {
+    /// Its base address.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl FromStr for MetadataHost {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        base_url(text).map(Self).ok_or_else(|| {
+            Rejected::expected("an http:// or https:// address such as http://169.254.169.254")
+        })
+    }
+}
+
+impl fmt::Display for MetadataHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_slash(&self.0))
+    }
+}
+
+fn without_slash(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+/// An http or https address of a host alone: no user, path, query or fragment.
+fn base_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.path().trim_matches('/').is_empty()
+        && matches!(url.scheme(), "http" | "https")
+        && url.host().is_some_and(|host| host != Host::Domain(""));
+    plain.then_some(url)
+}
+
+/// The client id of a managed identity or an application: a GUID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// The GUID, as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let groups: Vec<&str> = text.split('-').collect();
+        let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+        let digits = groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
+        if digits && lengths == [8, 4, 4, 4, 12] {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Rejected::expected("a GUID such as 00001111-aaaa-2222-bbbb-3333cccc4444"))
+        }
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An Entra tenant: a GUID or one of its domain names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// The tenant, as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TenantId {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        if !text.is_empty() && text.bytes().all(allowed) && !text.starts_with('.') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Rejected::expected(
+                "a tenant's GUID or domain such as 00001111-aaaa-2222-bbbb-3333cccc4444 or contoso.onmicrosoft.com",
+            ))
+        }
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_spelling_of_a_cloud() {
+        for (text, cloud) in [
+            ("AZUREPUBLIC", Cloud::AzurePublic),
+            ("AZURE_PUBLIC", Cloud::AzurePublic),
+            ("Prod", Cloud::AzurePublic),
+            ("AZUREGOVERNMENT", Cloud::AzureGovernment),
+            ("AZURE_GOVERNMENT", Cloud::AzureGovernment),
+            ("AzureChina", Cloud::AzureChina),
+            ("azure-china", Cloud::AzureChina),
+            ("AZURE_CUSTOM", Cloud::Custom),
+            ("INT", Cloud::Int),
+        ] {
+            assert_eq!(text.parse(), Ok(cloud), "{text}");
+        }
+        let rejected = "AzureGovermnent".parse::<Cloud>().unwrap_err();
+        assert_eq!(rejected.suggestion.as_deref(), Some("AzureGovernment"));
+    }
+
+    #[test]
+    fn an_audience_gets_its_scope_once() {
+        for (text, scope) in [
+            ("https://monitor.azure.us/", "https://monitor.azure.us//.default"),
+            ("https://monitor.azure.us//.default", "https://monitor.azure.us//.default"),
+            ("https://monitor.azure.com", "https://monitor.azure.com/.default"),
+            ("api://00001111-aaaa", "api://00001111-aaaa/.default"),
+        ] {
+            let audience: Audience = text.parse().unwrap();
+            assert_eq!(audience.scope(), scope);
+        }
+        for bad in ["", "monitor", "https://", "https:///.default", "https://a b"] {
+            assert!(bad.parse::<Audience>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_https_and_bare() {
+        for bad in [
+            "http://login.example",
+            "login.example",
+            "https://user:pw@login.example",
+            "https://login.example/tenant",
+            "https://login.example/?a=b",
+            "https://",
+        ] {
+            assert!(bad.parse::<AuthorityHost>().is_err(), "{bad:?}");
+        }
+        let host: AuthorityHost = "https://login.example/".parse().unwrap();
+        assert_eq!(host.to_string(), "https://login.example");
+        assert!("http://127.0.0.1:40342".parse::<MetadataHost>().is_ok());
+    }
+
+    #[test]
+    fn client_ids_are_guids() {
+        assert!("00001111-aaaa-2222-bbbb-3333cccc4444".parse::<ClientId>().is_ok());
+        for bad in [
+            "",
+            "<AZURE-CLIENT-ID>",
+            "00001111aaaa2222bbbb3333cccc4444",
+            "g0001111-aaaa-2222-bbbb-3333cccc4444",
+        ] {
+            assert!(bad.parse::<ClientId>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The one parser of ingestion URLs.
+
+use std::{fmt, str::FromStr};
+
+use url::{Host, Url};
+
+use crate::Rejected;
+
+/// Where samples go: the metrics ingestion endpoint of a data collection
+/// endpoint, with the data collection rule in its path.
+///
+/// <https://learn.microsoft.com/azure/azure-monitor/containers/prometheus-remote-write>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestionUrl(Url);
+
+/// What the host of every public ingestion endpoint has in its name; without
+/// it, it is the endpoint for logs.
+const METRICS_LABEL: &str = ".metrics.";
+/// Ends of the hosts that Azure Monitor ingests at.
+const AZURE_SUFFIXES: [&str; 3] =
+    [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];
+
+impl IngestionUrl {
+    /// The whole URL.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The host, in lower case and without brackets or a trailing dot.
+    pub fn host(&self) -> String {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// The port, given or by scheme.
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(443)
+    }
+
+    /// Whether TLS is spoken. Plain http is possible towards loopback alone.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// Whether the host is `suffix` (which begins with a dot) or lies below it.
+    pub fn is_below(&self, suffix: &str) -> bool {
+        let host = self.host();
+        let suffix = suffix.to_lowercase();
+        host.ends_with(&suffix) || suffix.strip_prefix('.') == Some(&host)
+    }
+
+    /// What looks wrong with it, though it might be meant: one sentence each.
+    pub fn doubts(&self) -> Vec<String> {
+        let host = self.host();
+        let mut doubts = Vec::new();
+        let azure = AZURE_SUFFIXES.iter().any(|suffix| self.is_below(suffix));
+        if azure && !host.contains(METRICS_LABEL) {
+            doubts.push(format!(
+                "the ingestion host {host} has no \".metrics.\" in it: this is the endpoint for logs; copy \"Metrics ingestion\" from the data collection endpoint's overview"
+            ));
+        }
+        let segments: Vec<&str> = self.0.path().split('/').skip(1).collect();
+        let shape_is_known = matches!(
+            segments.as_slice(),
+            [rules, _, streams, _, "api", "v1", "write"]
+                if rules.eq_ignore_ascii_case("dataCollectionRules")
+                    && streams.eq_ignore_ascii_case("streams")
+        );
+        if !shape_is_known {
+            doubts.push(format!(
+                "the ingestion path {} is not /dataCollectionRules/DCR-IMMUTABLE-ID/streams/Microsoft-PrometheusMetrics/api/v1/write: Azure answers 404 to any other",
+                self.0.path()
+            ));
+        }
+        if !self.0.query_pairs().any(|(name, _)| name == "api-version") {
+            doubts.push("the ingestion URL has no ?api-version=2023-04-24".to_owned());
+        }
+        doubts
+    }
+}
+
+impl FromStr for IngestionUrl {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let expected = || {
+            Rejected::expected(
+                "https://DCE.REGION.metrics.ingest.monitor.azure.com/dataCollectionRules/DCR-IMMUTABLE-ID/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24",
+            )
+        };
+        if text.contains(['<', '>']) || text.chars().any(char::is_whitespace) {
+            return Err(expected());
+        }
+        let url = Url::parse(text).map_err(|_| expected())?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Rejected::expected("a URL without user and password: a token is added"));
+        }
+        if url.fragment().is_some() || url.host().is_none() {
+            return Err(expected());
+        }
+        match url.scheme() {
+            "https" => Ok(Self(url)),
+            "http" if is_loopback(&url) => Ok(Self(url)),
+            "http" => {
+                Err(Rejected::expected("https://: plain http would show the token to the network"))
+            }
+            _ => Err(expected()),
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A URL's text without a user's name and password, for a message about it.
+pub(crate) fn without_credentials(text: &str) -> String {
+    match (text.split_once("//"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}//…@{rest}"),
+        _ => text.to_owned(),
+    }
+}
+
+impl fmt::Display for IngestionUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+
+    #[test]
+    fn a_documented_url_raises_no_doubt() {
+        let url: IngestionUrl = GOOD.parse().unwrap();
+        assert_eq!(url.doubts(), Vec::<String>::new());
+        assert_eq!(url.to_string(), GOOD);
+        assert!(url.is_below(".ingest.monitor.azure.com"));
+        assert!(!url.is_below(".monitor.azure.us"));
+    }
+
+    #[test]
+    fn the_host_decides_not_the_text() {
+        for foreign in [
+            "https://evil.example/.ingest.monitor.azure.com",
+            "https://evil.example?.ingest.monitor.azure.com",
+            "https://xingest.monitor.azure.com/",
+            "https://ingest.monitor.azure.com.evil.example/",
+        ] {
+            let url: IngestionUrl = foreign.parse().unwrap();
+            assert!(!url.is_below(".ingest.monitor.azure.com"), "{foreign}");
+        }
+        let trailing: IngestionUrl = "https://a.INGEST.monitor.azure.com./x".parse().unwrap();
+        assert!(trailing.is_below(".ingest.monitor.azure.com"));
+    }
+
+    #[test]
+    fn doubts_name_the_usual_slips() {
+        let url: IngestionUrl = GOOD.replace(".metrics", "").parse().unwrap();
+        assert!(url.doubts().iter().any(|doubt| doubt.contains("endpoint for logs")));
+        let url: IngestionUrl =
+            "https://dce.westeurope-1.metrics.ingest.monitor.azure.com".parse().unwrap();
+        assert_eq!(url.doubts().len(), 2);
+    }
+
+    #[test]
+    fn what_would_show_the_token_is_refused() {
+        for bad in [
+            "",
+            "dce.metrics.ingest.monitor.azure.com",
+            "http://dce.metrics.ingest.monitor.azure.com/",
+            "https://user:pw@host/",
+            "https://<Metrics-Ingestion-URL>/x",
+            "ftp://localhost/",
+            "https://host/#fragment",
+            "http://localhost.evil.example/",
+        ] {
+            assert!(bad.parse::<IngestionUrl>().is_err(), "{bad:?}");
+        }
+        for loopback in ["http://localhost:1/x", "http://127.0.0.1:1/x", "http://[::1]:1/x"] {
+            assert!(loopback.parse::<IngestionUrl>().is_ok(), "{loopback}");
+        }
+    }
+
+    #[test]
+    fn a_message_never_shows_a_password() {
+        assert_eq!(without_credentials("https://user:pw@host/x"), "https://…@host/x");
+        assert_eq!(without_credentials("https://host/x"), "https://host/x");
+    }
+}

@@ -1,0 +1,274 @@
+//! Values of a pod's specification that an annotation or a profile may set.
+
+use std::{fmt, str::FromStr};
+
+use crate::{Rejected, names, options::words};
+
+words! {
+    /// As which kind of container the sidecar is injected.
+    SidecarMode {
+        /// As the webhook's configuration says.
+        Auto = "auto",
+        /// An init container that goes on running (`restartPolicy: Always`):
+        /// it starts before Prometheus and ends after it.
+        Native = "native",
+        /// An ordinary container.
+        Container = "container",
+    }
+}
+
+/// When the kubelet pulls the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImagePullPolicy {
+    /// At every start.
+    Always,
+    /// When it is not on the node.
+    IfNotPresent,
+    /// Never.
+    Never,
+}
+
+impl ImagePullPolicy {
+    /// As Kubernetes writes it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
+
+impl FromStr for ImagePullPolicy {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let all = [Self::Always, Self::IfNotPresent, Self::Never];
+        all.into_iter()
+            .find(|policy| policy.word().eq_ignore_ascii_case(text))
+            .ok_or_else(|| Rejected::one_of(text, &all.map(Self::word)))
+    }
+}
+
+impl fmt::Display for ImagePullPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A text that kept to a rule when it was parsed.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $expected:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text, as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Rejected;
+
+            fn from_str(text: &str) -> Result<Self, Rejected> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) { Ok(Self(text.to_owned())) } else { Err(Rejected::expected($expected)) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// The name of a Secret, `ConfigMap` or `SecretProviderClass`: a DNS subdomain.
+    ///
+    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+    ObjectName,
+    is_dns_subdomain,
+    "an object's name: lower-case letters, digits, - and ., at most 253"
+);
+
+checked_text!(
+    /// The certificate's file below the mount path: the object's name or alias
+    /// in the `SecretProviderClass`, or the key in the Secret.
+    CertificateName,
+    |text| text.len() <= 253 && text.split('/').all(is_file_name),
+    "the certificate's file name as the SecretProviderClass or Secret has it: letters, digits, -, _ and ."
+);
+
+checked_text!(
+    /// Where a volume is mounted: an absolute path.
+    MountPath,
+    is_mount_path,
+    "an absolute path such as /mnt/secrets-store, without . and .. and :"
+);
+
+checked_text!(
+    /// A container image.
+    Image,
+    |text| text.len() <= 512
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/:@+".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric()),
+    "an image such as ghcr.io/example/prom-remotewrite:1.0.0"
+);
+
+fn is_dns_subdomain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        label.starts_with(alphanumeric)
+            && label.ends_with(alphanumeric)
+            && label.chars().all(|c| alphanumeric(c) || c == '-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+fn is_file_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !matches!(text, "" | "." | "..") && text.bytes().all(allowed)
+}
+
+fn is_mount_path(text: &str) -> bool {
+    let segments = text.strip_prefix('/').unwrap_or("").trim_end_matches('/');
+    text.len() <= 253
+        && segments.split('/').all(is_file_name)
+        && text.trim_end_matches('/') != names::API_TOKEN_MOUNT_PATH
+}
+
+/// An amount of CPU or memory, as Kubernetes writes it.
+///
+/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    text: String,
+    thousandths: u128,
+}
+
+/// Suffixes with their factor in thousandths.
+const SUFFIXES: [(&str, u128); 15] = [
+    ("Ki", 1000 << 10),
+    ("Mi", 1000 << 20),
+    ("Gi", 1000 << 30),
+    ("Ti", 1000 << 40),
+    ("Pi", 1000 << 50),
+    ("Ei", 1000 << 60),
+    ("m", 1),
+    ("k", 1_000_000),
+    ("M", 1_000_000_000),
+    ("G", 1_000_000_000_000),
+    ("T", 1_000_000_000_000_000),
+    ("P", 1_000_000_000_000_000_000),
+    ("E", 1_000_000_000_000_000_000_000),
+    ("e3", 1_000_000),
+    ("", 1000),
+];
+
+impl Quantity {
+    /// The text, as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The amount in thousandths, rounded down, for comparing a request with
+    /// its limit.
+    pub const fn thousandths(&self) -> u128 {
+        self.thousandths
+    }
+}
+
+impl FromStr for Quantity {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let rejected = || Rejected::expected("a quantity above 0 such as 10m, 0.5, 64Mi or 1Gi");
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, suffix) = text.split_at(end);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        // Kubernetes keeps at most nine digits, and so many are always exact here.
+        if whole.len() > 12 || fraction.len() > 9 || fraction.contains('.') {
+            return Err(rejected());
+        }
+        let scaled: u128 = format!("0{whole}{fraction}").parse().map_err(|_| rejected())?;
+        let factor = SUFFIXES
+            .iter()
+            .find(|(name, _)| *name == suffix)
+            .map(|(_, factor)| *factor)
+            .ok_or_else(rejected)?;
+        let places = u32::try_from(fraction.len()).map_err(|_| rejected())?;
+        let thousandths = scaled.checked_mul(factor).ok_or_else(rejected)? / 10_u128.pow(places);
+        if number.is_empty() || thousandths == 0 {
+            return Err(rejected());
+        }
+        Ok(Self { text: text.to_owned(), thousandths })
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: FromStr>(good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(text.parse::<T>().is_ok(), "{text:?}");
+        }
+        for text in bad {
+            assert!(text.parse::<T>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_paths() {
+        check::<ObjectName>(
+            &["azure-kvname-system-msi", "a", "a.b-c.d0"],
+            &["", "A", "-a", "a-", "a..b", "a_b", &"a".repeat(254)],
+        );
+        check::<CertificateName>(
+            &["prom-cert", "tls.pfx", "alias/0"],
+            &["", "..", "../x", "/x", "a//b", "a b", "a:b"],
+        );
+        check::<MountPath>(
+            &["/mnt/secrets-store", "/a/", "/a.b"],
+            &[
+                "",
+                "/",
+                "a",
+                "/a/../b",
+                "/a:b",
+                "//a",
+                "/var/run/secrets/kubernetes.io/serviceaccount",
+            ],
+        );
+        check::<Image>(
+            &["a", "ghcr.io/x/y:1.0.0", "localhost:5000/x@sha256:00ff"],
+            &["", "x y", ":x", "x:", "<IMAGE>", "a\nb"],
+        );
+        check::<ImagePullPolicy>(&["Always", "ifnotpresent"], &["", "Sometimes"]);
+        check::<SidecarMode>(&["auto", "native", "container", "Native"], &["", "init"]);
+    }
+
+    #[test]
+    fn quantities_compare() {
+        check::<Quantity>(
+            &["10m", "0.5", "1", "64Mi", ".5", "1e3"],
+            &["", "0", "0Mi", "-1", "1 Mi", "1mi", "1.2.3", "Mi", "1e400", "99999999999999999999"],
+        );
+        let thousandths = |text: &str| text.parse::<Quantity>().unwrap().thousandths();
+        assert_eq!(thousandths("0.5"), thousandths("500m"));
+        assert_eq!(thousandths("1Ki"), thousandths("1024"));
+        assert!(thousandths("128Mi") < thousandths("1Gi"));
+    }
+}

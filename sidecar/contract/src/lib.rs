@@ -1,0 +1,54 @@
+//! What the webhook and the sidecar must agree on.
+//!
+//! The webhook writes a container into a pod; the sidecar is what then runs
+//! in it. Everything that crosses from one to the other has its name, its
+//! encoding and its decoding here, once, so that the two cannot drift apart.
+//! The sidecar, as the reader, owns the language: that is why this crate lies
+//! in its folder.
+//!
+//! In reading order:
+//!
+//! * [`names`]: container, port, paths, volumes, variables;
+//! * [`Settings`]: a sidecar's configuration. [`Settings::to_env`] is what the
+//!   webhook writes, [`Settings::from_env`] what the sidecar reads;
+//! * [`annotations`]: what a pod's author writes, and the [`Overrides`] that
+//!   it parses into;
+//! * [`Identity`], [`Cloud`], [`IngestionUrl`], …: the values;
+//! * [`Mistake`]: how a bad value is reported, wherever it was found.
+//!
+//! # Invariants
+//!
+//! * Nothing here touches the environment, a file, the clock or a socket.
+//! * A value that parsed is valid; nobody checks it again.
+//! * All mistakes are reported together, each with its name, its value and
+//!   what is accepted; no secret is ever part of one.
+//! * Of other crates, only `url` is used, so that the webhook does not compile
+//!   an HTTP client to learn a port.
+
+pub mod annotations;
+mod azure;
+mod identity;
+mod ingestion;
+mod kubernetes;
+mod measures;
+mod mistake;
+pub mod names;
+mod options;
+mod overrides;
+mod proxy;
+mod settings;
+mod suggest;
+
+pub use azure::{Audience, AuthorityHost, ClientId, Cloud, MetadataHost, TenantId};
+pub use identity::{Certificate, Identity, IdentityType};
+pub use ingestion::IngestionUrl;
+pub use kubernetes::{
+    CertificateName, Image, ImagePullPolicy, MountPath, ObjectName, Quantity, SidecarMode,
+};
+pub use measures::{ByteSize, Port, format_duration, parse_duration};
+pub use mistake::{Mistake, Rejected, report};
+pub use options::{AcceptFrom, Limits, LogFormat, LogLevel, ResponseMode, parse_bool};
+pub use overrides::{Key, Overrides};
+pub use proxy::Proxy;
+pub use settings::Settings;
+pub use suggest::did_you_mean;

@@ -1,0 +1,89 @@
+//! How a bad value is reported.
+
+use std::fmt;
+
+/// A value that could not be accepted, by somebody who does not know its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// What would be accepted, as the rest of a sentence "expected …".
+    pub expected: String,
+    /// The closest accepted value, if one is close.
+    pub suggestion: Option<String>,
+}
+
+impl Rejected {
+    /// A rejection with what is accepted instead.
+    pub fn expected(what: impl Into<String>) -> Self {
+        Self { expected: what.into(), suggestion: None }
+    }
+
+    /// A rejection of a word that is not one of `accepted`.
+    pub fn one_of(value: &str, accepted: &[&str]) -> Self {
+        Self {
+            expected: format!("one of {}", accepted.join(", ")),
+            suggestion: crate::did_you_mean(value, accepted.iter().copied()),
+        }
+    }
+
+    /// The mistake that this is at `name`, which had `value`.
+    pub fn at(self, name: impl Into<String>, value: impl Into<String>) -> Mistake {
+        Mistake {
+            name: name.into(),
+            value: Some(value.into()),
+            expected: self.expected,
+            suggestion: self.suggestion,
+        }
+    }
+}
+
+/// One mistake in a configuration: which name, what it says, what is accepted.
+///
+/// Its text is one line and never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable, annotation or key.
+    pub name: String,
+    /// What it says; `None` where it is missing.
+    pub value: Option<String>,
+    /// What would be accepted, as the rest of a sentence "expected …".
+    pub expected: String,
+    /// The closest accepted value, if one is close.
+    pub suggestion: Option<String>,
+}
+
+impl Mistake {
+    /// A required name that is missing.
+    pub fn missing(name: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { name: name.into(), value: None, expected: expected.into(), suggestion: None }
+    }
+}
+
+/// A longer value is cut: the text must fit in a Kubernetes event (1024 bytes)
+/// together with others.
+const MAX_VALUE_CHARS: usize = 120;
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            None => write!(f, "{} is missing: expected {}", self.name, self.expected)?,
+            Some(value) => {
+                let shown: String = value.chars().take(MAX_VALUE_CHARS).collect();
+                let cut = if shown.len() < value.len() { "…" } else { "" };
+                write!(f, "{}={shown:?}{cut}: expected {}", self.name, self.expected)?;
+            }
+        }
+        if let Some(suggestion) = &self.suggestion {
+            write!(f, " (did you mean {suggestion:?}?)")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// All mistakes as one text: `1 mistake: …` or `3 mistakes: …; …; …`.
+pub fn report(mistakes: &[Mistake]) -> String {
+    let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let noun = if texts.len() == 1 { "mistake" } else { "mistakes" };
+    format!("{} {noun}: {}", texts.len(), texts.join("; "))
+}

@@ -1,0 +1,148 @@
+//! Switches and limits of the sidecar.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use crate::{ByteSize, Rejected};
+
+/// Reads a boolean as people write it in an environment.
+pub fn parse_bool(text: &str) -> Result<bool, Rejected> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Rejected::one_of(text, &["true", "false"])),
+    }
+}
+
+/// A closed set of words: an enum, its words, and the ways between them.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// Every accepted word.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The word for it.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Rejected;
+
+            fn from_str(text: &str) -> Result<Self, Rejected> {
+                match text.to_ascii_lowercase().as_str() {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(Rejected::one_of(text, Self::WORDS)),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// Who may write.
+    AcceptFrom {
+        /// Connections both ends of which are loopback addresses: the pod itself.
+        Loopback = "loopback",
+        /// Anybody who reaches the port.
+        Any = "any",
+    }
+}
+
+words! {
+    /// What Prometheus is told when Azure refuses.
+    ResponseMode {
+        /// What time or an operator can mend is answered so that Prometheus
+        /// tries again; only what can never succeed is final.
+        Protective = "protective",
+        /// As received.
+        Transparent = "transparent",
+    }
+}
+
+words! {
+    /// How much is logged.
+    LogLevel {
+        /// What is wrong now.
+        Error = "error",
+        /// What will be wrong.
+        Warn = "warn",
+        /// What an operator wants to know.
+        Info = "info",
+        /// What a developer wants to know.
+        Debug = "debug",
+        /// Everything but secrets.
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// How it is logged.
+    LogFormat {
+        /// `key=value`, as Prometheus and Microsoft's image log.
+        Logfmt = "logfmt",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+/// Bounds on memory and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes of all requests under way; past it, a request is told to come
+    /// again (503).
+    pub max_in_flight: ByteSize,
+    /// Open connections.
+    pub max_connections: u32,
+    /// One request's body; a larger one is refused for good (413).
+    pub max_request: ByteSize,
+    /// What one request claims to decompress to; likewise.
+    pub max_decompressed: ByteSize,
+    /// How long a client may take for a request's head.
+    pub header_timeout: Duration,
+    /// How long a connection may be idle.
+    pub idle_timeout: Duration,
+    /// From a request's first byte to its answer.
+    pub upstream_timeout: Duration,
+    /// From SIGTERM to the end, at the latest.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // 32 of the largest requests that Azure takes (1 MiB), and half of
+            // the smallest memory limit that charts give such a sidecar (64 Mi).
+            max_in_flight: ByteSize::mebibytes(32),
+            // Prometheus opens at most as many as it has shards: 50 by default,
+            // 200 at the most that is recommended.
+            max_connections: 1024,
+            // Far above what Prometheus sends (2,000 samples: about 100 KiB),
+            // so that a 413 of Azure's can be answered by splitting.
+            max_request: ByteSize::mebibytes(16),
+            // Prometheus' own receiver stops at 32 MiB (CVE-2026-42154).
+            max_decompressed: ByteSize::mebibytes(64),
+            // A local client writes its head at once.
+            header_timeout: Duration::from_secs(10),
+            // Above Prometheus' own 5 min, so that it closes first and no POST
+            // races with a close.
+            idle_timeout: Duration::from_mins(6),
+            // Below Prometheus' remote_timeout of 30 s, so that it hears our
+            // answer and not its own timeout.
+            upstream_timeout: Duration::from_secs(25),
+            // Prometheus flushes for up to a minute after its SIGTERM.
+            shutdown_timeout: Duration::from_secs(90),
+        }
+    }
+}

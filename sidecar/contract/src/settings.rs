@@ -1,0 +1,198 @@
+//! A sidecar's configuration: the encoding that the webhook writes, and beside
+//! it ([`reader`]) the decoding that the sidecar reads.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    AcceptFrom, Audience, AuthorityHost, Cloud, Identity, IngestionUrl, Limits, LogFormat,
+    LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, format_duration, names::env,
+};
+
+/// Everything that a sidecar is told. None of it is a secret but a proxy's
+/// password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the samples go.
+    pub ingestion_url: IngestionUrl,
+    /// The port of the one listener.
+    pub listening_port: Port,
+    /// Who the sidecar is.
+    pub identity: Identity,
+    /// Which of Azure's clouds.
+    pub cloud: Cloud,
+    /// For whom tokens are asked: the cloud's audience unless another is given.
+    pub audience: Audience,
+    /// Who is asked for them: the cloud's authority unless another is given;
+    /// `None` in a custom cloud for an identity that asks none.
+    pub authority_host: Option<AuthorityHost>,
+    /// Replaces the instance metadata service's address.
+    pub metadata_host: Option<MetadataHost>,
+    /// The cluster's name, for logs and build info.
+    pub cluster: Option<String>,
+    /// Who may write.
+    pub accept_from: AcceptFrom,
+    /// What Prometheus is told when Azure refuses.
+    pub response_mode: ResponseMode,
+    /// Bounds on memory and time.
+    pub limits: Limits,
+    /// The forward proxy on the way to Azure.
+    pub proxy: Option<Proxy>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Replaces the system's roots.
+    pub trusted_roots_file: Option<PathBuf>,
+    /// Replaces the system's roots.
+    pub trusted_roots_dir: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Settings with every default but for those that have none.
+    pub fn new(ingestion_url: IngestionUrl, identity: Identity, audience: Audience) -> Self {
+        let cloud = Cloud::default();
+        Self {
+            ingestion_url,
+            listening_port: Port::DEFAULT,
+            identity,
+            cloud,
+            audience,
+            authority_host: cloud.authority(),
+            metadata_host: None,
+            cluster: None,
+            accept_from: AcceptFrom::Loopback,
+            response_mode: ResponseMode::Protective,
+            limits: Limits::default(),
+            proxy: None,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Logfmt,
+            trusted_roots_file: None,
+            trusted_roots_dir: None,
+        }
+    }
+
+    /// Reads the environment through `lookup`. An empty variable counts as
+    /// absent, since YAML templates leave such behind.
+    ///
+    /// # Errors
+    /// Every mistake, not only the first.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
+        reader::read(lookup)
+    }
+
+    /// The variables that make a sidecar have these settings: those with a
+    /// default are left out, but for the three that a reader of the pod looks
+    /// for.
+    pub fn to_env(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            (env::INGESTION_URL, self.ingestion_url.to_string()),
+            (env::LISTENING_PORT, self.listening_port.to_string()),
+            (env::IDENTITY_TYPE, self.identity.kind().to_string()),
+        ];
+        let mut add = |name, value: Option<String>| {
+            variables.extend(value.map(|value| (name, value)));
+        };
+        self.add_identity(&mut add);
+        self.add_azure(&mut add);
+        add(env::CLUSTER, self.cluster.clone());
+        add(env::ACCEPT_FROM, differs(&self.accept_from, &AcceptFrom::Loopback));
+        add(env::RESPONSE_MODE, differs(&self.response_mode, &ResponseMode::Protective));
+        self.add_limits(&mut add);
+        if let Some(proxy) = &self.proxy {
+            add(env::HTTPS_PROXY, Some(proxy.address().to_string()));
+            add(env::NO_PROXY, Some(proxy.exceptions().to_owned()).filter(|text| !text.is_empty()));
+        }
+        add(env::LOG_LEVEL, differs(&self.log_level, &LogLevel::Info));
+        add(env::LOG_FORMAT, differs(&self.log_format, &LogFormat::Logfmt));
+        add(env::SSL_CERT_FILE, self.trusted_roots_file.as_ref().map(|path| path_text(path)));
+        add(env::SSL_CERT_DIR, self.trusted_roots_dir.as_ref().map(|path| path_text(path)));
+        variables
+    }
+
+    /// What looks wrong, though it might be meant: one sentence each.
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = self.ingestion_url.doubts();
+        if self.cloud == Cloud::Int && Some(&self.audience) == self.cloud.audience().as_ref() {
+            doubts.push(format!(
+                "{}=INT without {}: the public cloud's audience is used",
+                env::CLOUD,
+                env::INGESTION_AAD_AUDIENCE
+            ));
+        }
+        if self.accept_from == AcceptFrom::Any {
+            doubts.push(format!(
+                "{}=any: whoever reaches the port writes with this identity",
+                env::ACCEPT_FROM
+            ));
+        }
+        doubts
+    }
+
+    fn add_identity(&self, add: &mut impl FnMut(&'static str, Option<String>)) {
+        add(env::AZURE_CLIENT_ID, self.identity.client_id().map(ToString::to_string));
+        add(env::AZURE_TENANT_ID, self.identity.tenant_id().map(ToString::to_string));
+        match &self.identity {
+            Identity::AadApplication { certificate, .. } => {
+                add(env::AZURE_CLIENT_CERTIFICATE_PATH, Some(path_text(&certificate.path)));
+                add(
+                    env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE,
+                    certificate.password_file.as_ref().map(|path| path_text(path)),
+                );
+                let chain = certificate.send_chain.then(|| "true".to_owned());
+                add(env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN, chain);
+            }
+            Identity::WorkloadIdentity { token_file, .. } => {
+                add(env::AZURE_FEDERATED_TOKEN_FILE, Some(path_text(token_file)));
+            }
+            Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
+        }
+    }
+
+    fn add_azure(&self, add: &mut impl FnMut(&'static str, Option<String>)) {
+        let unless_usual = |given: Option<String>, usual| if given == usual { None } else { given };
+        let text = |audience: &Audience| audience.to_string();
+        add(env::CLOUD, differs(&self.cloud, &Cloud::default()));
+        add(
+            env::INGESTION_AAD_AUDIENCE,
+            unless_usual(Some(text(&self.audience)), self.cloud.audience().as_ref().map(text)),
+        );
+        let text = |host: &AuthorityHost| host.to_string();
+        let usual = self.cloud.authority().as_ref().map(text);
+        add(env::AZURE_AUTHORITY_HOST, unless_usual(self.authority_host.as_ref().map(text), usual));
+        add(
+            env::AZURE_POD_IDENTITY_AUTHORITY_HOST,
+            self.metadata_host.as_ref().map(ToString::to_string),
+        );
+    }
+
+    fn add_limits(&self, add: &mut impl FnMut(&'static str, Option<String>)) {
+        let (limits, usual) = (self.limits, Limits::default());
+        let duration = |given: Duration, usual| (given != usual).then(|| format_duration(given));
+        add(env::MAX_IN_FLIGHT_BYTES, differs(&limits.max_in_flight, &usual.max_in_flight));
+        add(env::MAX_CONNECTIONS, differs(&limits.max_connections, &usual.max_connections));
+        add(env::MAX_REQUEST_BYTES, differs(&limits.max_request, &usual.max_request));
+        add(
+            env::MAX_DECOMPRESSED_BYTES,
+            differs(&limits.max_decompressed, &usual.max_decompressed),
+        );
+        add(env::HEADER_TIMEOUT, duration(limits.header_timeout, usual.header_timeout));
+        add(env::IDLE_TIMEOUT, duration(limits.idle_timeout, usual.idle_timeout));
+        add(env::UPSTREAM_TIMEOUT, duration(limits.upstream_timeout, usual.upstream_timeout));
+        add(env::SHUTDOWN_TIMEOUT, duration(limits.shutdown_timeout, usual.shutdown_timeout));
+    }
+}
+
+fn differs<T: PartialEq + ToString>(given: &T, usual: &T) -> Option<String> {
+    (given != usual).then(|| given.to_string())
+}
+
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,237 @@
+//! The environment, read.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use crate::{
+    AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityType, IngestionUrl,
+    Limits, LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode, Settings,
+    ingestion::without_credentials, names::env, parse_bool, parse_duration,
+};
+
+/// Reads every variable, so that every mistake is found.
+pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Vec<Mistake>> {
+    let mut reader = Reader { lookup, mistakes: Vec::new() };
+    let settings = reader.settings();
+    match settings {
+        Some(settings) if reader.mistakes.is_empty() => Ok(settings),
+        _ => Err(reader.mistakes),
+    }
+}
+
+struct Reader<L> {
+    lookup: L,
+    mistakes: Vec<Mistake>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    fn settings(&mut self) -> Option<Settings> {
+        let ingestion_url = self.required::<IngestionUrl>(
+            env::INGESTION_URL,
+            "the metrics ingestion URL with the data collection rule in its path",
+        );
+        let identity = self.identity();
+        let cloud: Cloud = self.parsed(env::CLOUD).unwrap_or_default();
+        let audience = self.audience(cloud);
+        let authority_host = self.authority(cloud, identity.as_ref());
+        let listening_port = self.parsed(env::LISTENING_PORT).unwrap_or(Port::DEFAULT);
+        let metadata_host = self.parsed(env::AZURE_POD_IDENTITY_AUTHORITY_HOST);
+        let accept_from = self.parsed(env::ACCEPT_FROM).unwrap_or(AcceptFrom::Loopback);
+        let response_mode = self.parsed(env::RESPONSE_MODE).unwrap_or(ResponseMode::Protective);
+        let limits = self.limits();
+        let proxy = self.proxy();
+        let log_level = self.log_level();
+        let log_format = self.parsed(env::LOG_FORMAT).unwrap_or(LogFormat::Logfmt);
+        Some(Settings {
+            ingestion_url: ingestion_url?,
+            listening_port,
+            identity: identity?,
+            cloud,
+            audience: audience?,
+            authority_host,
+            metadata_host,
+            cluster: self.text(env::CLUSTER),
+            accept_from,
+            response_mode,
+            limits,
+            proxy,
+            log_level,
+            log_format,
+            trusted_roots_file: self.text(env::SSL_CERT_FILE).map(PathBuf::from),
+            trusted_roots_dir: self.text(env::SSL_CERT_DIR).map(PathBuf::from),
+        })
+    }
+
+    fn identity(&mut self) -> Option<Identity> {
+        let kinds = IdentityType::ALL.map(IdentityType::name).join(", ");
+        let kind = self.required(env::IDENTITY_TYPE, &format!("one of {kinds}"))?;
+        match kind {
+            IdentityType::SystemAssigned => Some(Identity::SystemAssigned),
+            IdentityType::UserAssigned => {
+                let client_id = self.required(env::AZURE_CLIENT_ID, "the identity's client id")?;
+                Some(Identity::UserAssigned { client_id })
+            }
+            IdentityType::AadApplication => {
+                let client_id = self.required(env::AZURE_CLIENT_ID, "the application's client id");
+                let tenant_id = self.required(env::AZURE_TENANT_ID, "the application's tenant");
+                let certificate = self.certificate();
+                Some(Identity::AadApplication {
+                    client_id: client_id?,
+                    tenant_id: tenant_id?,
+                    certificate: certificate?,
+                })
+            }
+            IdentityType::WorkloadIdentity => {
+                let client_id = self.required(env::AZURE_CLIENT_ID, "the federated client id");
+                let tenant_id = self.required(env::AZURE_TENANT_ID, "the federated tenant");
+                let token_file = self.required_path(
+                    env::AZURE_FEDERATED_TOKEN_FILE,
+                    "the projected service account token's file, as the workload identity webhook sets it",
+                );
+                Some(Identity::WorkloadIdentity {
+                    client_id: client_id?,
+                    tenant_id: tenant_id?,
+                    token_file: token_file?,
+                })
+            }
+        }
+    }
+
+    fn certificate(&mut self) -> Option<Certificate> {
+        let path = match self.text(env::AZURE_CLIENT_CERTIFICATE_PATH) {
+            Some(path) => Some(PathBuf::from(path)),
+            None => self.required_path(
+                env::MDM_CERT_PATH,
+                "the certificate's file (or AZURE_CLIENT_CERTIFICATE_PATH)",
+            ),
+        };
+        let send_chain =
+            self.parsed_with(env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN, parse_bool).unwrap_or(false);
+        let password_file =
+            self.text(env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE).map(PathBuf::from);
+        Some(Certificate { path: path?, password_file, send_chain })
+    }
+
+    fn audience(&mut self, cloud: Cloud) -> Option<Audience> {
+        if self.text(env::INGESTION_AAD_AUDIENCE).is_some() {
+            return self.parsed(env::INGESTION_AAD_AUDIENCE);
+        }
+        let usual = cloud.audience();
+        if usual.is_none() {
+            self.mistakes.push(Mistake::missing(
+                env::INGESTION_AAD_AUDIENCE,
+                format!("the audience of the cloud's ingestion tokens, since CLOUD={cloud}"),
+            ));
+        }
+        usual
+    }
+
+    /// The Azure SDKs' name goes before Microsoft's image's.
+    fn authority(&mut self, cloud: Cloud, identity: Option<&Identity>) -> Option<AuthorityHost> {
+        let names = [env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT];
+        let given: Vec<Option<AuthorityHost>> =
+            names.iter().map(|name| self.parsed(name)).collect();
+        if names.iter().any(|name| self.text(name).is_some()) {
+            return given.into_iter().flatten().next();
+        }
+        let usual = cloud.authority();
+        if usual.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
+            self.mistakes.push(Mistake::missing(
+                env::AZURE_AUTHORITY_HOST,
+                format!("the https:// address of the cloud's authority, since CLOUD={cloud}"),
+            ));
+        }
+        usual
+    }
+
+    fn limits(&mut self) -> Limits {
+        let usual = Limits::default();
+        let mut duration =
+            |name, usual: Duration| self.parsed_with(name, parse_duration).unwrap_or(usual);
+        let header_timeout = duration(env::HEADER_TIMEOUT, usual.header_timeout);
+        let idle_timeout = duration(env::IDLE_TIMEOUT, usual.idle_timeout);
+        let upstream_timeout = duration(env::UPSTREAM_TIMEOUT, usual.upstream_timeout);
+        let shutdown_timeout = duration(env::SHUTDOWN_TIMEOUT, usual.shutdown_timeout);
+        let count = |text: &str| match text.parse() {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(Rejected::expected("a whole number above 0")),
+        };
+        Limits {
+            max_in_flight: self.parsed(env::MAX_IN_FLIGHT_BYTES).unwrap_or(usual.max_in_flight),
+            max_connections: self
+                .parsed_with(env::MAX_CONNECTIONS, count)
+                .unwrap_or(usual.max_connections),
+            max_request: self.parsed(env::MAX_REQUEST_BYTES).unwrap_or(usual.max_request),
+            max_decompressed: self
+                .parsed(env::MAX_DECOMPRESSED_BYTES)
+                .unwrap_or(usual.max_decompressed),
+            header_timeout,
+            idle_timeout,
+            upstream_timeout,
+            shutdown_timeout,
+        }
+    }
+
+    fn proxy(&mut self) -> Option<Proxy> {
+        let either_case = |name: &str| {
+            (self.lookup)(name).or_else(|| (self.lookup)(&name.to_lowercase())).and_then(present)
+        };
+        let address = either_case(env::HTTPS_PROXY)?;
+        let exceptions = either_case(env::NO_PROXY).unwrap_or_default();
+        Proxy::new(&address, &exceptions)
+            .map_err(|error| {
+                let shown = without_credentials(&address);
+                self.mistakes.push(error.at(env::HTTPS_PROXY, shown));
+            })
+            .ok()
+    }
+
+    /// `TRACE_LOGGING` counts where `LOG_LEVEL` says nothing.
+    fn log_level(&mut self) -> LogLevel {
+        let trace = self.parsed_with(env::TRACE_LOGGING, parse_bool).unwrap_or(false);
+        let usual = if trace { LogLevel::Trace } else { LogLevel::Info };
+        self.parsed(env::LOG_LEVEL).unwrap_or(usual)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).and_then(present)
+    }
+
+    fn parsed<T: FromStr<Err = Rejected>>(&mut self, name: &str) -> Option<T> {
+        self.parsed_with(name, str::parse)
+    }
+
+    fn parsed_with<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Rejected>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        parse(&text)
+            .map_err(|error| self.mistakes.push(error.at(name, without_credentials(&text))))
+            .ok()
+    }
+
+    fn required<T: FromStr<Err = Rejected>>(&mut self, name: &str, expected: &str) -> Option<T> {
+        if self.text(name).is_none() {
+            self.mistakes.push(Mistake::missing(name, expected));
+        }
+        self.parsed(name)
+    }
+
+    fn required_path(&mut self, name: &str, expected: &str) -> Option<PathBuf> {
+        let path = self.text(name).map(PathBuf::from);
+        if path.is_none() {
+            self.mistakes.push(Mistake::missing(name, expected));
+        }
+        path
+    }
+}
+
+/// A value without the blanks around it; an empty one is none.
+fn present(value: String) -> Option<String> {
+    let trimmed = value.trim();
+    if trimmed.len() == value.len() && !value.is_empty() {
+        return Some(value);
+    }
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}

@@ -1,0 +1,223 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Certificate, ClientId, IdentityType, TenantId};
+
+const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+const GUID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
+
+fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+    Settings::from_env(|name| variables.get(name).map(|value| (*value).to_owned()))
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+fn user_assigned<'a>(more: &[(&'a str, &'a str)]) -> Result<Settings, Vec<String>> {
+    let base =
+        [("INGESTION_URL", URL), ("IDENTITY_TYPE", "userAssigned"), ("AZURE_CLIENT_ID", GUID)];
+    read(&[&base, more].concat())
+}
+
+#[test]
+fn microsofts_first_yaml() {
+    let settings = read(&[
+        ("INGESTION_URL", URL),
+        ("LISTENING_PORT", "8081"),
+        ("IDENTITY_TYPE", "aadApplication"),
+        ("AZURE_CLIENT_ID", GUID),
+        ("AZURE_TENANT_ID", GUID),
+        ("MDM_CERT_PATH", "/mnt/secrets-store/cert"),
+        ("CLUSTER", "aks-1"),
+        ("CLOUD", ""),
+    ])
+    .unwrap();
+    let Identity::AadApplication { certificate, .. } = &settings.identity else {
+        panic!("{settings:?}");
+    };
+    assert_eq!(certificate.path.to_str(), Some("/mnt/secrets-store/cert"));
+    assert_eq!(settings.audience.resource(), "https://monitor.azure.com/");
+    assert_eq!(settings.authority_host.unwrap().as_str(), "https://login.microsoftonline.com");
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_name() {
+    let mistakes = read(&[
+        ("INGESTION_URL", "http://user:secret@example.com/"),
+        ("IDENTITY_TYPE", "aadAplication"),
+        ("LISTENING_PORT", "0"),
+        ("CLOUD", "custom"),
+        ("UPSTREAM_TIMEOUT", "25"),
+        ("MAX_CONNECTIONS", "-1"),
+        ("HTTPS_PROXY", "ftp://user:secret@proxy"),
+    ])
+    .unwrap_err();
+    assert_eq!(
+        mistakes,
+        [
+            r#"INGESTION_URL="http://…@example.com/": expected a URL without user and password: a token is added"#,
+            r#"IDENTITY_TYPE="aadAplication": expected one of userAssigned, systemAssigned, aadApplication, workloadIdentity (did you mean "aadApplication"?)"#,
+            r"INGESTION_AAD_AUDIENCE is missing: expected the audience of the cloud's ingestion tokens, since CLOUD=Custom",
+            r#"LISTENING_PORT="0": expected a port number from 1 to 65535"#,
+            r#"UPSTREAM_TIMEOUT="25": expected a duration from 1ms to 24h such as 25s, 1m30s or 500ms"#,
+            r#"MAX_CONNECTIONS="-1": expected a whole number above 0"#,
+            r#"HTTPS_PROXY="ftp://…@proxy": expected a proxy's address such as http://proxy.example:3128"#,
+        ]
+    );
+}
+
+#[test]
+fn what_each_identity_needs_is_named_when_it_is_missing() {
+    let check = |kind: &str, missing: &[&str]| {
+        let mistakes = read(&[("INGESTION_URL", URL), ("IDENTITY_TYPE", kind)]).err();
+        let names: Vec<String> = mistakes
+            .unwrap_or_default()
+            .iter()
+            .map(|text| text.split(' ').next().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(names, missing, "{kind}");
+    };
+    check("systemAssigned", &[]);
+    check("USERASSIGNED", &["AZURE_CLIENT_ID"]);
+    check("aadApplication", &["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "MDM_CERT_PATH"]);
+    check(
+        "workloadIdentity",
+        &["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"],
+    );
+    assert_eq!(read(&[]).unwrap_err().len(), 2);
+}
+
+#[test]
+fn overrides_of_the_cloud() {
+    let settings = user_assigned(&[
+        ("CLOUD", "AZURE_CUSTOM"),
+        ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.example"),
+        ("AAD_HOST_ENDPOINT", "https://login.example/"),
+    ])
+    .unwrap();
+    assert_eq!(settings.audience.scope(), "https://monitor.azure.example/.default");
+    assert_eq!(settings.authority_host.unwrap().as_str(), "https://login.example");
+    let both = user_assigned(&[
+        ("AZURE_AUTHORITY_HOST", "https://a.example"),
+        ("AAD_HOST_ENDPOINT", "https://b.example"),
+    ]);
+    assert_eq!(both.unwrap().authority_host.unwrap().as_str(), "https://a.example");
+    assert!(user_assigned(&[("AZURE_AUTHORITY_HOST", "http://a.example")]).is_err());
+}
+
+#[test]
+fn microsofts_trace_switch_and_our_level() {
+    let level = |more: &[(&str, &str)]| user_assigned(more).map(|settings| settings.log_level);
+    assert_eq!(level(&[]), Ok(LogLevel::Info));
+    assert_eq!(level(&[("TRACE_LOGGING", "true")]), Ok(LogLevel::Trace));
+    assert_eq!(level(&[("TRACE_LOGGING", "true"), ("LOG_LEVEL", "warn")]), Ok(LogLevel::Warn));
+}
+
+#[test]
+fn doubts_do_not_stop_it() {
+    let settings = user_assigned(&[("CLOUD", "INT"), ("ACCEPT_FROM", "any")]).unwrap();
+    assert_eq!(settings.doubts().len(), 2);
+    assert_eq!(user_assigned(&[]).unwrap().doubts(), Vec::<String>::new());
+}
+
+prop_compose! {
+    fn identities()(
+        kind in prop::sample::select(&IdentityType::ALL),
+        password in prop::option::of("/[a-z]{1,8}"),
+        path in "/[a-z]{1,8}/[a-z]{1,8}",
+        send_chain in any::<bool>(),
+    ) -> Identity {
+        let client_id: ClientId = GUID.parse().unwrap();
+        let tenant_id: TenantId = "contoso.onmicrosoft.com".parse().unwrap();
+        match kind {
+            IdentityType::UserAssigned => Identity::UserAssigned { client_id },
+            IdentityType::SystemAssigned => Identity::SystemAssigned,
+            IdentityType::AadApplication => {
+                let password_file = password.map(PathBuf::from);
+                let certificate = Certificate { path: path.into(), password_file, send_chain };
+                Identity::AadApplication { client_id, tenant_id, certificate }
+            }
+            IdentityType::WorkloadIdentity => {
+                Identity::WorkloadIdentity { client_id, tenant_id, token_file: path.into() }
+            }
+        }
+    }
+}
+
+fn durations() -> impl Strategy<Value = Duration> {
+    (1_u64..=86_400_000).prop_map(Duration::from_millis)
+}
+
+prop_compose! {
+    fn limits()(
+        sizes in prop::array::uniform3(1_u64..1 << 40),
+        max_connections in 1_u32..,
+        times in prop::array::uniform4(durations()),
+    ) -> Limits {
+        let [max_in_flight, max_request, max_decompressed] =
+            sizes.map(|bytes| bytes.to_string().parse().unwrap());
+        let [header_timeout, idle_timeout, upstream_timeout, shutdown_timeout] = times;
+        Limits {
+            max_in_flight, max_connections, max_request, max_decompressed,
+            header_timeout, idle_timeout, upstream_timeout, shutdown_timeout,
+        }
+    }
+}
+
+prop_compose! {
+    fn all_settings()(
+        identity in identities(),
+        cloud in prop::sample::select(vec!["AzurePublic", "AzureGovernment", "AzureChina", "Custom", "INT"]),
+        audience in prop::option::of("https://[a-z]{1,9}\\.example/{0,2}"),
+        authority in prop::option::of("https://[a-z]{1,9}\\.example"),
+        metadata in prop::option::of("http://127\\.0\\.0\\.1:[1-9][0-9]{3}"),
+        cluster in prop::option::of("[a-z][a-z ]{0,6}[a-z]"),
+        words in (any::<bool>(), any::<bool>(), any::<bool>(), prop::sample::select(LogLevel::WORDS)),
+        port in 1_u16..,
+        limits in limits(),
+        proxy in prop::option::of(("http://[a-z]{1,9}:[1-9][0-9]{3}", "(|[a-z.]{1,9},[*])")),
+        roots in prop::option::of("/[a-z]{1,8}"),
+    ) -> Settings {
+        let cloud: Cloud = cloud.parse().unwrap();
+        let audience = audience
+            .map(|text| text.parse().unwrap())
+            .or(cloud.audience())
+            .unwrap_or_else(|| "https://monitor.azure.example".parse().unwrap());
+        let authority_host = authority
+            .map(|text| text.parse().unwrap())
+            .or(cloud.authority())
+            .or_else(|| identity.tenant_id().map(|_| "https://login.example".parse().unwrap()));
+        Settings {
+            listening_port: port.to_string().parse().unwrap(),
+            cloud,
+            authority_host,
+            metadata_host: metadata.map(|text| text.parse().unwrap()),
+            cluster,
+            accept_from: if words.0 { AcceptFrom::Any } else { AcceptFrom::Loopback },
+            response_mode: if words.1 { ResponseMode::Transparent } else { ResponseMode::Protective },
+            limits,
+            proxy: proxy.map(|(address, exceptions)| Proxy::new(&address, &exceptions).unwrap()),
+            log_format: if words.2 { LogFormat::Json } else { LogFormat::Logfmt },
+            log_level: words.3.parse().unwrap(),
+            trusted_roots_file: roots.map(PathBuf::from),
+            ..Settings::new(URL.parse().unwrap(), identity, audience)
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_the_webhook_writes_the_sidecar_reads(settings in all_settings()) {
+        let variables: BTreeMap<&str, String> = settings.to_env().into_iter().collect();
+        prop_assert_eq!(variables.len(), settings.to_env().len(), "a variable is written twice");
+        let read = Settings::from_env(|name| variables.get(name).cloned());
+        prop_assert_eq!(read, Ok(settings));
+    }
+
+    #[test]
+    fn no_environment_makes_it_panic(value in ".{0,40}", other in ".{0,40}") {
+        let _ = Settings::from_env(|_| Some(value.clone()));
+        let _ = Settings::from_env(|name| Some(if name.len() % 2 == 0 { value.clone() } else { other.clone() }));
+    }
+}
