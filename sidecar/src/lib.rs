@@ -1,1 +1,5 @@
 //! x
+mod http1;
+mod proxy;
+mod trust;
+mod upstream;

@@ -1,0 +1,22 @@
+//! HTTP/1.1, as much of it as a remote-write request and its answer need.
+//!
+//! The data path does without a general HTTP library: a request is one head,
+//! one body that is kept for a replay anyway, and a small answer. Read strictly
+//! (RFC 9112), since what two readers understand differently is how requests
+//! are smuggled: a message with two lengths is refused, not guessed at.
+
+mod chunked;
+mod fields;
+mod request;
+mod response;
+
+pub(crate) use chunked::{ChunkError, Chunked};
+pub(crate) use fields::Framing;
+pub(crate) use request::{HeadError, Message, Method, RequestHead, Route, parse_request};
+pub(crate) use response::{ResponseHead, parse_response};
+
+/// More header fields than any sender or Azure use; httparse needs a bound.
+const MAX_FIELDS: usize = 64;
+/// A longer head is refused: Prometheus' are about 400 bytes, and the largest
+/// header that one may configure there stays below this.
+pub(crate) const MAX_HEAD_BYTES: usize = 16 << 10;

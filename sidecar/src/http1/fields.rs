@@ -1,0 +1,69 @@
+//! The header fields that decide where a message ends.
+
+/// Where a message's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    Empty,
+    /// After this many bytes.
+    Length(u64),
+    /// Where its chunks say so.
+    Chunked,
+    /// Where the connection ends; in responses alone.
+    UntilClose,
+}
+
+/// `Content-Length` and `Transfer-Encoding`, gathered while fields are read.
+#[derive(Debug, Default)]
+pub(super) struct Lengths {
+    length: Option<u64>,
+    chunked: bool,
+    contradictory: bool,
+}
+
+impl Lengths {
+    /// Takes notice of one field.
+    pub(super) fn see(&mut self, name: &str, value: &[u8]) {
+        if name.eq_ignore_ascii_case("content-length") {
+            let length = parse_length(value);
+            let repeats = self.length.is_none() || self.length == length;
+            self.contradictory |= length.is_none() || !repeats;
+            self.length = length;
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            let known = value.trim_ascii().eq_ignore_ascii_case(b"chunked") && !self.chunked;
+            self.contradictory |= !known;
+            self.chunked = true;
+        }
+    }
+
+    /// The framing; `None` where the fields contradict each other.
+    pub(super) fn framing(&self) -> Option<Framing> {
+        match (self.contradictory, self.chunked, self.length) {
+            (true, ..) | (false, true, Some(_)) => None,
+            (false, true, None) => Some(Framing::Chunked),
+            (false, false, Some(0)) => Some(Framing::Empty),
+            (false, false, Some(length)) => Some(Framing::Length(length)),
+            (false, false, None) => Some(Framing::UntilClose),
+        }
+    }
+}
+
+/// Digits alone: no sign, no list, no blanks within.
+fn parse_length(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value.trim_ascii()).ok()?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+/// Whether the connection outlives the message: what `Connection` says, else
+/// what is usual for the version.
+pub(super) fn keeps_alive(version: u8, connection: Option<&[u8]>) -> bool {
+    let says = |word: &[u8]| {
+        connection.is_some_and(|value| {
+            value
+                .split(|byte| *byte == b',')
+                .any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
+        })
+    };
+    if version == 0 { says(b"keep-alive") } else { !says(b"close") }
+}

@@ -1,0 +1,92 @@
+//! An answer's head, reduced to what is acted on.
+
+use super::{
+    Framing, MAX_FIELDS, MAX_HEAD_BYTES,
+    fields::{Lengths, keeps_alive},
+    request::HeadError,
+};
+
+/// The head of Azure's answer.
+#[derive(Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: u16,
+    pub(crate) framing: Framing,
+    pub(crate) keep_alive: bool,
+    /// The allow-listed header fields: name in lower case, value.
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+/// The header fields that come back to Prometheus or that we act on.
+const KEPT: [&str; 5] = [
+    "content-type",
+    "retry-after",
+    "x-prometheus-remote-write-samples-written",
+    "x-prometheus-remote-write-histograms-written",
+    "x-prometheus-remote-write-exemplars-written",
+];
+
+/// Reads a head from the start of `input`: it and its length, or `None` while
+/// it is not complete.
+pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    let length = match response.parse(input) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if input.len() >= MAX_HEAD_BYTES => {
+            return Err(HeadError::TooLarge);
+        }
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+        Err(_) => return Err(HeadError::Malformed),
+    };
+    let status = response.code.unwrap_or(0);
+    let mut lengths = Lengths::default();
+    let mut connection = None;
+    let mut kept = Vec::new();
+    for field in response.headers.iter() {
+        lengths.see(field.name, field.value);
+        if field.name.eq_ignore_ascii_case("connection") {
+            connection = Some(field.value);
+        }
+        let name = KEPT.iter().find(|name| field.name.eq_ignore_ascii_case(name));
+        if let (Some(name), Ok(value)) = (name, std::str::from_utf8(field.value)) {
+            kept.push(((*name).to_owned(), value.trim().to_owned()));
+        }
+    }
+    // RFC 9112, 6.3: these have no body, whatever their fields say.
+    let framing = match status {
+        100..=199 | 204 | 304 => Framing::Empty,
+        _ => lengths.framing().ok_or(HeadError::Contradictory)?,
+    };
+    let keep_alive =
+        keeps_alive(response.version.unwrap_or(0), connection) && framing != Framing::UntilClose;
+    Ok(Some((ResponseHead { status, framing, keep_alive, fields: kept }, length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> ResponseHead {
+        parse_response(text.as_bytes()).unwrap().unwrap().0
+    }
+
+    #[test]
+    fn the_end_of_an_answer() {
+        let head = parsed("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n");
+        assert_eq!((head.framing, head.keep_alive), (Framing::Empty, true));
+        let head = parsed("HTTP/1.1 403 \r\n\r\n");
+        assert_eq!((head.framing, head.keep_alive), (Framing::UntilClose, false));
+        let head =
+            parsed("HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+        assert_eq!((head.framing, head.keep_alive), (Framing::Chunked, false));
+    }
+
+    #[test]
+    fn only_allow_listed_fields_are_kept() {
+        let head = parsed(
+            "HTTP/1.1 429 X\r\nRETRY-AFTER: 7\r\nSet-Cookie: a\r\nContent-Length: 0\r\n\r\n",
+        );
+        assert_eq!(head.fields, [("retry-after".to_owned(), "7".to_owned())]);
+    }
+}

@@ -1,0 +1,216 @@
+//! Posts to the ingestion endpoint, over connections that are kept.
+//!
+//! HTTP/1.1 and not 2: hyper and its like put all requests of one origin on one
+//! HTTP/2 connection, whose window is the server's to give; over 10 ms of
+//! round trip a pool of HTTP/1.1 connections moves many times as much.
+//!
+//! The body is sent from where it was received, so a replay costs nothing. The
+//! answer is listened for while sending: a refusal that comes early, with a
+//! reset behind it, is still heard.
+
+mod connect;
+mod connection;
+
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use contract::{IngestionUrl, Proxy};
+use http::HeaderValue;
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+
+use self::{
+    connect::Connector,
+    connection::{Connection, ExchangeError},
+};
+use crate::{http1::HeadError, trust::TlsConfig};
+
+/// What Azure answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    /// Allow-listed header fields: name in lower case, value.
+    pub(crate) fields: Vec<(String, String)>,
+    /// The body's beginning.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// A header field's value; `name` in lower case.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// No connection: the name, the network or the host.
+    #[error("connect to the ingestion endpoint")]
+    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No TLS: a certificate that is not trusted, or a peer that speaks none.
+    #[error("agree on TLS with the ingestion endpoint")]
+    Tls(#[source] io::Error),
+    /// The connection broke before an answer.
+    #[error("exchange a request with the ingestion endpoint")]
+    Broken(#[source] io::Error),
+    /// The answer is not HTTP.
+    #[error("read the ingestion endpoint's answer")]
+    Unreadable(#[source] HeadError),
+    /// The time was over.
+    #[error("wait for the ingestion endpoint")]
+    Timeout,
+}
+
+impl Failure {
+    /// A word for it, for metrics.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Tls(_) => "tls",
+            Self::Broken(_) => "broken",
+            Self::Unreadable(_) => "unreadable",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// The way to the ingestion endpoint.
+pub(crate) struct Upstream {
+    connector: Connector,
+    /// Request line and host, the same for every request.
+    prologue: Vec<u8>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// A connection that was idle for longer is not used again: shorter than the
+/// idle times that load balancers are known to have (60 s and more), so that
+/// a request seldom meets a connection that is being closed.
+const MAX_IDLE: Duration = Duration::from_secs(50);
+/// More are not kept: as many as Prometheus has shards at the most that is
+/// recommended.
+const MAX_IDLE_CONNECTIONS: usize = 200;
+
+impl Upstream {
+    pub(crate) fn new(url: &IngestionUrl, proxy: Option<&Proxy>, tls: &TlsConfig) -> Self {
+        let url_text = url.url();
+        let target = match url_text.query() {
+            Some(query) => format!("{}?{query}", url_text.path()),
+            None => url_text.path().to_owned(),
+        };
+        let host = url_text.host_str().unwrap_or_default();
+        let authority = match url_text.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let prologue = format!("POST {target} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
+        Self { connector: Connector::new(url, proxy, tls), prologue, idle: Mutex::default() }
+    }
+
+    /// Posts `body` with the header fields `forwarded` (each with its line end)
+    /// and `authorization`.
+    pub(crate) async fn post(
+        &self,
+        forwarded: &[u8],
+        authorization: &HeaderValue,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Received, Failure> {
+        let head = self.head(forwarded, authorization, body.len());
+        let received = timeout_at(deadline, self.exchange(&head, body)).await;
+        received.unwrap_or_else(|_| {
+            // Whatever swallowed this request may hold the others, too.
+            self.forget_idle(|_| true);
+            Err(Failure::Timeout)
+        })
+    }
+
+    /// Closes connections that were idle for too long.
+    pub(crate) fn reap(&self, now: Instant) {
+        self.forget_idle(|idle| now.duration_since(idle.since) > MAX_IDLE);
+    }
+
+    fn head(&self, forwarded: &[u8], authorization: &HeaderValue, length: usize) -> Vec<u8> {
+        let mut head =
+            Vec::with_capacity(self.prologue.len() + forwarded.len() + authorization.len() + 64);
+        let length = length.to_string();
+        let parts: [&[u8]; 7] = [
+            &self.prologue,
+            forwarded,
+            b"authorization: ",
+            authorization.as_bytes(),
+            b"\r\ncontent-length: ",
+            length.as_bytes(),
+            b"\r\n\r\n",
+        ];
+        for part in parts {
+            head.extend_from_slice(part);
+        }
+        head
+    }
+
+    /// A kept connection may have been closed by the peer just now: the request
+    /// is then sent once more, on a new one.
+    async fn exchange(&self, head: &[u8], body: &[u8]) -> Result<Received, Failure> {
+        if let Some(connection) = self.take_idle().await {
+            match self.exchange_on(connection, head, body).await {
+                Err(ExchangeError::BeforeAnswer(_)) => {}
+                other => return other.map_err(Failure::from),
+            }
+        }
+        let connection = self.connector.connect().await?;
+        self.exchange_on(connection, head, body).await.map_err(Failure::from)
+    }
+
+    async fn exchange_on(
+        &self,
+        mut connection: Connection,
+        head: &[u8],
+        body: &[u8],
+    ) -> Result<Received, ExchangeError> {
+        let (received, reusable) = connection.exchange(head, body).await?;
+        if reusable {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < MAX_IDLE_CONNECTIONS {
+                idle.push(Idle { connection, since: Instant::now() });
+            }
+        }
+        Ok(received)
+    }
+
+    /// The connection that was used last, if it is still open: the others get
+    /// old and are closed.
+    async fn take_idle(&self) -> Option<Connection> {
+        loop {
+            let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let mut connection = taken.connection;
+            if taken.since.elapsed() <= MAX_IDLE && connection.is_open().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn forget_idle(&self, forget: impl Fn(&Idle) -> bool) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|kept| !forget(kept));
+    }
+}
+
+impl From<ExchangeError> for Failure {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::BeforeAnswer(error) | ExchangeError::WithinAnswer(error) => {
+                Self::Broken(error)
+            }
+            ExchangeError::Unreadable(error) => Self::Unreadable(error),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One connection to the ingestion endpoint: a request out, its answer in.
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use thiserror::Error;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+
+use super::Received;
+use crate::http1::{Chunked, Framing, HeadError, ResponseHead, parse_response};
+
+/// A connection with or without TLS.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection, and what was read from it but not yet understood.
+pub(super) struct Connection {
+    stream: Stream,
+    input: Vec<u8>,
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug, Error)]
+pub(super) enum ExchangeError {
+    /// No byte of an answer came: on a kept connection, the peer most likely
+    /// closed it before the request reached it.
+    #[error("the connection broke before an answer")]
+    BeforeAnswer(#[source] io::Error),
+    /// The answer broke off within its head.
+    #[error("the connection broke within the answer")]
+    WithinAnswer(#[source] io::Error),
+    /// The answer's head cannot be read.
+    #[error("the answer cannot be read")]
+    Unreadable(#[source] HeadError),
+}
+
+/// So much is encrypted and written at once: large enough for few system calls,
+/// small enough that the encrypted copy of a body stays small.
+const BURST_BYTES: usize = 64 << 10;
+/// So much is read at once; answers are small.
+const READ_BYTES: usize = 4 << 10;
+/// So much of an answer's body is kept: Azure's refusals are a few hundred
+/// bytes, and Prometheus shows 1 KiB.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, input: Vec::new() }
+    }
+
+    /// Whether the peer has neither closed the connection nor said anything
+    /// that nobody asked for.
+    pub(super) async fn is_open(&mut self) -> bool {
+        let nothing_read = poll_fn(|context| Poll::Ready(self.poll_fill(context).is_pending()));
+        nothing_read.await
+    }
+
+    /// Sends a request and reads its answer; says whether the connection can be
+    /// used again.
+    pub(super) async fn exchange(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+    ) -> Result<(Received, bool), ExchangeError> {
+        let sent = self.send(head, body).await;
+        let head = match self.read_head().await {
+            Ok(head) => head,
+            // The reason is in what failed first.
+            Err(ExchangeError::BeforeAnswer(error)) => {
+                return Err(ExchangeError::BeforeAnswer(sent.err().unwrap_or(error)));
+            }
+            Err(error) => return Err(error),
+        };
+        let (body, whole) = self.read_body(head.framing).await;
+        let reusable =
+            whole && head.keep_alive && matches!(sent, Ok(true)) && self.input.is_empty();
+        Ok((Received { status: head.status, fields: head.fields, body }, reusable))
+    }
+
+    /// Sends head and body; `false` where the answer began before all was sent,
+    /// so that the rest was not.
+    async fn send(&mut self, head: &[u8], body: &[u8]) -> io::Result<bool> {
+        let (mut head, mut body) = (head, body);
+        while !head.is_empty() || !body.is_empty() {
+            let burst = body.get(..BURST_BYTES).unwrap_or(body);
+            let sent = poll_fn(|context| {
+                match self
+                    .stream
+                    .poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(burst)])
+                {
+                    Poll::Ready(sent) => Poll::Ready(sent.map(Some)),
+                    Poll::Pending => self.poll_early_answer(context),
+                }
+            });
+            let Some(sent) = sent.await? else { return Ok(false) };
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            let of_head = sent.min(head.len());
+            head = head.get(of_head..).unwrap_or_default();
+            body = body.get(sent - of_head..).unwrap_or_default();
+            let flushed = poll_fn(|context| match self.stream.poll_flush(context) {
+                Poll::Ready(flushed) => Poll::Ready(flushed.map(|()| Some(0))),
+                Poll::Pending => self.poll_early_answer(context),
+            });
+            if flushed.await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ready with `None` once the answer, or the connection's end, can be read.
+    fn poll_early_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
+        self.poll_fill(context).map_ok(|_| None)
+    }
+
+    /// The head of the final answer; interim ones are passed over.
+    async fn read_head(&mut self) -> Result<ResponseHead, ExchangeError> {
+        loop {
+            match parse_response(&self.input).map_err(ExchangeError::Unreadable)? {
+                Some((head, length)) => {
+                    self.input.drain(..length);
+                    if !(100..200).contains(&head.status) {
+                        return Ok(head);
+                    }
+                }
+                None => {
+                    let began = !self.input.is_empty();
+                    let read = self.fill().await.and_then(|read| match read {
+                        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                        read => Ok(read),
+                    });
+                    read.map_err(|error| match began {
+                        true => ExchangeError::WithinAnswer(error),
+                        false => ExchangeError::BeforeAnswer(error),
+                    })?;
+                }
+            }
+        }
+    }
+
+    /// The body's beginning, and whether the body was read to its end. One that
+    /// breaks off changes nothing: the status has been said.
+    async fn read_body(&mut self, framing: Framing) -> (Vec<u8>, bool) {
+        let mut body = Vec::new();
+        let mut chunked = Chunked::default();
+        loop {
+            let done = match framing {
+                Framing::Empty => true,
+                Framing::Length(length) => {
+                    let missing = length.saturating_sub(body.len() as u64);
+                    let take = usize::try_from(missing).unwrap_or(usize::MAX).min(self.input.len());
+                    body.extend(self.input.drain(..take));
+                    body.len() as u64 == length
+                }
+                Framing::Chunked => match chunked.decode(&self.input, &mut body) {
+                    Ok(used) => {
+                        self.input.drain(..used);
+                        chunked.is_done()
+                    }
+                    Err(_) => return (body, false),
+                },
+                Framing::UntilClose => {
+                    body.append(&mut self.input);
+                    false
+                }
+            };
+            if done {
+                return (body, true);
+            }
+            if body.len() >= MAX_BODY_BYTES || !matches!(self.fill().await, Ok(read) if read > 0) {
+                body.truncate(MAX_BODY_BYTES);
+                return (body, false);
+            }
+        }
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|context| self.poll_fill(context)).await
+    }
+
+    /// Reads some bytes behind what is held; 0 at the connection's end.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [0; READ_BYTES];
+        let mut buffer = ReadBuf::new(&mut space);
+        ready!(self.stream.poll_read(context, &mut buffer))?;
+        self.input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+impl Stream {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+}
