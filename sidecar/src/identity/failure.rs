@@ -1,0 +1,163 @@
+//! What one attempt to get a token came to, if not to a token.
+//!
+//! The error bodies of Entra and of the instance metadata service are read
+//! here and not by `azure_identity`, which loses status and code of an answer
+//! whose description holds a JSON escape, as most of Entra's do.
+
+use std::time::{Duration, SystemTime};
+
+use azure_core::time::parse_rfc7231;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::Value;
+
+/// How the one HTTP exchange of an attempt failed.
+///
+/// It travels as the innermost cause of the error that `azure_identity`
+/// returns: see [`Failure::within`].
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// No connection: blocked, refused, an unknown name, a bad certificate.
+    #[error("failed to connect to {host}: {cause}")]
+    Unreachable {
+        /// Host and port that were tried.
+        host: String,
+        /// The innermost reason, in the system's words.
+        cause: String,
+        /// Whether the connection was made and TLS refused it.
+        tls: bool,
+    },
+    /// The connection broke before the answer was whole.
+    #[error("lost the connection to {host}: {cause}")]
+    Broken {
+        /// Host and port that were asked.
+        host: String,
+        /// The innermost reason, in the system's words.
+        cause: String,
+    },
+    /// No whole answer within the time for one attempt.
+    #[error("got no answer from {host} within {} s", .after.as_secs())]
+    TimedOut {
+        /// Host and port that were asked.
+        host: String,
+        /// The time for one attempt.
+        after: Duration,
+    },
+    /// An answer with another status than 2xx.
+    #[error("was refused by {host}")]
+    Refused {
+        /// Host and port that answered.
+        host: String,
+        /// What it answered.
+        answer: Answer,
+    },
+    /// A 2xx answer that holds no token: something else answered.
+    #[error("got an answer without a token from {host}")]
+    NoToken {
+        /// Host and port that answered.
+        host: String,
+        /// The answer's status.
+        status: StatusCode,
+    },
+}
+
+impl Failure {
+    /// The failure that caused `error`, if one did.
+    pub(super) fn within(error: &azure_core::Error) -> Option<&Self> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(current) = cause {
+            if let Some(failure) = current.downcast_ref() {
+                return Some(failure);
+            }
+            cause = current.source();
+        }
+        None
+    }
+}
+
+/// A refusal, read as far as it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// The OAuth error, such as `invalid_client`.
+    pub(super) error: Option<String>,
+    /// The first sentence of the description, or of a body that is no JSON.
+    pub(super) description: String,
+    /// Entra's `AADSTS` code.
+    pub(super) code: Option<u32>,
+    /// How long the service wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// Reads a refusal; `now` is what a date in `Retry-After` is compared with.
+    pub(super) fn read(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Self {
+        let retry_after = retry_after(headers, now);
+        let Ok(json) = serde_json::from_slice::<Value>(body) else {
+            let description = first_sentence(&String::from_utf8_lossy(body));
+            return Self { status, error: None, description, code: None, retry_after };
+        };
+        // IMDS nests code and message below `error` where its own gateway answers.
+        let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
+        let error = text("/error").or_else(|| text("/error/code")).map(shown);
+        let whole = text("/error_description").or_else(|| text("/error/message")).unwrap_or("");
+        let code = json
+            .pointer("/error_codes/0")
+            .and_then(Value::as_u64)
+            .and_then(|code| code.try_into().ok())
+            .or_else(|| aadsts_code(whole));
+        Self { status, error, description: first_sentence(whole), code, retry_after }
+    }
+}
+
+/// The number behind the first `AADSTS` of a text.
+fn aadsts_code(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once("AADSTS")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// Seconds or an HTTP date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = SystemTime::from(parse_rfc7231(value).ok()?);
+    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// A description up to the lines that name a trace: those are for support, and
+/// differ each time, so that equal errors would not look equal.
+fn first_sentence(text: &str) -> String {
+    let end =
+        ["\r", "\n", " Trace ID:"].iter().filter_map(|mark| text.trim_start().find(mark)).min();
+    let line = text.trim_start();
+    shown(line.get(..end.unwrap_or(line.len())).unwrap_or(line))
+}
+
+/// Longer text is cut: it must fit in a log line.
+const MAX_SHOWN_CHARS: usize = 400;
+
+/// A longer run without a blank is none of the words, GUIDs and addresses that
+/// a description holds, but perhaps the assertion, sent back.
+const MAX_WORD_CHARS: usize = 100;
+
+/// What may be shown of a stranger's text: no control characters, no secrets,
+/// not too much.
+fn shown(text: &str) -> String {
+    let visible = |word: &str| {
+        let secret = word.contains("eyJ") || word.chars().count() > MAX_WORD_CHARS;
+        if secret { "…".to_owned() } else { word.chars().filter(|c| !c.is_control()).collect() }
+    };
+    let words: Vec<String> = text.split_whitespace().map(visible).collect();
+    words.join(" ").chars().take(MAX_SHOWN_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests;

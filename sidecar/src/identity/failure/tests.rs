@@ -1,0 +1,64 @@
+use http::HeaderValue;
+
+use super::*;
+
+fn read(status: u16, body: &str) -> Answer {
+    let status = StatusCode::from_u16(status).unwrap();
+    Answer::read(status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH)
+}
+
+#[test]
+fn entras_answers_keep_code_and_first_sentence_in_every_form() {
+    let sentence = "AADSTS700027: The certificate is not registered.";
+    for description in [
+        r"AADSTS700027: The certificate is not registered.\r\nTrace ID: 1\r\nCorrelation ID: 2",
+        "AADSTS700027: The certificate is not registered. Trace ID: 1 Correlation ID: 2",
+        "AADSTS700027: The certificate is not registered.",
+    ] {
+        for codes in ["", r#","error_codes":[700027]"#] {
+            let body = format!(
+                r#"{{"error":"invalid_client","error_description":"{description}"{codes}}}"#
+            );
+            let answer = read(401, &body);
+            assert_eq!(answer.code, Some(700_027), "{body}");
+            assert_eq!(answer.description, sentence, "{body}");
+            assert_eq!(answer.error.as_deref(), Some("invalid_client"));
+        }
+    }
+}
+
+#[test]
+fn other_bodies_are_shown_as_far_as_they_go() {
+    assert_eq!(read(502, "<html>\r\n<p>proxy").description, "<html>");
+    assert_eq!(read(500, "").description, "");
+    assert_eq!(read(500, "[]").description, "");
+    assert_eq!(read(403, "\u{1b}[31mno\u{7}").description, "[31mno");
+    let nested = read(400, r#"{"error":{"code":"BadRequest","message":"Identity not found"}}"#);
+    assert_eq!(nested.error.as_deref(), Some("BadRequest"));
+    assert_eq!(nested.description, "Identity not found");
+    assert!(read(500, &"word ".repeat(1_000)).description.len() <= MAX_SHOWN_CHARS);
+}
+
+#[test]
+fn an_assertion_that_is_sent_back_is_not_shown() {
+    for secret in ["eyJhbGciOiJQUzI1NiJ9.e30.sig", "client_assertion=eyJhbGciOiJQUzI1NiJ9.x.y"] {
+        let body = format!(r#"{{"error_description":"AADSTS50027: bad {secret} here"}}"#);
+        assert_eq!(read(400, &body).description, "AADSTS50027: bad … here");
+    }
+    assert_eq!(read(400, &"A".repeat(200)).description, "…");
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
+    let check = |value: &'static str, expected: Option<u64>| {
+        let headers =
+            HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(value))]);
+        assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
+    };
+    check("7", Some(7));
+    check("Sun, 06 Nov 1994 08:49:37 GMT", Some(10));
+    check("Sun, 06 Nov 1994 08:49:17 GMT", Some(0));
+    check("soon", None);
+    check("-1", None);
+}

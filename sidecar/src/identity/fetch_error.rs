@@ -1,0 +1,238 @@
+//! Why no token could be got, for people and for metrics.
+
+use std::{fmt, time::Duration};
+
+use contract::{Identity, names::env};
+use http::StatusCode;
+
+use super::{
+    failure::{Answer, Failure},
+    refusal::Refusal,
+};
+
+/// What kept a token from coming: a closed set, fit for a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FetchErrorKind {
+    /// No connection to the instance metadata service.
+    ImdsUnreachable,
+    /// The instance metadata service gives no token.
+    ImdsRefused,
+    /// No connection to the authority.
+    EntraUnreachable,
+    /// The authority gives no token.
+    EntraRefused,
+    /// No usable certificate.
+    Certificate,
+    /// No usable service account token.
+    TokenFile,
+    /// No whole answer in time.
+    Timeout,
+    /// Asked too often.
+    Throttled,
+    /// Anything else.
+    Other,
+}
+
+impl FetchErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::ImdsUnreachable,
+        Self::ImdsRefused,
+        Self::EntraUnreachable,
+        Self::EntraRefused,
+        Self::Certificate,
+        Self::TokenFile,
+        Self::Timeout,
+        Self::Throttled,
+        Self::Other,
+    ];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ImdsUnreachable => "imds_unreachable",
+            Self::ImdsRefused => "imds_refused",
+            Self::EntraUnreachable => "entra_unreachable",
+            Self::EntraRefused => "entra_refused",
+            Self::Certificate => "certificate",
+            Self::TokenFile => "token_file",
+            Self::Timeout => "timeout",
+            Self::Throttled => "throttled",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Why an attempt brought no token. Its text says what is wrong and what to do,
+/// and never holds a token, an assertion or a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchError {
+    /// What kept it from coming.
+    pub kind: FetchErrorKind,
+    /// How long the service wants to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Whether it may pass by itself; otherwise somebody has to act first.
+    pub transient: bool,
+    /// Entra's `AADSTS` code.
+    pub code: Option<u32>,
+    explanation: String,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explanation)
+    }
+}
+
+impl std::error::Error for FetchError {}
+
+impl FetchError {
+    /// An error that waits for somebody's action.
+    pub(super) fn lasting(kind: FetchErrorKind, explanation: impl Into<String>) -> Self {
+        let explanation = explanation.into();
+        Self { kind, retry_after: None, transient: false, code: None, explanation }
+    }
+
+    fn passing(kind: FetchErrorKind, explanation: impl Into<String>) -> Self {
+        Self { transient: true, ..Self::lasting(kind, explanation) }
+    }
+
+    /// The error with more said about it.
+    pub(super) fn and(mut self, addition: &str) -> Self {
+        self.explanation.push_str("; ");
+        self.explanation.push_str(addition);
+        self
+    }
+
+    /// What a failed exchange means to `identity`.
+    pub(super) fn explain(failure: &Failure, identity: &Identity) -> Self {
+        let managed = identity.tenant_id().is_none();
+        match failure {
+            Failure::Unreachable { host, cause, tls } if managed => {
+                imds_unreachable(host, cause, *tls)
+            }
+            Failure::Unreachable { host, cause, tls } => entra_unreachable(host, cause, *tls),
+            Failure::Broken { .. } if managed => {
+                Self::passing(FetchErrorKind::ImdsUnreachable, failure.to_string())
+            }
+            Failure::Broken { .. } => {
+                Self::passing(FetchErrorKind::EntraUnreachable, failure.to_string())
+            }
+            Failure::TimedOut { .. } => Self::passing(FetchErrorKind::Timeout, failure.to_string()),
+            Failure::Refused { answer, .. } if answer.status == StatusCode::TOO_MANY_REQUESTS => {
+                throttled(failure, answer)
+            }
+            Failure::Refused { host, answer } if managed => imds_refused(host, answer, identity),
+            Failure::Refused { host, answer } => entra_refused(host, answer),
+            Failure::NoToken { host, status } => Self::lasting(
+                if managed { FetchErrorKind::ImdsRefused } else { FetchErrorKind::EntraRefused },
+                format!(
+                    "{host} answered {status} without a token: something else than a token service answers there, such as a proxy's page"
+                ),
+            ),
+        }
+    }
+}
+
+fn imds_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
+    let advice = if tls {
+        "its certificate is not trusted"
+    } else {
+        "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node"
+    };
+    FetchError::passing(
+        FetchErrorKind::ImdsUnreachable,
+        format!("cannot reach the instance metadata service (IMDS) at {host}: {cause}; {advice}"),
+    )
+}
+
+fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
+    let advice = if tls {
+        format!(
+            "if a proxy or a private cloud has a root certificate of its own, name it in {}",
+            env::SSL_CERT_FILE
+        )
+    } else {
+        format!(
+            "allow HTTPS to it (firewall, NetworkPolicy, DNS), set {} if a proxy is needed, and check {} and {}",
+            env::HTTPS_PROXY,
+            env::CLOUD,
+            env::AZURE_AUTHORITY_HOST
+        )
+    };
+    FetchError::passing(
+        FetchErrorKind::EntraUnreachable,
+        format!("cannot reach Entra at {host}: {cause}; {advice}"),
+    )
+}
+
+fn throttled(failure: &Failure, answer: &Answer) -> FetchError {
+    let explanation = format!("{failure}: it is asked too often (429){}", quoted(answer));
+    FetchError {
+        retry_after: answer.retry_after,
+        ..FetchError::passing(FetchErrorKind::Throttled, explanation)
+    }
+}
+
+/// IMDS answers 404 and 410 while it is updated, and 5xx when in trouble.
+///
+/// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
+fn imds_refused(host: &str, answer: &Answer, identity: &Identity) -> FetchError {
+    let whose = match identity.client_id() {
+        Some(id) => format!(
+            "no identity with client id {id} is assigned to this node: assign it to the node pool's scale set (`az vmss identity assign`), or correct {}",
+            env::AZURE_CLIENT_ID
+        ),
+        None => "this node has no system-assigned identity: enable it on the node pool's scale set, or use a user-assigned one".to_owned(),
+    };
+    let (advice, passing) = match answer.status.as_u16() {
+        400 => (whose, false),
+        403 => ("something between the pod and it forbids the request: AKS' IMDS restriction, a service mesh or an identity proxy".to_owned(), false),
+        404 | 410 => ("it is being updated, or another service answers there: it is tried again".to_owned(), true),
+        500.. => ("it has a passing trouble: it is tried again".to_owned(), true),
+        _ => ("something else may answer there".to_owned(), false),
+    };
+    let status = answer.status.as_u16();
+    let explanation = format!(
+        "the instance metadata service (IMDS) at {host} gives no token ({status}){}: {advice}",
+        quoted(answer)
+    );
+    FetchError {
+        retry_after: answer.retry_after,
+        transient: passing,
+        ..FetchError::lasting(FetchErrorKind::ImdsRefused, explanation)
+    }
+}
+
+fn entra_refused(host: &str, answer: &Answer) -> FetchError {
+    let meaning = answer.code.and_then(Refusal::of);
+    let status = answer.status;
+    let passing = status.is_server_error()
+        || status == StatusCode::REQUEST_TIMEOUT
+        || meaning.is_some_and(|meaning| meaning.passing);
+    let advice = match meaning {
+        Some(meaning) => meaning.advice,
+        None if status.is_server_error() => "it has a passing trouble: it is tried again",
+        None if status.is_redirection() => {
+            "redirects are not followed: another service answers there"
+        }
+        None => "see https://login.microsoftonline.com/error for its code",
+    };
+    let explanation =
+        format!("Entra at {host} gives no token ({}){}: {advice}", status.as_u16(), quoted(answer));
+    FetchError {
+        retry_after: answer.retry_after,
+        transient: passing,
+        code: answer.code,
+        ..FetchError::lasting(FetchErrorKind::EntraRefused, explanation)
+    }
+}
+
+/// What the service says, if it says something.
+fn quoted(answer: &Answer) -> String {
+    match (&answer.error, answer.description.as_str()) {
+        (_, text) if !text.is_empty() => format!(", saying {text:?}"),
+        (Some(error), _) => format!(", saying {error:?}"),
+        _ => String::new(),
+    }
+}

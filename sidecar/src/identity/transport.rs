@@ -1,0 +1,220 @@
+//! The HTTP client below `azure_identity`: hyper and rustls, no second stack.
+//!
+//! One call is one attempt. `azure_identity` repeats a managed identity's
+//! request for up to 72 s whatever its options say, holding a lock meanwhile;
+//! the pace belongs to whoever asks for tokens. So every failure, a refusal
+//! too, ends here in an error of kind [`ErrorKind::Other`], the one kind that
+//! is never repeated, with a [`Failure`] as its cause.
+
+use std::{
+    error::Error as StdError,
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        AsyncRawResponse, Body, HttpClient, Method, Request,
+        headers::{HeaderName, HeaderValue, Headers},
+    },
+};
+use bytes::Bytes;
+use http::{Uri, response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+use url::Url;
+
+use super::failure::{Answer, Failure};
+
+/// Time to open a connection: what blocks the metadata service drops packets,
+/// so this is how long it takes to say so. A node answers within milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for one attempt, from connecting to the last byte of the answer. Entra
+/// answers within a second or two; more is seen when it is in trouble, and an
+/// answer that comes late is still a token.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A longer answer is none: tokens have a few kilobytes.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// Where `azure_identity` finds the metadata service: a constant in its source.
+const METADATA_HOST: &str = "169.254.169.254";
+
+/// Whom the requests of one identity go to.
+#[derive(Clone, Debug)]
+pub(super) enum Peer {
+    /// The instance metadata service, at another address if one is given.
+    /// It is on this very node: no proxy is used.
+    Metadata(Option<Url>),
+    /// An authority such as Entra.
+    Authority,
+}
+
+/// The client of one identity.
+#[derive(Debug)]
+pub(super) struct Transport {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    peer: Peer,
+    now: fn() -> SystemTime,
+}
+
+impl Transport {
+    /// A client that trusts what `tls` trusts. `now` serves to read dates in
+    /// `Retry-After`.
+    pub(super) fn new(
+        peer: Peer,
+        tls: Arc<rustls::ClientConfig>,
+        now: fn() -> SystemTime,
+    ) -> Arc<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        // Without it, a request in two segments waits for an acknowledgement.
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new())
+            // Hours pass between two tokens: an idle connection would be dead.
+            .pool_max_idle_per_host(0)
+            .build(HttpsConnector::from((tcp, tls)));
+        Arc::new(Self { client, peer, now })
+    }
+
+    async fn exchange(
+        &self,
+        url: &Url,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<Answered, Failure> {
+        let host = authority_of(url);
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| {
+                let (cause, tls) = root_cause(&error);
+                if error.is_connect() {
+                    Failure::Unreachable { host: host.clone(), cause, tls }
+                } else {
+                    Failure::Broken { host: host.clone(), cause }
+                }
+            })?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
+                let cause = match error.downcast_ref::<LengthLimitError>() {
+                    Some(_) => format!("the answer has more than {MAX_ANSWER_BYTES} bytes"),
+                    None => root_cause(error.as_ref()).0,
+                };
+                Failure::Broken { host: host.clone(), cause }
+            })?;
+            self.judge(&host, parts, body.to_bytes())
+        };
+        let timed_out = || Failure::TimedOut { host: host.clone(), after: ATTEMPT_TIMEOUT };
+        tokio::time::timeout(ATTEMPT_TIMEOUT, exchange).await.map_err(|_| timed_out())?
+    }
+
+    /// Lets pass only what `azure_identity` can make a token of.
+    fn judge(&self, host: &str, parts: response::Parts, body: Bytes) -> Result<Answered, Failure> {
+        let host = host.to_owned();
+        if !parts.status.is_success() {
+            let answer = Answer::read(parts.status, &parts.headers, &body, (self.now)());
+            return Err(Failure::Refused { host, answer });
+        }
+        if holds_token(&body) {
+            Ok((parts, body))
+        } else {
+            Err(Failure::NoToken { host, status: parts.status })
+        }
+    }
+}
+
+type Answered = (response::Parts, Bytes);
+
+#[async_trait::async_trait]
+impl HttpClient for Transport {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let url = redirected(request.url(), &self.peer);
+        let outgoing = translate(&url, request)?;
+        let (parts, body) = self
+            .exchange(&url, outgoing)
+            .await
+            .map_err(|failure| Error::with_error(ErrorKind::Other, failure, "no token"))?;
+        let mut headers = Headers::new();
+        for (name, value) in &parts.headers {
+            if let Ok(value) = value.to_str() {
+                let name = HeaderName::from(name.as_str().to_owned());
+                headers.insert(name, HeaderValue::from(value.to_owned()));
+            }
+        }
+        Ok(AsyncRawResponse::from_bytes(parts.status.as_u16().into(), headers, body))
+    }
+}
+
+/// The address that a request for `url` really goes to.
+fn redirected(url: &Url, peer: &Peer) -> Url {
+    match peer {
+        Peer::Metadata(Some(base)) if url.host_str() == Some(METADATA_HOST) => {
+            let mut redirected = base.clone();
+            redirected.set_path(url.path());
+            redirected.set_query(url.query());
+            redirected
+        }
+        Peer::Metadata(_) | Peer::Authority => url.clone(),
+    }
+}
+
+/// The same request as hyper has it.
+fn translate(url: &Url, request: &Request) -> azure_core::Result<http::Request<Full<Bytes>>> {
+    let unexpected =
+        |what: &str| Error::with_message(ErrorKind::Other, format!("unexpected {what}"));
+    let method = match request.method() {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        other => return Err(unexpected(&format!("method {other}"))),
+    };
+    let Body::Bytes(body) = request.body() else {
+        return Err(unexpected("streaming body"));
+    };
+    let uri: Uri = url.as_str().parse().map_err(|_| unexpected("form of the address"))?;
+    let mut builder = http::Request::builder().method(method).uri(uri);
+    for (name, value) in request.headers().iter() {
+        builder = builder.header(name.as_str(), value.as_str());
+    }
+    builder.body(Full::new(body.clone())).map_err(|_| unexpected("header"))
+}
+
+/// Whether a 2xx answer is one of a token service. A captive portal's page is
+/// not, and neither is an answer whose lifetime would overflow a date.
+fn holds_token(body: &[u8]) -> bool {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return false };
+    let token = answer.get("access_token").and_then(Value::as_str);
+    let lifetime = answer.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
+    token.is_some_and(|token| !token.is_empty()) && (0..=MAX_LIFETIME_SECS).contains(&lifetime)
+}
+
+/// Ten years: Entra's longest tokens live for a day or so.
+const MAX_LIFETIME_SECS: i64 = 10 * 365 * 86_400;
+
+/// Host and port, as a message names them.
+fn authority_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// The innermost cause in words, and whether it is one of TLS.
+fn root_cause(error: &(dyn StdError + 'static)) -> (String, bool) {
+    let mut innermost = error;
+    let mut tls = false;
+    loop {
+        tls |= innermost.is::<rustls::Error>();
+        // An io::Error hides the error that it wraps from `source`.
+        let wrapped = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let next = wrapped.map(|inner| inner as &(dyn StdError + 'static)).or(innermost.source());
+        match next {
+            Some(next) => innermost = next,
+            None => return (innermost.to_string(), tls),
+        }
+    }
+}
