@@ -7,8 +7,11 @@
 //! a PFX that should say so are optional, and some tools write them wrong.
 
 mod decrypt;
+mod pair;
 mod pem;
 mod pfx;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -56,6 +59,19 @@ pub struct Summary {
     pub not_before: SystemTime,
     /// After it, Entra refuses the certificate.
     pub not_after: SystemTime,
+}
+
+impl Summary {
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        let der = certificate.as_raw();
+        let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
+        Self {
+            subject: certificate.subject().to_string(),
+            thumbprint: hexadecimal(thumbprint.as_ref()),
+            not_before: time_of(certificate.validity().not_before.timestamp()),
+            not_after: time_of(certificate.validity().not_after.timestamp()),
+        }
+    }
 }
 
 impl fmt::Display for Summary {
@@ -146,39 +162,32 @@ impl Certificate {
         Self::from_contents(&contents)
     }
 
-    /// The first key and certificate that belong together.
+    /// The key and certificate that belong together.
     fn from_contents(contents: &Contents) -> Result<Self, CertificateError> {
-        if contents.certificates.is_empty() {
-            return Err(if contents.keys.is_empty() {
+        let Contents { keys, certificates } = contents;
+        if certificates.is_empty() {
+            return Err(if keys.is_empty() {
                 CertificateError::Unrecognised
             } else {
                 CertificateError::NoCertificate
             });
         }
+        let all = certificates.iter().map(|der| parse(der)).collect::<Result<Vec<_>, _>>()?;
         let mut rejected = CertificateError::NoPrivateKey;
-        for key in &contents.keys {
+        let mut pairs = Vec::new();
+        for key in keys {
             match rsa_key(key) {
                 Err(error) => rejected = error,
-                Ok(key) => match leaf_of(&key, &contents.certificates)? {
-                    Some(leaf) => return Self::new(key, leaf, &contents.certificates),
+                Ok(key) => match pair::leaf_of(&key, &all) {
+                    Some(leaf) => pairs.push((key, leaf)),
                     None => rejected = CertificateError::KeyMismatch,
                 },
             }
         }
-        Err(rejected)
-    }
-
-    fn new(key: rsa::KeyPair, leaf: &[u8], all: &[Vec<u8>]) -> Result<Self, CertificateError> {
-        let parsed = parse(leaf)?;
-        let summary = Summary {
-            subject: parsed.subject().to_string(),
-            thumbprint: hexadecimal(
-                digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, leaf).as_ref(),
-            ),
-            not_before: time_of(parsed.validity().not_before.timestamp()),
-            not_after: time_of(parsed.validity().not_after.timestamp()),
-        };
-        Ok(Self { key, chain: chain_of(leaf, all), summary })
+        let best = pairs.into_iter().max_by_key(|(_, leaf)| pair::rank(leaf, &all));
+        let (key, leaf) = best.ok_or(rejected)?;
+        let chain = pair::chain_of(leaf, &all).iter().map(|link| link.as_raw().to_vec()).collect();
+        Ok(Self { key, chain, summary: Summary::of(leaf) })
     }
 
     /// The certificate itself, DER.
@@ -210,36 +219,6 @@ fn rsa_key(key: &PrivateKey) -> Result<rsa::KeyPair, CertificateError> {
             None => rsa::KeyPair::from_pkcs8(der).map_err(unusable),
         },
     }
-}
-
-/// The certificate with the same public key.
-fn leaf_of<'a>(
-    key: &rsa::KeyPair,
-    certificates: &'a [Vec<u8>],
-) -> Result<Option<&'a [u8]>, CertificateError> {
-    use aws_lc_rs::signature::KeyPair;
-    for der in certificates {
-        let certificate = parse(der)?;
-        if certificate.public_key().subject_public_key.data.as_ref() == key.public_key().as_ref() {
-            return Ok(Some(der));
-        }
-    }
-    Ok(None)
-}
-
-/// The leaf, then each time the certificate that issued the one before.
-fn chain_of(leaf: &[u8], all: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let mut chain = vec![leaf.to_vec()];
-    while let Some(last) = chain.last() {
-        let Ok(last) = parse(last) else { break };
-        let issuer = all.iter().find(|der| {
-            !chain.contains(der)
-                && parse(der).is_ok_and(|other| other.subject().as_raw() == last.issuer().as_raw())
-        });
-        let Some(issuer) = issuer.cloned() else { break };
-        chain.push(issuer);
-    }
-    chain
 }
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
