@@ -1,7 +1,67 @@
-//! x
+//! The authenticating remote-write proxy.
+//!
+//! Prometheus posts to `http://localhost:8081/api/v1/write`; the sidecar adds a
+//! bearer token and posts to the metrics ingestion endpoint of Azure Monitor.
+//!
+//! # Life of a remote-write request
+//!
+//! 1. [`server`] accepts the connection if there is a place for it, and notes
+//!    whether it may write: both ends of its socket must be loopback.
+//! 2. [`connection`] reads a head ([`http1`]), routes by path and method, and
+//!    reads the body whole into bounded [`memory`]. One deadline runs from the
+//!    first byte.
+//! 3. [`forward`], on one screen, takes it on:
+//!    1. [`wire`] judges headers and claimed length: the only look at the body;
+//!    2. [`token`] gives the current token, fetched ahead of need by a task of
+//!       its own through [`identity`];
+//!    3. [`upstream`] posts the received bytes over a kept TLS connection;
+//!    4. a 401 makes [`token`] fetch another, once for all who met it, and the
+//!       same bytes are posted again;
+//!    5. [`outcome`] says, as a pure function, what Prometheus is told.
+//! 4. [`explain`] turns a refusal into a sentence for the log, [`notices`] keeps
+//!    it to one a minute, [`metrics`] and [`summary`] count.
+//! 5. [`connection`] writes the [`answer`] and waits for the next request.
+//!
+//! After SIGTERM, [`drain`] decides when nobody writes any more; [`run`] puts
+//! all of it together.
+//!
+//! # Invariants
+//!
+//! * Nothing but `main.rs` touches environment, clock and signals, or binds a
+//!   socket. There is no trait of our own.
+//! * The received bytes go out as they came; nothing is decompressed, decoded
+//!   or made anew on the good path.
+//! * A request never waits for a token while a usable one is held, and never
+//!   makes a credential fetch one itself.
+//! * What time or an operator can mend is answered with a 5xx, on which
+//!   Prometheus tries again; only what can never succeed is final.
+//! * No redirect is followed, no verification can be switched off, and nothing
+//!   that is secret reaches a log, a metric, an error or `Debug`.
+//! * Memory is bounded whatever is sent, however slowly.
 
+mod answer;
+mod connection;
+mod drain;
+mod explain;
+mod forward;
 mod http1;
 pub mod identity;
+pub mod logs;
+mod memory;
+mod metrics;
+mod notices;
+mod outcome;
 mod proxy;
+mod run;
+mod server;
+mod summary;
+mod token;
 mod trust;
 mod upstream;
+mod wire;
+
+pub use run::{RunError, run};
+pub use trust::{TlsConfig, TrustError};
+
+/// This program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

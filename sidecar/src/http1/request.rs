@@ -47,6 +47,8 @@ pub(crate) struct RequestHead {
     pub(crate) keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
+    /// The client takes `OpenMetrics`.
+    pub(crate) accepts_open_metrics: bool,
     /// The allow-listed header fields, ready to go out again, each with its
     /// line end.
     pub(crate) forwarded: Vec<u8>,
@@ -129,6 +131,7 @@ pub(crate) fn parse_request(input: &[u8]) -> Result<Option<(RequestHead, usize)>
         framing: Framing::Empty,
         keep_alive: false,
         expects_continue: false,
+        accepts_open_metrics: false,
         forwarded: Vec::with_capacity(256),
         content_type: None,
         content_encoding: None,
@@ -153,6 +156,9 @@ fn read_fields(
             connection = Some(field.value);
         } else if is("expect") {
             head.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
+        } else if is("accept") {
+            let accepted = String::from_utf8_lossy(field.value);
+            head.accepts_open_metrics |= accepted.contains("application/openmetrics-text");
         } else if is("content-type") {
             head.content_type = text(field.value);
         } else if is("content-encoding") {

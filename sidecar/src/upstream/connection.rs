@@ -128,24 +128,23 @@ impl Connection {
     /// The head of the final answer; interim ones are passed over.
     async fn read_head(&mut self) -> Result<ResponseHead, ExchangeError> {
         loop {
-            match parse_response(&self.input).map_err(ExchangeError::Unreadable)? {
-                Some((head, length)) => {
-                    self.input.drain(..length);
-                    if !(100..200).contains(&head.status) {
-                        return Ok(head);
-                    }
+            let parsed = parse_response(&self.input).map_err(ExchangeError::Unreadable)?;
+            if let Some((head, length)) = parsed {
+                self.input.drain(..length);
+                if !(100..200).contains(&head.status) {
+                    return Ok(head);
                 }
-                None => {
-                    let began = !self.input.is_empty();
-                    let read = self.fill().await.and_then(|read| match read {
-                        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                        read => Ok(read),
-                    });
-                    read.map_err(|error| match began {
-                        true => ExchangeError::WithinAnswer(error),
-                        false => ExchangeError::BeforeAnswer(error),
-                    })?;
-                }
+                continue;
+            }
+            let broken = if self.input.is_empty() {
+                ExchangeError::BeforeAnswer
+            } else {
+                ExchangeError::WithinAnswer
+            };
+            match self.fill().await {
+                Ok(0) => return Err(broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) => return Err(broken(error)),
             }
         }
     }

@@ -1,0 +1,228 @@
+//! One connection: requests in, answers out, in turn.
+
+mod body;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+
+use self::body::BodyError;
+use crate::{
+    answer::Answer,
+    drain::Writer,
+    http1::{Framing, HeadError, MAX_HEAD_BYTES, Method, RequestHead, Route, parse_request},
+    metrics::Reason,
+    outcome,
+    server::{Place, Server},
+};
+
+/// A connection, and what was read from it but not yet understood.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    input: Vec<u8>,
+    server: Arc<Server>,
+    /// Set once it has carried a write.
+    writer: Option<Writer>,
+}
+
+/// Why there is no request.
+enum NoRequest {
+    /// The client has gone, or has been silent for too long.
+    Gone,
+    /// What it sent is no request.
+    Bad(HeadError),
+    /// It began a head and did not finish it.
+    Slow,
+}
+
+/// So much is read at once where heads are read: most of them, and their body's
+/// beginning.
+const READ_BYTES: usize = 4 << 10;
+/// After an answer before the end of a request: so much is still read and
+/// thrown away, for so long, since to close on unread data would reset the
+/// connection and take the answer with it.
+const LINGER_BYTES: u64 = 32 << 20;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, server: Arc<Server>) -> Self {
+        Self { stream, input: Vec::new(), server, writer: None }
+    }
+
+    /// Serves requests until either side has had enough.
+    pub(crate) async fn serve(mut self, place: Place) {
+        let _ = self.stream.set_nodelay(true);
+        self.server.metrics.connections.inc();
+        let _ = self.answer_requests(&place).await;
+        self.server.metrics.connections.dec();
+    }
+
+    /// Ends with an error where the client has gone.
+    async fn answer_requests(&mut self, place: &Place) -> io::Result<()> {
+        loop {
+            let (head, begun) = match self.read_head(place).await {
+                Ok(read) => read,
+                Err(NoRequest::Gone) => return Ok(()),
+                Err(NoRequest::Bad(error)) => {
+                    let status = if error == HeadError::TooLarge { 431 } else { 400 };
+                    self.write(&Answer::text(status, error.to_string()).closing(), true).await?;
+                    return self.linger().await;
+                }
+                Err(NoRequest::Slow) => {
+                    let text = "the request's head did not arrive in time (HEADER_TIMEOUT)";
+                    self.write(&Answer::text(408, text).closing(), true).await?;
+                    return self.linger().await;
+                }
+            };
+            let mut answer = self.answer(&head, begun, place).await?;
+            if place.crowded || !head.keep_alive {
+                answer = answer.closing();
+            }
+            self.write(&answer, head.method != Method::Head).await?;
+            if answer.closes() {
+                return self.linger().await;
+            }
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        head: &RequestHead,
+        begun: Instant,
+        place: &Place,
+    ) -> io::Result<Answer> {
+        let answer = match (head.route, head.method) {
+            (Route::Write, Method::Post) => return self.answer_write(head, begun, place).await,
+            (Route::Write, _) => not_allowed("POST"),
+            (Route::Unknown, _) => Answer::text(404, "there is nothing here"),
+            (_, Method::Post | Method::Other) => not_allowed("GET, HEAD"),
+            (Route::Health, _) => Answer::text(200, "ok"),
+            (Route::Ready, _) => self.answer_ready(),
+            (Route::Metrics, _) => self.answer_metrics(head),
+        };
+        // A body that nobody asked for is not read.
+        Ok(if head.framing == Framing::Empty { answer } else { answer.closing() })
+    }
+
+    fn answer_ready(&self) -> Answer {
+        let tokens = &self.server.forwarder.tokens;
+        match tokens.usable() {
+            Some(_) => Answer::text(200, "a usable token is held"),
+            None => Answer::text(503, format!("no usable token: {}", tokens.trouble())),
+        }
+    }
+
+    fn answer_metrics(&self, head: &RequestHead) -> Answer {
+        let metrics = &self.server.metrics;
+        metrics
+            .in_flight_bytes
+            .set(i64::try_from(self.server.memory.reserved()).unwrap_or(i64::MAX));
+        let (kind, text) = if head.accepts_open_metrics {
+            ("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.open_metrics())
+        } else {
+            ("text/plain; version=0.0.4; charset=utf-8", metrics.text())
+        };
+        match text {
+            Ok(text) => Answer::typed(200, kind, text),
+            Err(error) => Answer::text(500, error.to_string()),
+        }
+    }
+
+    async fn answer_write(
+        &mut self,
+        head: &RequestHead,
+        begun: Instant,
+        place: &Place,
+    ) -> io::Result<Answer> {
+        if !place.may_write {
+            let text = "writes are accepted from this pod alone (ACCEPT_FROM=loopback)";
+            return Ok(self.refuse("foreign_peer", Answer::text(403, text)));
+        }
+        if place.crowded {
+            return Ok(self.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS")));
+        }
+        if self.writer.is_none() {
+            self.writer = Some(self.server.writers.add());
+        }
+        let server = Arc::clone(&self.server);
+        let deadline = begun + server.limits.upstream_timeout;
+        server.metrics.in_flight_requests.inc();
+        let read = self.read_body(head, deadline).await;
+        let (answer, bytes) = match &read {
+            Ok(body) => (server.forwarder.forward(head, body, deadline).await, body.len()),
+            Err(BodyError::Gone(_)) => (Answer::text(400, "the body broke off").closing(), 0),
+            Err(error) => (self.refuse(error.reason(), error.answer(&server.limits)), 0),
+        };
+        server.metrics.in_flight_requests.dec();
+        if let Err(BodyError::Gone(error)) = read {
+            return Err(error);
+        }
+        let took = begun.elapsed();
+        server.metrics.request_seconds.observe(took.as_secs_f64());
+        server.metrics.received_bytes.inc_by(bytes as u64);
+        server.forwarder.summary.add(answer.status(), bytes, took);
+        Ok(answer)
+    }
+
+    /// Refuses a request whose body was not read to its end.
+    fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
+        self.server.metrics.refused.get_or_create(&Reason { reason }).inc();
+        if let Some(held_back) = self.server.notices.may_say(reason) {
+            let text = String::from_utf8_lossy(answer.body());
+            tracing::warn!(answered = answer.status(), held_back, "{}", text.trim_end());
+        }
+        answer.closing()
+    }
+
+    /// The next head, and when its first byte was seen.
+    async fn read_head(&mut self, place: &Place) -> Result<(RequestHead, Instant), NoRequest> {
+        if self.input.is_empty() {
+            let silent = timeout(place.idle_timeout, self.fill()).await;
+            match silent {
+                Ok(Ok(read)) if read > 0 => {}
+                _ => return Err(NoRequest::Gone),
+            }
+        }
+        let begun = Instant::now();
+        let deadline = begun + self.server.limits.header_timeout;
+        loop {
+            if let Some((head, length)) = parse_request(&self.input).map_err(NoRequest::Bad)? {
+                self.input.drain(..length);
+                return Ok((head, begun));
+            }
+            match timeout_at(deadline, self.fill()).await {
+                Ok(Ok(read)) if read > 0 => {}
+                Ok(_) => return Err(NoRequest::Gone),
+                Err(_) => return Err(NoRequest::Slow),
+            }
+        }
+    }
+
+    /// Reads some bytes behind those held; 0 at the connection's end.
+    async fn fill(&mut self) -> io::Result<usize> {
+        debug_assert!(self.input.len() <= MAX_HEAD_BYTES + READ_BYTES, "heads are bounded");
+        self.input.reserve(READ_BYTES);
+        self.stream.read_buf(&mut self.input).await
+    }
+
+    /// A client that does not take its answer is no reason to wait.
+    async fn write(&mut self, answer: &Answer, with_body: bool) -> io::Result<()> {
+        let bytes = answer.encode(with_body);
+        timeout(self.server.limits.header_timeout, self.stream.write_all(&bytes)).await?
+    }
+
+    async fn linger(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        let mut rest = (&mut self.stream).take(LINGER_BYTES);
+        let _ = timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+        Ok(())
+    }
+}
+
+fn not_allowed(allowed: &str) -> Answer {
+    Answer::text(405, format!("only {allowed} is possible here")).with_field("allow", allowed)
+}

@@ -1,0 +1,154 @@
+//! A request's body, read within time and memory.
+
+use std::io;
+
+use bytes::BufMut;
+use contract::Limits;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout_at},
+};
+
+use super::Connection;
+use crate::{
+    answer::Answer,
+    http1::{ChunkError, Chunked, Framing, RequestHead},
+    memory::Held,
+    outcome,
+};
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub(super) enum BodyError {
+    /// The client has gone.
+    Gone(io::Error),
+    /// The deadline passed.
+    Slow,
+    /// Larger than one request may be.
+    TooLarge,
+    /// All requests together would need more memory than they may.
+    NoMemory,
+    /// Its chunks are none.
+    Malformed(ChunkError),
+}
+
+/// A body whose length is known is given its memory at once up to here, which
+/// is what Azure takes at the most; beyond it, and without a length, as it
+/// arrives.
+const STEP_BYTES: usize = 1 << 20;
+/// The steps of a body whose length is not known.
+const SMALL_STEP_BYTES: usize = 64 << 10;
+
+impl Connection {
+    /// Reads the body that `head` announces.
+    pub(super) async fn read_body(
+        &mut self,
+        head: &RequestHead,
+        deadline: Instant,
+    ) -> Result<Held, BodyError> {
+        let reading = async {
+            match head.framing {
+                Framing::Chunked => self.read_chunks(head).await,
+                Framing::Length(length) => self.read_length(head, length).await,
+                Framing::Empty | Framing::UntilClose => self.hold(0),
+            }
+        };
+        timeout_at(deadline, reading).await.unwrap_or(Err(BodyError::Slow))
+    }
+
+    async fn read_length(&mut self, head: &RequestHead, length: u64) -> Result<Held, BodyError> {
+        if length > self.server.limits.max_request.bytes() {
+            return Err(BodyError::TooLarge);
+        }
+        let length = usize::try_from(length).map_err(|_| BodyError::TooLarge)?;
+        let mut body = self.hold(length.min(STEP_BYTES))?;
+        self.invite(head).await?;
+        let arrived = length.min(self.input.len());
+        if !body.grow(arrived) {
+            return Err(BodyError::NoMemory);
+        }
+        body.extend(self.input.drain(..arrived));
+        while body.len() < length {
+            let missing = length - body.len();
+            if !body.grow(missing.min(STEP_BYTES)) {
+                return Err(BodyError::NoMemory);
+            }
+            let room = missing.min(body.capacity() - body.len());
+            let read = self.stream.read_buf(&mut (&mut *body).limit(room)).await;
+            ended(read)?;
+        }
+        Ok(body)
+    }
+
+    async fn read_chunks(&mut self, head: &RequestHead) -> Result<Held, BodyError> {
+        let mut body = self.hold(SMALL_STEP_BYTES)?;
+        let mut chunked = Chunked::default();
+        self.invite(head).await?;
+        loop {
+            if !body.grow(self.input.len()) {
+                return Err(BodyError::NoMemory);
+            }
+            let used = chunked.decode(&self.input, &mut body).map_err(BodyError::Malformed)?;
+            self.input.drain(..used);
+            if body.len() > self.server.limits.max_request.length() {
+                return Err(BodyError::TooLarge);
+            }
+            if chunked.is_done() {
+                return Ok(body);
+            }
+            ended(self.fill().await)?;
+        }
+    }
+
+    fn hold(&self, bytes: usize) -> Result<Held, BodyError> {
+        self.server.memory.hold(bytes).ok_or(BodyError::NoMemory)
+    }
+
+    /// Tells a client that waits for it to send its body.
+    async fn invite(&mut self, head: &RequestHead) -> Result<(), BodyError> {
+        if head.expects_continue && self.input.is_empty() {
+            let line = b"HTTP/1.1 100 Continue\r\n\r\n";
+            self.stream.write_all(line).await.map_err(BodyError::Gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// Nothing read is the client's end.
+fn ended(read: io::Result<usize>) -> Result<(), BodyError> {
+    match read {
+        Ok(0) => Err(BodyError::Gone(io::ErrorKind::UnexpectedEof.into())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(BodyError::Gone(error)),
+    }
+}
+
+impl BodyError {
+    /// A word for it, for metrics.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Gone(_) => "client_gone",
+            Self::Slow => "slow_body",
+            Self::TooLarge => "request_too_large",
+            Self::NoMemory => "in_flight_limit",
+            Self::Malformed(_) => "malformed_chunks",
+        }
+    }
+
+    /// What the client is told, if it is still there.
+    pub(super) fn answer(&self, limits: &Limits) -> Answer {
+        match self {
+            Self::Slow => outcome::busy("the time for a request (UPSTREAM_TIMEOUT)"),
+            Self::NoMemory => outcome::busy("MAX_IN_FLIGHT_BYTES"),
+            Self::TooLarge => Answer::text(
+                413,
+                format!(
+                    "the body is larger than MAX_REQUEST_BYTES={}: lower max_samples_per_send in Prometheus' remote_write queue_config",
+                    limits.max_request
+                ),
+            ),
+            Self::Malformed(error) => Answer::text(400, error.to_string()),
+            Self::Gone(error) => Answer::text(400, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One remote-write request, phase by phase.
+
+use std::{sync::Arc, time::SystemTime};
+
+use contract::{ByteSize, ResponseMode};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::{
+    answer::Answer,
+    explain,
+    http1::RequestHead,
+    identity::Token,
+    metrics::{Codes, Metrics, Reason},
+    notices::Notices,
+    outcome,
+    summary::Summary,
+    token::Tokens,
+    upstream::{Failure, Received, Upstream},
+    wire,
+};
+
+/// Everything that a request needs on its way.
+pub(crate) struct Forwarder {
+    pub(crate) tokens: Tokens,
+    pub(crate) upstream: Upstream,
+    pub(crate) mode: ResponseMode,
+    pub(crate) max_decompressed: ByteSize,
+    /// The ingestion host, for explanations.
+    pub(crate) host: String,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) summary: Summary,
+    pub(crate) notices: Notices,
+    pub(crate) now: fn() -> SystemTime,
+}
+
+impl Forwarder {
+    /// Brings a request to Azure and says what Prometheus is told, before
+    /// `deadline`.
+    pub(crate) async fn forward(
+        &self,
+        head: &RequestHead,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Answer {
+        if let Err(refused) = wire::judge(head, body, self.max_decompressed) {
+            return self.refuse(refused.reason(), refused.answer());
+        }
+        let Some(token) = self.tokens.get(deadline).await else {
+            return self.refuse("no_token", outcome::no_token(&self.tokens.trouble()));
+        };
+        let mut result = self.send(head, body, &token, deadline).await;
+        if is_unauthorized(&result)
+            && let Some(another) = self.tokens.renew(&token, deadline).await
+        {
+            self.metrics.replays.inc();
+            result = self.send(head, body, &another, deadline).await;
+        }
+        let answer = outcome::answer(&result, self.mode, (self.now)());
+        self.report(&result, &answer, &token);
+        answer
+    }
+
+    async fn send(
+        &self,
+        head: &RequestHead,
+        body: &[u8],
+        token: &Token,
+        deadline: Instant,
+    ) -> Result<Received, Failure> {
+        let begun = Instant::now();
+        let result =
+            self.upstream.post(&head.forwarded, &token.authorization, body, deadline).await;
+        self.metrics.upstream_seconds.observe(begun.elapsed().as_secs_f64());
+        result
+    }
+
+    /// A request that was not sent on.
+    fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
+        self.metrics.refused.get_or_create(&Reason { reason }).inc();
+        if let Some(held_back) = self.notices.may_say(reason) {
+            let text = String::from_utf8_lossy(answer.body());
+            warn!(answered = answer.status(), held_back, "{}", text.trim_end());
+        }
+        answer
+    }
+
+    fn report(&self, result: &Result<Received, Failure>, answer: &Answer, token: &Token) {
+        let upstream = match result {
+            Ok(received) => received.status.to_string(),
+            Err(failure) => {
+                self.metrics.failures.get_or_create(&Reason { reason: failure.reason() }).inc();
+                failure.reason().to_owned()
+            }
+        };
+        let codes = Codes { upstream, answered: answer.status() };
+        self.metrics.requests.get_or_create(&codes).inc();
+        match result {
+            Ok(received) if (200..300).contains(&received.status) => self.succeeded(),
+            Ok(received) => {
+                let explained = explain::refusal(received, &self.host, token.claims().as_ref());
+                let answered = answer.status();
+                self.warn(subject(received.status), answered, &explained.unwrap_or_default());
+            }
+            Err(failure) => {
+                self.warn(failure.reason(), answer.status(), &outcome::describe(failure));
+            }
+        }
+    }
+
+    fn succeeded(&self) {
+        self.metrics.succeeded((self.now)());
+        if self.summary.recovered() {
+            info!("Azure accepts samples");
+            for (_, subject) in SUBJECTS {
+                self.notices.over(subject);
+            }
+        }
+    }
+
+    fn warn(&self, subject: &'static str, answered: u16, text: &str) {
+        self.summary.troubled();
+        if let Some(held_back) = self.notices.may_say(subject) {
+            warn!(upstream = subject, answered, held_back, "{text}");
+        }
+    }
+}
+
+fn is_unauthorized(result: &Result<Received, Failure>) -> bool {
+    matches!(result, Ok(Received { status: 401, .. }))
+}
+
+/// Statuses that are each worth a log line of their own.
+const SUBJECTS: [(u16, &str); 9] = [
+    (400, "400"),
+    (401, "401"),
+    (403, "403"),
+    (404, "404"),
+    (408, "408"),
+    (413, "413"),
+    (415, "415"),
+    (429, "429"),
+    (0, "other"),
+];
+
+fn subject(status: u16) -> &'static str {
+    let known = SUBJECTS.iter().find(|(known, _)| *known == status);
+    known.map_or("other", |(_, subject)| subject)
+}

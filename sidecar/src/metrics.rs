@@ -1,0 +1,243 @@
+//! What the sidecar counts, and the text in which it tells.
+
+use std::{fmt, sync::atomic::AtomicU64, time::SystemTime};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+/// All counters; each is public inside the crate and counted where it happens.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) requests: Family<Codes, Counter>,
+    pub(crate) failures: Family<Reason, Counter>,
+    pub(crate) refused: Family<Reason, Counter>,
+    pub(crate) request_seconds: Histogram,
+    pub(crate) upstream_seconds: Histogram,
+    pub(crate) received_bytes: Counter,
+    pub(crate) in_flight_requests: Gauge,
+    pub(crate) in_flight_bytes: Gauge,
+    pub(crate) connections: Gauge,
+    pub(crate) replays: Counter,
+    pub(crate) token_fetches: Family<Fetch, Counter>,
+    token_expiry: Timestamp,
+    certificate_expiry: Timestamp,
+    last_success: Timestamp,
+}
+
+/// A request, by what Azure said and what Prometheus was told.
+#[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
+pub(crate) struct Codes {
+    /// Azure's status, or why there is none.
+    pub(crate) upstream: String,
+    /// Our status.
+    pub(crate) answered: u16,
+}
+
+/// Something that happened, by reason.
+#[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
+pub(crate) struct Reason {
+    pub(crate) reason: &'static str,
+}
+
+/// A fetch of a token.
+#[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
+pub(crate) struct Fetch {
+    /// Why it was begun.
+    pub(crate) reason: &'static str,
+    /// `ok`, or how it failed.
+    pub(crate) result: &'static str,
+}
+
+type Timestamp = Gauge<f64, AtomicU64>;
+
+/// From a loopback round trip to the deadline of 25 s.
+const SECONDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0];
+
+impl Metrics {
+    /// All at nothing. The labels of build info are what an operator compares
+    /// across a fleet.
+    pub(crate) fn new(version: &str, identity_type: &str, cluster: &str) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("prom_remotewrite"),
+            requests: Family::default(),
+            failures: Family::default(),
+            refused: Family::default(),
+            request_seconds: Histogram::new(SECONDS),
+            upstream_seconds: Histogram::new(SECONDS),
+            received_bytes: Counter::default(),
+            in_flight_requests: Gauge::default(),
+            in_flight_bytes: Gauge::default(),
+            connections: Gauge::default(),
+            replays: Counter::default(),
+            token_fetches: Family::default(),
+            token_expiry: Timestamp::default(),
+            certificate_expiry: Timestamp::default(),
+            last_success: Timestamp::default(),
+        };
+        metrics.register_requests();
+        metrics.register_load();
+        metrics.register_identity();
+        let labels = [("version", version), ("identity_type", identity_type), ("cluster", cluster)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        metrics.registry.register("build", "What runs here", Info::new(labels.to_vec()));
+        metrics
+    }
+
+    fn register_requests(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "requests",
+            "Remote-write requests, by what Azure said and what Prometheus was told",
+            self.requests.clone(),
+        );
+        registry.register(
+            "upstream_failures",
+            "Requests that got no answer from Azure, by reason",
+            self.failures.clone(),
+        );
+        registry.register(
+            "refused_requests",
+            "Requests that were refused before they were sent on, by reason",
+            self.refused.clone(),
+        );
+        registry.register(
+            "request_duration_seconds",
+            "From a request's first byte to its answer",
+            self.request_seconds.clone(),
+        );
+        registry.register(
+            "upstream_duration_seconds",
+            "From sending a request on to Azure's answer",
+            self.upstream_seconds.clone(),
+        );
+        registry.register(
+            "replayed_requests",
+            "Requests that were sent again with a new token",
+            self.replays.clone(),
+        );
+        registry.register(
+            "last_success_timestamp_seconds",
+            "When Azure last accepted a request",
+            self.last_success.clone(),
+        );
+    }
+
+    fn register_load(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "received_bytes",
+            "Bytes of remote-write bodies received",
+            self.received_bytes.clone(),
+        );
+        registry.register(
+            "in_flight_requests",
+            "Remote-write requests under way",
+            self.in_flight_requests.clone(),
+        );
+        registry.register(
+            "in_flight_bytes",
+            "Bytes held for requests under way",
+            self.in_flight_bytes.clone(),
+        );
+        registry.register("connections", "Connections that are open", self.connections.clone());
+    }
+
+    fn register_identity(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "token_fetches",
+            "Tokens asked for, by why and with which result",
+            self.token_fetches.clone(),
+        );
+        registry.register(
+            "token_expiry_timestamp_seconds",
+            "When the held token ends; 0 without one",
+            self.token_expiry.clone(),
+        );
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the application's certificate ends; 0 without one",
+            self.certificate_expiry.clone(),
+        );
+    }
+
+    pub(crate) fn token_ends(&self, at: SystemTime) {
+        self.token_expiry.set(unix_seconds(at));
+    }
+
+    pub(crate) fn certificate_ends(&self, at: SystemTime) {
+        self.certificate_expiry.set(unix_seconds(at));
+    }
+
+    pub(crate) fn succeeded(&self, at: SystemTime) {
+        self.last_success.set(unix_seconds(at));
+    }
+
+    /// The `OpenMetrics` text.
+    pub(crate) fn open_metrics(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// The older Prometheus text, in which a counter is declared by the name
+    /// that its samples have.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let open = self.open_metrics()?;
+        let kinds: Vec<(&str, &str)> =
+            open.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        let suffix = |name: &str| {
+            let kind = kinds.iter().find(|(found, _)| *found == name).map(|(_, kind)| *kind);
+            match kind {
+                Some("counter") => "_total",
+                Some("info") => "_info",
+                _ => "",
+            }
+        };
+        let lines = open.lines().filter(|line| *line != "# EOF").map(|line| {
+            let mut words = line.splitn(4, ' ');
+            match (words.next(), words.next(), words.next(), words.next()) {
+                (Some("#"), Some(what), Some(name), Some(rest)) => {
+                    let rest = if (what, rest) == ("TYPE", "info") { "gauge" } else { rest };
+                    format!("# {what} {name}{} {rest}\n", suffix(name))
+                }
+                _ => format!("{line}\n"),
+            }
+        });
+        Ok(lines.collect())
+    }
+}
+
+fn unix_seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn both_texts_declare_what_they_hold() {
+        let metrics = Metrics::new("1.0.0", "userAssigned", "aks \"1\"");
+        metrics.requests.get_or_create(&Codes { upstream: "204".into(), answered: 204 }).inc();
+        metrics.token_ends(SystemTime::UNIX_EPOCH + Duration::from_secs(1000));
+        let text = metrics.text().unwrap();
+        for line in [
+            "# TYPE prom_remotewrite_requests_total counter",
+            "prom_remotewrite_requests_total{upstream=\"204\",answered=\"204\"} 1",
+            "# TYPE prom_remotewrite_build_info gauge",
+            "prom_remotewrite_build_info{version=\"1.0.0\",identity_type=\"userAssigned\",cluster=\"aks \\\"1\\\"\"} 1",
+            "prom_remotewrite_token_expiry_timestamp_seconds 1000.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("EOF"));
+        assert!(metrics.open_metrics().unwrap().ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,175 @@
+//! What Prometheus is told. Pure: the upstream's answer in, ours out.
+//!
+//! Prometheus drops a batch forever on everything but 5xx (and 429, if it was
+//! told so), and tries again on 5xx without end:
+//! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>.
+//! So what time or an operator can mend is answered 503, and only what can
+//! never succeed is passed on as final.
+
+use std::time::{Duration, SystemTime};
+
+use contract::ResponseMode;
+
+use crate::{
+    answer::Answer,
+    upstream::{Failure, Received},
+};
+
+/// For a refusal that an operator mends (a role, a certificate, a rule): often
+/// enough to notice soon, seldom enough to be a small load.
+const RETRY_REFUSED: Duration = Duration::from_secs(5);
+/// For a token that is being fetched.
+const RETRY_NO_TOKEN: Duration = Duration::from_secs(2);
+/// For a limit of ours, or an upstream that names no time.
+const RETRY_SOON: Duration = Duration::from_secs(1);
+/// Prometheus takes a long `Retry-After` for its backoff from then on, so it is
+/// kept short.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The answer for what Azure said, or for why it said nothing.
+pub(crate) fn answer(
+    result: &Result<Received, Failure>,
+    mode: ResponseMode,
+    now: SystemTime,
+) -> Answer {
+    match result {
+        Ok(received) => answer_received(received, mode, now),
+        Err(Failure::Timeout) => {
+            Answer::retry(504, RETRY_SOON, "the ingestion endpoint did not answer in time")
+        }
+        Err(failure) => Answer::retry(503, RETRY_SOON, describe(failure)),
+    }
+}
+
+/// There is no token, for the reason given.
+pub(crate) fn no_token(reason: &str) -> Answer {
+    Answer::retry(503, RETRY_NO_TOKEN, format!("no usable token: {reason}"))
+}
+
+/// A limit of ours is reached.
+pub(crate) fn busy(limit: &str) -> Answer {
+    Answer::retry(503, RETRY_SOON, format!("{limit} is reached: come again"))
+}
+
+fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> Answer {
+    let protective = mode == ResponseMode::Protective;
+    match received.status {
+        // A redirect would carry the token elsewhere.
+        300..=399 => Answer::text(
+            502,
+            format!(
+                "the ingestion endpoint answered {}: redirects are not followed",
+                received.status
+            ),
+        ),
+        401 | 403 | 404 | 408 if protective => {
+            Answer::passed_on(received).with_status(503).with_retry_after(RETRY_REFUSED)
+        }
+        429 if protective => {
+            let wanted = retry_after(received, now).unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
+            Answer::passed_on(received).with_status(503).with_retry_after(wanted)
+        }
+        200..=299 | 400..=599 => Answer::passed_on(received),
+        status => Answer::text(502, format!("the ingestion endpoint answered {status}")),
+    }
+}
+
+/// `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).
+fn retry_after(received: &Received, now: SystemTime) -> Option<Duration> {
+    let value = received.field("retry-after")?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or(RETRY_SOON))
+}
+
+/// The failure and its causes, each once.
+pub(crate) fn describe(failure: &dyn std::error::Error) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(status: u16, fields: &[(&str, &str)]) -> Received {
+        let fields =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Received { status, fields, body: b"why".to_vec() }
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        let check = |status: u16,
+                     field: Option<&str>,
+                     protective: (u16, Option<&str>),
+                     as_is: bool| {
+            let fields: Vec<_> = field.map(|value| ("retry-after", value)).into_iter().collect();
+            let result = Ok(received(status, &fields));
+            let now = SystemTime::UNIX_EPOCH;
+            let told = answer(&result, ResponseMode::Protective, now);
+            assert_eq!((told.status(), told.field("retry-after")), protective, "{status}");
+            let told = answer(&result, ResponseMode::Transparent, now);
+            if as_is {
+                assert_eq!((told.status(), told.field("retry-after")), (status, field), "{status}");
+            }
+        };
+        check(200, None, (200, None), true);
+        check(204, None, (204, None), true);
+        for mended_in_time in [401, 403, 404, 408] {
+            check(mended_in_time, None, (503, Some("5")), true);
+        }
+        check(429, None, (503, Some("1")), true);
+        check(429, Some("7"), (503, Some("7")), true);
+        check(429, Some("3600"), (503, Some("30")), true);
+        check(429, Some("Thu, 01 Jan 1970 00:00:09 GMT"), (503, Some("9")), true);
+        check(429, Some("soon"), (503, Some("1")), true);
+        for r#final in [400, 409, 413, 415, 422] {
+            check(r#final, None, (r#final, None), true);
+        }
+        check(500, None, (500, None), true);
+        check(503, Some("120"), (503, Some("120")), true);
+        for redirect in [301, 302, 307, 308] {
+            check(redirect, None, (502, None), false);
+        }
+        check(101, None, (502, None), false);
+        check(999, None, (502, None), false);
+    }
+
+    #[test]
+    fn without_an_answer_prometheus_tries_again() {
+        let broken = || std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for (failure, status) in [
+            (Failure::Connect("no route".into()), 503),
+            (Failure::Tls(broken()), 503),
+            (Failure::Broken(broken()), 503),
+            (Failure::Timeout, 504),
+        ] {
+            for mode in [ResponseMode::Protective, ResponseMode::Transparent] {
+                let told = answer(&Err(copy(&failure)), mode, SystemTime::UNIX_EPOCH);
+                assert_eq!((told.status(), told.field("retry-after")), (status, Some("1")));
+            }
+        }
+    }
+
+    fn copy(failure: &Failure) -> Failure {
+        match failure {
+            Failure::Connect(error) => Failure::Connect(error.to_string().into()),
+            Failure::Tls(error) => Failure::Tls(error.kind().into()),
+            Failure::Broken(error) => Failure::Broken(error.kind().into()),
+            Failure::Unreadable(error) => Failure::Unreadable(*error),
+            Failure::Timeout => Failure::Timeout,
+        }
+    }
+}

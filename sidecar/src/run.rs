@@ -1,0 +1,143 @@
+//! Puts the parts together and lets them run.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use contract::Settings;
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, interval_at},
+};
+use tracing::{info, warn};
+
+use crate::{
+    VERSION,
+    drain::Writers,
+    explain,
+    forward::Forwarder,
+    identity::{Issuer, SetupError},
+    memory::Memory,
+    metrics::Metrics,
+    notices::Notices,
+    server::{Server, serve},
+    summary::Summary,
+    token::{Tokens, refresh},
+    trust::TlsConfig,
+    upstream::Upstream,
+};
+
+/// Why the sidecar cannot run with these settings.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The identity lacks something.
+    #[error("set the identity up")]
+    Identity(#[source] SetupError),
+}
+
+/// The rhythm of the summary line.
+const MINUTE: Duration = Duration::from_mins(1);
+/// So long after the start, a missing write is worth a hint, and then each hour:
+/// Prometheus sends within seconds if it is configured to.
+const FIRST_HINT: u64 = 2;
+const HINT_INTERVAL: u64 = 60;
+/// The rhythm in which idle connections are looked at.
+const REAP_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Serves on `listener` until `shutdown` comes and nobody writes any more.
+pub async fn run(
+    settings: Settings,
+    tls: &TlsConfig,
+    listener: TcpListener,
+    now: fn() -> SystemTime,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let cluster = settings.cluster.as_deref().unwrap_or_default();
+    let identity_type = settings.identity.kind().name();
+    let metrics = Arc::new(Metrics::new(VERSION, identity_type, cluster));
+    let tokens = Tokens::new(now);
+    let issuer =
+        Issuer::new(&settings, Arc::clone(tls.identity()), now).map_err(RunError::Identity)?;
+    let server = Arc::new(assemble(&settings, tls, &tokens, &metrics, now));
+    announce(&settings);
+    let writers = server.writers.clone();
+    let stop = async {
+        shutdown.await;
+        writers.drained(settings.limits.shutdown_timeout).await;
+    };
+    tokio::select! {
+        () = serve(listener, Arc::clone(&server)) => {}
+        () = refresh(issuer, tokens, metrics) => {}
+        () = keep_house(&server, settings.listening_port.get()) => {}
+        () = stop => {}
+    }
+    Ok(())
+}
+
+fn assemble(
+    settings: &Settings,
+    tls: &TlsConfig,
+    tokens: &Tokens,
+    metrics: &Arc<Metrics>,
+    now: fn() -> SystemTime,
+) -> Server {
+    let forwarder = Forwarder {
+        tokens: tokens.clone(),
+        upstream: Upstream::new(&settings.ingestion_url, settings.proxy.as_ref(), tls),
+        mode: settings.response_mode,
+        max_decompressed: settings.limits.max_decompressed,
+        host: settings.ingestion_url.host(),
+        metrics: Arc::clone(metrics),
+        summary: Summary::default(),
+        notices: Notices::default(),
+        now,
+    };
+    Server {
+        forwarder,
+        memory: Memory::new(settings.limits.max_in_flight.length()),
+        writers: Writers::new(),
+        metrics: Arc::clone(metrics),
+        limits: settings.limits,
+        accept_from: settings.accept_from,
+        notices: Notices::default(),
+    }
+}
+
+fn announce(settings: &Settings) {
+    info!(
+        version = VERSION,
+        identity_type = %settings.identity.kind(),
+        client_id = settings.identity.client_id().map_or("", |id| id.as_str()),
+        audience = %settings.audience.resource(),
+        ingestion_host = %settings.ingestion_url.host(),
+        cluster = settings.cluster.as_deref().unwrap_or_default(),
+        port = settings.listening_port.get(),
+        "listening"
+    );
+    for doubt in settings.doubts() {
+        warn!("{doubt}");
+    }
+}
+
+/// The summary line, the hint that nobody writes, and old connections.
+async fn keep_house(server: &Server, port: u16) {
+    let started = Instant::now();
+    let mut reap = interval_at(started + REAP_INTERVAL, REAP_INTERVAL);
+    let mut minute = interval_at(started + MINUTE, MINUTE);
+    let mut minutes = 0_u64;
+    loop {
+        tokio::select! {
+            now = reap.tick() => server.forwarder.upstream.reap(now),
+            _ = minute.tick() => {
+                minutes += 1;
+                let summary = &server.forwarder.summary;
+                summary.log();
+                if !summary.has_written() && minutes % HINT_INTERVAL == FIRST_HINT {
+                    warn!("{}", explain::no_write_yet(started.elapsed(), port));
+                }
+            }
+        }
+    }
+}

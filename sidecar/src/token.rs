@@ -1,0 +1,112 @@
+//! Tokens: fetched ahead of need, served while valid, renewed when refused.
+//!
+//! One task fetches; requests only read what it holds. So there is never more
+//! than one fetch at a time, and no request waits while a usable token exists,
+//! however long the fetching fails.
+
+mod refresh;
+mod schedule;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout_at},
+};
+
+pub(crate) use self::refresh::refresh;
+use crate::identity::Token;
+
+/// The token held now, for all who need it.
+#[derive(Clone)]
+pub(crate) struct Tokens {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    held: watch::Sender<Held>,
+    /// A request met a refusal and wants another token.
+    wanted: Notify,
+    now: fn() -> SystemTime,
+}
+
+#[derive(Clone, Default)]
+struct Held {
+    token: Option<Arc<Token>>,
+    /// Fetches that have ended, well or not.
+    attempts: u64,
+    /// Why the last fetch failed, if it did.
+    trouble: Option<String>,
+    /// Until when no forced fetch is begun.
+    no_force_before: Option<Instant>,
+}
+
+/// At start a request waits so long for the first token: long enough for IMDS
+/// and Entra as they usually answer (0.1 to 1 s), short enough that Prometheus
+/// hears early what is wrong.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+
+impl Tokens {
+    pub(crate) fn new(now: fn() -> SystemTime) -> Self {
+        let (held, _) = watch::channel(Held::default());
+        Self { shared: Arc::new(Shared { held, wanted: Notify::new(), now }) }
+    }
+
+    /// The token, if there is one that has not ended.
+    pub(crate) fn usable(&self) -> Option<Arc<Token>> {
+        let held = self.shared.held.borrow();
+        held.token.clone().filter(|token| token.expires_on > (self.shared.now)())
+    }
+
+    /// Why there is no usable token, in a few words.
+    pub(crate) fn trouble(&self) -> String {
+        let held = self.shared.held.borrow();
+        let usual = if held.token.is_some() {
+            "the token has expired"
+        } else {
+            "the first one is being fetched"
+        };
+        held.trouble.clone().unwrap_or_else(|| usual.to_owned())
+    }
+
+    /// The token; waits a moment for the first one.
+    pub(crate) async fn get(&self, deadline: Instant) -> Option<Arc<Token>> {
+        let token = self.usable();
+        if token.is_some() {
+            return token;
+        }
+        let mut changes = self.shared.held.subscribe();
+        let first_fetch_ended = changes.wait_for(|held| held.attempts > 0);
+        let _ = timeout_at(deadline.min(Instant::now() + FIRST_WAIT), first_fetch_ended).await;
+        self.usable()
+    }
+
+    /// Another token than the `refused` one: the one that has meanwhile come, or
+    /// the one that a fetch, begun for all who ask, brings before `deadline`.
+    pub(crate) async fn renew(
+        &self,
+        refused: &Arc<Token>,
+        deadline: Instant,
+    ) -> Option<Arc<Token>> {
+        let mut changes = self.shared.held.subscribe();
+        let (attempts, may_force) = {
+            let held = changes.borrow_and_update();
+            let quiet = held.no_force_before.is_none_or(|until| until <= Instant::now());
+            (held.attempts, quiet)
+        };
+        if may_force && self.is_held(refused) {
+            self.shared.wanted.notify_one();
+            let fetched = changes.wait_for(|held| held.attempts > attempts);
+            let _ = timeout_at(deadline, fetched).await;
+        }
+        self.usable().filter(|token| token.authorization != refused.authorization)
+    }
+
+    fn is_held(&self, token: &Arc<Token>) -> bool {
+        let held = self.shared.held.borrow();
+        held.token.as_ref().is_some_and(|held| held.authorization == token.authorization)
+    }
+}

@@ -1,0 +1,194 @@
+//! The one task that fetches tokens.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lc_rs::rand;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use super::{Tokens, schedule};
+use crate::{
+    identity::{FetchError, Issuer, Reload, Token},
+    metrics::{Fetch, Metrics},
+};
+
+/// Files are compared so often: the CSI driver itself looks every two minutes.
+const FILE_INTERVAL: Duration = Duration::from_secs(5);
+/// A sleep may last longer than it should (a paused machine), so the time left
+/// is looked at again at least so often.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// From here on, each day the log says that the certificate ends.
+const WARN_BEFORE_EXPIRY: Duration = Duration::from_hours(30 * 24);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Fetches tokens for `tokens` until it is dropped.
+pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Arc<Metrics>) {
+    let mut task = Refresh {
+        issuer,
+        tokens,
+        metrics,
+        failures: 0,
+        due: Instant::now(),
+        reason: "start",
+        was_valid: false,
+        warned_of_expiry: None,
+    };
+    loop {
+        if task.due <= Instant::now() {
+            task.fetch().await;
+        }
+        task.wait().await;
+    }
+}
+
+struct Refresh {
+    issuer: Issuer,
+    tokens: Tokens,
+    metrics: Arc<Metrics>,
+    /// In a row.
+    failures: u32,
+    due: Instant,
+    /// Why the next fetch is begun.
+    reason: &'static str,
+    /// The held token had not ended when it came.
+    was_valid: bool,
+    warned_of_expiry: Option<Instant>,
+}
+
+impl Refresh {
+    async fn fetch(&mut self) {
+        let fetched = self.issuer.fetch().await;
+        let result = fetched.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
+        let labels = Fetch { reason: self.reason, result };
+        self.metrics.token_fetches.get_or_create(&labels).inc();
+        match fetched {
+            Ok(token) => self.succeeded(token),
+            Err(error) => self.failed(&error),
+        }
+        self.note_certificate();
+    }
+
+    fn succeeded(&mut self, token: Token) {
+        let now = (self.tokens.shared.now)();
+        let left = token.expires_on.duration_since(now).unwrap_or_default();
+        let before = self.tokens.shared.held.borrow().token.clone();
+        let brought_more = before.is_none_or(|before| before.expires_on < token.expires_on);
+        self.failures = 0;
+        self.was_valid = !left.is_zero();
+        self.next("due", schedule::after_success(left, brought_more, chance()));
+        self.metrics.token_ends(token.expires_on);
+        if left.is_zero() {
+            error!(
+                "the token that was just issued has already expired: this machine's clock is ahead of Azure's"
+            );
+        }
+        info!(valid_seconds = left.as_secs(), "token obtained");
+        self.tokens.shared.held.send_modify(|held| {
+            held.token = Some(Arc::new(token));
+            held.trouble = None;
+            held.attempts += 1;
+        });
+    }
+
+    fn failed(&mut self, error: &FetchError) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = schedule::after_failure(self.failures, error.retry_after, chance());
+        self.next("retry", pause);
+        let usable = self.tokens.usable();
+        let left = usable.as_ref().and_then(|token| self.left(token)).unwrap_or_default();
+        let retry_seconds = pause.as_secs_f64();
+        if usable.is_some() {
+            warn!(
+                reason = error.kind.as_str(),
+                valid_seconds = left.as_secs(),
+                retry_seconds,
+                "no new token, the old one is still valid: {error}"
+            );
+        } else {
+            error!(reason = error.kind.as_str(), retry_seconds, "no token: {error}");
+        }
+        self.tokens.shared.held.send_modify(|held| {
+            held.trouble = Some(error.to_string());
+            held.attempts += 1;
+        });
+    }
+
+    /// Until the next fetch is due, a request wants one, or it is time to look
+    /// at the files again.
+    async fn wait(&mut self) {
+        let until = self.due.min(Instant::now() + MAX_SLEEP.min(FILE_INTERVAL));
+        let shared = Arc::clone(&self.tokens.shared);
+        tokio::select! {
+            () = sleep_until(until) => {}
+            () = shared.wanted.notified() => return self.forced(),
+        }
+        match self.issuer.reload() {
+            Reload::Unchanged => {}
+            Reload::Changed => {
+                info!("the certificate's file has changed: a token is fetched with the new one");
+                self.next("certificate", Duration::ZERO);
+            }
+            Reload::Failed(reason) => {
+                warn!(
+                    "the certificate's file has changed but cannot be used, the old one is kept: {reason}"
+                );
+            }
+        }
+        // After a paused machine the monotonic clock may lag behind the wall's.
+        if self.was_valid && self.tokens.usable().is_none() && self.failures == 0 {
+            debug!("the token ended before its refresh was due");
+            self.was_valid = false;
+            self.next("due", Duration::ZERO);
+        }
+    }
+
+    /// A refused token: fetched at once, unless that was done just now.
+    fn forced(&mut self) {
+        let now = Instant::now();
+        if self.tokens.shared.held.borrow().no_force_before.is_some_and(|until| until > now) {
+            return;
+        }
+        let no_force_before = now + schedule::MIN_PAUSE_FORCED;
+        self.tokens.shared.held.send_modify(|held| held.no_force_before = Some(no_force_before));
+        self.next("unauthorized", Duration::ZERO);
+    }
+
+    fn next(&mut self, reason: &'static str, pause: Duration) {
+        self.reason = reason;
+        self.due = Instant::now() + pause;
+    }
+
+    fn left(&self, token: &Token) -> Option<Duration> {
+        token.expires_on.duration_since((self.tokens.shared.now)()).ok()
+    }
+
+    fn note_certificate(&mut self) {
+        let Some(expiry) = self.issuer.certificate_expiry() else { return };
+        self.metrics.certificate_ends(expiry);
+        let left = expiry.duration_since((self.tokens.shared.now)()).unwrap_or_default();
+        let warned = self.warned_of_expiry.is_some_and(|at| at.elapsed() < DAY);
+        if left > WARN_BEFORE_EXPIRY || warned {
+            return;
+        }
+        self.warned_of_expiry = Some(Instant::now());
+        let days = left.as_secs() / DAY.as_secs();
+        if left.is_zero() {
+            error!(
+                "the application's certificate has expired: renew it in Key Vault, and register it with the application"
+            );
+        } else {
+            warn!(
+                days,
+                "the application's certificate ends soon: renew it in Key Vault, and register it with the application"
+            );
+        }
+    }
+}
+
+/// Evenly from 0 to 1.
+fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness everybody waits the same, which is no reason to fail.
+    let _ = rand::fill(&mut bytes);
+    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
+}

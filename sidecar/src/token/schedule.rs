@@ -1,0 +1,84 @@
+//! When the next fetch is due. Pure.
+
+use std::time::Duration;
+
+/// Between two fetches that went well, whatever a token's life.
+const MIN_PAUSE: Duration = Duration::from_millis(200);
+/// IMDS answers with a token that it keeps; asking again sooner than this would
+/// bring the same one.
+const MIN_PAUSE_UNCHANGED: Duration = Duration::from_mins(1);
+/// Between forced fetches: a refused token may be refused for another reason,
+/// and an identity service that is asked by every request throttles.
+pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
+/// After a token that had ended when it came: a clock is wrong, and asking
+/// faster does not mend it.
+const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
+/// After a first failure.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// After many: what an operator has mended is noticed within this.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How long to wait after a token was fetched that has `left` to live: half of
+/// it, with jitter, so that a fleet does not ask at once.
+///
+/// `brought_more` is whether it ends later than the one before; `chance` is
+/// drawn evenly from 0 to 1.
+pub(super) fn after_success(left: Duration, brought_more: bool, chance: f64) -> Duration {
+    if left.is_zero() {
+        return PAUSE_EXPIRED;
+    }
+    let half = left.mul_f64(0.4 + 0.2 * chance);
+    if brought_more {
+        half.max(MIN_PAUSE)
+    } else {
+        half.max(MIN_PAUSE_UNCHANGED.min(left)).max(MIN_PAUSE)
+    }
+}
+
+/// How long to wait after the `failures`th failure in a row (from 1): doubling
+/// with jitter, but at least what the service asks for.
+///
+/// IMDS asks for exponential backoff on 404, 429 and 5xx and says that a 410
+/// may last 70 s: <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#retry-guidance>
+pub(super) fn after_failure(failures: u32, asked: Option<Duration>, chance: f64) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    let backoff = (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF);
+    let wanted = asked.unwrap_or_default().min(2 * MAX_BACKOFF);
+    backoff.mul_f64(0.8 + 0.4 * chance).max(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn tokens_are_refreshed_around_half_of_their_life() {
+        for chance in [0.0, 0.5, 1.0] {
+            let pause = after_success(seconds(3600), true, chance);
+            assert!((seconds(1440)..=seconds(2160)).contains(&pause), "{pause:?}");
+        }
+        assert_eq!(after_success(seconds(3), true, 0.5), Duration::from_millis(1500));
+        assert_eq!(after_success(Duration::from_millis(1), true, 0.5), MIN_PAUSE);
+        assert_eq!(after_success(seconds(0), true, 0.5), PAUSE_EXPIRED);
+    }
+
+    #[test]
+    fn a_refresh_that_brought_nothing_waits_a_minute_but_not_beyond_the_end() {
+        assert_eq!(after_success(seconds(80), false, 0.5), seconds(60));
+        assert_eq!(after_success(seconds(20), false, 0.5), seconds(20));
+        assert_eq!(after_success(seconds(3600), false, 0.5), seconds(1800));
+    }
+
+    #[test]
+    fn failures_back_off_and_heed_the_service() {
+        let pauses: Vec<u64> = (1..=7).map(|n| after_failure(n, None, 0.5).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(after_failure(u32::MAX, None, 1.0), seconds(36));
+        assert_eq!(after_failure(1, Some(seconds(20)), 0.5), seconds(20));
+        assert_eq!(after_failure(1, Some(seconds(9999)), 0.5), seconds(60));
+    }
+}

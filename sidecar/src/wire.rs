@@ -1,0 +1,63 @@
+//! What is looked at before a request is sent on: its headers, and the length
+//! that its body claims. Deeper damage is Azure's to judge.
+
+use contract::ByteSize;
+
+use crate::{answer::Answer, http1::RequestHead};
+
+/// Why a request is not sent on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The headers announce something else than remote write.
+    Unsupported(String),
+    /// There is no body.
+    Empty,
+    /// The body does not begin as snappy does.
+    NotSnappy,
+    /// The body claims to become larger than it may.
+    TooLarge {
+        /// What it claims, in bytes.
+        claimed: usize,
+        /// What it may.
+        limit: ByteSize,
+    },
+}
+
+/// Judges headers and body.
+pub(crate) fn judge(head: &RequestHead, body: &[u8], limit: ByteSize) -> Result<(), Refused> {
+    head.message().map_err(Refused::Unsupported)?;
+    if body.is_empty() {
+        return Err(Refused::Empty);
+    }
+    let claimed = snap::raw::decompress_len(body).map_err(|_| Refused::NotSnappy)?;
+    if claimed > limit.length() { Err(Refused::TooLarge { claimed, limit }) } else { Ok(()) }
+}
+
+impl Refused {
+    /// A word for it, for metrics.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unsupported(_) => "unsupported_type",
+            Self::Empty => "empty_body",
+            Self::NotSnappy => "not_snappy",
+            Self::TooLarge { .. } => "decompressed_too_large",
+        }
+    }
+
+    /// Final answers, all of them: none of this gets better by waiting.
+    pub(crate) fn answer(&self) -> Answer {
+        match self {
+            Self::Unsupported(why) => Answer::text(415, format!("not remote write: {why}")),
+            Self::Empty => Answer::text(400, "the body is empty"),
+            Self::NotSnappy => {
+                Answer::text(400, "the body is not snappy: its length header is broken")
+            }
+            Self::TooLarge { claimed, limit } => Answer::text(
+                413,
+                format!(
+                    "the body claims to decompress to {claimed} bytes, more than MAX_DECOMPRESSED_BYTES={limit}"
+                ),
+            ),
+        }
+    }
+}
