@@ -46,7 +46,6 @@ mod explain;
 mod forward;
 mod http1;
 pub mod identity;
-pub mod logs;
 mod memory;
 mod metrics;
 mod notices;

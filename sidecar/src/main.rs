@@ -10,7 +10,7 @@ use std::{
 
 use clap::Parser;
 use contract::{LogFormat, LogLevel, Settings, names};
-use sidecar::{TlsConfig, logs};
+use sidecar::TlsConfig;
 use socket2::{Domain, Socket, Type};
 use tokio::{
     net::TcpListener,
@@ -33,10 +33,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(mistakes) => return misconfigured(mistakes.iter().map(ToString::to_string)),
     };
-    let _ = tracing::subscriber::set_global_default(logs::subscriber(
-        settings.log_level,
-        settings.log_format,
-    ));
+    log(settings.log_level, settings.log_format);
     let roots = (settings.trusted_roots_file.as_deref(), settings.trusted_roots_dir.as_deref());
     let tls = match TlsConfig::load(roots.0, roots.1) {
         Ok(tls) => tls,
@@ -101,12 +98,15 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Logs from now on, unless that was said before.
+fn log(level: LogLevel, format: LogFormat) {
+    let ours = ["sidecar", "prom_remotewrite"];
+    let _ = tracing::subscriber::set_global_default(logs::subscriber(&ours, level, format));
+}
+
 /// Says every mistake, in the form in which everything else is logged.
 fn misconfigured(mistakes: impl IntoIterator<Item = String>) -> ExitCode {
-    let _ = tracing::subscriber::set_global_default(logs::subscriber(
-        LogLevel::Info,
-        LogFormat::Logfmt,
-    ));
+    log(LogLevel::Info, LogFormat::Logfmt);
     for mistake in mistakes {
         error!("bad configuration: {mistake}");
     }
