@@ -2,16 +2,21 @@
 //! certificate, or a workload identity.
 //!
 //! [`Issuer`] is the door: one [`Issuer::fetch`] is one attempt, by one of
-//! `azure_identity`'s credentials over our own [`transport`]. Each attempt
+//! `azure_identity`'s credentials over a transport of our own. Each attempt
 //! makes a new credential: an older one would answer from its cache, and would
 //! not see that a certificate or a token file has changed. When to fetch, how
 //! long to wait after an error and which token to serve meanwhile is for the
 //! caller to decide.
 //!
-//! * [`certificate`]: an application's certificate, from whatever file;
-//!   [`application`] follows the file through its renewals;
-//! * [`assertion`]: the statement that it signs;
-//! * [`failure`] → [`FetchError`]: what went wrong, and what to do about it.
+//! In reading order:
+//!
+//! * `issuer`: which kind of identity shows what;
+//! * `application`: the one that signs; `certificate` reads its file whatever
+//!   its form, `certificate_file` follows it through renewals, `assertion` is
+//!   what it signs;
+//! * `exchange`: what is shown, for a token; `transport` carries it;
+//! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
+//!   and what to do about it.
 //!
 //! # Invariants
 //!
@@ -22,6 +27,8 @@
 mod application;
 mod assertion;
 mod certificate;
+mod certificate_file;
+mod exchange;
 mod failure;
 mod fetch_error;
 mod issuer;
@@ -29,8 +36,8 @@ mod refusal;
 mod token;
 mod transport;
 
-pub use application::Reload;
 pub use certificate::{Certificate, CertificateError, Summary};
+pub use certificate_file::Reload;
 pub use fetch_error::{FetchError, FetchErrorKind};
 pub use issuer::{Issuer, SetupError};
 pub use token::{Claims, Token};

@@ -1,169 +1,112 @@
-//! The certificate file of an application, followed through its renewals.
+//! An application that signs its assertions with a certificate.
 //!
-//! A new certificate is used for the next assertion. It may be in the file
-//! before it is registered in Entra, and the old one may be removed from Entra
-//! before the file changes; so the one that last brought a token is kept until
-//! the new one has brought one too.
+//! A new certificate in the file is used at once. Should Entra not know it
+//! yet, the one before it is tried in the same attempt.
 
-use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
+use std::{sync::Arc, time::SystemTime};
+
+use super::{
+    assertion::Signer,
+    certificate::{Certificate, Summary},
+    certificate_file::{CertificateFile, Reload},
+    exchange::{Exchange, Registration},
+    fetch_error::{FetchError, FetchErrorKind},
+    refusal::Refusal,
+    token::Token,
 };
 
-use super::certificate::{Certificate, CertificateError, MAX_FILE_BYTES};
-
-/// What a look at the file brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// Nothing new since the last look, be it good or bad.
-    Unchanged,
-    /// Another certificate, which the next fetch uses.
-    Changed,
-    /// Something new that cannot be used, in words; what there was stays.
-    Failed(String),
-}
-
-/// A certificate file and what it held.
+/// An application and its certificate's file.
+#[derive(Debug)]
 pub(super) struct Application {
-    path: PathBuf,
-    password_file: Option<PathBuf>,
-    /// What was read last, or why nothing could be.
-    seen: Option<Result<Files, String>>,
-    current: Option<Arc<Certificate>>,
-    /// Whether the current certificate has brought a token.
-    proven: bool,
-    /// The last one that has, if it is another.
-    previous: Option<Arc<Certificate>>,
-    trouble: Option<String>,
-}
-
-/// The content of all files concerned.
-#[derive(PartialEq, Eq)]
-struct Files {
-    content: Vec<u8>,
-    key: Option<Vec<u8>>,
-    password: String,
-}
-
-/// Prints neither key nor password.
-impl fmt::Debug for Application {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Application")
-            .field("path", &self.path)
-            .field("current", &self.current)
-            .field("previous", &self.previous)
-            .field("trouble", &self.trouble)
-            .finish_non_exhaustive()
-    }
+    registration: Registration,
+    send_chain: bool,
+    file: CertificateFile,
+    /// What an attempt found in the file and nobody was told yet.
+    untold: Option<Reload>,
+    now: fn() -> SystemTime,
 }
 
 impl Application {
-    /// The file is first looked at by [`Self::reload`].
-    pub(super) fn new(settings: &contract::Certificate) -> Self {
-        Self {
-            path: settings.path.clone(),
-            password_file: settings.password_file.clone(),
-            seen: None,
-            current: None,
-            proven: false,
-            previous: None,
-            trouble: None,
-        }
+    pub(super) fn new(
+        registration: Registration,
+        certificate: &contract::Certificate,
+        now: fn() -> SystemTime,
+    ) -> Self {
+        let file = CertificateFile::new(certificate);
+        Self { registration, send_chain: certificate.send_chain, file, untold: None, now }
     }
 
-    /// Looks at the file, and takes what is new and good.
+    /// What is new in the file.
     pub(super) fn reload(&mut self) -> Reload {
-        let read = self.read();
-        if self.seen.as_ref() == Some(&read) {
-            return Reload::Unchanged;
-        }
-        let loaded = read.as_ref().map_err(Clone::clone).and_then(|files| {
-            load(files).map_err(|error| format!("{}: {error}", self.path.display()))
-        });
-        self.seen = Some(read);
-        match loaded {
-            Err(trouble) => {
-                self.trouble = Some(trouble.clone());
-                Reload::Failed(trouble)
-            }
-            Ok(certificate) => {
-                self.trouble = None;
-                self.take(certificate)
-            }
+        match (self.file.reload(), self.untold.take()) {
+            (Reload::Unchanged, Some(untold)) => untold,
+            (found, _) => found,
         }
     }
 
-    /// The certificate to sign with, or why there is none.
-    pub(super) fn current(&self) -> Result<Arc<Certificate>, &str> {
-        let unread = "the certificate has not been read yet";
-        self.current.clone().ok_or_else(|| self.trouble.as_deref().unwrap_or(unread))
+    /// The certificate that the next assertion is signed with.
+    pub(super) fn certificate(&self) -> Option<&Summary> {
+        self.file.current().ok().map(|certificate| &certificate.summary)
     }
 
-    /// Why the file's present content is not what is used.
-    pub(super) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
-    }
-
-    /// The certificate that last brought a token, while the current one has not.
-    pub(super) fn previous(&self) -> Option<Arc<Certificate>> {
-        self.previous.clone()
-    }
-
-    /// Notes that the current certificate has brought a token.
-    pub(super) fn prove(&mut self) {
-        self.proven = true;
-        self.previous = None;
-    }
-
-    fn take(&mut self, certificate: Certificate) -> Reload {
-        let same = self.current.as_ref().is_some_and(|old| old.leaf() == certificate.leaf());
-        if self.proven && !same {
-            self.previous = self.current.take();
-            self.proven = false;
+    /// One attempt, with the certificate as it is now in the file.
+    pub(super) async fn fetch(&mut self, exchange: &Exchange) -> Result<Token, FetchError> {
+        let found = self.file.reload();
+        let current = self.file.current().cloned().map_err(|trouble| {
+            FetchError::lasting(FetchErrorKind::Certificate, format!("no certificate: {trouble}"))
+        })?;
+        if let Reload::Failed(_) = found {
+            self.untold = Some(found);
         }
-        self.current = Some(Arc::new(certificate));
-        if same { Reload::Unchanged } else { Reload::Changed }
-    }
-
-    fn read(&self) -> Result<Files, String> {
-        let content = read_file(&self.path)?;
-        let password = match &self.password_file {
-            None => String::new(),
-            // Editors and `kubectl create secret` leave a line's end behind.
-            Some(path) => {
-                String::from_utf8_lossy(&read_file(path)?).trim_end_matches(['\r', '\n']).to_owned()
+        let refused = match self.ask(exchange, &current).await {
+            Ok(token) => {
+                self.file.prove();
+                return Ok(token);
             }
+            Err(refused) if !concerns_certificate(&refused) => return Err(refused),
+            Err(refused) => refused,
         };
-        // A kubernetes.io/tls Secret has its key in a file of its own.
-        let key = match self.path.extension() {
-            Some(extension) if extension == "crt" => {
-                read_file(&self.path.with_extension("key")).ok()
-            }
-            _ => None,
-        };
-        Ok(Files { content, key, password })
+        if let Some(previous) = self.file.previous()
+            && let Ok(token) = self.ask(exchange, previous).await
+        {
+            tracing::warn!(
+                new = %current.summary,
+                old = %previous.summary,
+                %refused,
+                "Entra refuses the new certificate: the old one is used"
+            );
+            return Ok(token);
+        }
+        Err(self.describe(refused, &current.summary))
+    }
+
+    async fn ask(
+        &self,
+        exchange: &Exchange,
+        certificate: &Arc<Certificate>,
+    ) -> Result<Token, FetchError> {
+        let signer =
+            Signer::new(Arc::clone(certificate), &self.registration, self.send_chain, self.now);
+        exchange.by_assertion(&self.registration, signer).await
+    }
+
+    /// A refusal, with what explains it about the certificate.
+    fn describe(&self, refused: FetchError, used: &Summary) -> FetchError {
+        let now = (self.now)();
+        let mut described = refused.and(&format!("the certificate used is {used}"));
+        if used.not_after < now {
+            described = described.and("it has expired");
+        } else if now < used.not_before {
+            described = described.and("it is not valid yet");
+        }
+        match self.file.trouble() {
+            Some(trouble) => described.and(&format!("a newer one cannot be used: {trouble}")),
+            None => described,
+        }
     }
 }
 
-fn load(files: &Files) -> Result<Certificate, CertificateError> {
-    match (Certificate::from_bytes(&files.content, &files.password), &files.key) {
-        (Err(CertificateError::NoPrivateKey), Some(key)) => {
-            let both = [files.content.as_slice(), b"\n", key].concat();
-            Certificate::from_bytes(&both, &files.password)
-        }
-        (loaded, _) => loaded,
-    }
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
-    let length = fs::metadata(path).map_err(cannot)?.len();
-    if length > MAX_FILE_BYTES as u64 {
-        return Err(format!(
-            "{} has {length} bytes: a certificate's file has at most {MAX_FILE_BYTES}",
-            path.display()
-        ));
-    }
-    fs::read(path).map_err(cannot)
+/// Whether another certificate might be accepted.
+fn concerns_certificate(error: &FetchError) -> bool {
+    error.code.and_then(Refusal::of).is_some_and(|refusal| refusal.by_certificate)
 }

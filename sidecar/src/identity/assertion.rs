@@ -19,10 +19,10 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use contract::{AuthorityHost, ClientId, TenantId};
+use contract::ClientId;
 use serde_json::{Value, json};
 
-use super::certificate::Certificate;
+use super::{certificate::Certificate, exchange::Registration};
 
 /// Microsoft asks for 5 to 10 minutes. The shorter leaves a stolen assertion
 /// the least time, and is still more than the clock skew that Entra forgives.
@@ -60,14 +60,13 @@ impl Signer {
     /// subject name and issuer instead of a registered certificate.
     pub(super) fn new(
         certificate: Arc<Certificate>,
-        client_id: ClientId,
-        tenant_id: &TenantId,
-        authority: &AuthorityHost,
+        registration: &Registration,
         send_chain: bool,
         now: fn() -> SystemTime,
     ) -> Self {
+        let Registration { client_id, tenant_id, authority } = registration;
         let audience = format!("{authority}/{tenant_id}/oauth2/v2.0/token");
-        Self { certificate, client_id, audience, send_chain, now }
+        Self { certificate, client_id: client_id.clone(), audience, send_chain, now }
     }
 
     /// A new assertion, valid from now on.

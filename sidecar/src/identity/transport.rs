@@ -33,14 +33,22 @@ use url::Url;
 
 use super::failure::{Answer, Failure};
 
-/// Time to open a connection: what blocks the metadata service drops packets,
-/// so this is how long it takes to say so. A node answers within milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// For a connection: what blocks the metadata service drops packets, so
+    /// this is how long it takes to say so. A node answers in milliseconds.
+    pub(super) connect: Duration,
+    /// For one attempt, from connecting to the last byte of the answer. Entra
+    /// takes a second or two, more when in trouble; a late token is still one.
+    pub(super) attempt: Duration,
+}
 
-/// Time for one attempt, from connecting to the last byte of the answer. Entra
-/// answers within a second or two; more is seen when it is in trouble, and an
-/// answer that comes late is still a token.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), attempt: Duration::from_secs(20) }
+    }
+}
 
 /// A longer answer is none: tokens have a few kilobytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -63,6 +71,7 @@ pub(super) enum Peer {
 pub(super) struct Transport {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     peer: Peer,
+    attempt: Duration,
     now: fn() -> SystemTime,
 }
 
@@ -72,18 +81,19 @@ impl Transport {
     pub(super) fn new(
         peer: Peer,
         tls: Arc<rustls::ClientConfig>,
+        patience: Patience,
         now: fn() -> SystemTime,
     ) -> Arc<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // Without it, a request in two segments waits for an acknowledgement.
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_connect_timeout(Some(patience.connect));
         let client = Client::builder(TokioExecutor::new())
             // Hours pass between two tokens: an idle connection would be dead.
             .pool_max_idle_per_host(0)
             .build(HttpsConnector::from((tcp, tls)));
-        Arc::new(Self { client, peer, now })
+        Arc::new(Self { client, peer, attempt: patience.attempt, now })
     }
 
     async fn exchange(
@@ -111,8 +121,8 @@ impl Transport {
             })?;
             self.judge(&host, parts, body.to_bytes())
         };
-        let timed_out = || Failure::TimedOut { host: host.clone(), after: ATTEMPT_TIMEOUT };
-        tokio::time::timeout(ATTEMPT_TIMEOUT, exchange).await.map_err(|_| timed_out())?
+        let timed_out = || Failure::TimedOut { host: host.clone(), after: self.attempt };
+        tokio::time::timeout(self.attempt, exchange).await.map_err(|_| timed_out())?
     }
 
     /// Lets pass only what `azure_identity` can make a token of.

@@ -1,0 +1,169 @@
+//! A certificate's file, followed through its renewals.
+//!
+//! A new certificate may be in the file before it is registered in Entra; so
+//! the one that last brought a token is kept until the new one has brought one
+//! too. The Secrets Store CSI driver swaps a link that the path goes through,
+//! which no file notification tells: contents are compared.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::certificate::{Certificate, CertificateError, MAX_FILE_BYTES};
+
+/// What a look at the file brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Nothing new since the last look, be it good or bad.
+    Unchanged,
+    /// Another certificate, which the next fetch uses.
+    Changed,
+    /// Something new that cannot be used, in words; what there was stays.
+    Failed(String),
+}
+
+/// A certificate file and what it held.
+pub(super) struct CertificateFile {
+    path: PathBuf,
+    password_file: Option<PathBuf>,
+    /// What was read last, or why nothing could be.
+    seen: Option<Result<Contents, String>>,
+    current: Option<Arc<Certificate>>,
+    /// Whether the current certificate has brought a token.
+    proven: bool,
+    /// The last one that has, if it is another.
+    previous: Option<Arc<Certificate>>,
+    trouble: Option<String>,
+}
+
+/// The content of all files concerned.
+#[derive(PartialEq, Eq)]
+struct Contents {
+    content: Vec<u8>,
+    key: Option<Vec<u8>>,
+    password: String,
+}
+
+/// Prints neither key nor password.
+impl fmt::Debug for CertificateFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateFile")
+            .field("path", &self.path)
+            .field("current", &self.current)
+            .field("previous", &self.previous)
+            .field("trouble", &self.trouble)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CertificateFile {
+    /// The file is first looked at by [`Self::reload`].
+    pub(super) fn new(settings: &contract::Certificate) -> Self {
+        Self {
+            path: settings.path.clone(),
+            password_file: settings.password_file.clone(),
+            seen: None,
+            current: None,
+            proven: false,
+            previous: None,
+            trouble: None,
+        }
+    }
+
+    /// Looks at the file, and takes what is new and good.
+    pub(super) fn reload(&mut self) -> Reload {
+        let read = self.read();
+        if self.seen.as_ref() == Some(&read) {
+            return Reload::Unchanged;
+        }
+        let loaded = read.as_ref().map_err(Clone::clone).and_then(|files| {
+            load(files).map_err(|error| format!("{}: {error}", self.path.display()))
+        });
+        self.seen = Some(read);
+        match loaded {
+            Err(trouble) => {
+                self.trouble = Some(trouble.clone());
+                Reload::Failed(trouble)
+            }
+            Ok(certificate) => {
+                self.trouble = None;
+                self.take(certificate)
+            }
+        }
+    }
+
+    /// The certificate to sign with, or why there is none.
+    pub(super) fn current(&self) -> Result<&Arc<Certificate>, &str> {
+        let unread = "it has not been read yet";
+        self.current.as_ref().ok_or_else(|| self.trouble.as_deref().unwrap_or(unread))
+    }
+
+    /// Why the file's present content is not what is used.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// The certificate that last brought a token, while the current one has not.
+    pub(super) fn previous(&self) -> Option<&Arc<Certificate>> {
+        self.previous.as_ref()
+    }
+
+    /// Notes that the current certificate has brought a token.
+    pub(super) fn prove(&mut self) {
+        self.proven = true;
+        self.previous = None;
+    }
+
+    fn take(&mut self, certificate: Certificate) -> Reload {
+        let same = self.current.as_ref().is_some_and(|old| old.leaf() == certificate.leaf());
+        if self.proven && !same {
+            self.previous = self.current.take();
+            self.proven = false;
+        }
+        self.current = Some(Arc::new(certificate));
+        if same { Reload::Unchanged } else { Reload::Changed }
+    }
+
+    fn read(&self) -> Result<Contents, String> {
+        let content = read_file(&self.path)?;
+        let password = match &self.password_file {
+            None => String::new(),
+            // Editors and `kubectl create secret` leave a line's end behind.
+            Some(path) => {
+                String::from_utf8_lossy(&read_file(path)?).trim_end_matches(['\r', '\n']).to_owned()
+            }
+        };
+        // A kubernetes.io/tls Secret has its key in a file of its own.
+        let key = match self.path.extension() {
+            Some(extension) if extension == "crt" => {
+                read_file(&self.path.with_extension("key")).ok()
+            }
+            _ => None,
+        };
+        Ok(Contents { content, key, password })
+    }
+}
+
+fn load(files: &Contents) -> Result<Certificate, CertificateError> {
+    match (Certificate::from_bytes(&files.content, &files.password), &files.key) {
+        (Err(CertificateError::NoPrivateKey), Some(key)) => {
+            let both = [files.content.as_slice(), b"\n", key].concat();
+            Certificate::from_bytes(&both, &files.password)
+        }
+        (loaded, _) => loaded,
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
+    let length = fs::metadata(path).map_err(cannot)?.len();
+    if length > MAX_FILE_BYTES as u64 {
+        return Err(format!(
+            "{} has {length} bytes: a certificate's file has at most {MAX_FILE_BYTES}",
+            path.display()
+        ));
+    }
+    fs::read(path).map_err(cannot)
+}
