@@ -1,0 +1,150 @@
+//! A CA and the one certificate that it ever signs.
+//!
+//! # The road not taken
+//!
+//! A long-lived CA would need its key kept somewhere, and whoever reads it can
+//! pose as the webhook, that is: rewrite every pod. Here the key lives as long
+//! as this function runs, and CA and certificate end together.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+};
+use time::OffsetDateTime;
+
+use crate::lifetime::Lifetime;
+
+/// The subject of every CA that is issued here; the issue time follows it, so
+/// that two CAs in one bundle are told apart by whoever reads the bundle.
+pub const CA_NAME_PREFIX: &str = "prom-remotewrite webhook CA";
+
+/// Certificates start this long before they are issued: an API server or
+/// replica whose clock is a little behind must not refuse them as not yet valid.
+pub const CLOCK_SKEW: Duration = Duration::from_mins(5);
+
+/// For whom a certificate is issued, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Host names; for a webhook `SERVICE.NAMESPACE.svc`.
+    pub dns_names: Vec<String>,
+    /// Addresses, for servers that are called by address.
+    pub addresses: Vec<IpAddr>,
+    /// How long CA and certificate live from now on.
+    pub lifetime: Lifetime,
+}
+
+/// A certificate with its private key and the CA that signed it.
+pub struct Issued {
+    /// The CA's certificate, PEM: what a client must trust.
+    pub ca: String,
+    /// The serving certificate, PEM.
+    pub certificate: String,
+    /// The certificate's private key, PKCS#8 PEM.
+    pub key: String,
+    /// The last second in which CA and certificate are valid.
+    pub not_after: SystemTime,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued").field("not_after", &self.not_after).finish_non_exhaustive()
+    }
+}
+
+/// Why no certificate was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Without a name no client would accept the certificate.
+    #[error("cannot issue a certificate for nobody: give a DNS name or an address")]
+    NoName,
+    /// A name that no certificate can hold.
+    #[error("cannot issue a certificate for {0:?}: it is not a DNS name")]
+    BadName(String),
+    /// The lifetime ends after the last year that X.509 can write.
+    #[error("cannot issue a certificate that ends after the year 9999")]
+    TooLate,
+    /// The cryptography library refused.
+    #[error("cannot create the certificate")]
+    Crypto(#[from] rcgen::Error),
+}
+
+/// Issues a CA and a certificate for `request`, both ECDSA P-256, which every
+/// API server accepts (Ed25519 is refused by some distributions).
+pub fn issue(request: &Request, now: SystemTime) -> Result<Issued, Error> {
+    let span = Span::new(request.lifetime, now)?;
+    let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let ca_params = ca_params(&span)?;
+    let ca = ca_params.self_signed(&ca_key)?;
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let certificate =
+        leaf_params(request, &span)?.signed_by(&key, &Issuer::new(ca_params, ca_key))?;
+    Ok(Issued {
+        ca: ca.pem(),
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+        not_after: span.end.into(),
+    })
+}
+
+/// When a certificate is valid, to the second: X.509 has no fractions.
+struct Span {
+    issued: OffsetDateTime,
+    start: OffsetDateTime,
+    end: OffsetDateTime,
+}
+
+impl Span {
+    fn new(lifetime: Lifetime, now: SystemTime) -> Result<Self, Error> {
+        let issued = OffsetDateTime::from(now).replace_nanosecond(0).map_err(|_| Error::TooLate)?;
+        let lifetime = time::Duration::try_from(lifetime.duration()).map_err(|_| Error::TooLate)?;
+        let end = issued.checked_add(lifetime).ok_or(Error::TooLate)?;
+        Ok(Self { issued, start: issued - CLOCK_SKEW, end })
+    }
+}
+
+fn ca_params(span: &Span) -> Result<CertificateParams, Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    (params.not_before, params.not_after) = (span.start, span.end);
+    let name = format!("{CA_NAME_PREFIX} {}", span.issued.unix_timestamp());
+    params.distinguished_name.push(DnType::CommonName, name);
+    // It signs servers' certificates only, no further CA.
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    Ok(params)
+}
+
+fn leaf_params(request: &Request, span: &Span) -> Result<CertificateParams, Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    (params.not_before, params.not_after) = (span.start, span.end);
+    for name in &request.dns_names {
+        params.subject_alt_names.push(SanType::DnsName(dns_name(name)?));
+    }
+    params.subject_alt_names.extend(request.addresses.iter().copied().map(SanType::IpAddress));
+    if params.subject_alt_names.is_empty() {
+        return Err(Error::NoName);
+    }
+    // Clients look at the alternative names alone; this is for people.
+    params.distinguished_name.push(DnType::CommonName, "prom-remotewrite webhook");
+    // Written out, since only then the subject key identifier is written too.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// A name that a TLS client can ask for; rcgen itself accepts any ASCII text.
+fn dns_name(name: &str) -> Result<rcgen::string::Ia5String, Error> {
+    let bad = || Error::BadName(name.to_owned());
+    rustls::pki_types::DnsName::try_from(name).map_err(|_| bad())?;
+    name.try_into().map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests;
