@@ -1,0 +1,31 @@
+[private]
+default:
+    @just --list --unsorted
+
+# Everything that CI runs
+check:
+    .ci/run
+
+# Put the code into its form
+fmt:
+    cargo fmt --all
+
+# Compiler's and clippy's warnings, as errors
+lint:
+    .ci/run lint
+
+# All tests
+test *ARGS:
+    cargo test {{ARGS}}
+
+# The documentation of all crates, private items included
+doc:
+    .ci/run doc
+
+# Licences, sources and duplicates among the dependencies
+deny:
+    .ci/run deny
+
+# The main job on real input; `just demo --once` ends after the first proof
+demo *ARGS:
+    cargo demo -- {{ARGS}}
