@@ -1,1 +1,43 @@
-//! x
+//! The webhook that puts a remote-write sidecar into a pod that asks for it.
+//!
+//! # Life of an `AdmissionReview`
+//!
+//! ```text
+//! API server ──TLS──▶ serve    accepts, bounds, drains; tls has the certificate
+//!                     routes   path, method, content type, size → bytes
+//!                     review   reads leniently, keeps the raw pod
+//!                     decide   pod + configuration → Inject, Skip, Deny, with a reason   (pure)
+//!                              effective: annotations over profile over configuration
+//!                     inject   settings → container and volumes, as Kubernetes' types    (pure)
+//!                     patch    raw pod + additions → JSON Patch of `add` alone           (pure)
+//!                     review   applies the patch to a copy; uid, patch, warnings or denial
+//! API server ◀─────── routes   200 and the answer; metrics, one line in the log
+//! ```
+//!
+//! Read [`review::answer`] first: it is this picture in code.
+//!
+//! # Invariants
+//!
+//! * Nothing here talks to the Kubernetes API: a webhook that waits for the API
+//!   server while the API server waits for it is how clusters stop.
+//! * A pod is JSON from beginning to end. Nothing in it is changed or removed,
+//!   and a field that is newer than this program comes through.
+//! * The same pod a second time gets an empty patch.
+//! * `decide`, `inject` and `patch` are pure and total: any JSON, no panic.
+//! * A denial says all that is wrong at once: on a `StatefulSet` its text is all
+//!   that anybody sees. A bug of ours is a 500, never a denial.
+//! * Environment, clock, signals and listening sockets belong to `main`.
+
+pub mod admin;
+pub mod config;
+pub mod decide;
+pub mod effective;
+pub mod inject;
+pub mod metrics;
+pub mod patch;
+pub mod pod;
+pub mod reload;
+pub mod review;
+pub mod routes;
+pub mod serve;
+pub mod tls;

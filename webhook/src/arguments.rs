@@ -1,0 +1,67 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use contract::{LogFormat, LogLevel};
+
+/// Injects remote-write sidecars for Azure Monitor into pods that ask for one.
+#[derive(Debug, Parser)]
+#[command(name = "prom-remotewrite-webhook", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answers the API server's admission reviews.
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration, in YAML; read again when it changes.
+    #[arg(long, env = "CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// A directory with tls.crt and tls.key; read again when they change.
+    #[arg(long, env = "CERT_DIR", value_name = "DIR")]
+    pub(crate) cert_dir: PathBuf,
+    /// Where /mutate is served, over TLS.
+    #[arg(long, env = "LISTEN", default_value = "[::]:8443", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Where /health, /ready and /metrics are served.
+    #[arg(long, env = "ADMIN", default_value = "[::]:8080", value_name = "ADDRESS")]
+    pub(crate) admin: SocketAddr,
+    /// Serve only clients with a certificate of these authorities (PEM).
+    #[arg(long, env = "CLIENT_CA", value_name = "FILE")]
+    pub(crate) client_ca: Option<PathBuf>,
+    /// After SIGTERM, how long to go on while endpoints are removed.
+    #[arg(long, env = "SHUTDOWN_DELAY", default_value = "5s", value_parser = duration)]
+    pub(crate) shutdown_delay: Duration,
+    /// Then, how long what is under way may take.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub(crate) shutdown_timeout: Duration,
+    /// error, warn, info, debug or trace.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_parser = level)]
+    pub(crate) log_level: LogLevel,
+    /// logfmt or json.
+    #[arg(long, env = "LOG_FORMAT", default_value = "logfmt", value_parser = format)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// A duration; unlike the contract's, it may be nothing.
+fn duration(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s") {
+        return Ok(Duration::ZERO);
+    }
+    contract::parse_duration(text).map_err(|rejected| format!("expected {}", rejected.expected))
+}
+
+fn level(text: &str) -> Result<LogLevel, String> {
+    text.parse().map_err(|rejected: contract::Rejected| format!("expected {}", rejected.expected))
+}
+
+fn format(text: &str) -> Result<LogFormat, String> {
+    text.parse().map_err(|rejected: contract::Rejected| format!("expected {}", rejected.expected))
+}

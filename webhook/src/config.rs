@@ -1,0 +1,244 @@
+//! The webhook's configuration: a YAML file that the chart renders.
+//!
+//! It is read whole or not at all: unknown keys are refused, and every mistake
+//! is reported together with its path in the file.
+
+mod profile;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use contract::{
+    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, Quantity, SidecarMode,
+};
+use serde_json::Value;
+
+pub use profile::{PROFILE_ONLY_KEYS, Profile, ProfileLimits, TrustConfigMap};
+use reader::{Reader, Section};
+
+/// Everything that decides how a pod is patched, apart from the pod itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The sidecar's image.
+    pub image: Image,
+    /// When the kubelet pulls it.
+    pub image_pull_policy: ImagePullPolicy,
+    /// Secrets to pull it with, appended to the pod's own.
+    pub image_pull_secrets: Vec<ObjectName>,
+    /// Whether the cluster runs native sidecars, and they are wanted.
+    pub native_sidecar: bool,
+    /// What the sidecar may use, unless a profile or an annotation says otherwise.
+    pub resources: Resources,
+    /// Sets of settings that a pod chooses from by name.
+    pub profiles: BTreeMap<String, Profile>,
+    /// What a pod's annotations may do.
+    pub policy: Policy,
+}
+
+/// CPU and memory of the sidecar; `None` sets none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// CPU that is set aside.
+    pub cpu_request: Option<Quantity>,
+    /// CPU at most.
+    pub cpu_limit: Option<Quantity>,
+    /// Memory that is set aside.
+    pub memory_request: Option<Quantity>,
+    /// Memory at most.
+    pub memory_limit: Option<Quantity>,
+}
+
+impl Default for Resources {
+    /// A proxy for one Prometheus: measured below 12 MiB, with a limit that
+    /// leaves room for 32 MiB of requests under way and their copies. No CPU
+    /// limit: throttling would delay samples and save nothing.
+    fn default() -> Self {
+        Self {
+            cpu_request: "10m".parse().ok(),
+            cpu_limit: None,
+            memory_request: "16Mi".parse().ok(),
+            memory_limit: "128Mi".parse().ok(),
+        }
+    }
+}
+
+/// What a pod's author may decide. It binds annotations, not profiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The annotations that a pod may set besides `inject` and `profile`.
+    pub overridable: Vec<Key>,
+    /// Where an annotation may send samples, and with them the token.
+    pub ingestion_hosts: Vec<HostRule>,
+}
+
+impl Default for Policy {
+    /// All but the image, since whoever chooses it runs code with the pod's
+    /// identity; and only Azure's own ingestion hosts.
+    fn default() -> Self {
+        let azure =
+            [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];
+        Self {
+            overridable: Key::ALL.iter().copied().filter(|key| *key != Key::Image).collect(),
+            ingestion_hosts: azure.map(|text| HostRule(text.to_owned())).into(),
+        }
+    }
+}
+
+impl Policy {
+    /// Whether an annotation may name this ingestion URL; judged by its parsed
+    /// host, never by its text.
+    pub fn allows(&self, url: &IngestionUrl) -> bool {
+        self.ingestion_hosts.iter().any(|rule| rule.matches(url))
+    }
+}
+
+/// A host (`dce.example`) or a host and all below it (`.example`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRule(String);
+
+impl HostRule {
+    /// The rule, as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn matches(&self, url: &IngestionUrl) -> bool {
+        if self.0.starts_with('.') {
+            url.is_below(&self.0)
+        } else {
+            url.host().eq_ignore_ascii_case(&self.0)
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file's text: YAML, of which JSON is a part.
+    ///
+    /// # Errors
+    /// Every mistake, with its path in the file.
+    pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
+        let document = reader::document(yaml)?;
+        let mut reader = Reader::default();
+        let config = Self::read(&mut reader, document);
+        match config {
+            Some(config) if reader.mistakes.is_empty() => Ok(config),
+            _ => Err(reader.mistakes),
+        }
+    }
+
+    fn read(reader: &mut Reader, document: Value) -> Option<Self> {
+        let mut top = reader.section("", document)?;
+        let image = reader.required(&mut top, "image", "the sidecar's image");
+        let image_pull_policy =
+            reader.parsed(&mut top, "imagePullPolicy").unwrap_or(ImagePullPolicy::IfNotPresent);
+        let image_pull_secrets = pull_secrets(reader, &mut top);
+        let native_sidecar = native_sidecar(reader, &mut top);
+        let resources = resources(reader, &mut top);
+        let profiles = profiles(reader, &mut top);
+        let policy = policy(reader, &mut top);
+        reader.finish(top);
+        Some(Self {
+            image: image?,
+            image_pull_policy,
+            image_pull_secrets,
+            native_sidecar,
+            resources,
+            profiles,
+            policy,
+        })
+    }
+}
+
+/// Names, or objects with a name as a pod has them.
+fn pull_secrets(reader: &mut Reader, top: &mut Section) -> Vec<ObjectName> {
+    let mut names = Vec::new();
+    for (path, item) in reader.list(top, "imagePullSecrets").unwrap_or_default() {
+        if item.is_object() {
+            let Some(mut entry) = reader.section(&path, item) else { continue };
+            names.extend(reader.required(&mut entry, "name", "the Secret's name"));
+            reader.finish(entry);
+        } else {
+            names.extend(reader.value(&path, &item));
+        }
+    }
+    names
+}
+
+/// `auto` is the chart's: it knows the cluster's version, this program doesn't.
+fn native_sidecar(reader: &mut Reader, top: &mut Section) -> bool {
+    match reader.parsed(top, "sidecarMode") {
+        None | Some(SidecarMode::Native) => true,
+        Some(SidecarMode::Container) => false,
+        Some(mode @ SidecarMode::Auto) => {
+            let rejected = contract::Rejected::expected("one of native, container");
+            reader.mistakes.push(rejected.at("sidecarMode", mode.word()));
+            true
+        }
+    }
+}
+
+/// Given, they replace the defaults as a whole.
+fn resources(reader: &mut Reader, top: &mut Section) -> Resources {
+    let Some(mut given) = reader.subsection(top, "resources") else { return Resources::default() };
+    let mut amounts = |name| match reader.subsection(&mut given, name) {
+        None => (None, None),
+        Some(mut section) => {
+            let both = (reader.parsed(&mut section, "cpu"), reader.parsed(&mut section, "memory"));
+            reader.finish(section);
+            both
+        }
+    };
+    let (cpu_request, memory_request) = amounts("requests");
+    let (cpu_limit, memory_limit) = amounts("limits");
+    reader.finish(given);
+    Resources { cpu_request, cpu_limit, memory_request, memory_limit }
+}
+
+fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile> {
+    let Some(given) = reader.subsection(top, "profiles") else { return BTreeMap::new() };
+    given
+        .into_entries()
+        .into_iter()
+        .filter_map(|(name, path, value)| Some((name, profile::read(reader, &path, value)?)))
+        .collect()
+}
+
+fn policy(reader: &mut Reader, top: &mut Section) -> Policy {
+    let usual = Policy::default();
+    let Some(mut given) = reader.subsection(top, "policy") else { return usual };
+    let overridable = reader.list(&mut given, "overridable").map(|items| {
+        items.iter().filter_map(|(path, item)| reader.value_with(path, item, overridable)).collect()
+    });
+    let ingestion_hosts = reader.list(&mut given, "ingestionHosts").map(|items| {
+        items.iter().filter_map(|(path, item)| reader.value_with(path, item, host_rule)).collect()
+    });
+    reader.finish(given);
+    Policy {
+        overridable: overridable.unwrap_or(usual.overridable),
+        ingestion_hosts: ingestion_hosts.unwrap_or(usual.ingestion_hosts),
+    }
+}
+
+fn overridable(text: &str) -> Result<Key, contract::Rejected> {
+    let names: Vec<&str> = Key::ALL.iter().map(|key| key.annotation()).collect();
+    let short = text.strip_prefix(contract::annotations::PREFIX).unwrap_or(text);
+    Key::ALL
+        .iter()
+        .copied()
+        .find(|key| key.annotation() == short)
+        .ok_or_else(|| contract::Rejected::one_of(short, &names))
+}
+
+fn host_rule(text: &str) -> Result<HostRule, contract::Rejected> {
+    let name = text.strip_prefix('.').unwrap_or(text);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+    if !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed) {
+        Ok(HostRule(text.to_lowercase()))
+    } else {
+        Err(contract::Rejected::expected(
+            "a host such as dce.example, or .example for all hosts below it",
+        ))
+    }
+}

@@ -1,0 +1,122 @@
+//! The pod's own containers: a sidecar that is there already, and what cannot
+//! or should not run beside one.
+
+use contract::names::{self, env};
+
+use super::DenyReason;
+use crate::{
+    config::Config,
+    effective::Effective,
+    inject,
+    pod::{Container, Pod},
+};
+
+/// A sidecar that is there already.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sidecar<'a> {
+    /// Injected by this webhook.
+    Ours,
+    /// Written by the pod's author: the container's name.
+    HandWritten(&'a str),
+}
+
+/// What the path of Microsoft's image has in it.
+///
+/// <https://learn.microsoft.com/azure/azure-monitor/containers/prometheus-remote-write-managed-identity>
+const MICROSOFTS_IMAGE: &str = "/prometheus-remote-write/images";
+
+/// A warning that is longer may be cut by the API server.
+const MAX_WARNING_CHARS: usize = 256;
+/// Ports of a node that the kubelet and kube-proxy have.
+const NODE_PORTS: [u16; 5] = [10248, 10249, 10250, 10255, 10256];
+
+/// The sidecar that `pod` has already. A reviewed pod that comes again has
+/// ours; a pod written after Microsoft's documentation has that one.
+pub(super) fn sidecar<'a>(config: &Config, pod: Pod<'a>) -> Option<Sidecar<'a>> {
+    let found = pod.containers().find(|container| is_sidecar(config, *container))?;
+    let ours = found.name() == names::CONTAINER
+        && pod.annotation(contract::annotations::INJECTED).is_some();
+    Some(if ours { Sidecar::Ours } else { Sidecar::HandWritten(found.name()) })
+}
+
+/// By image, or by our name together with the variable that every such sidecar
+/// needs: a name alone proves nothing.
+fn is_sidecar(config: &Config, container: Container<'_>) -> bool {
+    let named = container.name() == names::CONTAINER;
+    container.image().contains(MICROSOFTS_IMAGE)
+        || (named && container.has_variable(env::INGESTION_URL))
+        || (named && repository(container.image()) == repository(config.image.as_str()))
+}
+
+/// An image without its tag and digest.
+fn repository(image: &str) -> &str {
+    let image = image.split_once('@').map_or(image, |(name, _)| name);
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => image,
+    }
+}
+
+/// Why a sidecar cannot run in this pod, whatever its annotations say.
+pub(super) fn obstacles(pod: Pod<'_>, effective: Option<&Effective>) -> Vec<(DenyReason, String)> {
+    let mut obstacles = Vec::new();
+    if pod.is_windows() {
+        let text = "this is a Windows pod, and the sidecar runs on Linux";
+        obstacles.push((DenyReason::WindowsPod, text.to_owned()));
+    }
+    if pod.containers().any(|container| container.name() == names::CONTAINER) {
+        let text = format!(
+            "a container named {:?} is there, but it is no remote-write sidecar: rename it",
+            names::CONTAINER
+        );
+        obstacles.push((DenyReason::ForeignContainer, text));
+    }
+    let taken = effective.and_then(|effective| port_taken(pod, effective));
+    obstacles.extend(taken.map(|text| (DenyReason::PortTaken, text)));
+    obstacles
+}
+
+/// All containers of a pod share its ports, but an init container that ends
+/// before the sidecar listens has given its own back.
+fn port_taken(pod: Pod<'_>, effective: &Effective) -> Option<String> {
+    let port = effective.settings.listening_port.get();
+    let remedy =
+        "set prom-remotewrite/listening-port and the port of remote_write.url to a free one";
+    let owner = pod
+        .containers()
+        .filter(|container| container.keeps_running())
+        .find(|container| container.ports().any(|taken| taken == u64::from(port)));
+    if let Some(owner) = owner {
+        return Some(format!("port {port} is taken by container {:?}: {remedy}", owner.name()));
+    }
+    (pod.is_on_host_network() && NODE_PORTS.contains(&port))
+        .then(|| format!("port {port} of the host network belongs to the node: {remedy}"))
+}
+
+/// What is unusual, though it might be meant.
+pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !pod.containers().any(looks_like_prometheus) {
+        warnings.push("no container of this pod looks like Prometheus".to_owned());
+    }
+    if pod.is_on_host_network() {
+        warnings.push(
+            "hostNetwork: every process of the node can write through the sidecar, as its identity"
+                .to_owned(),
+        );
+    }
+    let source = effective.certificate.as_ref();
+    if let Some(name) = source.and_then(|source| inject::existing_certificate(source, pod)) {
+        warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));
+    }
+    warnings.extend(effective.settings.doubts());
+    warnings.iter().map(|text| text.chars().take(MAX_WARNING_CHARS).collect()).collect()
+}
+
+/// The operator's pods have `prometheus`, the chart `prometheus` has
+/// `prometheus-server`; the config reloader has the word in its image, too.
+fn looks_like_prometheus(container: Container<'_>) -> bool {
+    let image = repository(container.image()).rsplit('/').next().unwrap_or_default();
+    let says_so = |text: &str| text.contains("prometheus") && !text.contains("reloader");
+    !container.is_init && (says_so(container.name()) || says_so(image))
+}

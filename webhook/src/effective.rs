@@ -1,0 +1,293 @@
+//! What a pod's sidecar gets: annotations over profile over configuration.
+//!
+//! The only place that knows this order. What is missing or must not be set is
+//! found here, and all of it is reported together.
+
+mod identity;
+
+use std::path::PathBuf;
+
+use aws_lc_rs::digest;
+use contract::{
+    AcceptFrom, Cloud, Image, ImagePullPolicy, Key, LogFormat, LogLevel, Mistake, MountPath,
+    ObjectName, Overrides, Port, Quantity, Rejected, ResponseMode, Settings, SidecarMode,
+    annotations::{self, Annotations},
+    did_you_mean, names,
+};
+
+use crate::{
+    config::{Config, HostRule, Profile, Resources, TrustConfigMap},
+    pod::Pod,
+};
+
+/// A sidecar's settings and the shape of its container, complete and valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// The profile that the pod chose.
+    pub profile: String,
+    /// What the sidecar is told.
+    pub settings: Settings,
+    /// Its image.
+    pub image: Image,
+    /// When the image is pulled.
+    pub image_pull_policy: ImagePullPolicy,
+    /// Secrets to pull it with.
+    pub image_pull_secrets: Vec<ObjectName>,
+    /// Whether it is an init container that goes on running.
+    pub native: bool,
+    /// What it may use.
+    pub resources: Resources,
+    /// Where its certificate comes from, for an identity that has one.
+    pub certificate: Option<CertificateSource>,
+    /// Where the certificate is mounted.
+    pub mount_path: MountPath,
+    /// Roots that it trusts instead of the system's.
+    pub trust: Option<TrustConfigMap>,
+}
+
+/// Who delivers the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// The Secrets Store CSI driver, by this `SecretProviderClass`.
+    Csi(ObjectName),
+    /// This Secret.
+    Secret(ObjectName),
+}
+
+impl Effective {
+    /// A short hash of everything that a change of configuration may change,
+    /// so that pods with an older sidecar can be listed.
+    pub fn fingerprint(&self) -> String {
+        let shape = format!(
+            "{} {} {:?} {} {:?} {:?} {:?}",
+            self.image,
+            self.image_pull_policy,
+            self.image_pull_secrets,
+            self.native,
+            self.resources,
+            self.certificate,
+            self.trust,
+        );
+        let variables = self.settings.to_env();
+        let variables = variables.into_iter().map(|(name, value)| format!("{name}={value}"));
+        let lines: Vec<String> = std::iter::once(shape).chain(variables).collect();
+        let hash = digest::digest(&digest::SHA256, lines.join("\n").as_bytes());
+        let start = hash.as_ref().iter().take(FINGERPRINT_BYTES);
+        start.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+}
+
+/// Enough to tell a cluster's configurations apart: 2⁴⁸.
+const FINGERPRINT_BYTES: usize = 6;
+
+/// The settings for `pod`, whose annotations are `given`.
+///
+/// # Errors
+/// Everything that is missing, contradicts itself, or is not the pod's to say.
+pub fn effective(
+    config: &Config,
+    pod: Pod<'_>,
+    given: &Annotations,
+) -> Result<Effective, Vec<Mistake>> {
+    let name = given.profile.as_deref().unwrap_or(annotations::DEFAULT_PROFILE);
+    let mut mistakes = policy_mistakes(config, &given.overrides);
+    let profile = profile(config, given.profile.as_deref(), &mut mistakes);
+    let merged = identity::with_own_certificate(&given.overrides, &profile.overrides);
+    let mut merge = Merge { config, pod, name, profile, merged, mistakes };
+    let effective = merge.effective();
+    match effective {
+        Some(effective) if merge.mistakes.is_empty() => Ok(effective),
+        _ => Err(merge.mistakes),
+    }
+}
+
+/// The profile by name. A pod that names none needs none.
+fn profile(config: &Config, name: Option<&str>, mistakes: &mut Vec<Mistake>) -> Profile {
+    let found = config.profiles.get(name.unwrap_or(annotations::DEFAULT_PROFILE));
+    if let (None, Some(name)) = (found, name) {
+        let known = || config.profiles.keys().map(String::as_str);
+        let expected = match known().collect::<Vec<_>>().as_slice() {
+            [] => "no profile: the webhook's configuration has none".to_owned(),
+            names => format!("a profile of the webhook's configuration: {}", names.join(", ")),
+        };
+        let suggestion = did_you_mean(name, known());
+        mistakes.push(Rejected { expected, suggestion }.at(annotations::PROFILE, name));
+    }
+    found.cloned().unwrap_or_default()
+}
+
+/// What the pod's author may not say.
+fn policy_mistakes(config: &Config, given: &Overrides) -> Vec<Mistake> {
+    let policy = &config.policy;
+    let mut mistakes = Vec::new();
+    for key in Key::ALL.iter().filter(|key| !policy.overridable.contains(key)) {
+        if let Some(value) = given.get(*key) {
+            let names: Vec<&str> = policy.overridable.iter().map(|key| key.annotation()).collect();
+            let expected = format!(
+                "no such annotation: the webhook's policy lets pods set {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            );
+            mistakes.push(Rejected::expected(expected).at(annotation(*key), key.shown(&value)));
+        }
+    }
+    if let Some(url) = given.ingestion_url.as_ref().filter(|url| !policy.allows(url)) {
+        let hosts: Vec<&str> = policy.ingestion_hosts.iter().map(HostRule::as_str).collect();
+        let expected = format!(
+            "a host that the webhook's policy lets pods send to: {}",
+            if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") }
+        );
+        let name = annotation(Key::IngestionUrl);
+        mistakes.push(Rejected::expected(expected).at(name, url.to_string()));
+    }
+    mistakes
+}
+
+/// An annotation's full name.
+pub fn annotation(key: Key) -> String {
+    format!("{}{}", annotations::PREFIX, key.annotation())
+}
+
+/// Settings on their way from three sources to one.
+struct Merge<'a> {
+    config: &'a Config,
+    pod: Pod<'a>,
+    name: &'a str,
+    profile: Profile,
+    merged: Overrides,
+    mistakes: Vec<Mistake>,
+}
+
+impl Merge<'_> {
+    fn effective(&mut self) -> Option<Effective> {
+        let ingestion_url = self.merged.ingestion_url.clone();
+        let ingestion_url = self.required(
+            ingestion_url,
+            Key::IngestionUrl,
+            "the metrics ingestion URL with the data collection rule in its path",
+        );
+        let certificate = self.certificate_source();
+        let identity = self.identity();
+        let audience = self.audience();
+        let authority_host = self.authority(identity.as_ref());
+        let resources = self.resources();
+        self.check_mount_path(certificate.as_ref());
+        let cloud = self.cloud();
+        let mut settings = Settings::new(ingestion_url?, identity?, audience?);
+        settings.cloud = cloud;
+        settings.authority_host = authority_host;
+        self.fill(&mut settings);
+        Some(Effective {
+            profile: self.name.to_owned(),
+            settings,
+            image: self.merged.image.clone().unwrap_or_else(|| self.config.image.clone()),
+            image_pull_policy: self
+                .merged
+                .image_pull_policy
+                .unwrap_or(self.config.image_pull_policy),
+            image_pull_secrets: self.config.image_pull_secrets.clone(),
+            native: self.native(),
+            resources,
+            certificate,
+            mount_path: self.mount_path()?,
+            trust: self.profile.trust.clone(),
+        })
+    }
+
+    /// The settings that cannot be missing.
+    fn fill(&self, settings: &mut Settings) {
+        let profile = &self.profile;
+        settings.listening_port = self.merged.listening_port.unwrap_or(Port::DEFAULT);
+        settings.metadata_host.clone_from(&profile.metadata_host);
+        settings.cluster.clone_from(&profile.cluster);
+        settings.accept_from = profile.accept_from.unwrap_or(AcceptFrom::Loopback);
+        settings.response_mode = self.merged.response_mode.unwrap_or(ResponseMode::Protective);
+        settings.limits = profile.limits.or_usual();
+        settings.limits.shutdown_timeout =
+            settings.limits.shutdown_timeout.min(shutdown_timeout(self.pod.grace_seconds()));
+        settings.proxy.clone_from(&profile.proxy);
+        settings.log_level = self.merged.log_level.unwrap_or(LogLevel::Info);
+        settings.log_format = profile.log_format.unwrap_or(LogFormat::Logfmt);
+        settings.trusted_roots_file = profile
+            .trust
+            .as_ref()
+            .map(|trust| PathBuf::from(format!("{}/{}", names::TRUST_MOUNT_PATH, trust.key)));
+    }
+
+    fn cloud(&self) -> Cloud {
+        self.merged.cloud.unwrap_or_default()
+    }
+
+    fn native(&self) -> bool {
+        match self.merged.sidecar_mode {
+            None | Some(SidecarMode::Auto) => self.config.native_sidecar,
+            Some(SidecarMode::Native) => true,
+            Some(SidecarMode::Container) => false,
+        }
+    }
+
+    /// Amounts by source; a request above its limit is refused by Kubernetes.
+    fn resources(&mut self) -> Resources {
+        let (given, usual) = (&self.merged, &self.config.resources);
+        let or = |given: &Option<Quantity>, usual: &Option<Quantity>| {
+            given.clone().or_else(|| usual.clone())
+        };
+        let resources = Resources {
+            cpu_request: or(&given.cpu_request, &usual.cpu_request),
+            cpu_limit: or(&given.cpu_limit, &usual.cpu_limit),
+            memory_request: or(&given.memory_request, &usual.memory_request),
+            memory_limit: or(&given.memory_limit, &usual.memory_limit),
+        };
+        let pairs = [
+            (Key::CpuRequest, &resources.cpu_request, &resources.cpu_limit),
+            (Key::MemoryRequest, &resources.memory_request, &resources.memory_limit),
+        ];
+        for (key, request, limit) in pairs {
+            if let (Some(request), Some(limit)) = (request, limit)
+                && request.thousandths() > limit.thousandths()
+            {
+                let expected = format!("at most the limit, which is {limit}");
+                self.mistakes
+                    .push(Rejected::expected(expected).at(annotation(key), request.as_str()));
+            }
+        }
+        resources
+    }
+
+    fn mount_path(&self) -> Option<MountPath> {
+        self.merged.mount_path.clone().or_else(|| names::DEFAULT_MOUNT_PATH.parse().ok())
+    }
+
+    /// Two volumes cannot be mounted into each other read-only.
+    fn check_mount_path(&mut self, certificate: Option<&CertificateSource>) {
+        let Some(path) = self.mount_path().filter(|_| certificate.is_some()) else { return };
+        let mut reserved = vec![names::API_TOKEN_MOUNT_PATH];
+        reserved.extend(self.profile.trust.as_ref().map(|_| names::TRUST_MOUNT_PATH));
+        let text = path.as_str().trim_end_matches('/');
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if let Some(other) =
+            reserved.into_iter().find(|other| within(text, other) || within(other, text))
+        {
+            let expected = format!("a path that does not overlap {other}");
+            self.mistakes
+                .push(Rejected::expected(expected).at(annotation(Key::MountPath), path.as_str()));
+        }
+    }
+
+    fn required<T>(&mut self, value: Option<T>, key: Key, what: &str) -> Option<T> {
+        if value.is_none() {
+            let expected =
+                format!("{what}, here or as {} of profile {:?}", key.profile(), self.name);
+            self.mistakes.push(Mistake::missing(annotation(key), expected));
+        }
+        value
+    }
+}
+
+/// Five seconds before the kubelet kills it, so that the sidecar ends by itself.
+const KILL_MARGIN_SECONDS: u64 = 5;
+
+fn shutdown_timeout(grace_seconds: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(grace_seconds.saturating_sub(KILL_MARGIN_SECONDS).max(1))
+}

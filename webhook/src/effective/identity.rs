@@ -1,0 +1,150 @@
+//! Who the sidecar is, and what that takes.
+
+use std::path::PathBuf;
+
+use contract::{
+    Audience, AuthorityHost, Certificate, ClientId, Identity, IdentityType, Key, Mistake,
+    Overrides, Rejected, TenantId,
+    names::{self, env},
+};
+
+use super::{CertificateSource, Merge, annotation};
+
+/// The certificate's file in a Secret of type kubernetes.io/tls; its key lies
+/// beside it as `tls.key`.
+const TLS_SECRET_FILE: &str = "tls.crt";
+
+/// Annotations over profile. A pod that names another source for its
+/// certificate does not mean the profile's source, nor the file's name there.
+pub(super) fn with_own_certificate(given: &Overrides, profile: &Overrides) -> Overrides {
+    let mut profile = profile.clone();
+    if given.has(Key::CertificateSecret) && profile.secret_provider_class.take().is_some() {
+        profile.certificate_name = None;
+    }
+    if given.has(Key::SecretProviderClass) && profile.certificate_secret.take().is_some() {
+        profile.certificate_name = None;
+    }
+    given.clone().or(&profile)
+}
+
+impl Merge<'_> {
+    pub(super) fn identity(&mut self) -> Option<Identity> {
+        let kinds = IdentityType::ALL.map(IdentityType::name).join(", ");
+        let kind = self.required(
+            self.merged.identity_type,
+            Key::IdentityType,
+            &format!("one of {kinds}"),
+        )?;
+        match kind {
+            IdentityType::SystemAssigned => Some(Identity::SystemAssigned),
+            IdentityType::UserAssigned => {
+                let client_id = self.merged.client_id.clone();
+                let client_id =
+                    self.required(client_id, Key::ClientId, "the identity's client id")?;
+                Some(Identity::UserAssigned { client_id })
+            }
+            IdentityType::AadApplication => self.application(),
+            IdentityType::WorkloadIdentity => self.workload(),
+        }
+    }
+
+    fn application(&mut self) -> Option<Identity> {
+        let client_id = self.merged.client_id.clone();
+        let client_id = self.required(client_id, Key::ClientId, "the application's client id");
+        let tenant_id = self.merged.tenant_id.clone();
+        let tenant_id = self.required(tenant_id, Key::TenantId, "the application's tenant");
+        let name = self.certificate_name();
+        let directory = self.mount_path()?;
+        let path = PathBuf::from(format!("{}/{}", directory.as_str().trim_end_matches('/'), name?));
+        let send_chain = self.profile.send_chain;
+        let certificate = Certificate { path, password_file: None, send_chain };
+        Some(Identity::AadApplication { client_id: client_id?, tenant_id: tenant_id?, certificate })
+    }
+
+    fn certificate_name(&mut self) -> Option<String> {
+        let given = self.merged.certificate_name.as_ref().map(ToString::to_string);
+        if given.is_none() && self.merged.certificate_secret.is_some() {
+            return Some(TLS_SECRET_FILE.to_owned());
+        }
+        self.required(
+            given,
+            Key::CertificateName,
+            "the certificate's file name (objectAlias, else objectName, in the SecretProviderClass)",
+        )
+    }
+
+    /// Who delivers the certificate of an application; exactly one must.
+    pub(super) fn certificate_source(&mut self) -> Option<CertificateSource> {
+        if self.merged.identity_type != Some(IdentityType::AadApplication) {
+            return None;
+        }
+        let class = self.merged.secret_provider_class.clone();
+        match (class, self.merged.certificate_secret.clone()) {
+            (Some(class), None) => Some(CertificateSource::Csi(class)),
+            (None, Some(secret)) => Some(CertificateSource::Secret(secret)),
+            (Some(class), Some(_)) => {
+                let expected = format!("either this or {}", Key::CertificateSecret.annotation());
+                let name = annotation(Key::SecretProviderClass);
+                self.mistakes.push(Rejected::expected(expected).at(name, class.as_str()));
+                None
+            }
+            (None, None) => self.required(
+                None,
+                Key::SecretProviderClass,
+                "the SecretProviderClass that delivers the certificate (or certificate-secret)",
+            ),
+        }
+    }
+
+    /// The webhook of azure-workload-identity knows client and tenant from the
+    /// service account, which this one cannot read; where it has been here
+    /// first, what it wrote counts for what nobody else says.
+    fn workload(&mut self) -> Option<Identity> {
+        let client_id: Option<ClientId> = self
+            .merged
+            .client_id
+            .clone()
+            .or_else(|| self.azures_webhook_says(env::AZURE_CLIENT_ID));
+        let client_id = self.required(client_id, Key::ClientId, "the federated client id");
+        let tenant_id: Option<TenantId> = self
+            .merged
+            .tenant_id
+            .clone()
+            .or_else(|| self.azures_webhook_says(env::AZURE_TENANT_ID));
+        let tenant_id = self.required(tenant_id, Key::TenantId, "the federated identity's tenant");
+        let token_file = PathBuf::from(names::TOKEN_MOUNT_PATH).join(names::TOKEN_FILE);
+        Some(Identity::WorkloadIdentity {
+            client_id: client_id?,
+            tenant_id: tenant_id?,
+            token_file,
+        })
+    }
+
+    fn azures_webhook_says<T: std::str::FromStr>(&self, variable: &str) -> Option<T> {
+        self.pod
+            .containers()
+            .filter(|container| container.has_variable(env::AZURE_FEDERATED_TOKEN_FILE))
+            .find_map(|container| container.variable(variable)?.parse().ok())
+    }
+
+    pub(super) fn audience(&mut self) -> Option<Audience> {
+        let cloud = self.cloud();
+        let audience = self.merged.audience.clone().or_else(|| cloud.audience());
+        let what = format!("the audience of the cloud's ingestion tokens, since cloud is {cloud}");
+        self.required(audience, Key::Audience, &what)
+    }
+
+    /// No annotation may name the authority, since it is told who the sidecar
+    /// is; so a custom cloud needs a profile.
+    pub(super) fn authority(&mut self, identity: Option<&Identity>) -> Option<AuthorityHost> {
+        let cloud = self.cloud();
+        let host = self.profile.authority_host.clone().or_else(|| cloud.authority());
+        if host.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
+            self.mistakes.push(Mistake::missing(
+                format!("authorityHost of profile {:?}", self.name),
+                format!("the https:// address of the cloud's authority, since cloud is {cloud}"),
+            ));
+        }
+        host
+    }
+}

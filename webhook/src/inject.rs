@@ -1,0 +1,174 @@
+//! From settings to a container and its volumes, as Kubernetes' own types.
+//!
+//! The container keeps to the restricted Pod Security standard by itself,
+//! whatever the pod says, since a namespace may enforce it.
+
+mod volumes;
+
+use std::collections::BTreeMap;
+
+use contract::{Quantity, names};
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, Probe,
+        ResourceRequirements, SeccompProfile, SecurityContext,
+    },
+    apimachinery::pkg::{api::resource, util::intstr::IntOrString},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{config::Resources, effective::Effective, patch::Additions, pod::Pod};
+use volumes::Volumes;
+
+pub use volumes::existing as existing_certificate;
+
+/// The user of the sidecar's image.
+const IMAGE_USER: i64 = 65532;
+/// It listens within milliseconds; a minute covers a node that is overloaded.
+const STARTUP_ATTEMPTS: i32 = 60;
+/// Three missed answers, ten seconds apart, and it is restarted.
+const LIVENESS_PERIOD_SECONDS: i32 = 10;
+/// An answer that takes longer counts as none.
+const PROBE_TIMEOUT_SECONDS: i32 = 3;
+
+/// What `pod` gets for `effective`; `version` is the webhook's own.
+pub fn additions(effective: &Effective, pod: Pod<'_>, version: &str) -> Additions {
+    let volumes = Volumes::new(effective, pod);
+    let container = json(&container(effective, pod, &volumes));
+    let (init_containers, containers) = if effective.native {
+        (vec![container], Vec::new())
+    } else {
+        (Vec::new(), vec![container])
+    };
+    Additions {
+        annotations: vec![(
+            contract::annotations::INJECTED.to_owned(),
+            injected(effective, version),
+        )],
+        init_containers,
+        containers,
+        volumes: volumes.new.iter().map(json).collect(),
+        image_pull_secrets: pull_secrets(effective, pod),
+    }
+}
+
+/// The annotation's text: which version, and a hash of which settings.
+pub fn injected(effective: &Effective, version: &str) -> String {
+    format!("version={version} settings={}", effective.fingerprint())
+}
+
+fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Container {
+    let port = i32::from(effective.settings.listening_port.get());
+    Container {
+        name: names::CONTAINER.to_owned(),
+        image: Some(effective.image.to_string()),
+        image_pull_policy: Some(effective.image_pull_policy.to_string()),
+        env: Some(environment(effective)),
+        ports: Some(vec![ContainerPort {
+            name: Some(names::PORT.to_owned()),
+            container_port: port,
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        restart_policy: effective.native.then(|| "Always".to_owned()),
+        startup_probe: effective.native.then(|| Probe {
+            period_seconds: Some(1),
+            failure_threshold: Some(STARTUP_ATTEMPTS),
+            ..probe()
+        }),
+        liveness_probe: Some(Probe { period_seconds: Some(LIVENESS_PERIOD_SECONDS), ..probe() }),
+        resources: Some(resources(&effective.resources)),
+        security_context: Some(security_context(pod)),
+        volume_mounts: Some(volumes.mounts.clone()),
+        ..Container::default()
+    }
+}
+
+/// The variables. Those of Azure's SDKs are always written out: the webhook of
+/// azure-workload-identity adds its own where they are absent.
+fn environment(effective: &Effective) -> Vec<EnvVar> {
+    let mut variables = effective.settings.to_env();
+    let authority = names::env::AZURE_AUTHORITY_HOST;
+    let asks_authority = effective.settings.identity.tenant_id().is_some();
+    if asks_authority && !variables.iter().any(|(name, _)| *name == authority) {
+        let host = effective.settings.authority_host.as_ref();
+        variables.extend(host.map(|host| (authority, host.to_string())));
+    }
+    variables
+        .into_iter()
+        .map(|(name, value)| EnvVar {
+            name: name.to_owned(),
+            value: Some(literal(&value)),
+            ..EnvVar::default()
+        })
+        .collect()
+}
+
+/// The kubelet replaces `$(NAME)` in values; a doubled dollar stays one.
+fn literal(value: &str) -> String {
+    value.replace("$(", "$$(")
+}
+
+/// No readiness probe: an identity outage must not take Prometheus out of its
+/// Service.
+fn probe() -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(names::HEALTH_PATH.to_owned()),
+            port: IntOrString::String(names::PORT.to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        timeout_seconds: Some(PROBE_TIMEOUT_SECONDS),
+        ..Probe::default()
+    }
+}
+
+fn resources(given: &Resources) -> ResourceRequirements {
+    let amounts = |cpu: &Option<Quantity>, memory: &Option<Quantity>| {
+        let amount = |name: &str, quantity: &Option<Quantity>| {
+            let text = quantity.as_ref()?.to_string();
+            Some((name.to_owned(), resource::Quantity(text)))
+        };
+        let both: BTreeMap<_, _> =
+            [amount("cpu", cpu), amount("memory", memory)].into_iter().flatten().collect();
+        Some(both).filter(|both| !both.is_empty())
+    };
+    ResourceRequirements {
+        requests: amounts(&given.cpu_request, &given.memory_request),
+        limits: amounts(&given.cpu_limit, &given.memory_limit),
+        ..ResourceRequirements::default()
+    }
+}
+
+/// The image's user is taken, so that platforms which assign users can assign
+/// one; but root, which the container would inherit and the kubelet refuse.
+fn security_context(pod: Pod<'_>) -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+        privileged: Some(false),
+        read_only_root_filesystem: Some(true),
+        run_as_non_root: Some(true),
+        run_as_user: pod.runs_as_root().then_some(IMAGE_USER),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_owned(),
+            localhost_profile: None,
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+fn pull_secrets(effective: &Effective, pod: Pod<'_>) -> Vec<Value> {
+    effective
+        .image_pull_secrets
+        .iter()
+        .filter(|secret| !pod.image_pull_secrets().any(|name| name == secret.as_str()))
+        .map(|secret| json(&LocalObjectReference { name: secret.to_string() }))
+        .collect()
+}
+
+/// Kubernetes' types are plain data: turning one into JSON cannot fail.
+fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}

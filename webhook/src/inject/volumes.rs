@@ -1,0 +1,159 @@
+//! What the sidecar reads from files, and what is hidden from it.
+
+use std::collections::BTreeMap;
+
+use contract::{Identity, names};
+use k8s_openapi::api::core::v1::{
+    CSIVolumeSource, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
+    SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+};
+use serde_json::Value;
+
+use crate::{
+    config::TrustConfigMap,
+    effective::{CertificateSource, Effective},
+    pod::Pod,
+};
+
+/// The driver that mounts secrets of a key vault.
+const CSI_DRIVER: &str = "secrets-store.csi.k8s.io";
+/// The driver's one attribute.
+const CLASS_ATTRIBUTE: &str = "secretProviderClass";
+/// The projected token's life in seconds; the kubelet renews it at 80 %. The
+/// default of azure-workload-identity.
+const TOKEN_SECONDS: i64 = 3600;
+
+/// Volumes for the pod, and their mounts for the sidecar.
+pub(super) struct Volumes {
+    pub(super) new: Vec<Volume>,
+    pub(super) mounts: Vec<VolumeMount>,
+}
+
+impl Volumes {
+    pub(super) fn new(effective: &Effective, pod: Pod<'_>) -> Self {
+        let mut volumes = Self { new: Vec::new(), mounts: Vec::new() };
+        if let Some(source) = &effective.certificate {
+            volumes.certificate(effective, source, pod);
+        }
+        if matches!(effective.settings.identity, Identity::WorkloadIdentity { .. }) {
+            volumes.add(pod, names::TOKEN_VOLUME, names::TOKEN_MOUNT_PATH, token());
+        }
+        if let Some(trust) = &effective.trust {
+            volumes.add(pod, names::TRUST_VOLUME, names::TRUST_MOUNT_PATH, roots(trust));
+        }
+        // The service account plugin mounts the API token into every container
+        // that has no mount there, also into this one, after this patch.
+        let nothing =
+            Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };
+        volumes.add(pod, names::NO_API_TOKEN_VOLUME, names::API_TOKEN_MOUNT_PATH, nothing);
+        volumes
+    }
+
+    /// The pod's own volume where it has the same; the CSI driver would mount
+    /// and rotate the same certificate twice.
+    fn certificate(&mut self, effective: &Effective, source: &CertificateSource, pod: Pod<'_>) {
+        let path = effective.mount_path.as_str();
+        match existing(source, pod) {
+            Some(name) => self.mount(name, path),
+            None => self.add(pod, names::CERTIFICATE_VOLUME, path, certificate(source)),
+        }
+    }
+
+    fn add(&mut self, pod: Pod<'_>, name: &str, path: &str, volume: Volume) {
+        let name = free_name(pod, name);
+        self.mount(&name, path);
+        self.new.push(Volume { name, ..volume });
+    }
+
+    fn mount(&mut self, name: &str, path: &str) {
+        self.mounts.push(VolumeMount {
+            name: name.to_owned(),
+            mount_path: path.to_owned(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        });
+    }
+}
+
+/// The pod's own volume that delivers this certificate.
+pub fn existing<'a>(source: &CertificateSource, pod: Pod<'a>) -> Option<&'a str> {
+    let text = |volume: &'a Value, path| volume.pointer(path).and_then(Value::as_str);
+    let delivers = |volume: &&'a Value| match source {
+        CertificateSource::Csi(class) => {
+            text(volume, "/csi/driver") == Some(CSI_DRIVER)
+                && text(volume, "/csi/volumeAttributes/secretProviderClass") == Some(class.as_str())
+        }
+        CertificateSource::Secret(secret) => {
+            text(volume, "/secret/secretName") == Some(secret.as_str())
+                && volume.pointer("/secret/items").is_none_or(Value::is_null)
+        }
+    };
+    pod.volumes().filter(delivers).find_map(|volume| text(volume, "/name"))
+}
+
+fn certificate(source: &CertificateSource) -> Volume {
+    match source {
+        CertificateSource::Csi(class) => Volume {
+            csi: Some(CSIVolumeSource {
+                driver: CSI_DRIVER.to_owned(),
+                // The driver refuses anything else.
+                read_only: Some(true),
+                volume_attributes: Some(BTreeMap::from([(
+                    CLASS_ATTRIBUTE.to_owned(),
+                    class.to_string(),
+                )])),
+                ..CSIVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+        CertificateSource::Secret(secret) => Volume {
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret.to_string()),
+                ..SecretVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
+    }
+}
+
+fn token() -> Volume {
+    let projection = VolumeProjection {
+        service_account_token: Some(ServiceAccountTokenProjection {
+            audience: Some(names::FEDERATED_TOKEN_AUDIENCE.to_owned()),
+            expiration_seconds: Some(TOKEN_SECONDS),
+            path: names::TOKEN_FILE.to_owned(),
+        }),
+        ..VolumeProjection::default()
+    };
+    Volume {
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(vec![projection]),
+            default_mode: None,
+        }),
+        ..Volume::default()
+    }
+}
+
+fn roots(trust: &TrustConfigMap) -> Volume {
+    let key = trust.key.to_string();
+    Volume {
+        config_map: Some(ConfigMapVolumeSource {
+            name: trust.name.to_string(),
+            items: Some(vec![KeyToPath { key: key.clone(), path: key, mode: None }]),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+/// `name`, or where the pod has such a volume, with the first free number.
+fn free_name(pod: Pod<'_>, name: &str) -> String {
+    let taken = |candidate: &str| {
+        pod.volumes().any(|volume| volume.get("name").and_then(Value::as_str) == Some(candidate))
+    };
+    let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(|candidate| !taken(candidate))
+        .unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! What the webhook counts. Labels are closed sets of words: nothing that a
+//! pod's author writes becomes a label.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+/// Every name begins with this.
+const PREFIX: &str = "prom_remotewrite_webhook";
+/// From what a review takes when nothing is to do to the API server's patience
+/// (5 s), in seconds.
+const LATENCY_BUCKETS: [f64; 12] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+
+/// The webhook's metrics and the registry that shows them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reviews: Family<ReviewLabels, Counter>,
+    refused: Family<StatusLabels, Counter>,
+    patch_failures: Counter,
+    latency: Histogram,
+    certificate_expiry: Gauge<f64, AtomicU64>,
+    certificate_reloads: Family<ResultLabels, Counter>,
+    config_generation: Gauge,
+    config_reloads: Family<ResultLabels, Counter>,
+    connections: Gauge,
+    handshake_failures: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReviewLabels {
+    decision: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StatusLabels {
+    code: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+impl Metrics {
+    /// Metrics of a program of this version, all at zero.
+    pub fn new(version: &str) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
+            reviews: Family::default(),
+            refused: Family::default(),
+            patch_failures: Counter::default(),
+            latency: Histogram::new(LATENCY_BUCKETS),
+            certificate_expiry: Gauge::default(),
+            certificate_reloads: Family::default(),
+            config_generation: Gauge::default(),
+            config_reloads: Family::default(),
+            connections: Gauge::default(),
+            handshake_failures: Counter::default(),
+        };
+        metrics.register(version);
+        metrics
+    }
+
+    fn register(&mut self, version: &str) {
+        let registry = &mut self.registry;
+        registry.register("build", "The program", Info::new([("version", version.to_owned())]));
+        let reviews = self.reviews.clone();
+        registry.register("reviews", "Reviews answered, by decision and reason", reviews);
+        let refused = self.refused.clone();
+        registry.register("refused_requests", "Requests that were no review, by status", refused);
+        let failures = self.patch_failures.clone();
+        registry.register("patch_failures", "Own patches that did not apply: a bug", failures);
+        let latency = self.latency.clone();
+        registry.register("review_duration_seconds", "From body to answer", latency);
+        let expiry = self.certificate_expiry.clone();
+        let help = "When the serving certificate ends, in seconds since 1970";
+        registry.register("certificate_expiry_timestamp_seconds", help, expiry);
+        let reloads = self.certificate_reloads.clone();
+        registry.register("certificate_reloads", "Changed certificates, by result", reloads);
+        let generation = self.config_generation.clone();
+        let help = "How many configurations have been in use, the present one included";
+        registry.register("config_generation", help, generation);
+        let reloads = self.config_reloads.clone();
+        registry.register("config_reloads", "Changed configurations, by result", reloads);
+        let connections = self.connections.clone();
+        registry.register("open_connections", "TLS connections that are open", connections);
+        let failures = self.handshake_failures.clone();
+        registry.register("handshake_failures", "TLS handshakes that failed", failures);
+    }
+
+    /// Everything, in the text format of `OpenMetrics`.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+
+    /// A review was answered.
+    pub fn reviewed(&self, decision: &'static str, reason: &'static str, took: Duration) {
+        self.reviews.get_or_create(&ReviewLabels { decision, reason }).inc();
+        self.latency.observe(took.as_secs_f64());
+    }
+
+    /// A request was refused with this HTTP status.
+    pub fn refused(&self, code: u16) {
+        self.refused.get_or_create(&StatusLabels { code }).inc();
+    }
+
+    /// An own patch did not apply.
+    pub fn patch_failed(&self) {
+        self.patch_failures.inc();
+    }
+
+    /// A certificate is in use that ends at this time, in seconds since 1970.
+    #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
+    pub fn certificate_used(&self, expiry: i64) {
+        self.certificate_expiry.set(expiry as f64);
+    }
+
+    /// A changed certificate was taken or refused.
+    pub fn certificate_reloaded(&self, taken: bool) {
+        self.certificate_reloads.get_or_create(&result(taken)).inc();
+    }
+
+    /// A configuration is in use for the first time.
+    pub fn config_used(&self) {
+        self.config_generation.inc();
+    }
+
+    /// A changed configuration was taken or refused.
+    pub fn config_reloaded(&self, taken: bool) {
+        self.config_reloads.get_or_create(&result(taken)).inc();
+    }
+
+    /// Counts handshakes that fail.
+    pub fn handshake_failures(&self) -> Counter {
+        self.handshake_failures.clone()
+    }
+
+    /// A connection is open for as long as the returned guard lives.
+    pub fn connection(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
+    }
+}
+
+const fn result(taken: bool) -> ResultLabels {
+    ResultLabels { result: if taken { "taken" } else { "refused" } }
+}
+
+/// Counts a connection while it lives.
+#[derive(Debug)]
+pub struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

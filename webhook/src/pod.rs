@@ -1,0 +1,156 @@
+//! A pod as it came, looked at and never changed.
+//!
+//! Typed pods lose fields that this program's version of Kubernetes does not
+//! know, so the pod stays JSON. Every reader here is total: what has another
+//! shape than Kubernetes gives it counts as absent.
+
+use serde_json::Value;
+
+/// A view of a pod, or of a template's `metadata` and `spec`.
+#[derive(Clone, Copy, Debug)]
+pub struct Pod<'a> {
+    raw: &'a Value,
+}
+
+/// A view of one of its containers.
+#[derive(Clone, Copy, Debug)]
+pub struct Container<'a> {
+    raw: &'a Value,
+    /// Whether it stands among the init containers.
+    pub is_init: bool,
+}
+
+/// The grace period of a pod that names none, in seconds.
+const DEFAULT_GRACE_SECONDS: u64 = 30;
+
+impl<'a> Pod<'a> {
+    /// A view of `raw`.
+    pub const fn new(raw: &'a Value) -> Self {
+        Self { raw }
+    }
+
+    /// The pod as it came.
+    pub const fn raw(self) -> &'a Value {
+        self.raw
+    }
+
+    /// Every annotation whose value is a text, as Kubernetes demands.
+    pub fn annotations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let map = self.at("/metadata/annotations").and_then(Value::as_object);
+        map.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+    }
+
+    /// One annotation.
+    pub fn annotation(self, name: &str) -> Option<&'a str> {
+        self.at("/metadata/annotations")?.get(name)?.as_str()
+    }
+
+    /// The name, which a pod that generates one has not yet.
+    pub fn name(self) -> Option<&'a str> {
+        self.text("/metadata/name").or_else(|| self.text("/metadata/generateName"))
+    }
+
+    /// The controller that made it: kind and name.
+    pub fn owner(self) -> Option<(&'a str, &'a str)> {
+        let owner = items(self.at("/metadata/ownerReferences"))
+            .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+        Some((owner.get("kind")?.as_str()?, owner.get("name")?.as_str()?))
+    }
+
+    /// Init containers, then containers.
+    pub fn containers(self) -> impl Iterator<Item = Container<'a>> {
+        let init =
+            items(self.at("/spec/initContainers")).map(|raw| Container { raw, is_init: true });
+        let main = items(self.at("/spec/containers")).map(|raw| Container { raw, is_init: false });
+        init.chain(main)
+    }
+
+    /// Its volumes.
+    pub fn volumes(self) -> impl Iterator<Item = &'a Value> {
+        items(self.at("/spec/volumes"))
+    }
+
+    /// Whether it shares the node's network.
+    pub fn is_on_host_network(self) -> bool {
+        self.at("/spec/hostNetwork").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Whether it says that it runs on Windows.
+    pub fn is_windows(self) -> bool {
+        let is = |path| self.text(path).is_some_and(|os| os.eq_ignore_ascii_case("windows"));
+        is("/spec/os/name")
+            || is("/spec/nodeSelector/kubernetes.io~1os")
+            || is("/spec/nodeSelector/beta.kubernetes.io~1os")
+    }
+
+    /// From SIGTERM to SIGKILL, in seconds.
+    pub fn grace_seconds(self) -> u64 {
+        self.at("/spec/terminationGracePeriodSeconds")
+            .and_then(Value::as_u64)
+            .unwrap_or(DEFAULT_GRACE_SECONDS)
+    }
+
+    /// Whether containers that name no user run as root.
+    pub fn runs_as_root(self) -> bool {
+        self.at("/spec/securityContext/runAsUser").and_then(Value::as_i64) == Some(0)
+    }
+
+    /// Names of the Secrets that images are pulled with.
+    pub fn image_pull_secrets(self) -> impl Iterator<Item = &'a str> {
+        items(self.at("/spec/imagePullSecrets"))
+            .filter_map(|secret| secret.get("name").and_then(Value::as_str))
+    }
+
+    fn at(self, path: &str) -> Option<&'a Value> {
+        self.raw.pointer(path)
+    }
+
+    fn text(self, path: &str) -> Option<&'a str> {
+        self.at(path)?.as_str()
+    }
+}
+
+impl<'a> Container<'a> {
+    /// Its name; empty if it has none.
+    pub fn name(self) -> &'a str {
+        self.raw.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Its image; empty if it has none.
+    pub fn image(self) -> &'a str {
+        self.raw.get("image").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether it runs beside the others: a container, or an init container
+    /// that is restarted. An init container that ends frees its ports.
+    pub fn keeps_running(self) -> bool {
+        !self.is_init || self.raw.get("restartPolicy").and_then(Value::as_str) == Some("Always")
+    }
+
+    /// The TCP ports that it declares.
+    pub fn ports(self) -> impl Iterator<Item = u64> {
+        items(self.raw.get("ports"))
+            .filter(|port| {
+                port.get("protocol").and_then(Value::as_str).is_none_or(|name| name == "TCP")
+            })
+            .filter_map(|port| port.get("containerPort").and_then(Value::as_u64))
+    }
+
+    /// A variable's value, where it is written down.
+    pub fn variable(self, name: &str) -> Option<&'a str> {
+        items(self.raw.get("env"))
+            .find(|variable| variable.get("name").and_then(Value::as_str) == Some(name))?
+            .get("value")?
+            .as_str()
+    }
+
+    /// Whether a variable is set, in whatever way.
+    pub fn has_variable(self, name: &str) -> bool {
+        items(self.raw.get("env"))
+            .any(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
+    }
+}
+
+fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
+    list.and_then(Value::as_array).into_iter().flatten()
+}

@@ -1,0 +1,50 @@
+//! The configuration file, looked at again and again: taken when it has
+//! changed and is good, kept as it was when it is bad.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{config::Config, routes::Shared};
+
+/// A mounted `ConfigMap` changes within a minute or so; see `tls`.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Looks at the file every two seconds, for ever. `seen` is the text that is in
+/// use.
+pub async fn watch(path: PathBuf, mut seen: String, shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
+    let mut readable = true;
+    loop {
+        ticks.tick().await;
+        match tokio::fs::read_to_string(&path).await {
+            Ok(text) => {
+                readable = true;
+                if text != seen {
+                    take(&shared, &text);
+                    seen = text;
+                }
+            }
+            Err(error) => {
+                if readable {
+                    tracing::error!(path = %path.display(), %error, "kept the old configuration");
+                }
+                readable = false;
+            }
+        }
+    }
+}
+
+fn take(shared: &Shared, text: &str) {
+    match Config::parse(text) {
+        Ok(config) => {
+            shared.config.store(Arc::new(config));
+            shared.metrics.config_used();
+            shared.metrics.config_reloaded(true);
+            tracing::info!("took a new configuration");
+        }
+        Err(mistakes) => {
+            shared.metrics.config_reloaded(false);
+            let error = contract::report(&mistakes);
+            tracing::error!(error, "kept the old configuration");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The admission protocol, `admission.k8s.io/v1`: the only file that knows it.
+//!
+//! Requests are read leniently, since a strict reader turns an API server's
+//! small oddities (a `null`, a missing user) into failed admissions. The answer
+//! is a type of our own: the patch is base64, as the protocol has it, and
+//! `status` is sent on a denial only.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use json_patch::Patch;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    config::Config,
+    decide::{Decision, Denial, DenyReason, SkipReason, decide, skip},
+    inject,
+    patch::{PatchError, patch},
+    pod::Pod,
+};
+
+/// The one version of the protocol.
+const API_VERSION: &str = "admission.k8s.io/v1";
+/// Its one kind.
+const KIND: &str = "AdmissionReview";
+
+/// Why a review cannot be answered. Without a readable uid no answer of the
+/// protocol is possible, so these become HTTP statuses and leave the decision
+/// to the API server's failure policy.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The body is no JSON.
+    #[error("read the body as JSON")]
+    Json(#[source] serde_json::Error),
+    /// It is another kind of object, or another version.
+    #[error(
+        "expected kind AdmissionReview of admission.k8s.io/v1, got {kind:?} of {version:?}: list v1 in admissionReviewVersions"
+    )]
+    Version {
+        /// Its kind.
+        kind: String,
+        /// Its version.
+        version: String,
+    },
+    /// It lacks what the protocol demands.
+    #[error("the review has no {0}")]
+    Missing(&'static str),
+    /// The object is no pod.
+    #[error("add to the pod")]
+    NoPod(#[source] PatchError),
+    /// Our own patch does not apply: a bug of this program.
+    #[error("apply the patch to the pod it was made for")]
+    Patch(#[source] json_patch::PatchError),
+}
+
+impl ReviewError {
+    /// Whether it is our fault and not the body's.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Patch(_))
+    }
+}
+
+/// A review, answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// What goes back.
+    pub answer: Answer,
+    /// What was decided.
+    pub decision: Decision,
+    /// Whose pod it was.
+    pub subject: Subject,
+}
+
+/// Whose pod it was, for the log.
+#[derive(Debug, Default)]
+pub struct Subject {
+    /// The namespace.
+    pub namespace: String,
+    /// The pod's name, or what it is generated from.
+    pub name: String,
+    /// The controller's kind and name, as `kind/name`.
+    pub owner: String,
+    /// Whether nothing is to be stored.
+    pub dry_run: bool,
+}
+
+/// The answer's envelope.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    uid: String,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    code: u16,
+    reason: &'static str,
+    message: String,
+}
+
+/// Answers the review in `body`; `version` is this program's.
+///
+/// # Errors
+/// Where the body is no review that can be answered.
+pub fn answer(config: &Config, version: &str, body: &[u8]) -> Result<Answered, ReviewError> {
+    let review: Value = serde_json::from_slice(body).map_err(ReviewError::Json)?;
+    check_version(&review)?;
+    let request = review.get("request").filter(|request| request.is_object());
+    let request = request.ok_or(ReviewError::Missing("request"))?;
+    let uid = text(request, "/uid").filter(|uid| !uid.is_empty());
+    let uid = uid.ok_or(ReviewError::Missing("request.uid"))?;
+    let object = request.get("object").unwrap_or(&Value::Null);
+    let pod = Pod::new(object);
+    let decision = if creates_a_pod(request) {
+        decide(config, pod)
+    } else {
+        Decision::Skip(skip(SkipReason::NotAPodCreation, None))
+    };
+    let patch = patch_for(&decision, pod, version)?;
+    let answer = Answer {
+        api_version: API_VERSION,
+        kind: KIND,
+        response: response(uid.to_owned(), &decision, patch.as_ref()),
+    };
+    Ok(Answered { answer, decision, subject: subject(request, pod) })
+}
+
+/// The patch that the decision takes, already applied once to a copy.
+///
+/// # Errors
+/// Where the pod is none, and where the patch does not apply.
+pub fn patch_for(
+    decision: &Decision,
+    pod: Pod<'_>,
+    version: &str,
+) -> Result<Option<Patch>, ReviewError> {
+    let Decision::Inject(injection) = decision else { return Ok(None) };
+    let additions = inject::additions(&injection.effective, pod, version);
+    let patch = patch(pod.raw(), &additions).map_err(ReviewError::NoPod)?;
+    let mut copy = pod.raw().clone();
+    json_patch::patch(&mut copy, &patch).map_err(ReviewError::Patch)?;
+    Ok(Some(patch))
+}
+
+fn check_version(review: &Value) -> Result<(), ReviewError> {
+    let version = text(review, "/apiVersion").unwrap_or_default();
+    let kind = text(review, "/kind").unwrap_or_default();
+    if (version, kind) == (API_VERSION, KIND) {
+        return Ok(());
+    }
+    Err(ReviewError::Version { kind: kind.to_owned(), version: version.to_owned() })
+}
+
+/// The rules of the webhook's registration already say so; a wider
+/// registration must not make us touch what we don't understand.
+fn creates_a_pod(request: &Value) -> bool {
+    let is = |path, expected| text(request, path).unwrap_or_default() == expected;
+    is("/operation", "CREATE")
+        && is("/resource/group", "")
+        && is("/resource/version", "v1")
+        && is("/resource/resource", "pods")
+        && is("/subResource", "")
+}
+
+fn response(uid: String, decision: &Decision, patch: Option<&Patch>) -> Response {
+    let patch = patch
+        .and_then(|patch| serde_json::to_vec(patch).ok())
+        .map(|bytes| BASE64_STANDARD.encode(bytes));
+    let status = match decision {
+        Decision::Deny(denial) => Some(status(denial)),
+        Decision::Inject(_) | Decision::Skip(_) => None,
+    };
+    Response {
+        uid,
+        allowed: status.is_none(),
+        patch_type: patch.as_ref().map(|_| "JSONPatch"),
+        patch,
+        status,
+        warnings: decision.warnings().to_vec(),
+        audit_annotations: audit(decision),
+    }
+}
+
+fn status(denial: &Denial) -> Status {
+    let (code, reason) = match denial.reason {
+        DenyReason::BadAnnotations => (400, "BadRequest"),
+        DenyReason::ForeignContainer | DenyReason::PortTaken | DenyReason::WindowsPod => {
+            (403, "Forbidden")
+        }
+    };
+    Status { code, reason, message: denial.message.clone() }
+}
+
+/// Nothing is written to the audit log about pods that did not ask.
+fn audit(decision: &Decision) -> BTreeMap<&'static str, String> {
+    let silent = matches!(
+        decision,
+        Decision::Skip(skip) if matches!(skip.reason, SkipReason::NotAPodCreation | SkipReason::NotAskedFor)
+    );
+    let mut audit = BTreeMap::new();
+    if !silent {
+        audit.insert("decision", decision.word().to_owned());
+        audit.insert("reason", decision.reason().to_owned());
+    }
+    if let Decision::Inject(injection) = decision {
+        audit.insert("profile", injection.effective.profile.clone());
+        audit.insert("settings", injection.effective.fingerprint());
+    }
+    audit
+}
+
+fn subject(request: &Value, pod: Pod<'_>) -> Subject {
+    let owner = pod.owner().map(|(kind, name)| format!("{kind}/{name}"));
+    Subject {
+        namespace: text(request, "/namespace").unwrap_or_default().to_owned(),
+        name: text(request, "/name")
+            .filter(|name| !name.is_empty())
+            .or_else(|| pod.name())
+            .unwrap_or_default()
+            .to_owned(),
+        owner: owner.unwrap_or_default(),
+        dry_run: request.get("dryRun").and_then(Value::as_bool) == Some(true),
+    }
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
+    value.pointer(path)?.as_str()
+}

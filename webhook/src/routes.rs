@@ -1,0 +1,121 @@
+//! HTTP in front of the review: path, method, content type, size.
+//!
+//! What is no review gets an HTTP status, and the API server's failure policy
+//! decides; what is one gets its uid back, whatever is decided.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use tokio::time::Instant;
+
+use crate::{
+    config::Config,
+    decide::Decision,
+    metrics::Metrics,
+    review::{self, Answered, ReviewError},
+};
+
+/// Where the API server posts reviews.
+pub const MUTATE_PATH: &str = "/mutate";
+/// The API server takes objects of 3 MiB, and a review may hold two with their
+/// escapes; controller-runtime has 7 MiB, linkerd 10.
+pub const MAX_BODY_BYTES: usize = 8 << 20;
+
+/// What every request needs.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration in use.
+    pub config: ArcSwap<Config>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// This program's version.
+    pub version: &'static str,
+}
+
+/// The webhook's routes.
+pub fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route(MUTATE_PATH, post(mutate))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(shared)
+}
+
+async fn mutate(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    let started = Instant::now();
+    if !is_json(&headers) {
+        let text = "expected content-type application/json".to_owned();
+        return refuse(&shared, StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return refuse(&shared, error.status(), error.body_text()),
+    };
+    let config = shared.config.load_full();
+    match review::answer(&config, shared.version, &body) {
+        Ok(answered) => {
+            record(&shared, &answered, started.elapsed());
+            axum::Json(answered.answer).into_response()
+        }
+        Err(error) => refuse_review(&shared, &error),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn refuse_review(shared: &Shared, error: &ReviewError) -> Response {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    let text = format!("{error}{}", cause.unwrap_or_default());
+    if error.is_ours() {
+        shared.metrics.patch_failed();
+        tracing::error!(error = text, "own patch does not apply: please report this");
+        refuse(shared, StatusCode::INTERNAL_SERVER_ERROR, text)
+    } else {
+        tracing::warn!(error = text, "a request was no review");
+        refuse(shared, StatusCode::BAD_REQUEST, text)
+    }
+}
+
+fn refuse(shared: &Shared, status: StatusCode, text: String) -> Response {
+    shared.metrics.refused(status.as_u16());
+    (status, text).into_response()
+}
+
+/// One line for each pod that asked; none for the others.
+fn record(shared: &Shared, answered: &Answered, took: Duration) {
+    let (decision, subject) = (&answered.decision, &answered.subject);
+    shared.metrics.reviewed(decision.word(), decision.reason(), took);
+    let (namespace, pod, owner) = (&subject.namespace, &subject.name, &subject.owner);
+    let (reason, dry_run) = (decision.reason(), subject.dry_run);
+    match decision {
+        Decision::Inject(injection) => tracing::info!(
+            namespace,
+            pod,
+            owner,
+            dry_run,
+            profile = injection.effective.profile,
+            settings = injection.effective.fingerprint(),
+            warnings = injection.warnings.len(),
+            "injected"
+        ),
+        Decision::Deny(denial) => {
+            tracing::warn!(namespace, pod, owner, dry_run, reason, why = denial.message, "denied");
+        }
+        Decision::Skip(_) => tracing::debug!(namespace, pod, owner, dry_run, reason, "skipped"),
+    }
+}

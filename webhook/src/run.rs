@@ -1,0 +1,192 @@
+//! `serve`: from arguments to a running webhook and back to an exit status.
+
+use std::{
+    error::Error,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use contract::{LogFormat, LogLevel, names::EXIT_CONFIGURATION};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+use tracing_subscriber::{
+    Layer as _, Registry, filter::LevelFilter, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+use webhook::{
+    admin::{self, Readiness},
+    config::Config,
+    metrics::Metrics,
+    reload,
+    routes::{self, Shared},
+    serve,
+    tls::{self, Certificates},
+};
+
+use crate::arguments::Serve;
+
+/// This program's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Runs until a signal ends it.
+pub(crate) fn serve(arguments: Serve) -> ExitCode {
+    start_log(arguments.log_level, arguments.log_format);
+    let (text, config) = match read_config(&arguments.config) {
+        Ok(read) => read,
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!(file = %arguments.config.display(), problem, "bad configuration");
+            }
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(run(arguments, text, config)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = error.source().map(ToString::to_string);
+            tracing::error!(%error, cause, "could not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read_config(path: &std::path::Path) -> Result<(String, Config), Vec<String>> {
+    let text = std::fs::read_to_string(path).map_err(|error| vec![error.to_string()])?;
+    let config = Config::parse(&text)
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok((text, config))
+}
+
+async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failure> {
+    let (terminate, interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let (certificates, expiry) =
+        Certificates::load(&arguments.cert_dir, provider, SystemTime::now())?;
+    let tls = tls::server_config(certificates.clone(), arguments.client_ca.as_deref())?;
+    let shared = Arc::new(Shared {
+        config: ArcSwap::from_pointee(config),
+        metrics: Metrics::new(VERSION),
+        version: VERSION,
+    });
+    shared.metrics.certificate_used(expiry);
+    shared.metrics.config_used();
+    let listener = bind(arguments.listen).await?;
+    let admin_listener = bind(arguments.admin).await?;
+    tracing::info!(
+        address = %listener.local_addr()?,
+        admin = %admin_listener.local_addr()?,
+        version = VERSION,
+        "listening"
+    );
+    let ready = Readiness::default();
+    ready.set(true);
+    let admin = admin::routes(shared.clone(), ready.clone());
+    let (stopping, stopped) = watch::channel(false);
+    let serving = serve::serve(
+        listener,
+        Arc::new(tls),
+        routes::routes(shared.clone()),
+        &shared.metrics,
+        until_set(stopped),
+        arguments.shutdown_timeout,
+    );
+    tokio::select! {
+        () = serving => {}
+        ended = axum::serve(admin_listener, admin).into_future() => ended?,
+        () = reload::watch(arguments.config, text, shared.clone()) => {}
+        () = tls::watch(certificates, &shared.metrics, SystemTime::now) => {}
+        () = signals(terminate, interrupt, &ready, arguments.shutdown_delay, &stopping) => {}
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The first signal: `/ready` fails, and while endpoints are being removed
+/// requests go on coming and being served; then draining begins. The second
+/// signal ends everything.
+async fn signals(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    ready: &Readiness,
+    delay: Duration,
+    stopping: &watch::Sender<bool>,
+) {
+    either(&mut terminate, &mut interrupt).await;
+    tracing::info!(seconds = delay.as_secs(), "stopping");
+    ready.set(false);
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = either(&mut terminate, &mut interrupt) => return,
+    }
+    // A receiver that has gone has stopped already.
+    let _ = stopping.send(true);
+    either(&mut terminate, &mut interrupt).await;
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn until_set(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender has gone, which ends it as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// All addresses of IPv6 become all of IPv4 on a node without IPv6.
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let failed = |address: SocketAddr| {
+        move |error: io::Error| Failure::from(format!("listen on {address}: {error}"))
+    };
+    match TcpListener::bind(address).await {
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && no_ipv6(&error) => {
+            let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+            TcpListener::bind(v4).await.map_err(failed(v4))
+        }
+        bound => bound.map_err(failed(address)),
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own.
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn start_log(level: LogLevel, format: LogFormat) {
+    let filter = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let layer = match format {
+        LogFormat::Logfmt => {
+            tracing_logfmt::builder().with_target(false).layer().with_writer(io::stderr).boxed()
+        }
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(io::stderr)
+            .boxed(),
+    };
+    Registry::default().with(layer.with_filter(filter)).init();
+}
