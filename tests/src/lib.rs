@@ -1,1 +1,30 @@
-//! x
+//! The harness that the demo, the end-to-end tests and the benches share.
+//!
+//! Everything outside the product that a run needs lives here: a stand-in for
+//! Azure ([`azure`]), real Prometheus ([`prometheus`]) from tools that are
+//! built where they are not installed ([`tools`]), the workspace's own
+//! programs ([`binaries`]) as processes ([`process`]), and the part of the
+//! kubelet that turns a pod's container into one ([`kubelet`]).
+//!
+//! # Invariants
+//!
+//! * Only loopback is talked to, on ports that the system chooses.
+//! * Nothing that was started outlives the run, however it ends.
+//! * Nothing sleeps for a guessed time: waiting is asking, within a bound.
+
+pub mod authority;
+pub mod azure;
+pub mod client;
+pub mod clock;
+pub mod failure;
+pub mod jwt;
+mod pfx;
+pub mod secret;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The guarded value. A test that panicked while it held the lock has failed
+/// already; what it left is still worth showing.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,44 @@
+//! The stand-in for Azure refuses what Azure refuses: without that, no other
+//! test here would prove anything.
+
+mod entra;
+mod imds;
+mod ingestion;
+
+use tests::{
+    authority::ApplicationCertificate,
+    azure::{Application, Azure, Principal, Rule, Setup},
+    client::Client,
+};
+
+/// A stand-in with one managed identity, one application, and a rule to which
+/// both may write.
+struct Scene {
+    azure: Azure,
+    client: Client,
+    identity: Principal,
+    application: Principal,
+    certificate: ApplicationCertificate,
+    rule: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let (identity, application) = (Principal::new(), Principal::new());
+        let certificate = ApplicationCertificate::new("application").unwrap();
+        let rule = Rule::new([&identity.client_id, &application.client_id]);
+        let setup = Setup {
+            identities: vec![identity.clone()],
+            applications: vec![Application {
+                principal: application.clone(),
+                certificates: vec![certificate.der().to_vec()],
+                federations: Vec::new(),
+            }],
+            rules: vec![rule.clone()],
+            ..Setup::default()
+        };
+        let azure = Azure::start(setup).await.unwrap();
+        let client = Client::new(azure.roots().unwrap());
+        Self { azure, client, identity, application, certificate, rule: rule.id }
+    }
+}

@@ -1,0 +1,258 @@
+//! A stand-in for Azure on loopback: the instance metadata service, Entra's
+//! token endpoint and a metrics ingestion endpoint.
+//!
+//! It is strict: what Azure refuses, it refuses, in Azure's words where they
+//! are known. Tokens come only from its own two issuers; ingestion looks each
+//! one up. It keeps every sample, so that a test can compare what Prometheus
+//! says it has with what arrived. Each service can be told to misbehave
+//! ([`Faults`]), and each request it saw is kept ([`Logged`]).
+//!
+//! The metadata service speaks plain HTTP, as the real one does; the other two
+//! speak TLS under the stand-in's own authority.
+
+mod assertion;
+
+mod decode;
+mod entra;
+mod faults;
+mod imds;
+mod ingestion;
+mod serve;
+mod setup;
+mod store;
+mod tokens;
+pub mod wire;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+pub use decode::Unreadable;
+pub use faults::{Answer, Fault, Faults, Moment};
+pub use serve::Logged;
+pub use setup::{
+    Application, Federation, OTHER_RESOURCE, PUBLIC_AUDIENCES, Principal, Rule, STREAM, Setup,
+};
+pub use store::{Batch, Labels, Sent, Series, Workspace};
+pub use tokens::{Minted, Refused, Tokens};
+
+use crate::{
+    authority::Authority,
+    clock::Clock,
+    failure::{Context, Outcome},
+    locked,
+};
+
+/// Entra's tokens live between 60 and 90 minutes.
+const USUAL_LIFETIME: Duration = Duration::from_mins(75);
+
+/// One of the stand-in's services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// The instance metadata service.
+    Imds,
+    /// The token endpoint.
+    Entra,
+    /// The ingestion endpoint.
+    Ingestion,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Imds, Self::Entra, Self::Ingestion];
+}
+
+/// The running stand-in; it ends when this is dropped.
+pub struct Azure {
+    state: Arc<State>,
+    authority: Authority,
+    _servers: JoinSet<()>,
+}
+
+/// Where the services are, without a slash at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) imds: String,
+    pub(crate) authority: String,
+    pub(crate) ingestion: String,
+}
+
+/// What the services share.
+pub(crate) struct State {
+    addresses: Addresses,
+    clock: Clock,
+    setup: Mutex<Setup>,
+    tokens: Tokens,
+    /// Seconds for which a new token is valid.
+    lifetime: AtomicU64,
+    metadata_cache: imds::Cache,
+    /// `jti` of every assertion so far.
+    used_assertions: Mutex<HashSet<String>>,
+    /// Workspaces by data collection rule.
+    store: Mutex<BTreeMap<String, Workspace>>,
+    faults: ServiceTable<Faults>,
+    connections: ServiceTable<AtomicU64>,
+    log: Mutex<Vec<Logged>>,
+}
+
+/// One of something for each service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceTable<T> {
+    imds: T,
+    entra: T,
+    ingestion: T,
+}
+
+impl<T> ServiceTable<T> {
+    pub(crate) const fn of(&self, service: Service) -> &T {
+        match service {
+            Service::Imds => &self.imds,
+            Service::Entra => &self.entra,
+            Service::Ingestion => &self.ingestion,
+        }
+    }
+}
+
+impl State {
+    fn lifetime(&self) -> u64 {
+        self.lifetime.load(Ordering::Relaxed)
+    }
+}
+
+impl Azure {
+    /// Starts all three services on ports that the system chooses.
+    pub async fn start(setup: Setup) -> Outcome<Self> {
+        let authority = Authority::new("Azure stand-in authority")?;
+        let tls = authority.server(&["localhost", "127.0.0.1", "::1"])?;
+        let (imds, imds_port) = listen().await?;
+        let (entra, entra_port) = listen().await?;
+        let (ingestion, ingestion_port) = listen().await?;
+        let state = Arc::new(State {
+            addresses: Addresses {
+                imds: format!("http://127.0.0.1:{imds_port}"),
+                authority: format!("https://localhost:{entra_port}"),
+                ingestion: format!("https://localhost:{ingestion_port}"),
+            },
+            clock: Clock::default(),
+            setup: Mutex::new(setup),
+            tokens: Tokens::default(),
+            lifetime: AtomicU64::new(USUAL_LIFETIME.as_secs()),
+            metadata_cache: imds::Cache::default(),
+            used_assertions: Mutex::default(),
+            store: Mutex::default(),
+            faults: ServiceTable::default(),
+            connections: ServiceTable::default(),
+            log: Mutex::default(),
+        });
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let mut servers = JoinSet::new();
+        servers.spawn(serve::serve(Service::Imds, imds, None, Arc::clone(&state)));
+        let tls = Some(acceptor.clone());
+        servers.spawn(serve::serve(Service::Entra, entra, tls, Arc::clone(&state)));
+        let tls = Some(acceptor);
+        servers.spawn(serve::serve(Service::Ingestion, ingestion, tls, Arc::clone(&state)));
+        Ok(Self { state, authority, _servers: servers })
+    }
+
+    /// The authority that signed the servers' certificate, PEM.
+    pub fn trust(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// The same for a client of rustls.
+    pub fn roots(&self) -> Outcome<rustls::RootCertStore> {
+        self.authority.roots()
+    }
+
+    /// For `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
+    pub fn metadata_host(&self) -> &str {
+        &self.state.addresses.imds
+    }
+
+    /// For `AZURE_AUTHORITY_HOST`.
+    pub fn authority_host(&self) -> &str {
+        &self.state.addresses.authority
+    }
+
+    /// For `INGESTION_URL`, with a data collection rule in it.
+    pub fn ingestion_url(&self, rule: &str) -> String {
+        format!(
+            "{}/dataCollectionRules/{rule}/streams/{STREAM}/api/v1/write?api-version=2023-04-24",
+            self.state.addresses.ingestion
+        )
+    }
+
+    /// The stand-in's clock, by which it judges tokens and assertions.
+    pub fn clock(&self) -> &Clock {
+        &self.state.clock
+    }
+
+    /// The tenant's id.
+    pub fn tenant(&self) -> String {
+        locked(&self.state.setup).tenant.clone()
+    }
+
+    /// Changes what is registered.
+    pub fn change(&self, change: impl FnOnce(&mut Setup)) {
+        change(&mut locked(&self.state.setup));
+    }
+
+    /// Every token that was issued.
+    pub fn tokens(&self) -> &Tokens {
+        &self.state.tokens
+    }
+
+    /// Sets for how long tokens are valid that are issued from now on, and
+    /// forgets those that the metadata service would hand out again.
+    pub fn issue_tokens_for(&self, lifetime: Duration) {
+        self.state.lifetime.store(lifetime.as_secs(), Ordering::Relaxed);
+        self.state.metadata_cache.clear();
+    }
+
+    /// A token, as either issuer would mint it, for a test that sends it
+    /// itself.
+    pub fn mint(&self, principal: &Principal, audience: &str) -> String {
+        let tenant = self.tenant();
+        let now = self.state.clock.seconds();
+        self.state.tokens.mint(&tenant, principal, audience, now, self.state.lifetime())
+    }
+
+    /// The faults of a service.
+    pub fn faults(&self, service: Service) -> &Faults {
+        self.state.faults.of(service)
+    }
+
+    /// How many connections a service has accepted.
+    pub fn connections(&self, service: Service) -> u64 {
+        self.state.connections.of(service).load(Ordering::Relaxed)
+    }
+
+    /// Every request that a service saw, in the order of their answers.
+    pub fn requests(&self, service: Service) -> Vec<Logged> {
+        locked(&self.state.log).iter().filter(|one| one.service == service).cloned().collect()
+    }
+
+    /// Looks at what lies behind a rule, while nothing else can write there.
+    pub fn workspace<T>(&self, rule: &str, look: impl FnOnce(&Workspace) -> T) -> T {
+        let store = locked(&self.state.store);
+        match store.get(rule) {
+            Some(workspace) => look(workspace),
+            None => look(&Workspace::default()),
+        }
+    }
+}
+
+async fn listen() -> Outcome<(TcpListener, u16)> {
+    let listener =
+        TcpListener::bind(("127.0.0.1", 0)).await.context("listen for the Azure stand-in")?;
+    let port = listener.local_addr().context("learn the stand-in's port")?.port();
+    Ok((listener, port))
+}
