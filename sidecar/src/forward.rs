@@ -11,9 +11,10 @@ use crate::{
     explain,
     http1::RequestHead,
     identity::Token,
+    memory::Memory,
     metrics::{Codes, Metrics, Reason},
     notices::Notices,
-    outcome,
+    outcome, rescue,
     summary::Summary,
     token::Tokens,
     upstream::{Failure, Received, Upstream},
@@ -28,6 +29,7 @@ pub(crate) struct Forwarder {
     pub(crate) max_decompressed: ByteSize,
     /// The ingestion host, for explanations.
     pub(crate) host: String,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) summary: Summary,
     pub(crate) notices: Notices,
@@ -56,12 +58,17 @@ impl Forwarder {
             self.metrics.replays.inc();
             result = self.send(head, body, &another, deadline).await;
         }
+        if let (Ok(refused), ResponseMode::Protective) = (&result, self.mode)
+            && let Some(rescued) = rescue::rescue(self, head, body, refused, deadline).await
+        {
+            result = rescued;
+        }
         let answer = outcome::answer(&result, self.mode, (self.now)());
         self.report(&result, &answer, &token);
         answer
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         head: &RequestHead,
         body: &[u8],

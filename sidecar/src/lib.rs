@@ -17,7 +17,9 @@
 //!    3. [`upstream`] posts the received bytes over a kept TLS connection;
 //!    4. a 401 makes [`token`] fetch another, once for all who met it, and the
 //!       same bytes are posted again;
-//!    5. [`outcome`] says, as a pure function, what Prometheus is told.
+//!    5. a batch that Azure refuses for its size, or for single series, is opened
+//!       by [`rescue`], and what can be saved of it is;
+//!    6. [`outcome`] says, as a pure function, what Prometheus is told.
 //! 4. [`explain`] turns a refusal into a sentence for the log, [`notices`] keeps
 //!    it to one a minute, [`metrics`] and [`summary`] count.
 //! 5. [`connection`] writes the [`answer`] and waits for the next request.
@@ -51,6 +53,7 @@ mod metrics;
 mod notices;
 mod outcome;
 mod proxy;
+mod rescue;
 mod run;
 mod server;
 mod summary;

@@ -44,6 +44,12 @@ impl Memory {
         })
     }
 
+    /// A share of the budget for memory that is held elsewhere.
+    pub(crate) fn hold_elsewhere(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let held = || Held { memory: Arc::clone(self), reserved: bytes, bytes: Vec::new() };
+        self.reserve(bytes).then(held)
+    }
+
     /// The bytes that are reserved now.
     pub(crate) fn reserved(&self) -> usize {
         self.reserved.load(Ordering::Relaxed)

@@ -21,6 +21,9 @@ pub(crate) struct Metrics {
     pub(crate) in_flight_bytes: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) replays: Counter,
+    pub(crate) splits: Counter,
+    pub(crate) rescued_samples: Counter,
+    pub(crate) refused_samples: Family<Reason, Counter>,
     pub(crate) token_fetches: Family<Fetch, Counter>,
     token_expiry: Timestamp,
     certificate_expiry: Timestamp,
@@ -73,6 +76,9 @@ impl Metrics {
             in_flight_bytes: Gauge::default(),
             connections: Gauge::default(),
             replays: Counter::default(),
+            splits: Counter::default(),
+            rescued_samples: Counter::default(),
+            refused_samples: Family::default(),
             token_fetches: Family::default(),
             token_expiry: Timestamp::default(),
             certificate_expiry: Timestamp::default(),
@@ -80,6 +86,7 @@ impl Metrics {
         };
         metrics.register_requests();
         metrics.register_load();
+        metrics.register_rescues();
         metrics.register_identity();
         let labels = [("version", version), ("identity_type", identity_type), ("cluster", cluster)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -144,6 +151,25 @@ impl Metrics {
             self.in_flight_bytes.clone(),
         );
         registry.register("connections", "Connections that are open", self.connections.clone());
+    }
+
+    fn register_rescues(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "split_requests",
+            "Requests that were larger than Azure takes and were split by series",
+            self.splits.clone(),
+        );
+        registry.register(
+            "rescued_samples",
+            "Samples that were saved from a batch which Azure refused as a whole",
+            self.rescued_samples.clone(),
+        );
+        registry.register(
+            "refused_samples",
+            "Samples of single series that Azure refuses, by reason",
+            self.refused_samples.clone(),
+        );
     }
 
     fn register_identity(&mut self) {

@@ -83,12 +83,14 @@ fn assemble(
     metrics: &Arc<Metrics>,
     now: fn() -> SystemTime,
 ) -> Server {
+    let memory = Memory::new(settings.limits.max_in_flight.length());
     let forwarder = Forwarder {
         tokens: tokens.clone(),
         upstream: Upstream::new(&settings.ingestion_url, settings.proxy.as_ref(), tls),
         mode: settings.response_mode,
         max_decompressed: settings.limits.max_decompressed,
         host: settings.ingestion_url.host(),
+        memory: Arc::clone(&memory),
         metrics: Arc::clone(metrics),
         summary: Summary::default(),
         notices: Notices::default(),
@@ -96,7 +98,7 @@ fn assemble(
     };
     Server {
         forwarder,
-        memory: Memory::new(settings.limits.max_in_flight.length()),
+        memory,
         writers: Writers::new(),
         metrics: Arc::clone(metrics),
         limits: settings.limits,
