@@ -125,3 +125,6 @@ impl ClientAssertion for Signer {
         self.sign().map_err(|error| Error::new(ErrorKind::Other, error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ const URL: &str = "https://x.metrics.ingest.monitor.azure.com/dataCollectionRule
 
 /// 2027-12-28: within the life of every fixture but the expired one.
 fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_830_000_000)
+    UNIX_EPOCH + Duration::from_secs(1_830_000_001)
 }
 
 /// Settings with the variables that every identity needs, and these.

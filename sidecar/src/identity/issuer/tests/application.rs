@@ -39,7 +39,7 @@ impl Setup {
             let json = BASE64_URL_SAFE_NO_PAD.decode(header).unwrap();
             let header: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let sha1 = BASE64_URL_SAFE_NO_PAD.decode(header["x5t"].as_str().unwrap()).unwrap();
-            sha1.iter().map(|byte| format!("{byte:02X}")).collect()
+            sha1.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat()
         };
         self.entra.seen().iter().map(|seen| thumbprint(seen.field("client_assertion"))).collect()
     }
