@@ -14,7 +14,7 @@
 //! * `application`: the one that signs; `certificate` reads its file whatever
 //!   its form, `certificate_file` follows it through renewals, `assertion` is
 //!   what it signs;
-//! * `exchange`: what is shown, for a token; `transport` carries it;
+//! * `exchange`: what is shown, for a token; `transport` carries it by a `route`;
 //! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
 //!   and what to do about it.
 //!
@@ -33,6 +33,7 @@ mod failure;
 mod fetch_error;
 mod issuer;
 mod refusal;
+mod route;
 mod token;
 mod transport;
 

@@ -17,8 +17,9 @@ use super::{
     certificate_file::Reload,
     exchange::{Exchange, Registration},
     fetch_error::{FetchError, FetchErrorKind},
+    route::Route,
     token::Token,
-    transport::{Patience, Peer, Transport},
+    transport::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Peer, Transport},
 };
 
 /// Settings under which no token can ever be asked for.
@@ -71,13 +72,18 @@ impl Issuer {
                 Source::Federated { registration, token_file }
             }
         };
-        let peer = match source {
+        let direct = Route::direct(CONNECT_TIMEOUT);
+        let (peer, route) = match &source {
             Source::Node(_) => {
-                Peer::Metadata(settings.metadata_host.as_ref().map(|host| host.url().clone()))
+                let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
+                (Peer::Metadata(host), direct)
             }
-            Source::Application(_) | Source::Federated { .. } => Peer::Authority,
+            Source::Application(_) | Source::Federated { .. } => {
+                let authority = authority()?.as_str().parse().unwrap_or_default();
+                (Peer::Authority, direct.through(settings.proxy.as_ref(), &authority))
+            }
         };
-        let transport = Transport::new(peer, tls, Patience::default(), now);
+        let transport = Transport::new(peer, route, tls, ATTEMPT_TIMEOUT, now);
         Ok(Self { exchange: Exchange::new(identity, &settings.audience, transport), source })
     }
 

@@ -24,31 +24,22 @@ use bytes::Bytes;
 use http::{Uri, response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use url::Url;
 
-use super::failure::{Answer, Failure};
+use super::{
+    failure::{Answer, Failure},
+    route::Route,
+};
 
-/// How long to wait for a service.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For a connection: what blocks the metadata service drops packets, so
-    /// this is how long it takes to say so. A node answers in milliseconds.
-    pub(super) connect: Duration,
-    /// For one attempt, from connecting to the last byte of the answer. Entra
-    /// takes a second or two, more when in trouble; a late token is still one.
-    pub(super) attempt: Duration,
-}
+/// Time to open a connection: what blocks the metadata service drops packets,
+/// so this is how long it takes to say so. A node answers in milliseconds.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(5), attempt: Duration::from_secs(20) }
-    }
-}
+/// Time for one attempt, from connecting to the last byte of the answer. Entra
+/// takes a second or two, more when in trouble; a late token is still one.
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A longer answer is none: tokens have a few kilobytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -69,31 +60,40 @@ pub(super) enum Peer {
 /// The client of one identity.
 #[derive(Debug)]
 pub(super) struct Transport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Route>, Full<Bytes>>,
+    /// The proxy on the way, for messages.
+    proxy: Option<String>,
     peer: Peer,
     attempt: Duration,
     now: fn() -> SystemTime,
 }
 
 impl Transport {
-    /// A client that trusts what `tls` trusts. `now` serves to read dates in
-    /// `Retry-After`.
+    /// A client that goes by `route` and trusts what `tls` trusts. `now` serves
+    /// to read dates in `Retry-After`.
     pub(super) fn new(
         peer: Peer,
+        route: Route,
         tls: Arc<rustls::ClientConfig>,
-        patience: Patience,
+        attempt: Duration,
         now: fn() -> SystemTime,
     ) -> Arc<Self> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        // Without it, a request in two segments waits for an acknowledgement.
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(patience.connect));
+        let proxy = route.proxy().map(ToOwned::to_owned);
         let client = Client::builder(TokioExecutor::new())
             // Hours pass between two tokens: an idle connection would be dead.
             .pool_max_idle_per_host(0)
-            .build(HttpsConnector::from((tcp, tls)));
-        Arc::new(Self { client, peer, attempt: patience.attempt, now })
+            .build(HttpsConnector::from((route, tls)));
+        Arc::new(Self { client, proxy, peer, attempt, now })
+    }
+
+    /// Host and port, and the proxy on the way there, as a message names them.
+    fn name(&self, url: &Url) -> String {
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        match &self.proxy {
+            Some(proxy) => format!("{host} (through the proxy {proxy})"),
+            None => host,
+        }
     }
 
     async fn exchange(
@@ -101,7 +101,7 @@ impl Transport {
         url: &Url,
         request: http::Request<Full<Bytes>>,
     ) -> Result<Answered, Failure> {
-        let host = authority_of(url);
+        let host = self.name(url);
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| {
                 let (cause, tls) = root_cause(&error);
@@ -207,12 +207,6 @@ fn holds_token(body: &[u8]) -> bool {
 /// Ten years: Entra's longest tokens live for a day or so.
 const MAX_LIFETIME_SECS: i64 = 10 * 365 * 86_400;
 
-/// Host and port, as a message names them.
-fn authority_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
 /// The innermost cause in words, and whether it is one of TLS.
 fn root_cause(error: &(dyn StdError + 'static)) -> (String, bool) {
     let mut innermost = error;
@@ -228,3 +222,6 @@ fn root_cause(error: &(dyn StdError + 'static)) -> (String, bool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

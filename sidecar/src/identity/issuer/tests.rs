@@ -1,5 +1,6 @@
 mod application;
 mod managed;
+mod proxy;
 mod stand_in;
 mod workload;
 

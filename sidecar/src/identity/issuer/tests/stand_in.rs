@@ -54,7 +54,7 @@ impl StandIn {
     /// With TLS, and the client's configuration that trusts it alone.
     pub(super) async fn tls() -> (Self, Arc<rustls::ClientConfig>) {
         let key = rcgen::KeyPair::generate().unwrap();
-        let names = vec!["127.0.0.1".to_owned()];
+        let names = vec!["127.0.0.1".to_owned(), "login.example".to_owned()];
         let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
         let der = CertificateDer::from(certificate.der().to_vec());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
