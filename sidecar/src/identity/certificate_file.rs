@@ -156,14 +156,23 @@ fn load(files: &Contents) -> Result<Certificate, CertificateError> {
     }
 }
 
+/// A file's bytes. What is no regular file is not opened: a pipe would never
+/// end.
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
-    let length = fs::metadata(path).map_err(cannot)?.len();
-    if length > MAX_FILE_BYTES as u64 {
+    let metadata = fs::metadata(path).map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err(format!("cannot read {}: it is not a file", path.display()));
+    }
+    if metadata.len() > MAX_FILE_BYTES as u64 {
         return Err(format!(
-            "{} has {length} bytes: a certificate's file has at most {MAX_FILE_BYTES}",
-            path.display()
+            "cannot read {}: it has {} bytes, and a certificate's file at most {MAX_FILE_BYTES}",
+            path.display(),
+            metadata.len()
         ));
     }
     fs::read(path).map_err(cannot)
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,33 +174,46 @@ fn throttled(failure: &Failure, answer: &Answer) -> FetchError {
     }
 }
 
-/// IMDS answers 404 and 410 while it is updated, and 5xx when in trouble.
+/// IMDS answers 404 and 410 while it is updated, and 5xx when in trouble. What
+/// Entra refuses it for, it passes on.
 ///
 /// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
 fn imds_refused(host: &str, answer: &Answer, identity: &Identity) -> FetchError {
-    let whose = match identity.client_id() {
-        Some(id) => format!(
-            "no identity with client id {id} is assigned to this node: assign it to the node pool's scale set (`az vmss identity assign`), or correct {}",
-            env::AZURE_CLIENT_ID
-        ),
-        None => "this node has no system-assigned identity: enable it on the node pool's scale set, or use a user-assigned one".to_owned(),
-    };
-    let (advice, passing) = match answer.status.as_u16() {
-        400 => (whose, false),
-        403 => ("something between the pod and it forbids the request: AKS' IMDS restriction, a service mesh or an identity proxy".to_owned(), false),
-        404 | 410 => ("it is being updated, or another service answers there: it is tried again".to_owned(), true),
-        500.. => ("it has a passing trouble: it is tried again".to_owned(), true),
-        _ => ("something else may answer there".to_owned(), false),
-    };
     let status = answer.status.as_u16();
+    let (advice, transient) = match (answer.code.and_then(Refusal::of), status) {
+        (Some(meaning), _) => (meaning.advice.to_owned(), meaning.passing),
+        (None, 400) => (not_assigned(identity), false),
+        (None, 403) => (
+            "something on the way forbids it, such as AKS' IMDS restriction, a service mesh or AAD pod identity: exempt the pod".to_owned(),
+            false,
+        ),
+        (None, 404 | 410) => ("it is being updated, or something else answers there".to_owned(), true),
+        (None, 500..) => ("it has a passing trouble".to_owned(), true),
+        (None, _) => ("something else seems to answer there".to_owned(), false),
+    };
     let explanation = format!(
         "the instance metadata service (IMDS) at {host} gives no token ({status}){}: {advice}",
         quoted(answer)
     );
     FetchError {
         retry_after: answer.retry_after,
-        transient: passing,
+        transient,
+        code: answer.code,
         ..FetchError::lasting(FetchErrorKind::ImdsRefused, explanation)
+    }
+}
+
+fn not_assigned(identity: &Identity) -> String {
+    match identity.client_id() {
+        Some(id) => format!(
+            "this node has no identity with client id {id}: assign it to the scale set of each node pool that the pod may run on (`az vmss identity assign`), or correct {}",
+            env::AZURE_CLIENT_ID
+        ),
+        None => format!(
+            "this node has no system-assigned identity, or has others beside it: set {}=userAssigned and {}, or enable it on the node pool's scale set",
+            env::IDENTITY_TYPE,
+            env::AZURE_CLIENT_ID
+        ),
     }
 }
 
@@ -210,13 +223,11 @@ fn entra_refused(host: &str, answer: &Answer) -> FetchError {
     let passing = status.is_server_error()
         || status == StatusCode::REQUEST_TIMEOUT
         || meaning.is_some_and(|meaning| meaning.passing);
-    let advice = match meaning {
-        Some(meaning) => meaning.advice,
-        None if status.is_server_error() => "it has a passing trouble: it is tried again",
-        None if status.is_redirection() => {
-            "redirects are not followed: another service answers there"
-        }
-        None => "see https://login.microsoftonline.com/error for its code",
+    let advice = match (meaning, answer.code) {
+        (Some(meaning), _) => meaning.advice.to_owned(),
+        (None, Some(code)) => format!("see https://login.microsoftonline.com/error?code={code}"),
+        (None, None) if status.is_server_error() => "it has a passing trouble".to_owned(),
+        (None, None) => "something else than Entra seems to answer there".to_owned(),
     };
     let explanation =
         format!("Entra at {host} gives no token ({}){}: {advice}", status.as_u16(), quoted(answer));

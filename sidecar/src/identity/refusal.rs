@@ -50,10 +50,10 @@ impl Refusal {
                 "the assertion is outside of its time of validity: the node's clock is wrong, or the projected service account token has expired",
             ),
             50_027 => certificate("Entra cannot read the assertion, or its signature is wrong"),
-            70_021 | 700_211 | 700_212 | 700_213 => setting(
-                "no federated credential of the identity matches the service account token: compare its issuer (the cluster's OIDC issuer), subject (system:serviceaccount:<namespace>:<name>) and audience (api://AzureADTokenExchange)",
+            70_021 | 700_211 | 700_212 | 700_213 | 7_002_138 => setting(
+                "no federated credential of the identity matches the service account token: compare, letter by letter, its issuer (the cluster's OIDC issuer), subject (system:serviceaccount:<namespace>:<name>) and audience (api://AzureADTokenExchange); a new credential takes minutes to be known",
             ),
-            90_033 | 50_196 => passing("Entra has a passing trouble: it is tried again"),
+            90_033 | 50_196 => passing("Entra has a passing trouble"),
             _ => return None,
         };
         Some(refusal)

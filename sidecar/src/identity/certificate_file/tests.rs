@@ -1,0 +1,92 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+const LEAF: &[u8] = include_bytes!("../testdata/leaf.crt.pem");
+const LEAF_KEY: &[u8] = include_bytes!("../testdata/leaf.key.pem");
+const OTHER: &[u8] = include_bytes!("../testdata/rsa3072.pem");
+const OTHER_KEY: &[u8] = include_bytes!("../testdata/other.key.pem");
+const LOCKED: &[u8] = include_bytes!("../testdata/password.pfx");
+
+fn file(path: &Path, password_file: Option<&Path>) -> CertificateFile {
+    CertificateFile::new(&contract::Certificate {
+        path: path.to_owned(),
+        password_file: password_file.map(ToOwned::to_owned),
+        send_chain: false,
+    })
+}
+
+fn subject(file: &CertificateFile) -> &str {
+    &file.current().unwrap().summary.subject
+}
+
+fn failed(reload: Reload) -> String {
+    match reload {
+        Reload::Failed(reason) => reason,
+        other => panic!("expected a failure: {other:?}"),
+    }
+}
+
+#[test]
+fn a_mounted_secret_is_followed_through_its_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |generation: &str, content: &[u8]| {
+        let target = folder.path().join(generation);
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("certificate"), content).unwrap();
+        symlink(generation, folder.path().join("..data_tmp")).unwrap();
+        fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).unwrap();
+    };
+    put("..1", &[LEAF, LEAF_KEY].concat());
+    symlink("..data/certificate", folder.path().join("certificate")).unwrap();
+    let mut file = file(&folder.path().join("certificate"), None);
+    assert_eq!(file.reload(), Reload::Changed);
+    assert_eq!(subject(&file), "O=Example, CN=prometheus");
+    put("..2", OTHER);
+    assert_eq!(file.reload(), Reload::Changed);
+    assert_eq!(subject(&file), "CN=rsa3072");
+    put("..3", OTHER);
+    assert_eq!(file.reload(), Reload::Unchanged);
+}
+
+#[test]
+fn the_key_of_a_tls_secret_lies_beside_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tls.crt"), LEAF).unwrap();
+    let mut file = file(&folder.path().join("tls.crt"), None);
+    assert!(failed(file.reload()).contains("without its private key"));
+    fs::write(folder.path().join("tls.key"), LEAF_KEY).unwrap();
+    assert_eq!(file.reload(), Reload::Changed);
+    fs::write(folder.path().join("tls.key"), OTHER_KEY).unwrap();
+    assert!(failed(file.reload()).contains("belongs to none"));
+    assert_eq!(subject(&file), "O=Example, CN=prometheus", "the old pair stays");
+}
+
+#[test]
+fn the_password_is_read_without_its_lines_end_and_again_when_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pfx, password) = (folder.path().join("pfx"), folder.path().join("password"));
+    fs::write(&pfx, LOCKED).unwrap();
+    let mut file = file(&pfx, Some(&password));
+    assert!(failed(file.reload()).contains("password: No such file"));
+    fs::write(&password, "wrong\n").unwrap();
+    let reason = failed(file.reload());
+    assert!(reason.contains("AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE"), "{reason}");
+    assert!(!reason.contains("wrong"), "{reason}");
+    fs::write(&password, "s3cret-pässwörd\r\n").unwrap();
+    assert_eq!(file.reload(), Reload::Changed);
+    assert!(!format!("{file:?}").contains("s3cret"));
+}
+
+#[test]
+fn what_cannot_be_a_certificates_file_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut missing = file(&folder.path().join("missing"), None);
+    assert!(missing.current().unwrap_err().contains("not been read"));
+    assert!(failed(missing.reload()).contains("No such file"));
+    assert_eq!(missing.reload(), Reload::Unchanged);
+    assert!(failed(file(folder.path(), None).reload()).contains("not a file"));
+    let large = folder.path().join("large");
+    fs::write(&large, vec![0; MAX_FILE_BYTES + 1]).unwrap();
+    assert!(failed(file(&large, None).reload()).contains("at most 262144"));
+}
