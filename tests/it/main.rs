@@ -2,4 +2,6 @@
 
 // `cfg(test)` is always set here; Clippy's leave to unwrap in tests asks for it.
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod stand_in;

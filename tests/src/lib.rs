@@ -14,12 +14,19 @@
 
 pub mod authority;
 pub mod azure;
+pub mod binaries;
 pub mod client;
 pub mod clock;
+pub mod environment;
 pub mod failure;
 pub mod jwt;
 mod pfx;
+pub mod ports;
+pub mod process;
+pub mod prometheus;
 pub mod secret;
+pub mod tools;
+mod warden;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,0 +1,84 @@
+//! The workspace's own programs, built once in a run, in the profile that the
+//! caller itself was built in.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use serde::Deserialize;
+
+use crate::{
+    environment,
+    failure::{Context, Failure, Outcome},
+};
+
+/// The sidecar.
+pub const SIDECAR: &str = "prom-remotewrite";
+/// The webhook.
+pub const WEBHOOK: &str = "prom-remotewrite-webhook";
+/// The certificate job.
+pub const CERTS: &str = "prom-remotewrite-certs";
+/// The main job on real input.
+pub const DEMO: &str = "demo";
+
+/// A line of Cargo's report, as far as it is of interest.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Where a program of the workspace is, after it was built.
+pub fn find(name: &str) -> Outcome<PathBuf> {
+    static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|failure| failure.to_string()));
+    let programs = built.as_ref().map_err(|text| Failure::new(text.clone()))?;
+    programs.get(name).cloned().context(format!("find the program {name} in the workspace"))
+}
+
+fn build() -> Outcome<BTreeMap<String, PathBuf>> {
+    let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"])
+        .args(place()?)
+        .current_dir(environment::crate_folder())
+        // Cargo reports on standard error; a first build takes minutes, and
+        // whoever waits should see why.
+        .stderr(Stdio::inherit());
+    let output = command.output().context("run cargo")?;
+    if !output.status.success() {
+        return Err(Failure::new("cargo could not build the workspace's programs"));
+    }
+    let messages = output.stdout.split(|byte| *byte == b'\n');
+    let messages = messages.filter_map(|line| serde_json::from_slice::<Message>(line).ok());
+    Ok(messages.filter_map(|message| Some((message.target?.name, message.executable?))).collect())
+}
+
+/// Profile and target directory, from where this program itself lies:
+/// `TARGET/PROFILE/demo` or `TARGET/PROFILE/deps/it-HASH`.
+fn place() -> Outcome<Vec<String>> {
+    let file = std::env::current_exe().context("find out where this program lies")?;
+    let folder = file.parent().context("find out where this program lies")?;
+    let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    let folder = folder.context("find out where this program lies")?;
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let target = folder.parent().context("find the target directory")?;
+    Ok(vec![
+        format!("--profile={profile}"),
+        format!("--target-dir={}", target.display()),
+        // Fewer lines where nothing has to be built.
+        "--quiet".to_owned(),
+    ])
+}

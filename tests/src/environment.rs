@@ -1,0 +1,28 @@
+//! What the harness takes from its surroundings.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// An environment variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "a harness lives at the edge, and looks around here")]
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A program on the search path.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_program(file))
+}
+
+/// This crate's folder in the checkout that the harness was compiled in.
+pub fn crate_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,31 @@
+//! What a process costs, from `/proc` (Linux).
+
+use std::{fs, time::Duration};
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The most memory that was resident at once, bytes.
+    pub peak_memory: u64,
+    /// CPU time, its own and the system's for it.
+    pub cpu: Duration,
+}
+
+/// `None` where there is no `/proc`, or the process has ended.
+pub(super) fn of(pid: u32) -> Option<Usage> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(Usage { peak_memory: kibibytes * 1024, cpu: cpu(&stat)? })
+}
+
+/// Fields 14 and 15 (utime, stime; proc(5)), counted after the program's name,
+/// which may hold anything but ends at the last bracket.
+fn cpu(stat: &str) -> Option<Duration> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_millis(ticks * 1000 / per_second))
+}

@@ -1,0 +1,186 @@
+//! Real Prometheus: configured, started, asked, stopped.
+
+mod answers;
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::form_urlencoded;
+
+pub use answers::{Point, Range, Target};
+
+use crate::{
+    client::Client,
+    failure::{Context, Outcome},
+    ports,
+    process::{Process, Program},
+    tools,
+};
+
+/// From start to `/-/ready`; it is a second on an idle machine.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+/// It flushes its queues for up to a minute.
+const STOPS_WITHIN: Duration = Duration::from_secs(75);
+
+/// How Prometheus runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// With a database, which can be asked what it holds.
+    Server,
+    /// As an agent: scrapes and writes, keeps nothing.
+    Agent,
+}
+
+/// What Prometheus is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How it runs.
+    pub mode: Mode,
+    /// What it scrapes besides itself: a job and `host:port`.
+    pub targets: Vec<(String, String)>,
+    /// Where it writes: a name for its metrics, and the URL.
+    pub remote_writes: Vec<(String, String)>,
+    /// Labels on everything that it writes.
+    pub external_labels: BTreeMap<String, String>,
+    /// How often it scrapes.
+    pub scrape_interval: Duration,
+    /// The longest that a sample waits for others to be sent with.
+    pub send_deadline: Duration,
+    /// `prometheus.WriteRequest` or `io.prometheus.write.v2.Request`.
+    pub message: &'static str,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Server,
+            targets: Vec::new(),
+            remote_writes: Vec::new(),
+            external_labels: BTreeMap::from([("cluster".to_owned(), "test".to_owned())]),
+            scrape_interval: Duration::from_secs(1),
+            send_deadline: Duration::from_millis(500),
+            message: "prometheus.WriteRequest",
+        }
+    }
+}
+
+/// A running Prometheus. Dropped, it is killed and its data removed.
+pub struct Prometheus {
+    process: Process,
+    port: u16,
+    client: Client,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it and waits until it is ready. It blocks while Prometheus has
+    /// to be built.
+    pub async fn start(options: &Options) -> Outcome<Self> {
+        let program = tools::find(&tools::PROMETHEUS, "prometheus")?;
+        let folder = tempfile::tempdir().context("make a folder for Prometheus")?;
+        let port = ports::free()?;
+        let file = folder.path().join("prometheus.yml");
+        // JSON is YAML, and quotes itself.
+        let text = format!("{:#}", configuration(options, port));
+        fs::write(&file, text).context("write Prometheus' configuration")?;
+        let data = folder.path().join("data").display().to_string();
+        let storage = match options.mode {
+            Mode::Server => vec![format!("--storage.tsdb.path={data}")],
+            Mode::Agent => vec!["--agent".into(), format!("--storage.agent.path={data}")],
+        };
+        let process = Program::new("Prometheus", program)
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .args(storage)
+            .folder(folder.path())
+            .start()?;
+        let mut running = Self { process, port, client: Client::plain(), _folder: folder };
+        running.await_readiness().await?;
+        Ok(running)
+    }
+
+    async fn await_readiness(&mut self) -> Outcome<()> {
+        let (client, url) = (self.client.clone(), format!("{}/-/ready", self.url()));
+        let probe = async |_: &Process| {
+            let reply = client.get(&url).await.ok()?;
+            reply.status.is_success().then_some(())
+        };
+        self.process.until("it was ready", READY_WITHIN, probe).await
+    }
+
+    /// Its address, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Every sample that a range selector such as `up[1m]` finds, as it was
+    /// scraped; `at` is seconds since 1970, now if absent.
+    pub async fn range(&self, selector: &str, at: Option<f64>) -> Outcome<Vec<Range>> {
+        answers::ranges(&self.query(selector, at).await?)
+    }
+
+    /// The value of every series that an expression yields now.
+    pub async fn values(&self, expression: &str) -> Outcome<Vec<Point>> {
+        answers::points(&self.query(expression, None).await?)
+    }
+
+    /// What it scrapes.
+    pub async fn targets(&self) -> Outcome<Vec<Target>> {
+        let data = self.api("targets?state=active").await?;
+        answers::targets(&data)
+    }
+
+    /// Asks it to end; it sends what it still has.
+    pub async fn stop(&mut self) -> Outcome<()> {
+        self.process.stop(STOPS_WITHIN).await.map(|_| ())
+    }
+
+    async fn query(&self, expression: &str, at: Option<f64>) -> Outcome<Value> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", expression);
+        if let Some(at) = at {
+            form.append_pair("time", &format!("{at:.3}"));
+        }
+        self.api(&format!("query?{}", form.finish())).await
+    }
+
+    async fn api(&self, path: &str) -> Outcome<Value> {
+        let reply = self.client.get(&format!("{}/api/v1/{path}", self.url())).await?;
+        let mut body: Value = reply.successful()?.json()?;
+        Ok(body.get_mut("data").map(Value::take).unwrap_or_default())
+    }
+}
+
+fn configuration(options: &Options, port: u16) -> Value {
+    let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
+    let job = |name: &str, address: &str| json!({"job_name": name, "static_configs": [{"targets": [address]}]});
+    let own = job("prometheus", &format!("127.0.0.1:{port}"));
+    let others = options.targets.iter().map(|(name, address)| job(name, address));
+    let write = |(name, url): &(String, String)| {
+        json!({
+            "name": name,
+            "url": url,
+            "protobuf_message": options.message,
+            "queue_config": {
+                "batch_send_deadline": milliseconds(options.send_deadline),
+                // Small, so that a sender that is told to wait is seen again soon.
+                "max_backoff": "1s",
+            },
+        })
+    };
+    json!({
+        "global": {
+            "scrape_interval": milliseconds(options.scrape_interval),
+            "scrape_timeout": milliseconds(options.scrape_interval),
+            "external_labels": options.external_labels,
+        },
+        "scrape_configs": std::iter::once(own).chain(others).collect::<Vec<_>>(),
+        "remote_write": options.remote_writes.iter().map(write).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,57 @@
+//! Real tools: found where they are installed, else built.
+//!
+//! In this order: the variable that everybody knows, `PATH`, a build of the
+//! pinned Go module in `tests/tools/NAME` into a per-user cache. `go.sum` holds
+//! a hash of everything that is compiled, so nothing is taken on trust.
+
+mod build;
+mod recipes;
+
+use std::{path::PathBuf, process::Command};
+
+pub use recipes::{PROMETHEUS, Recipe, Tool, Variable};
+
+use crate::{
+    environment,
+    failure::{Context, Failure, Outcome},
+};
+
+/// Finds a tool of a recipe, or builds all of the recipe's tools.
+///
+/// It may take minutes the first time, which it says on standard error. It
+/// blocks: it is called before anything else runs.
+pub fn find(recipe: &Recipe, name: &str) -> Outcome<PathBuf> {
+    let tool = recipe.tools.iter().find(|tool| tool.name == name);
+    let tool = tool.context(format!("find {name} among the tools of {}", recipe.folder))?;
+    if let Some(file) = named(tool) {
+        if !suits(tool, &file) {
+            return Err(Failure::new(format!(
+                "{} names {}, which is not {}",
+                tool.variable.name(),
+                file.display(),
+                tool.wanted
+            )));
+        }
+        return Ok(file);
+    }
+    if let Some(file) = environment::on_path(name).filter(|file| suits(tool, file)) {
+        return Ok(file);
+    }
+    Ok(build::cached(recipe)?.join(name))
+}
+
+/// What the tool's variable names.
+fn named(tool: &Tool) -> Option<PathBuf> {
+    let value = PathBuf::from(environment::variable(tool.variable.name())?);
+    match tool.variable {
+        Variable::File(_) => Some(value),
+        Variable::Folder(_) => Some(value.join(tool.name)).filter(|file| file.exists()),
+    }
+}
+
+/// Whether it says that it is the version that is wanted.
+fn suits(tool: &Tool, file: &PathBuf) -> bool {
+    let Ok(said) = Command::new(file).args(tool.asked).output() else { return false };
+    let text = [said.stdout, said.stderr].concat();
+    String::from_utf8_lossy(&text).contains(tool.wanted)
+}

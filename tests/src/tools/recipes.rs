@@ -1,0 +1,78 @@
+//! How each tool is recognised and built: data only.
+
+/// Tools that one Go module holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// The folder below `tests/tools` with its `go.mod` and `go.sum`.
+    pub folder: &'static str,
+    /// What `go build` is told to build: `tool` for every tool of the module.
+    pub packages: &'static [&'static str],
+    /// Build tags.
+    pub tags: &'static str,
+    /// Flags for the linker.
+    pub ldflags: &'static str,
+    /// Programs that Go names otherwise than everybody: from, to.
+    pub renames: &'static [(&'static str, &'static str)],
+    /// How long the build takes, for a person who waits.
+    pub takes: &'static str,
+    /// What to install instead.
+    pub instead: &'static str,
+    /// What is built.
+    pub tools: &'static [Tool],
+}
+
+/// One program.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// Its name.
+    pub name: &'static str,
+    /// The variable that names it, or the folder it lies in.
+    pub variable: Variable,
+    /// How it is asked for its version.
+    pub asked: &'static [&'static str],
+    /// What it must say then.
+    pub wanted: &'static str,
+}
+
+/// An environment variable that says where a tool is.
+#[derive(Clone, Copy, Debug)]
+pub enum Variable {
+    /// It names the program.
+    File(&'static str),
+    /// It names a folder with the program in it.
+    Folder(&'static str),
+}
+
+impl Variable {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::File(name) | Self::Folder(name) => name,
+        }
+    }
+}
+
+/// Prometheus and promtool, without the service discoveries that nobody here
+/// asks for and without the web interface's assets.
+pub const PROMETHEUS: Recipe = Recipe {
+    folder: "prometheus",
+    packages: &["tool"],
+    tags: "remove_all_sd,enable_kubernetes_sd,netgo",
+    ldflags: "-s -w -X github.com/prometheus/common/version.Version=3.16.0 -X github.com/prometheus/common/version.Revision=module-v0.316.0 -X github.com/prometheus/common/version.Branch=module",
+    renames: &[],
+    takes: "about 5 minutes on 2 cores",
+    instead: "Prometheus 3 from https://prometheus.io/download, and put `prometheus` and `promtool` on PATH or their paths into PROMETHEUS and PROMTOOL",
+    tools: &[
+        Tool {
+            name: "prometheus",
+            variable: Variable::File("PROMETHEUS"),
+            asked: &["--version"],
+            wanted: "prometheus, version 3.",
+        },
+        Tool {
+            name: "promtool",
+            variable: Variable::File("PROMTOOL"),
+            asked: &["--version"],
+            wanted: "promtool, version 3.",
+        },
+    ],
+};

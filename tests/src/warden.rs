@@ -1,0 +1,62 @@
+//! Ends what was started, however the run ends.
+//!
+//! Destructors don't run after a panic that aborts, after `SIGKILL` or when
+//! the system runs out of memory. A shell does it: it reads the ids of running
+//! processes from a pipe whose other end only this process holds, and when
+//! that pipe closes, it kills those that are left. (Linux could tell a child of
+//! its parent's death, but that takes `unsafe`, speaks of the parent's thread
+//! instead of the process, and exists nowhere else.)
+
+use std::{
+    io::Write,
+    os::unix::process::CommandExt,
+    process::{ChildStdin, Command, Stdio},
+    sync::{LazyLock, Mutex},
+};
+
+use crate::locked;
+
+/// Each process leads a group of its own, so what it started goes with it.
+const SCRIPT: &str = r#"
+trap "" INT TERM HUP
+pids=" "
+while read -r word pid; do
+    case $word in
+    watch) pids="$pids$pid " ;;
+    forget) case $pids in *" $pid "*) pids="${pids%% "$pid" *} ${pids#* "$pid" }" ;; esac ;;
+    esac
+done
+for pid in $pids; do kill -9 -- "-$pid"; done
+"#;
+
+static PIPE: LazyLock<Mutex<Option<ChildStdin>>> = LazyLock::new(|| Mutex::new(start()));
+
+/// From now on the group that `pid` leads ends with this process.
+pub(crate) fn watch(pid: u32) {
+    tell("watch", pid);
+}
+
+/// `pid` has ended; another process may get its number.
+pub(crate) fn forget(pid: u32) {
+    tell("forget", pid);
+}
+
+fn tell(word: &str, pid: u32) {
+    if let Some(pipe) = locked(&PIPE).as_mut() {
+        // It can only fail if somebody killed the shell, and then destructors
+        // remain.
+        let _ = writeln!(pipe, "{word} {pid}");
+    }
+}
+
+fn start() -> Option<ChildStdin> {
+    let mut shell = Command::new("sh")
+        .args(["-c", SCRIPT])
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    shell.stdin.take()
+}
