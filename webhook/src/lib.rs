@@ -41,3 +41,6 @@ pub mod review;
 pub mod routes;
 pub mod serve;
 pub mod tls;
+
+#[cfg(test)]
+mod tests;

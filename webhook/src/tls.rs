@@ -27,9 +27,9 @@ use rustls::{
 use crate::metrics::Metrics;
 
 /// The chain's file, leaf first.
-const CHAIN_FILE: &str = "tls.crt";
+pub(crate) const CHAIN_FILE: &str = "tls.crt";
 /// The leaf's private key.
-const KEY_FILE: &str = "tls.key";
+pub(crate) const KEY_FILE: &str = "tls.key";
 /// The kubelet itself looks for a changed Secret once a minute or so; a few
 /// seconds more don't matter, and reading two small files costs nothing.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);

@@ -12,9 +12,8 @@ use serde_json::{Map, Value};
 pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
     serde_saphyr::from_str(yaml).map_err(|error| {
         let reason = error.to_string();
-        let first = reason.lines().next().unwrap_or_default().to_owned();
-        let expected = format!("one YAML document ({first})");
-        vec![Mistake { name: "the file".to_owned(), value: None, expected, suggestion: None }]
+        let reason = reason.lines().next().unwrap_or_default();
+        vec![Rejected::expected("one well-formed document").at("the YAML", reason)]
     })
 }
 

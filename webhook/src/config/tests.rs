@@ -1,1 +1,99 @@
+use contract::{Port, annotations::PREFIX};
 
+use super::*;
+use crate::tests::CONFIG;
+
+fn mistakes(yaml: &str) -> Vec<String> {
+    Config::parse(yaml).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_image_is_enough() {
+    let config = Config::parse("image: a").unwrap();
+    assert!(config.native_sidecar);
+    assert_eq!(config.resources, Resources::default());
+    assert_eq!(config.resources.memory_limit.unwrap().as_str(), "128Mi");
+    assert_eq!(config.policy, Policy::default());
+    assert!(!config.policy.overridable.contains(&Key::Image));
+    assert_eq!(config.policy.overridable.len(), Key::ALL.len() - 1);
+}
+
+#[test]
+fn a_whole_file() {
+    let config = Config::parse(CONFIG).unwrap();
+    assert_eq!(config.image_pull_secrets.len(), 1);
+    assert_eq!(config.profiles.len(), 5);
+    let stack = &config.profiles["stack"];
+    assert_eq!(stack.limits.or_usual().upstream_timeout.as_secs(), 20);
+    assert_eq!(stack.proxy.as_ref().unwrap().exceptions(), ".svc");
+    assert_eq!(stack.trust.as_ref().unwrap().key.as_str(), "ca.crt");
+}
+
+#[test]
+fn scalars_are_read_whatever_yaml_makes_of_them() {
+    let yaml = "image: a\nimagePullSecrets: [{name: b}, c]\nresources: {limits: {cpu: 1}}\nprofiles: {default: {listeningPort: 9000, sendCertificateChain: true, clientId: '', cloud: }}";
+    let config = Config::parse(yaml).unwrap();
+    let profile = &config.profiles["default"];
+    assert_eq!(profile.overrides.listening_port.map(Port::get), Some(9000));
+    assert!(profile.send_chain);
+    assert_eq!((&profile.overrides.client_id, profile.overrides.cloud), (&None, None));
+    assert_eq!(config.resources.cpu_limit.unwrap().as_str(), "1");
+    assert_eq!(config.resources.memory_limit, None, "what is given replaces the defaults");
+    assert_eq!(config.image_pull_secrets.len(), 2);
+}
+
+#[test]
+fn all_mistakes_at_once_each_with_its_path() {
+    let yaml = "
+imagePullPolicy: Sometimes
+imagePullSecret: [a]
+imagePullSecrets: [A]
+sidecarMode: auto
+resources: {request: {}, limits: [1]}
+profiles:
+  default: {clientID: x, identityType: userasigned, maxConnections: 0, httpsProxy: 'http://user:secret@proxy'}
+  broken: 5
+policy: {overridable: [image-pul-policy], ingestionHosts: ['https://x']}
+";
+    let expected = [
+        "image is missing: expected the sidecar's image",
+        r#"imagePullPolicy="Sometimes": expected one of Always, IfNotPresent, Never"#,
+        r#"imagePullSecrets[0]="A": expected an object's name: lower-case letters, digits, - and ., at most 253"#,
+        r#"sidecarMode="auto": expected one of native, container"#,
+        r#"resources.limits="a list": expected a mapping of keys to values"#,
+        r#"resources.request="…": expected a key that exists (did you mean "requests"?)"#,
+        r#"profiles.broken="a single value": expected a mapping of keys to values"#,
+        r#"profiles.default.identityType="userasigned": expected one of userAssigned, systemAssigned, aadApplication, workloadIdentity (did you mean "userAssigned"?)"#,
+        r#"profiles.default.httpsProxy="…": expected a proxy's address without user and password, which every pod would show"#,
+        r#"profiles.default.maxConnections="0": expected a whole number above 0"#,
+        r#"profiles.default.clientID="…": expected a key that exists (did you mean "clientId"?)"#,
+        r#"policy.overridable[0]="image-pul-policy": expected one of"#,
+        r#"policy.ingestionHosts[0]="https://x": expected a host such as dce.example, or .example for all hosts below it"#,
+        r#"imagePullSecret="…": expected a key that exists (did you mean "imagePullSecrets"?)"#,
+    ];
+    let found = mistakes(yaml);
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\n{expected}");
+    }
+}
+
+#[test]
+fn what_is_no_configuration() {
+    assert_eq!(mistakes("[]"), [r#"the file="a list": expected a mapping of keys to values"#]);
+    assert_eq!(mistakes(""), ["image is missing: expected the sidecar's image"]);
+    for bad in ["image: [", "image: a\nimage: b", "a: b: c", "image: a\n---\nimage: b"] {
+        let found = mistakes(bad);
+        assert!(found[0].starts_with("the YAML=\""), "{found:?}");
+    }
+}
+
+#[test]
+fn every_annotation_may_be_named_with_or_without_prefix() {
+    let names: Vec<String> = Key::ALL.iter().map(|key| key.annotation().to_owned()).collect();
+    let with_prefix: Vec<String> = names.iter().map(|name| format!("{PREFIX}{name}")).collect();
+    for names in [names, with_prefix] {
+        let yaml = format!("image: a\npolicy: {{overridable: [{}]}}", names.join(", "));
+        assert_eq!(Config::parse(&yaml).unwrap().policy.overridable, Key::ALL);
+    }
+}

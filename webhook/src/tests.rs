@@ -1,0 +1,54 @@
+//! The webhook through its front door: what goes in is a pod or a body, what
+//! comes out is compared as a whole.
+
+pub(crate) mod authority;
+mod golden;
+mod properties;
+mod protocol;
+mod serving;
+
+use serde_json::{Value, json};
+
+use crate::{
+    config::Config,
+    decide::{Decision, decide},
+    pod::Pod,
+    review::patch_for,
+};
+
+pub(crate) const CONFIG: &str = include_str!("../testdata/config.yaml");
+
+pub(crate) fn config() -> Config {
+    Config::parse(CONFIG).unwrap()
+}
+
+/// The pod that kube-prometheus-stack's `StatefulSet` creates, with annotations
+/// of ours.
+pub(crate) fn prometheus(annotations: &[(&str, &str)]) -> Value {
+    let text = include_str!("../testdata/kube-prometheus-stack-88.5.3-pod.json");
+    let mut pod: Value = serde_json::from_str(text).unwrap();
+    for (name, value) in annotations {
+        pod["metadata"]["annotations"][format!("prom-remotewrite/{name}")] = json!(value);
+    }
+    pod
+}
+
+/// The smallest pod that asks, with other changes.
+pub(crate) fn small(changes: &Value) -> Value {
+    let mut pod = json!({
+        "metadata": {"annotations": {"prom-remotewrite/inject": "true"}},
+        "spec": {"containers": [{"name": "prometheus", "image": "prom/prometheus:v3.5.0"}]},
+    });
+    json_patch::merge(&mut pod, changes);
+    pod
+}
+
+/// The decision about `pod`, and the pod as it is after it.
+pub(crate) fn admit(config: &Config, pod: &Value) -> (Decision, Value) {
+    let decision = decide(config, Pod::new(pod));
+    let mut patched = pod.clone();
+    if let Some(patch) = patch_for(&decision, Pod::new(pod), "1.0.0").unwrap() {
+        json_patch::patch(&mut patched, &patch).unwrap();
+    }
+    (decision, patched)
+}
