@@ -73,8 +73,9 @@ impl Connection {
                     return self.linger().await;
                 }
                 Err(NoRequest::Slow) => {
-                    let text = "the request's head did not arrive in time (HEADER_TIMEOUT)";
-                    self.write(&Answer::text(408, text).closing(), true).await?;
+                    // Not 408, on which Prometheus would drop its batch.
+                    let limit = "the time for a request's head (HEADER_TIMEOUT)";
+                    self.write(&outcome::busy(limit).closing(), true).await?;
                     return self.linger().await;
                 }
             };

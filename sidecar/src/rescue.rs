@@ -36,9 +36,9 @@ const MAX_PIECES_LARGE: u32 = 64;
 /// A part of a batch that is still to be sent.
 struct Piece {
     range: Range<usize>,
-    /// Together with the piece before it, it was refused with 400: if that one
-    /// is accepted, this one is to blame.
-    blamed_with_previous: bool,
+    /// The first half of what was refused with 400: if it is accepted, the
+    /// second half is to blame.
+    clears_itself: bool,
     /// It was found to be to blame without being sent.
     known_bad: bool,
 }
@@ -103,7 +103,7 @@ impl Rescue<'_> {
         let whole = 0..self.order.len();
         let mut stack = Vec::new();
         if self.tally.has_refused() && !whole.is_empty() {
-            stack.push(Piece { range: whole, blamed_with_previous: false, known_bad: false });
+            stack.push(Piece { range: whole, clears_itself: false, known_bad: false });
         } else {
             self.refused(whole, refused, &mut stack);
         }
@@ -122,8 +122,8 @@ impl Rescue<'_> {
                 200..=299 => {
                     let saved = self.order.get(piece.range).unwrap_or_default();
                     self.tally.save(&self.batch, saved, &received);
-                    if let Some(next) = stack.last_mut() {
-                        next.known_bad |= next.blamed_with_previous;
+                    if let Some(second) = stack.last_mut().filter(|_| piece.clears_itself) {
+                        second.known_bad = true;
                     }
                 }
                 400 | 413 => self.refused(piece.range, &received, &mut stack),
@@ -141,10 +141,10 @@ impl Rescue<'_> {
         }
         let middle = range.start + range.len() / 2;
         let halves = [middle..range.end, range.start..middle];
-        for (range, is_second) in halves.into_iter().zip([true, false]) {
+        for (range, is_first) in halves.into_iter().zip([false, true]) {
             if !range.is_empty() {
-                let blamed_with_previous = is_second && received.status == 400;
-                stack.push(Piece { range, blamed_with_previous, known_bad: false });
+                let clears_itself = is_first && received.status == 400;
+                stack.push(Piece { range, clears_itself, known_bad: false });
             }
         }
     }

@@ -40,6 +40,8 @@ struct Held {
     attempts: u64,
     /// Why the last fetch failed, if it did.
     trouble: Option<String>,
+    /// A fetch is under way.
+    fetching: bool,
     /// Until when no forced fetch is begun.
     no_force_before: Option<Instant>,
 }
@@ -92,13 +94,15 @@ impl Tokens {
         deadline: Instant,
     ) -> Option<Arc<Token>> {
         let mut changes = self.shared.held.subscribe();
-        let (attempts, may_force) = {
+        let (attempts, fetching, may_force) = {
             let held = changes.borrow_and_update();
             let quiet = held.no_force_before.is_none_or(|until| until <= Instant::now());
-            (held.attempts, quiet)
+            (held.attempts, held.fetching, quiet)
         };
-        if may_force && self.is_held(refused) {
-            self.shared.wanted.notify_one();
+        if (fetching || may_force) && self.is_held(refused) {
+            if !fetching {
+                self.shared.wanted.notify_one();
+            }
             let fetched = changes.wait_for(|held| held.attempts > attempts);
             let _ = timeout_at(deadline, fetched).await;
         }

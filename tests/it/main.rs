@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod stand_in;

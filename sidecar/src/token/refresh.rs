@@ -57,6 +57,7 @@ struct Refresh {
 
 impl Refresh {
     async fn fetch(&mut self) {
+        self.tokens.shared.held.send_modify(|held| held.fetching = true);
         let fetched = self.issuer.fetch().await;
         let result = fetched.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
         let labels = Fetch { reason: self.reason, result };
@@ -86,6 +87,7 @@ impl Refresh {
         self.tokens.shared.held.send_modify(|held| {
             held.token = Some(Arc::new(token));
             held.trouble = None;
+            held.fetching = false;
             held.attempts += 1;
         });
     }
@@ -109,6 +111,7 @@ impl Refresh {
         }
         self.tokens.shared.held.send_modify(|held| {
             held.trouble = Some(error.to_string());
+            held.fetching = false;
             held.attempts += 1;
         });
     }

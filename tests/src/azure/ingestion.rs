@@ -68,7 +68,20 @@ fn accept(state: &State, parts: &Parts, body: &[u8]) -> Result<(Batch, String, M
         |error: &dyn std::error::Error| refuse(400, "InvalidPayload", &with_causes(error));
     let bytes = decode::decompress(body).map_err(|error| unreadable(&error))?;
     let read = if version_2 { decode::version_2(&bytes) } else { decode::version_1(&bytes) };
-    Ok((read.map_err(|error| unreadable(&error))?, known.id, minted))
+    let batch = read.map_err(|error| unreadable(&error))?;
+    check_poison(state, &batch)?;
+    Ok((batch, known.id, minted))
+}
+
+/// What the real endpoint says to a bad series is not known; the least helpful
+/// answer is played.
+fn check_poison(state: &State, batch: &Batch) -> Result<(), Answer> {
+    let poison = &locked(&state.setup).poison;
+    let metrics = || batch.series.iter().filter_map(|(labels, _)| labels.get("__name__"));
+    if metrics().any(|metric| poison.contains(metric)) {
+        return Err(refuse(400, "InvalidPayload", "The batch cannot be stored."));
+    }
+    Ok(())
 }
 
 fn bearer(state: &State, headers: &HeaderMap) -> Result<Minted, Answer> {

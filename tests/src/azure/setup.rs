@@ -33,6 +33,8 @@ pub struct Setup {
     /// Whether the metadata service answers with a token it issued before, as
     /// the real one does until shortly before its end.
     pub metadata_cache: bool,
+    /// Metrics for which ingestion refuses a whole batch, without naming them.
+    pub poison: Vec<String>,
 }
 
 impl Default for Setup {
@@ -51,6 +53,7 @@ impl Default for Setup {
             rules: Vec::new(),
             remote_write_2: false,
             metadata_cache: true,
+            poison: Vec::new(),
         }
     }
 }

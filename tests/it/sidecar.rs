@@ -1,0 +1,208 @@
+//! The sidecar's behaviour, through its front door: the real program, real TLS,
+//! and the stand-in for Azure behind it.
+
+mod limits;
+mod outcomes;
+mod rescue;
+mod secrecy;
+mod shutdown;
+mod tokens;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use bytes::Bytes;
+use prost::Message;
+use tempfile::TempDir;
+use tests::{
+    authority::ApplicationCertificate,
+    azure::{
+        Application, Azure, Principal, Rule, Service, Setup,
+        wire::{Label, Sample, TimeSeries, WriteRequest},
+    },
+    binaries,
+    client::{Client, Reply},
+    ports,
+    process::{Process, Program},
+};
+
+/// The headers of a remote-write request of version 1.0.
+const HEADERS: [(&str, &str); 3] = [
+    ("content-type", "application/x-protobuf"),
+    ("content-encoding", "snappy"),
+    ("x-prometheus-remote-write-version", "0.1.0"),
+];
+/// For anything that takes milliseconds on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A stand-in with one identity, one application and one rule, and what a
+/// sidecar in front of it is told.
+struct Stage {
+    azure: Azure,
+    rule: String,
+    certificate: ApplicationCertificate,
+    application: Principal,
+    variables: BTreeMap<String, String>,
+    folder: TempDir,
+}
+
+/// A sidecar that runs on a stage.
+struct Rig {
+    stage: Stage,
+    process: Process,
+    port: u16,
+    client: Client,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let (identity, application) = (Principal::new(), Principal::new());
+        let certificate = ApplicationCertificate::new("first").unwrap();
+        let rule = Rule::new([&identity.client_id, &application.client_id]);
+        let mut setup = Setup {
+            identities: vec![identity.clone()],
+            applications: vec![Application {
+                principal: application.clone(),
+                certificates: vec![certificate.der().to_vec()],
+                federations: Vec::new(),
+            }],
+            rules: vec![rule.clone()],
+            ..Setup::default()
+        };
+        change(&mut setup);
+        let azure = Azure::start(setup).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let roots = folder.path().join("ca.pem");
+        std::fs::write(&roots, azure.trust()).unwrap();
+        let mut stage = Self {
+            azure,
+            rule: rule.id,
+            certificate,
+            application,
+            variables: BTreeMap::new(),
+            folder,
+        };
+        stage.set("INGESTION_URL", stage.azure.ingestion_url(&stage.rule));
+        stage.set("IDENTITY_TYPE", "userAssigned");
+        stage.set("AZURE_CLIENT_ID", &identity.client_id);
+        stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", stage.azure.metadata_host().to_owned());
+        stage.set("AZURE_AUTHORITY_HOST", stage.azure.authority_host().to_owned());
+        stage.set("SSL_CERT_FILE", roots.to_str().unwrap());
+        stage.set("LOG_LEVEL", "trace");
+        stage
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.variables.insert(name.to_owned(), value.into());
+    }
+
+    /// The sidecar is the application, with its certificate in a file.
+    fn be_the_application(&mut self) {
+        let path = self.folder.path().join("certificate");
+        std::fs::write(&path, self.certificate.pfx().unwrap()).unwrap();
+        self.set("IDENTITY_TYPE", "aadApplication");
+        self.set("AZURE_CLIENT_ID", self.application.client_id.clone());
+        self.set("AZURE_TENANT_ID", self.azure.tenant());
+        self.set("MDM_CERT_PATH", path.to_str().unwrap());
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        Path::new(self.folder.path()).join(name)
+    }
+
+    /// Starts the sidecar and waits until it listens.
+    async fn start(mut self) -> Rig {
+        let port = ports::free().unwrap();
+        self.set("LISTENING_PORT", port.to_string());
+        let file = binaries::find(binaries::SIDECAR).unwrap();
+        let mut process =
+            Program::new("sidecar", file).envs(self.variables.clone()).start().unwrap();
+        let client = Client::plain();
+        let health = format!("http://127.0.0.1:{port}/health");
+        process
+            .until("it listens", PATIENCE, async |_| client.get(&health).await.ok())
+            .await
+            .unwrap();
+        Rig { stage: self, process, port, client }
+    }
+
+    /// Starts it, and waits until it holds a token.
+    async fn ready(self) -> Rig {
+        let mut rig = self.start().await;
+        let (client, url) = (rig.client.clone(), rig.url("/ready"));
+        let ready = async |_: &Process| client.get(&url).await.ok()?.successful().ok();
+        rig.process.until("it is ready", PATIENCE, ready).await.unwrap();
+        rig
+    }
+}
+
+impl Rig {
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn azure(&self) -> &Azure {
+        &self.stage.azure
+    }
+
+    async fn post(&self, body: impl Into<Bytes>) -> Reply {
+        self.client.post(&self.url("/api/v1/write"), &HEADERS, body).await.unwrap()
+    }
+
+    async fn status(&self, body: impl Into<Bytes>) -> u16 {
+        self.post(body).await.status.as_u16()
+    }
+
+    /// The names of the metrics that the stand-in holds, each with its number
+    /// of samples.
+    fn stored(&self) -> BTreeMap<String, usize> {
+        self.azure().workspace(&self.stage.rule, |workspace| {
+            let name = |labels: &tests::azure::Labels| labels.get("__name__").cloned();
+            let series = workspace.series();
+            series.filter_map(|(labels, one)| Some((name(labels)?, one.samples.len()))).collect()
+        })
+    }
+
+    /// One value of the sidecar's own metrics, summed over what begins so.
+    async fn metric(&self, series: &str) -> u64 {
+        let text = self.client.get(&self.url("/metrics")).await.unwrap().text();
+        let values = text.lines().filter(|line| line.starts_with(series));
+        values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+
+    fn asked(&self, service: Service) -> usize {
+        self.azure().requests(service).len()
+    }
+}
+
+/// A batch of one sample for each of these metrics.
+fn batch<'a>(metrics: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    encode(metrics.into_iter().map(|metric| series(metric, &[])))
+}
+
+fn series(metric: &str, labels: &[(&str, &str)]) -> TimeSeries {
+    let label = |(name, value): (&str, &str)| Label { name: name.into(), value: value.into() };
+    let labels = [("__name__", metric)].into_iter().chain(labels.iter().copied()).map(label);
+    let sample = Sample { value: 1.5, timestamp: 1_795_000_000_000, start_timestamp: 0 };
+    TimeSeries { labels: labels.collect(), samples: vec![sample], ..TimeSeries::default() }
+}
+
+fn encode(series: impl IntoIterator<Item = TimeSeries>) -> Vec<u8> {
+    let request = WriteRequest { timeseries: series.into_iter().collect(), metadata: Vec::new() };
+    snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
+}
+
+/// A text that does not compress.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + u8::try_from(state % 90).unwrap())
+    };
+    (0..length).map(|_| next()).collect()
+}

@@ -1,0 +1,161 @@
+//! What Prometheus is told, for everything that Azure may do.
+
+use std::time::{Duration, Instant};
+
+use tests::azure::{Fault, Moment, Service};
+
+use super::{Stage, batch, noise};
+
+#[tokio::test]
+async fn every_status_in_both_modes() {
+    // What Azure answers (with Retry-After), and what Prometheus is told.
+    type Row = (u16, Option<&'static str>, (u16, Option<&'static str>));
+    const PROTECTIVE: [Row; 17] = [
+        (200, None, (200, None)),
+        (204, None, (204, None)),
+        (301, None, (502, None)),
+        (307, None, (502, None)),
+        (400, None, (400, None)),
+        (403, None, (503, Some("5"))),
+        (404, None, (503, Some("5"))),
+        (408, None, (503, Some("5"))),
+        (409, None, (409, None)),
+        (415, None, (415, None)),
+        (429, None, (503, Some("1"))),
+        (429, Some("7"), (503, Some("7"))),
+        (429, Some("900"), (503, Some("30"))),
+        (500, None, (500, None)),
+        (502, None, (502, None)),
+        (503, Some("3"), (503, Some("3"))),
+        (504, None, (504, None)),
+    ];
+    for mode in ["protective", "transparent"] {
+        let mut stage = Stage::new().await;
+        stage.set("RESPONSE_MODE", mode);
+        let rig = stage.ready().await;
+        let faults = rig.azure().faults(Service::Ingestion);
+        for (status, after, told) in PROTECTIVE {
+            let mut fault = Fault::status(status).header("location", "https://localhost:1/");
+            if let Some(after) = after {
+                fault = fault.header("retry-after", after);
+            }
+            faults.push(fault);
+            let reply = rig.post(batch(["up"])).await;
+            let said = reply.headers.get("retry-after").map(|value| value.to_str().unwrap());
+            let redirect = (300..400).contains(&status);
+            let expected = if mode == "protective" || redirect { told } else { (status, after) };
+            assert_eq!((reply.status.as_u16(), said), expected, "{mode} {status} {after:?}");
+            assert_eq!(faults.waiting(), 0, "{mode} {status}: one request each");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_reason_reaches_prometheus_and_the_log() {
+    let rig = Stage::with(|setup| setup.rules[0].writers.clear()).await.ready().await;
+    let reply = rig.post(batch(["up"])).await;
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("IsRbacPresent: False"), "{}", reply.text());
+    for _ in 0..5 {
+        assert_eq!(rig.status(batch(["up"])).await, 503);
+    }
+    let log = rig.process.output();
+    assert_eq!(log.matches("Monitoring Metrics Publisher").count(), 1, "once a minute:\n{log}");
+    assert_eq!(
+        rig.metric("prom_remotewrite_requests_total{upstream=\"403\",answered=\"503\"}").await,
+        6
+    );
+}
+
+#[tokio::test]
+async fn connections_that_break() {
+    let mut stage = Stage::new().await;
+    stage.set("UPSTREAM_TIMEOUT", "2s");
+    let rig = stage.ready().await;
+    let faults = rig.azure().faults(Service::Ingestion);
+    for moment in [Moment::BeforeBody, Moment::AfterBody, Moment::AfterWork] {
+        // Twice: a kept connection that breaks before an answer is tried anew.
+        faults.push_times(2, &Fault::drop(moment));
+        let reply = rig.post(batch(["up"])).await;
+        assert_eq!(reply.status, 503, "{moment:?}: {}", reply.text());
+        assert_eq!(reply.headers["retry-after"], "1");
+        faults.clear();
+        assert_eq!(rig.status(batch(["up"])).await, 204, "after {moment:?}");
+    }
+    faults.push(Fault::hang());
+    let begun = Instant::now();
+    assert_eq!(rig.status(batch(["up"])).await, 504);
+    let took = begun.elapsed();
+    assert!((Duration::from_millis(1900)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_costs_nothing() {
+    let rig = Stage::new().await.ready().await;
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    rig.azure().faults(Service::Ingestion).push(Fault::drop(Moment::BeforeBody));
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    assert_eq!(rig.azure().connections(Service::Ingestion), 2);
+}
+
+#[tokio::test]
+async fn connections_are_kept() {
+    let rig = Stage::new().await.ready().await;
+    for _ in 0..20 {
+        assert_eq!(rig.status(batch(["up"])).await, 204);
+    }
+    assert_eq!(rig.azure().connections(Service::Ingestion), 1);
+    assert_eq!(rig.stored()["up"], 20);
+}
+
+#[tokio::test]
+async fn an_early_refusal_is_heard() {
+    // The stand-in refuses by the announced length and closes without reading.
+    let rig = Stage::new().await.ready().await;
+    let body = snap::raw::Encoder::new().compress_vec(noise(1, 3_000_000).as_bytes()).unwrap();
+    let reply = rig.post(body).await;
+    assert_eq!(reply.status, 413, "{}", reply.text());
+    assert!(reply.text().contains("ContentLengthLimitExceeded"));
+}
+
+#[tokio::test]
+async fn only_allow_listed_headers_travel() {
+    let rig = Stage::new().await.ready().await;
+    let headers = [
+        super::HEADERS.as_slice(),
+        &[
+            ("authorization", "Bearer foreign"),
+            ("cookie", "a=b"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("retry-attempt", "3"),
+            ("user-agent", "Prometheus/3.16.0"),
+        ],
+    ]
+    .concat();
+    let url = rig.url("/api/v1/write?tenant=x");
+    let reply = rig.client.post(&url, &headers, batch(["up"])).await.unwrap();
+    assert_eq!(reply.status, 204);
+    let seen = rig.azure().requests(Service::Ingestion).pop().unwrap();
+    let mut names: Vec<&str> = seen.headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    let expected = [
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "retry-attempt",
+        "user-agent",
+        "x-prometheus-remote-write-version",
+    ];
+    assert_eq!(names, expected);
+    assert!(!seen.target.contains("tenant"), "{}", seen.target);
+    rig.azure().faults(Service::Ingestion).push(
+        Fault::status(200).header("set-cookie", "a=b").header("server", "x").header("x-ms-id", "y"),
+    );
+    let reply = rig.post(batch(["up"])).await;
+    let mut names: Vec<&str> = reply.headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["content-length"]);
+}

@@ -1,0 +1,100 @@
+//! Batches that Azure refuses as a whole, and what is saved of them.
+
+use tests::azure::{Fault, Service};
+
+use super::{Stage, batch, encode, noise, series};
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_split_by_series() {
+    let rig = Stage::new().await.ready().await;
+    let names: Vec<String> = (0..3000).map(|n| format!("metric_{n}")).collect();
+    let body = encode(
+        names.iter().zip(0..).map(|(name, seed)| series(name, &[("noise", &noise(seed, 1000))])),
+    );
+    assert!(body.len() > 2 << 20, "{}", body.len());
+    assert_eq!(rig.status(body).await, 204);
+    let stored = rig.stored();
+    assert_eq!(stored.len(), 3000);
+    assert!(stored.values().all(|samples| *samples == 1), "none twice");
+    assert_eq!(rig.metric("prom_remotewrite_split_requests_total").await, 1);
+    assert_eq!(rig.metric("prom_remotewrite_rescued_samples_total").await, 3000);
+}
+
+#[tokio::test]
+async fn a_series_that_is_too_large_alone_is_named_and_the_rest_is_saved() {
+    let rig = Stage::new().await.ready().await;
+    let giant = noise(1, 1_500_000);
+    let body =
+        encode([series("small", &[]), series("giant", &[("noise", &giant)]), series("other", &[])]);
+    let reply = rig.post(body).await;
+    assert_eq!(reply.status, 413, "{}", reply.text());
+    assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["other", "small"]);
+    assert!(rig.process.output().contains("giant{"), "{}", rig.process.output());
+    let refused = r#"prom_remotewrite_refused_samples_total{reason="too_large"}"#;
+    assert_eq!(rig.metric(refused).await, 1);
+}
+
+#[tokio::test]
+async fn a_series_that_breaks_a_documented_limit_is_left_out() {
+    let rig = Stage::with(|setup| setup.poison = vec!["bad".into()]).await.ready().await;
+    let long = "x".repeat(1100);
+    let asked = rig.asked(Service::Ingestion);
+    let body =
+        encode([series("good", &[]), series("bad", &[("label", &long)]), series("fine", &[])]);
+    let reply = rig.post(body).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["fine", "good"]);
+    assert_eq!(rig.asked(Service::Ingestion) - asked, 2, "the batch, and what is good of it");
+    let refused = r#"prom_remotewrite_refused_samples_total{reason="label_value_too_long"}"#;
+    assert_eq!(rig.metric(refused).await, 1);
+}
+
+#[tokio::test]
+async fn a_bad_series_that_nothing_tells_is_found_by_halving() {
+    let rig = Stage::with(|setup| setup.poison = vec!["metric_77".into()]).await.ready().await;
+    let names: Vec<String> = (0..200).map(|n| format!("metric_{n}")).collect();
+    let reply = rig.post(batch(names.iter().map(String::as_str))).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    let stored = rig.stored();
+    assert_eq!(stored.len(), 199, "all others");
+    assert!(stored.values().all(|samples| *samples == 1), "none twice");
+    assert!(!stored.contains_key("metric_77"));
+    assert!(rig.process.output().contains("metric_77{"), "{}", rig.process.output());
+    assert!(rig.asked(Service::Ingestion) <= 17);
+}
+
+#[tokio::test]
+async fn the_search_is_bounded() {
+    let names: Vec<String> = (0..512).map(|n| format!("metric_{n}")).collect();
+    let poison = names.iter().step_by(2).cloned().collect();
+    let rig = Stage::with(|setup| setup.poison = poison).await.ready().await;
+    assert_eq!(rig.status(batch(names.iter().map(String::as_str))).await, 400);
+    assert!(rig.asked(Service::Ingestion) <= 17, "{}", rig.asked(Service::Ingestion));
+}
+
+#[tokio::test]
+async fn samples_that_are_too_old_are_not_searched_for() {
+    let rig = Stage::new().await.ready().await;
+    let refusal = r#"{"error":{"code":"OldData","message":"Samples are older than 20 minutes"}}"#;
+    rig.azure().faults(Service::Ingestion).push(Fault::status(400).body(refusal));
+    let reply = rig.post(batch(["a", "b"])).await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("older than 20 minutes"));
+    assert_eq!(rig.asked(Service::Ingestion), 1);
+    assert_eq!(rig.stored().len(), 0);
+}
+
+#[tokio::test]
+async fn a_passing_fault_in_the_middle_lets_prometheus_send_it_all_again() {
+    let rig = Stage::with(|setup| setup.poison = vec!["d".into()]).await.ready().await;
+    let faults = rig.azure().faults(Service::Ingestion);
+    faults.push(Fault::status(400));
+    faults.push(Fault::status(503).header("retry-after", "4"));
+    let reply = rig.post(batch(["a", "b", "c", "d"])).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.headers["retry-after"]),
+        (503, &"4".parse().unwrap())
+    );
+    assert_eq!(rig.status(batch(["a", "b", "c", "d"])).await, 400);
+    assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+}

@@ -1,0 +1,142 @@
+//! The life of tokens, seen from Prometheus' side.
+
+use std::time::{Duration, Instant};
+
+use tests::{
+    authority::ApplicationCertificate,
+    azure::{Fault, Service},
+    process::Process,
+};
+use tokio::time::sleep;
+
+use super::{PATIENCE, Stage, batch};
+
+#[tokio::test]
+async fn it_listens_without_a_token_and_says_why() {
+    let stage = Stage::new().await;
+    let refusal = r#"{"error":"invalid_request","error_description":"Identity not found"}"#;
+    stage.azure.faults(Service::Imds).always(Fault::status(400).body(refusal));
+    let rig = stage.start().await;
+    let reply = rig.post(batch(["up"])).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.headers["retry-after"]),
+        (503, &"2".parse().unwrap())
+    );
+    assert!(reply.text().contains("Identity not found"), "{}", reply.text());
+    let ready = rig.client.get(&rig.url("/ready")).await.unwrap();
+    assert_eq!(ready.status, 503);
+    assert_eq!(rig.client.get(&rig.url("/health")).await.unwrap().status, 200);
+    rig.azure().faults(Service::Imds).clear();
+    let begun = Instant::now();
+    while rig.status(batch(["up"])).await != 204 {
+        assert!(begun.elapsed() < PATIENCE, "it never recovered:\n{}", rig.process.output());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_at_the_start_waits_a_moment_for_the_first_token() {
+    let stage = Stage::new().await;
+    stage.azure.faults(Service::Imds).push(Fault::delay(Duration::from_millis(700)));
+    let rig = stage.start().await;
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+}
+
+#[tokio::test]
+async fn tokens_that_live_seconds_are_renewed_in_time() {
+    let stage = Stage::new().await;
+    stage.azure.change(|setup| setup.metadata_cache = false);
+    stage.azure.issue_tokens_for(Duration::from_secs(3));
+    let rig = stage.ready().await;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(8) {
+        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(rig.azure().tokens().count() >= 4);
+    assert_eq!(rig.metric("prom_remotewrite_replayed_requests_total").await, 0);
+}
+
+#[tokio::test]
+async fn the_old_token_is_served_while_the_identity_service_is_down() {
+    let stage = Stage::new().await;
+    stage.azure.issue_tokens_for(Duration::from_secs(6));
+    let rig = stage.ready().await;
+    rig.azure().faults(Service::Imds).always(Fault::status(500));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(4500) {
+        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(rig.asked(Service::Imds) > 1, "the refresh was tried");
+    while begun.elapsed() < Duration::from_secs(7) {
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(rig.status(batch(["up"])).await, 503);
+    rig.azure().faults(Service::Imds).clear();
+    let recovered = Instant::now();
+    while rig.status(batch(["up"])).await != 204 {
+        assert!(recovered.elapsed() < PATIENCE, "{}", rig.process.output());
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_renewed_once_for_all_who_met_it() {
+    let stage = Stage::new().await;
+    stage.azure.change(|setup| setup.metadata_cache = false);
+    let rig = stage.ready().await;
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    rig.azure().tokens().revoke_all();
+    rig.azure().faults(Service::Imds).push(Fault::delay(Duration::from_millis(300)));
+    let (one, two, three, four) = tokio::join!(
+        rig.status(batch(["a"])),
+        rig.status(batch(["b"])),
+        rig.status(batch(["c"])),
+        rig.status(batch(["d"])),
+    );
+    assert_eq!([one, two, three, four], [204; 4]);
+    assert_eq!(rig.asked(Service::Imds), 2, "one refresh");
+    assert_eq!(rig.metric("prom_remotewrite_replayed_requests_total").await, 4);
+    assert_eq!(rig.stored().len(), 5);
+}
+
+#[tokio::test]
+async fn a_service_that_repeats_a_refused_token_is_not_stormed() {
+    let rig = Stage::new().await.ready().await;
+    rig.azure().tokens().revoke_all();
+    for _ in 0..30 {
+        let reply = rig.post(batch(["up"])).await;
+        assert_eq!(
+            (reply.status.as_u16(), &reply.headers["retry-after"]),
+            (503, &"5".parse().unwrap())
+        );
+    }
+    assert!(rig.asked(Service::Imds) <= 2, "{} requests", rig.asked(Service::Imds));
+}
+
+#[tokio::test]
+async fn an_application_signs_with_the_certificate_that_lies_in_the_file_now() {
+    let mut stage = Stage::new().await;
+    stage.be_the_application();
+    let mut rig = stage.ready().await;
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    let second = ApplicationCertificate::new("second").unwrap();
+    rig.azure().change(|setup| setup.applications[0].certificates = vec![second.der().to_vec()]);
+    let new = rig.stage.file("new");
+    std::fs::write(&new, "no certificate").unwrap();
+    std::fs::rename(&new, rig.stage.file("certificate")).unwrap();
+    let kept = |line: &str| line.contains("the old one is kept").then_some(());
+    rig.process.line("a bad file is reported", PATIENCE, kept).await.unwrap();
+    std::fs::write(&new, second.pfx().unwrap()).unwrap();
+    std::fs::rename(&new, rig.stage.file("certificate")).unwrap();
+    let (client, url) = (rig.client.clone(), rig.url("/metrics"));
+    let fetched = async |_: &Process| {
+        let text = client.get(&url).await.ok()?.text();
+        let with_new = r#"token_fetches_total{reason="certificate",result="ok"} 1"#;
+        text.contains(with_new).then_some(())
+    };
+    rig.process.until("a token came with the new certificate", PATIENCE, fetched).await.unwrap();
+    rig.azure().tokens().revoke_all();
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+}
