@@ -247,3 +247,6 @@ fn quoted(answer: &Answer) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
