@@ -118,7 +118,12 @@ impl FetchError {
             Failure::Broken { .. } => {
                 Self::passing(FetchErrorKind::EntraUnreachable, failure.to_string())
             }
-            Failure::TimedOut { .. } => Self::passing(FetchErrorKind::Timeout, failure.to_string()),
+            Failure::TimedOut { .. } => Self::passing(
+                FetchErrorKind::Timeout,
+                format!(
+                    "{failure}: it is in trouble, or something on the way, such as a firewall or a proxy, holds the answer back"
+                ),
+            ),
             Failure::Refused { answer, .. } if answer.status == StatusCode::TOO_MANY_REQUESTS => {
                 throttled(failure, answer)
             }

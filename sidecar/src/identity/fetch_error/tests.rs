@@ -67,7 +67,7 @@ fn texts_say_what_is_wrong_and_what_to_do() {
     check(
         &Failure::TimedOut { host: "login.example".to_owned(), after: Duration::from_secs(20) },
         &federated(),
-        "got no answer from login.example within 20 s",
+        "got no answer from login.example within 20 s: it is in trouble, or something on the way, such as a firewall or a proxy, holds the answer back",
     );
 }
 
