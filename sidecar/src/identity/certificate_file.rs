@@ -159,19 +159,43 @@ fn load(files: &Contents) -> Result<Certificate, CertificateError> {
 /// A file's bytes. What is no regular file is not opened: a pipe would never
 /// end.
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
-    let metadata = fs::metadata(path).map_err(cannot)?;
+    let cannot = |why: &dyn fmt::Display| format!("cannot read {}: {why}", path.display());
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => cannot(&format!("{error}{}", neighbours(path))),
+        _ => cannot(&error),
+    })?;
+    if metadata.is_dir() {
+        return Err(cannot(&"it is a directory: name the certificate's file in it"));
+    }
     if !metadata.is_file() {
-        return Err(format!("cannot read {}: it is not a file", path.display()));
+        return Err(cannot(&"it is not a file"));
     }
     if metadata.len() > MAX_FILE_BYTES as u64 {
-        return Err(format!(
-            "cannot read {}: it has {} bytes, and a certificate's file at most {MAX_FILE_BYTES}",
-            path.display(),
-            metadata.len()
-        ));
+        let length = metadata.len();
+        return Err(cannot(&format!(
+            "it has {length} bytes, and a certificate's file at most {MAX_FILE_BYTES}"
+        )));
     }
-    fs::read(path).map_err(cannot)
+    fs::read(path).map_err(|error| cannot(&error))
+}
+
+/// What there is instead of a missing file: the object's name in Key Vault and
+/// the file's name in the pod are easily mixed up.
+fn neighbours(path: &Path) -> String {
+    /// More do not help.
+    const SHOWN: usize = 5;
+    let Some(entries) = path.parent().and_then(|folder| fs::read_dir(folder).ok()) else {
+        return String::new();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    // Names that begin with two dots are the mount's own.
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with("..")).collect();
+    names.sort();
+    names.truncate(SHOWN);
+    match names.as_slice() {
+        [] => "; its directory is empty".to_owned(),
+        names => format!("; its directory has {}", names.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -75,12 +75,17 @@ pub(super) fn foreign_key_kind(pkcs8: &[u8]) -> Option<&'static str> {
 /// Something that begins like a PFX was one; other bytes never were.
 fn unreadable(der: &[u8]) -> CertificateError {
     const SEQUENCE: u8 = 0x30;
+    const INDEFINITE: u8 = 0x80;
     const VERSION_3: &[u8] = &[2, 1, 3];
     let head = der.get(..16).unwrap_or(der);
-    if head.first() == Some(&SEQUENCE) && head.windows(3).any(|bytes| bytes == VERSION_3) {
-        CertificateError::Damaged("the PFX")
-    } else {
+    if head.first() != Some(&SEQUENCE) || !head.windows(3).any(|bytes| bytes == VERSION_3) {
         CertificateError::Unrecognised
+    } else if head.get(1) == Some(&INDEFINITE) {
+        // As NSS and Bouncy Castle write it; neither Key Vault nor OpenSSL does.
+        let form = "BER with indefinite lengths (write it anew with OpenSSL)";
+        CertificateError::Unsupported(form.to_owned())
+    } else {
+        CertificateError::Damaged("the PFX")
     }
 }
 
@@ -140,7 +145,10 @@ fn shrouded_key(bag: &[u8], password: &Password, purse: &mut Purse) -> Result<Ve
     let locked: ContextSpecific<EncryptedPrivateKeyInfo> =
         ContextSpecific::from_der(bag).map_err(damaged)?;
     let EncryptedPrivateKeyInfo { encryption_algorithm, encrypted_data } = &locked.value;
-    decrypt(encryption_algorithm, encrypted_data.as_bytes(), password, purse)
+    let key = decrypt(encryption_algorithm, encrypted_data.as_bytes(), password, purse)?;
+    // One wrong key in 256 leaves something that looks padded.
+    Any::from_der(&key).map_err(|_| password.wrong())?;
+    Ok(key)
 }
 
 fn certificate(bag: &[u8]) -> Result<Vec<u8>> {

@@ -83,9 +83,12 @@ fn what_cannot_be_a_certificates_file_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut missing = file(&folder.path().join("missing"), None);
     assert!(missing.current().unwrap_err().contains("not been read"));
-    assert!(failed(missing.reload()).contains("No such file"));
+    assert!(failed(missing.reload()).ends_with("; its directory is empty"));
     assert_eq!(missing.reload(), Reload::Unchanged);
-    assert!(failed(file(folder.path(), None).reload()).contains("not a file"));
+    fs::write(folder.path().join("other"), "").unwrap();
+    assert!(failed(missing.reload()).ends_with("; its directory has other"));
+    assert!(failed(file(folder.path(), None).reload()).contains("it is a directory"));
+    assert!(failed(file(Path::new("/dev/zero"), None).reload()).contains("not a file"));
     let large = folder.path().join("large");
     fs::write(&large, vec![0; MAX_FILE_BYTES + 1]).unwrap();
     assert!(failed(file(&large, None).reload()).contains("at most 262144"));
