@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::digest;
+
 use super::certificate::{Certificate, CertificateError, MAX_FILE_BYTES};
 
 /// What a look at the file brought.
@@ -28,8 +30,8 @@ pub enum Reload {
 pub(super) struct CertificateFile {
     path: PathBuf,
     password_file: Option<PathBuf>,
-    /// What was read last, or why nothing could be.
-    seen: Option<Result<Contents, String>>,
+    /// The fingerprint of what was read last, or why nothing could be.
+    seen: Option<Result<Fingerprint, String>>,
     current: Option<Arc<Certificate>>,
     /// Whether the current certificate has brought a token.
     proven: bool,
@@ -39,11 +41,25 @@ pub(super) struct CertificateFile {
 }
 
 /// The content of all files concerned.
-#[derive(PartialEq, Eq)]
 struct Contents {
     content: Vec<u8>,
     key: Option<Vec<u8>>,
     password: String,
+}
+
+/// SHA-256 of contents: to compare them, no key or password need stay in memory.
+type Fingerprint = Vec<u8>;
+
+impl Contents {
+    fn fingerprint(&self) -> Fingerprint {
+        let key = self.key.as_deref().unwrap_or_default();
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [self.content.as_slice(), key, self.password.as_bytes()] {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        context.finish().as_ref().to_vec()
+    }
 }
 
 /// Prints neither key nor password.
@@ -75,13 +91,14 @@ impl CertificateFile {
     /// Looks at the file, and takes what is new and good.
     pub(super) fn reload(&mut self) -> Reload {
         let read = self.read();
-        if self.seen.as_ref() == Some(&read) {
+        let seen = Some(read.as_ref().map(Contents::fingerprint).map_err(Clone::clone));
+        if self.seen == seen {
             return Reload::Unchanged;
         }
-        let loaded = read.as_ref().map_err(Clone::clone).and_then(|files| {
-            load(files).map_err(|error| format!("{}: {error}", self.path.display()))
+        self.seen = seen;
+        let loaded = read.and_then(|files| {
+            load(&files).map_err(|error| format!("{}: {error}", self.path.display()))
         });
-        self.seen = Some(read);
         match loaded {
             Err(trouble) => {
                 self.trouble = Some(trouble.clone());
