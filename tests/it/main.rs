@@ -2,6 +2,8 @@
 
 // `cfg(test)` is always set here; Clippy's leave to unwrap in tests asks for it.
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod sidecar;

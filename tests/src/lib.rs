@@ -12,6 +12,7 @@
 //! * Nothing that was started outlives the run, however it ends.
 //! * Nothing sleeps for a guessed time: waiting is asking, within a bound.
 
+pub mod admission;
 pub mod authority;
 pub mod azure;
 pub mod binaries;
@@ -20,13 +21,17 @@ pub mod clock;
 pub mod environment;
 pub mod failure;
 pub mod jwt;
+pub mod kubelet;
 mod pfx;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
+pub mod scene;
 pub mod secret;
+pub mod sidecar;
 pub mod tools;
 mod warden;
+pub mod webhook;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
