@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf};
 use json_patch::PatchOperation;
 use serde_json::{Value, json};
 use tests::{
+    environment,
     scene::{self, Scene},
     webhook::{IssuedCertificate, Webhook},
 };
@@ -21,12 +22,13 @@ async fn webhook(scene: &Scene) -> Webhook {
 /// the file is written instead.
 fn check(name: &str, pod: &Value, scene: &Scene) {
     let file: PathBuf = [env!("CARGO_MANIFEST_DIR"), "data", name].iter().collect();
-    let text = format!("{:#}\n", pod);
+    let text = format!("{pod:#}\n");
     let text = [
         (scene.azure.ingestion_url("RULE").split_once("/dataC").unwrap().0, "https://INGESTION"),
         (scene.azure.authority_host(), "https://AUTHORITY"),
         (scene.azure.metadata_host(), "http://IMDS"),
         (&scene.azure.tenant(), "TENANT"),
+        (concat!("version=", env!("CARGO_PKG_VERSION")), "version=VERSION"),
         (&scene.identity.rule, "RULE"),
         (&scene.application.rule, "RULE"),
         (&scene.identity.principal.client_id, "CLIENT"),
@@ -37,7 +39,7 @@ fn check(name: &str, pod: &Value, scene: &Scene) {
     let settings = text.find("settings=").unwrap() + "settings=".len();
     let end = settings + text[settings..].find('"').unwrap();
     let text = format!("{}HASH{}", &text[..settings], &text[end..]);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
+    if environment::variable("UPDATE_EXPECT").is_some() {
         fs::write(&file, &text).unwrap();
     }
     let expected = fs::read_to_string(&file).unwrap();

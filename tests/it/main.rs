@@ -6,6 +6,8 @@ mod admission;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod journey;
+#[cfg(test)]
 mod sidecar;
 #[cfg(test)]
 mod stand_in;

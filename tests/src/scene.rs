@@ -121,7 +121,7 @@ impl Scene {
         })
     }
 
-    /// The pod that kube-prometheus-stack's StatefulSet creates, asking for a
+    /// The pod that kube-prometheus-stack's `StatefulSet` creates, asking for a
     /// sidecar with this role on this port.
     pub fn pod(role: &Role, port: u16) -> Outcome<Value> {
         let mut pod = prometheus_pod()?;

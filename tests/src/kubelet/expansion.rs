@@ -19,7 +19,7 @@ pub(super) fn expand(text: &str, known: &[(String, String)]) -> String {
             // The last of two with the same name counts.
             match known.iter().rev().find(|(known, _)| known == name) {
                 Some((_, value)) => expanded.push_str(value),
-                None => expanded.push_str(&format!("$({name})")),
+                None => expanded.extend(["$(", name, ")"]),
             }
             rest = after;
         } else {
