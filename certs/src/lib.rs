@@ -6,6 +6,8 @@
 //!
 //! * [`issue`]: makes a CA and the one certificate that it ever signs;
 //! * [`directory`]: writes them into a directory, for local runs and tests;
+//! * [`rotate`]: keeps them fresh in a cluster, disturbing no request;
+//! * [`pair`] and [`bundle`]: what a cluster stores, checked;
 //! * [`lifetime`]: how long a certificate lives, as people write it.
 //!
 //! # Invariants
@@ -17,6 +19,9 @@
 //! * Private keys are in no log, error or `Debug` output.
 //! * The clock is an argument; only `main` reads it.
 
+pub mod bundle;
 pub mod directory;
 pub mod issue;
 pub mod lifetime;
+pub mod pair;
+pub mod rotate;

@@ -1,71 +1,55 @@
-//! `prom-remotewrite-certs`: issues the webhook's certificate.
+//! `prom-remotewrite-certs`: issues the webhook's certificate, keeps it fresh.
+//!
+//! Exit status: 0 when all is as it should be, 1 when it is not yet and a
+//! later run may succeed, 2 for a bad command line, 78 for a configuration
+//! that no later run can cure.
 #![expect(clippy::disallowed_methods, reason = "main owns the environment and the clock")]
+
+mod arguments;
 
 use std::{
     error::Error,
     io::{self, Write},
-    net::IpAddr,
-    path::PathBuf,
     process::ExitCode,
     time::SystemTime,
 };
 
+use arguments::{Arguments, Command, Issue, Rotate};
 use certs::{
     directory::{self, Existing},
     issue::{Request, issue},
-    lifetime::Lifetime,
+    rotate::{self, Rotation, chain, cluster},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
+use contract::{LogFormat, names::EXIT_CONFIGURATION};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-
-/// Issues the webhook's CA and serving certificate.
-#[derive(Parser)]
-#[command(name = "prom-remotewrite-certs", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Write ca.crt, tls.crt and tls.key into a directory, for a run without a cluster.
-    Issue(IssueArguments),
-}
-
-#[derive(Args)]
-struct IssueArguments {
-    /// The directory; it is made if needed.
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
-    /// A host name of the server, such as prom-remotewrite-webhook.monitoring.svc.
-    #[arg(long, value_name = "NAME", required_unless_present = "ip")]
-    dns_name: Vec<String>,
-    /// An address of the server.
-    #[arg(long, value_name = "ADDRESS")]
-    ip: Vec<IpAddr>,
-    /// How long CA and certificate live.
-    #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = lifetime)]
-    validity: Lifetime,
-    /// Replace files of an earlier run.
-    #[arg(long)]
-    force: bool,
-}
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match arguments.command {
+    let result = match Arguments::parse().command {
         Command::Issue(arguments) => run_issue(arguments),
+        Command::Rotate(arguments) => run_rotate(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _closed = writeln!(io::stderr(), "error: {}", chain(&*error));
-            ExitCode::FAILURE
+            exit_code(&*error)
         }
     }
 }
 
-fn run_issue(arguments: IssueArguments) -> Result<(), Box<dyn Error>> {
+fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
+    match error.downcast_ref() {
+        Some(rotate::Error::Issue(_) | rotate::Error::Cluster(cluster::Error::NotOurs(_))) => {
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn run_issue(arguments: Issue) -> Result<(), Box<dyn Error>> {
     let request = Request {
         dns_names: arguments.dns_name,
         addresses: arguments.ip,
@@ -82,14 +66,49 @@ fn run_issue(arguments: IssueArguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn lifetime(text: &str) -> Result<Lifetime, String> {
-    text.parse().map_err(|rejected: contract::Rejected| format!("expected {}", rejected.expected))
+fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
+    log_to_stdout(arguments.log_format)?;
+    // kube takes the process' provider; there is one TLS stack here.
+    let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // The first process in a container ends at SIGTERM only if it asks to.
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = within(arguments) => result,
+            _ = terminate.recv() => Err("stopped by a signal; a later run goes on from here".into()),
+        }
+    })
 }
 
-/// An error and its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
-        None => error.to_string(),
+async fn within(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
+    let limit = arguments.timeout;
+    tokio::time::timeout(limit, rotate(arguments))
+        .await
+        .map_err(|_| format!("not done after {limit:?}; a later run goes on from here"))?
+}
+
+async fn rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
+    let client = kube::Client::try_default().await?;
+    let rotation = Rotation {
+        cluster: cluster::Cluster::new(client, arguments.target()),
+        policy: arguments.policy(),
+        lifetime: arguments.validity,
+    };
+    if arguments.dry_run {
+        let step = rotation.preview(SystemTime::now()).await?;
+        tracing::info!(%step, "would be next");
+    } else {
+        rotation.run(SystemTime::now).await?;
     }
+    Ok(())
+}
+
+fn log_to_stdout(format: LogFormat) -> Result<(), Box<dyn Error>> {
+    let layer = match format {
+        LogFormat::Logfmt => tracing_logfmt::layer().boxed(),
+        LogFormat::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO));
+    Ok(tracing::subscriber::set_global_default(subscriber)?)
 }

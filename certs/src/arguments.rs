@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use certs::{
+    lifetime::Lifetime,
+    rotate::{cluster::Target, plan::Policy},
+};
+use clap::{Args, Parser, Subcommand};
+use contract::{LogFormat, Rejected};
+
+/// Issues the webhook's CA and serving certificate, and keeps them fresh.
+#[derive(Parser)]
+#[command(name = "prom-remotewrite-certs", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write ca.crt, tls.crt and tls.key into a directory, for a run without a cluster.
+    Issue(Issue),
+    /// Keep the certificate in a Secret, and the API server's trust in it, fresh.
+    ///
+    /// Does what is needed now and ends; run it as a Job at installation and
+    /// daily as a `CronJob`. Both objects must have the label
+    /// prom-remotewrite/certificates=rotate; a Secret that is not there is made.
+    Rotate(Rotate),
+}
+
+#[derive(Args)]
+pub(crate) struct Issue {
+    /// The directory; it is made if needed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// A host name of the server, such as prom-remotewrite-webhook.monitoring.svc.
+    #[arg(long, value_name = "NAME", required_unless_present = "ip")]
+    pub(crate) dns_name: Vec<String>,
+    /// An address of the server.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Vec<IpAddr>,
+    /// How long CA and certificate live.
+    #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = lifetime)]
+    pub(crate) validity: Lifetime,
+    /// Replace files of an earlier run.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// The Secret's namespace.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    namespace: String,
+    /// The Secret that the webhook mounts.
+    #[arg(long, value_name = "NAME", default_value = "prom-remotewrite-webhook-tls")]
+    secret: String,
+    /// The `MutatingWebhookConfiguration`.
+    #[arg(long, value_name = "NAME", default_value = "prom-remotewrite")]
+    configuration: String,
+    /// The webhook in the configuration.
+    #[arg(long, value_name = "NAME", default_value = "pods.inject.prom-remotewrite")]
+    webhook: String,
+    /// A name under which the API server calls the webhook, such as
+    /// prom-remotewrite-webhook.monitoring.svc.
+    #[arg(long, value_name = "NAME", required = true)]
+    dns_name: Vec<String>,
+    /// How long a new certificate lives; it is renewed after two thirds.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = lifetime)]
+    pub(crate) validity: Lifetime,
+    /// How long a new CA bundle may take to reach every API server.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    settle: Duration,
+    /// How long a new certificate may take to reach every replica; earlier CAs
+    /// stay trusted at least so long.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    overlap: Duration,
+    /// When to give up; a later run goes on from there.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Renew although nothing demands it.
+    #[arg(long)]
+    force: bool,
+    /// Say what would be done first, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// logfmt or json.
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = "logfmt", value_parser = log_format)]
+    pub(crate) log_format: LogFormat,
+}
+
+impl Rotate {
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            namespace: self.namespace.clone(),
+            secret: self.secret.clone(),
+            configuration: self.configuration.clone(),
+            webhook: self.webhook.clone(),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            dns_names: self.dns_name.clone(),
+            settle: self.settle,
+            overlap: self.overlap,
+            force: self.force,
+        }
+    }
+}
+
+fn lifetime(text: &str) -> Result<Lifetime, String> {
+    text.parse().map_err(|rejected| expected(&rejected))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    contract::parse_duration(text).map_err(|rejected| expected(&rejected))
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    text.parse().map_err(|rejected| expected(&rejected))
+}
+
+fn expected(rejected: &Rejected) -> String {
+    format!("expected {}", rejected.expected)
+}

@@ -1,0 +1,200 @@
+//! A stored certificate: does it do its work, and how long still?
+//!
+//! What a Secret holds was written by this program, or by somebody else, or
+//! cut off halfway. A [`Pair`] has been checked: the key belongs to the
+//! certificate, and the CA beside it vouches for it.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rustls::{
+    RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    sign::CertifiedKey,
+};
+use x509_parser::{
+    certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time,
+};
+
+use crate::issue::{CLOCK_SKEW, Issued};
+
+/// A certificate, its key and its CA, as PEM texts.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// The CA's certificate.
+    pub ca: String,
+    /// The serving certificate.
+    pub certificate: String,
+    /// The private key.
+    pub key: String,
+}
+
+impl Texts {
+    /// Whether there is nothing at all.
+    pub const fn is_empty(&self) -> bool {
+        self.ca.is_empty() && self.certificate.is_empty() && self.key.is_empty()
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = if self.key.is_empty() { "" } else { "<redacted>" };
+        f.debug_struct("Texts")
+            .field("ca", &self.ca)
+            .field("certificate", &self.certificate)
+            .field("key", &key)
+            .finish()
+    }
+}
+
+impl From<Issued> for Texts {
+    fn from(issued: Issued) -> Self {
+        Self { ca: issued.ca, certificate: issued.certificate, key: issued.key }
+    }
+}
+
+/// A certificate whose key and CA belong to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    texts: Texts,
+    ca: CertificateDer<'static>,
+    names: Vec<String>,
+    issued: SystemTime,
+    not_after: SystemTime,
+}
+
+/// Why stored texts are no [`Pair`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Nothing is stored.
+    #[error("there is none")]
+    Absent,
+    /// Not one certificate in PEM.
+    #[error("the certificate cannot be read")]
+    Certificate,
+    /// Not one private key in PEM.
+    #[error("the private key cannot be read")]
+    Key,
+    /// Not one CA certificate in PEM.
+    #[error("the CA's certificate cannot be read")]
+    Ca,
+    /// The key is another certificate's.
+    #[error("certificate and private key do not belong together")]
+    Mismatch,
+    /// The CA did not sign the certificate, or may not.
+    #[error("the certificate was not issued by the CA beside it")]
+    Stranger,
+}
+
+impl Pair {
+    /// Checks `texts`. Whether the certificate is still valid is not asked.
+    pub fn parse(texts: Texts) -> Result<Self, Damage> {
+        if texts.is_empty() {
+            return Err(Damage::Absent);
+        }
+        let leaf = only_certificate(&texts.certificate).ok_or(Damage::Certificate)?;
+        let ca = only_certificate(&texts.ca).ok_or(Damage::Ca)?;
+        let key = PrivateKeyDer::from_pem_slice(texts.key.as_bytes()).map_err(|_| Damage::Key)?;
+        let (_, parsed) = X509Certificate::from_der(&leaf).map_err(|_| Damage::Certificate)?;
+        let names = dns_names(&parsed);
+        let not_before = system_time(parsed.validity().not_before).ok_or(Damage::Certificate)?;
+        let not_after = system_time(parsed.validity().not_after).ok_or(Damage::Certificate)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        belong_together(&leaf, key, &provider)?;
+        vouches(&ca, &leaf, names.first(), not_after, provider)?;
+        Ok(Self { texts, ca, names, issued: not_before + CLOCK_SKEW, not_after })
+    }
+
+    /// The texts that were checked.
+    pub const fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// The CA's certificate, DER.
+    pub const fn ca(&self) -> &CertificateDer<'static> {
+        &self.ca
+    }
+
+    /// The end of the last second in which the certificate is valid.
+    pub const fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+
+    /// When it should be renewed: after two thirds of its life, which leaves
+    /// one third for repairs should renewing fail.
+    pub fn renewal(&self) -> SystemTime {
+        let life = self.not_after.duration_since(self.issued).unwrap_or(Duration::ZERO);
+        self.issued + life * 2 / 3
+    }
+
+    /// The first of `names` for which it does not stand.
+    pub fn missing<'a>(&self, names: &'a [String]) -> Option<&'a String> {
+        names.iter().find(|name| !self.names.contains(name))
+    }
+}
+
+fn only_certificate(pem: &str) -> Option<CertificateDer<'static>> {
+    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+    let first = certificates.next()?.ok()?;
+    certificates.next().is_none().then_some(first)
+}
+
+fn belong_together(
+    leaf: &CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<(), Damage> {
+    match CertifiedKey::from_der(vec![leaf.clone()], key, provider) {
+        Ok(_) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(Damage::Mismatch),
+        Err(rustls::Error::InvalidCertificate(_)) => Err(Damage::Certificate),
+        Err(_) => Err(Damage::Key),
+    }
+}
+
+/// Looks at the certificate as a client that trusts `ca` alone, in the last
+/// second in which it could be valid.
+fn vouches(
+    ca: &CertificateDer<'static>,
+    leaf: &CertificateDer<'static>,
+    name: Option<&String>,
+    at: SystemTime,
+    provider: Arc<CryptoProvider>,
+) -> Result<(), Damage> {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.clone()).map_err(|_| Damage::Ca)?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|_| Damage::Ca)?;
+    let name = name.and_then(|name| ServerName::try_from(name.as_str()).ok());
+    let name = name.ok_or(Damage::Certificate)?;
+    let at = at.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| Damage::Certificate)?;
+    verifier
+        .verify_server_cert(leaf, &[], &name, &[], UnixTime::since_unix_epoch(at))
+        .map(|_| ())
+        .map_err(|_| Damage::Stranger)
+}
+
+fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
+    let dns = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    names.iter().filter_map(dns).collect()
+}
+
+/// An X.509 time; `None` before 1970.
+pub(crate) fn system_time(time: ASN1Time) -> Option<SystemTime> {
+    let seconds = u64::try_from(time.timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests;
