@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod control_plane;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod journey;

@@ -3,8 +3,9 @@
 //! Everything outside the product that a run needs lives here: a stand-in for
 //! Azure ([`azure`]), real Prometheus ([`prometheus`]) from tools that are
 //! built where they are not installed ([`tools`]), the workspace's own
-//! programs ([`binaries`]) as processes ([`process`]), and the part of the
-//! kubelet that turns a pod's container into one ([`kubelet`]).
+//! programs ([`binaries`]) as processes ([`process`]), the part of the kubelet
+//! that turns a pod's container into one ([`kubelet`]), and a real Kubernetes
+//! control plane without nodes ([`control_plane`]).
 //!
 //! # Invariants
 //!
@@ -18,6 +19,7 @@ pub mod azure;
 pub mod binaries;
 pub mod client;
 pub mod clock;
+pub mod control_plane;
 pub mod environment;
 pub mod failure;
 pub mod jwt;

@@ -9,7 +9,7 @@ mod recipes;
 
 use std::{path::PathBuf, process::Command};
 
-pub use recipes::{PROMETHEUS, Recipe, Tool, Variable};
+pub use recipes::{KUBERNETES, PROMETHEUS, Recipe, Tool, Variable};
 
 use crate::{
     environment,

@@ -8,6 +8,7 @@
 //! instead of the process, and exists nowhere else.)
 
 use std::{
+    fmt::Display,
     io::Write,
     os::unix::process::CommandExt,
     process::{ChildStdin, Command, Stdio},
@@ -20,13 +21,19 @@ use crate::locked;
 const SCRIPT: &str = r#"
 trap "" INT TERM HUP
 pids=" "
+folders=
 while read -r word pid; do
     case $word in
     watch) pids="$pids$pid " ;;
+    sweep) folders="$folders$pid
+" ;;
     forget) case $pids in *" $pid "*) pids="${pids%% "$pid" *} ${pids#* "$pid" }" ;; esac ;;
     esac
 done
 for pid in $pids; do kill -9 -- "-$pid"; done
+printf %s "$folders" | while IFS= read -r folder; do
+    rm -rf -- "$folder" || { sleep 1; rm -rf -- "$folder"; }
+done
 "#;
 
 static PIPE: LazyLock<Mutex<Option<ChildStdin>>> = LazyLock::new(|| Mutex::new(start()));
@@ -36,16 +43,21 @@ pub(crate) fn watch(pid: u32) {
     tell("watch", pid);
 }
 
+/// `folder` goes when this process has ended, after all that was started.
+pub(crate) fn sweep(folder: &std::path::Path) {
+    tell("sweep", folder.display());
+}
+
 /// `pid` has ended; another process may get its number.
 pub(crate) fn forget(pid: u32) {
     tell("forget", pid);
 }
 
-fn tell(word: &str, pid: u32) {
+fn tell(word: &str, what: impl Display) {
     if let Some(pipe) = locked(&PIPE).as_mut() {
         // It can only fail if somebody killed the shell, and then destructors
         // remain.
-        let _ = writeln!(pipe, "{word} {pid}");
+        let _ = writeln!(pipe, "{word} {what}");
     }
 }
 
