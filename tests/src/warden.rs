@@ -30,7 +30,7 @@ while read -r word pid; do
     forget) case $pids in *" $pid "*) pids="${pids%% "$pid" *} ${pids#* "$pid" }" ;; esac ;;
     esac
 done
-for pid in $pids; do kill -9 -- "-$pid"; done
+for pid in $pids; do kill -s KILL -- "-$pid"; done
 printf %s "$folders" | while IFS= read -r folder; do
     rm -rf -- "$folder" || { sleep 1; rm -rf -- "$folder"; }
 done
