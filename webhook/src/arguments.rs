@@ -17,6 +17,35 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Answers the API server's admission reviews.
     Serve(Serve),
+    /// Writes manifests with sidecars to standard output.
+    ///
+    /// Every pod and pod template that asks gets what the webhook would give
+    /// it; all other text stays as it is. If one would be denied, nothing is
+    /// written and the exit status is 1. What was done goes to standard error.
+    Inject(Manifests),
+    /// Says what would become of each pod, why, and where each setting comes from.
+    ///
+    /// The exit status is 1 if a pod would be denied.
+    Explain(Manifests),
+    /// Reads a configuration and says everything that is wrong with it.
+    Validate(Validate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Manifests {
+    /// The webhook's configuration.
+    #[arg(long, env = "CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// YAML or JSON with any number of documents; - is standard input.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) filename: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// The webhook's configuration; - is standard input.
+    #[arg(long, env = "CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

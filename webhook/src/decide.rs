@@ -9,6 +9,8 @@ mod neighbours;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use contract::{
     Mistake,
     annotations::{self, INJECT},
@@ -127,6 +129,20 @@ impl SkipReason {
             Self::AlreadyInjected => "already_injected",
             Self::HandWritten => "hand_written",
         }
+    }
+}
+
+/// As a sentence's end, for people.
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAPodCreation => "no pod is created",
+            Self::NotAskedFor => "it has no annotation prom-remotewrite/inject: \"true\"",
+            Self::OptedOut => "its annotation prom-remotewrite/inject is \"false\"",
+            Self::MirrorPod => "a static pod cannot be changed",
+            Self::AlreadyInjected => "it has its sidecar already",
+            Self::HandWritten => "it brings a sidecar of its own",
+        })
     }
 }
 

@@ -16,6 +16,8 @@
 //!
 //! Read [`review::answer`] first: it is this picture in code.
 //!
+//! [`offline`] makes the same decision and the same patch from a file.
+//!
 //! # Invariants
 //!
 //! * Nothing here talks to the Kubernetes API: a webhook that waits for the API
@@ -34,6 +36,7 @@ pub mod decide;
 pub mod effective;
 pub mod inject;
 pub mod metrics;
+pub mod offline;
 pub mod patch;
 pub mod pod;
 pub mod reload;

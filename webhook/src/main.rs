@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "main owns the environment and the clock")]
 
 mod arguments;
+mod files;
 mod run;
 
 use std::process::ExitCode;
@@ -14,5 +15,8 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     match command {
         Command::Serve(arguments) => run::serve(arguments),
+        Command::Inject(arguments) => files::inject(&arguments),
+        Command::Explain(arguments) => files::explain(&arguments),
+        Command::Validate(arguments) => files::validate(&arguments),
     }
 }

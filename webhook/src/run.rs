@@ -33,7 +33,7 @@ use webhook::{
 use crate::arguments::Serve;
 
 /// This program's version.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 type Failure = Box<dyn Error + Send + Sync>;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use contract::{
     AcceptFrom, AuthorityHost, ByteSize, CertificateName, Key, Limits, LogFormat, MetadataHost,
-    ObjectName, Overrides, Proxy, Rejected, parse_bool, parse_duration,
+    ObjectName, Overrides, Proxy, Rejected, format_duration, parse_bool, parse_duration,
 };
 use serde_json::Value;
 
@@ -97,6 +97,41 @@ impl ProfileLimits {
             upstream_timeout: self.upstream_timeout.unwrap_or(usual.upstream_timeout),
             shutdown_timeout: self.shutdown_timeout.unwrap_or(usual.shutdown_timeout),
         }
+    }
+}
+
+impl Profile {
+    /// The keys that only a profile may have, as far as this one gives them,
+    /// with their values; in the order of [`PROFILE_ONLY_KEYS`].
+    pub fn given(&self) -> Vec<(&'static str, String)> {
+        fn text(value: Option<&impl ToString>) -> Option<String> {
+            value.map(ToString::to_string)
+        }
+        let limits = &self.limits;
+        let duration = |given: Option<Duration>| given.map(format_duration);
+        let trust = self.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
+        let exceptions = self.proxy.as_ref().map(Proxy::exceptions).filter(|text| !text.is_empty());
+        let values = [
+            text(self.authority_host.as_ref()),
+            text(self.metadata_host.as_ref()),
+            trust,
+            self.send_chain.then(|| "true".to_owned()),
+            self.cluster.clone(),
+            text(self.accept_from.as_ref()),
+            text(self.log_format.as_ref()),
+            text(self.proxy.as_ref().map(Proxy::address)),
+            exceptions.map(str::to_owned),
+            text(limits.max_in_flight.as_ref()),
+            text(limits.max_connections.as_ref()),
+            text(limits.max_request.as_ref()),
+            text(limits.max_decompressed.as_ref()),
+            duration(limits.header_timeout),
+            duration(limits.idle_timeout),
+            duration(limits.upstream_timeout),
+            duration(limits.shutdown_timeout),
+        ];
+        let given = |(name, value): (&&'static str, Option<String>)| Some((*name, value?));
+        PROFILE_ONLY_KEYS.iter().zip(values).filter_map(given).collect()
     }
 }
 

@@ -1,0 +1,142 @@
+//! The commands that read files and write text.
+
+use std::{
+    fs,
+    io::{self, Read as _, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use contract::{Mistake, names::EXIT_CONFIGURATION};
+use webhook::{
+    config::Config,
+    decide::Decision,
+    offline::{self, OfflineError, explain},
+};
+
+use crate::{
+    arguments::{Manifests, Validate},
+    run::VERSION,
+};
+
+/// Why a command ended without its result.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// A file is missing or unreadable, or standard output has gone.
+    #[error("{0}: {1}")]
+    File(String, io::Error),
+    /// The configuration cannot be used.
+    #[error("{file}: {}", contract::report(.mistakes))]
+    Config { file: String, mistakes: Vec<Mistake> },
+    /// The manifests cannot be used.
+    #[error("{file}: {source}")]
+    Manifests { file: String, source: OfflineError },
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
+            Self::File(..) | Self::Manifests { .. } => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Writes the manifests with sidecars, or nothing at all.
+pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
+    finish(read(arguments).and_then(|(config, text)| {
+        let injected = offline::inject(&config, VERSION, &text)
+            .map_err(|source| Failure::Manifests { file: name(&arguments.filename), source })?;
+        for outcome in &injected.outcomes {
+            say(outcome);
+        }
+        if injected.has_denials() {
+            return Ok(ExitCode::FAILURE);
+        }
+        write(&injected.text)?;
+        Ok(ExitCode::SUCCESS)
+    }))
+}
+
+/// Writes what would become of each pod, and why.
+pub(crate) fn explain(arguments: &Manifests) -> ExitCode {
+    finish(read(arguments).and_then(|(config, text)| {
+        let explained = explain::explain(&config, &text)
+            .map_err(|source| Failure::Manifests { file: name(&arguments.filename), source })?;
+        let denied = |decision: &Decision| matches!(decision, Decision::Deny(_));
+        let code = if explained.iter().any(|one| denied(&one.outcome.decision)) {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        };
+        let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
+        write(&texts.join("\n"))?;
+        if texts.is_empty() {
+            say(&"no pod and no pod template found");
+        }
+        Ok(code)
+    }))
+}
+
+/// Says whether the configuration can be used.
+pub(crate) fn validate(arguments: &Validate) -> ExitCode {
+    finish(config(&arguments.config).and_then(|config| {
+        let profiles: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
+        let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
+        write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;
+        Ok(ExitCode::SUCCESS)
+    }))
+}
+
+fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        match &failure {
+            Failure::Config { file, mistakes } => {
+                for mistake in mistakes {
+                    say(&format!("{file}: {mistake}"));
+                }
+            }
+            other => say(other),
+        }
+        failure.code()
+    })
+}
+
+fn read(arguments: &Manifests) -> Result<(Config, String), Failure> {
+    Ok((config(&arguments.config)?, text(&arguments.filename)?))
+}
+
+fn config(path: &Path) -> Result<Config, Failure> {
+    Config::parse(&text(path)?).map_err(|mistakes| Failure::Config { file: name(path), mistakes })
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let read = if is_stdin(path) {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    read.map_err(|error| Failure::File(name(path), error))
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn name(path: &Path) -> String {
+    if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::File("standard output".to_owned(), error))
+}
+
+/// Nobody can be told that standard error has gone.
+fn say(line: &impl std::fmt::Display) {
+    let line = line.to_string();
+    let _ = writeln!(io::stderr(), "{}", line.trim_end());
+}

@@ -1,0 +1,149 @@
+//! The same decision and the same patch without a cluster: for people who keep
+//! manifests in a repository, and for finding out why.
+//!
+//! Text that is not touched stays as it is, byte for byte; in a document that
+//! is touched, lines are inserted and everything else stays.
+
+mod documents;
+mod edit;
+pub mod explain;
+mod layout;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+use json_patch::{
+    AddOperation, Patch, PatchOperation,
+    jsonptr::{PointerBuf, Token},
+};
+use serde_json::Value;
+
+use crate::{
+    config::Config,
+    decide::{Decision, decide},
+    pod::Pod,
+    review::{ReviewError, patch_for},
+};
+use documents::documents;
+use targets::{Target, targets};
+
+/// Why a text cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// A document is no YAML.
+    #[error("document {number}: {reason}")]
+    Yaml {
+        /// Which document, from 1.
+        number: usize,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// A pod cannot be patched.
+    #[error("document {number}: {subject}: {source}")]
+    Patch {
+        /// Which document, from 1.
+        number: usize,
+        /// Which object.
+        subject: String,
+        /// Why.
+        source: ReviewError,
+    },
+}
+
+/// What became of one pod or pod template.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which document, from 1.
+    pub number: usize,
+    /// Kind, namespace and name.
+    pub subject: String,
+    /// What was decided.
+    pub decision: Decision,
+    /// What its author might have got wrong: one sentence each.
+    pub hints: Vec<String>,
+}
+
+/// The text with sidecars, and what became of each pod in it.
+#[derive(Debug)]
+pub struct Injected {
+    /// The whole text.
+    pub text: String,
+    /// Every pod and pod template that says something to us.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Injected {
+    /// Whether a pod would be denied.
+    pub fn has_denials(&self) -> bool {
+        self.outcomes.iter().any(|outcome| matches!(outcome.decision, Decision::Deny(_)))
+    }
+}
+
+/// Injects sidecars into every pod and pod template in `text` that asks.
+///
+/// # Errors
+/// Where a document that speaks of us is no YAML or no Kubernetes object.
+pub fn inject(config: &Config, version: &str, text: &str) -> Result<Injected, OfflineError> {
+    let mut injected = Injected { text: String::with_capacity(text.len()), outcomes: Vec::new() };
+    for (number, document) in (1..).zip(documents(text)) {
+        // What never mentions us need not even be parsed.
+        if document.contains(contract::annotations::PREFIX) {
+            let (document, outcomes) = inject_one(config, version, number, document)?;
+            injected.text.push_str(&document);
+            injected.outcomes.extend(outcomes);
+        } else {
+            injected.text.push_str(document);
+        }
+    }
+    Ok(injected)
+}
+
+fn inject_one(
+    config: &Config,
+    version: &str,
+    number: usize,
+    document: &str,
+) -> Result<(String, Vec<Outcome>), OfflineError> {
+    let value = parse(number, document)?;
+    let (mut outcomes, mut operations) = (Vec::new(), Vec::new());
+    for target in targets(&value) {
+        let pod = Pod::new(target.pod);
+        let decision = decide(config, pod);
+        let subject = target.subject.clone();
+        let patch = patch_for(&decision, pod, version).map_err(|source| OfflineError::Patch {
+            number,
+            subject,
+            source,
+        })?;
+        operations.extend(patch.into_iter().flat_map(|patch| below(&target, patch)));
+        outcomes.push(outcome(number, target, decision));
+    }
+    if operations.is_empty() {
+        return Ok((document.to_owned(), outcomes));
+    }
+    Ok((edit::apply(document, &value, &Patch(operations)), outcomes))
+}
+
+fn outcome(number: usize, target: Target<'_>, decision: Decision) -> Outcome {
+    Outcome { number, subject: target.subject, decision, hints: target.hints }
+}
+
+/// The patch of a pod as a patch of the document that holds it.
+fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
+    let moved = |operation| match operation {
+        PatchOperation::Add(AddOperation { path, value }) => {
+            let tokens = target.path.iter().map(Token::new).chain(path.tokens());
+            PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(tokens), value })
+        }
+        other => other,
+    };
+    patch.0.into_iter().map(moved).collect()
+}
+
+fn parse(number: usize, document: &str) -> Result<Value, OfflineError> {
+    serde_saphyr::from_str(document).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
+        OfflineError::Yaml { number, reason }
+    })
+}

@@ -1,0 +1,21 @@
+//! A stream's documents as pieces of its text, which together are the text.
+
+/// Every document with the marker that begins it. A line that begins with `---`
+/// is always a marker, also within a block of text: YAML 1.2, production 206.
+pub(super) fn documents(text: &str) -> Vec<&str> {
+    let mut starts = vec![0];
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        if offset > 0 && is_marker(line) {
+            starts.push(offset);
+        }
+        offset += line.len();
+    }
+    starts.push(text.len());
+    starts.windows(2).filter_map(|pair| text.get(*pair.first()?..*pair.last()?)).collect()
+}
+
+fn is_marker(line: &str) -> bool {
+    line.strip_prefix("---")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}

@@ -1,0 +1,150 @@
+//! A patch as an edit of text: lines are inserted, and all others stay, with
+//! their comments and their order.
+//!
+//! The result is read again and compared with the patched value. Where they
+//! differ (aliases, rare styles), the document is written anew as a whole.
+
+use std::{cmp::Reverse, ops::Range};
+
+use json_patch::{AddOperation, Patch, PatchOperation};
+use serde_json::{Map, Value};
+use serde_saphyr::SerializerOptions;
+
+use super::layout::{Node, Shape};
+
+/// Text that replaces a range.
+struct Edit {
+    range: Range<usize>,
+    /// Inserts at one place go in from the inside out.
+    column: usize,
+    text: String,
+}
+
+/// The document's text with `patch` applied; `value` is what it says now.
+pub(super) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
+    let mut wanted = value.clone();
+    if json_patch::patch(&mut wanted, patch).is_err() {
+        return document.to_owned();
+    }
+    let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
+    let right = |text: &String| serde_saphyr::from_str::<Value>(text).is_ok_and(|is| is == wanted);
+    edited.filter(right).unwrap_or_else(|| {
+        let marker = if document.starts_with("---") { "---\n" } else { "" };
+        format!("{marker}{}", yaml(&wanted).unwrap_or_default())
+    })
+}
+
+fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
+    let mut edits: Vec<Edit> = Vec::new();
+    for operation in &patch.0 {
+        let PatchOperation::Add(add) = operation else { return None };
+        let edit = edit(document, root, add, &edits)?;
+        edits.push(edit);
+    }
+    edits.sort_by_key(|edit| (edit.range.start, Reverse(edit.column)));
+    let mut text = String::with_capacity(document.len());
+    let mut copied = 0;
+    for edit in edits {
+        text.push_str(document.get(copied..edit.range.start)?);
+        text.push_str(&edit.text);
+        copied = edit.range.end;
+    }
+    text.push_str(document.get(copied..)?);
+    Some(text)
+}
+
+fn edit(document: &str, root: &Node, add: &AddOperation, before: &[Edit]) -> Option<Edit> {
+    let tokens: Vec<String> = add.path.tokens().map(|token| token.decoded().into_owned()).collect();
+    let (name, parents) = tokens.split_last()?;
+    let parent = parents.iter().try_fold(root, |node, token| node.child(token))?;
+    if let Some(existing) = parent.child(name) {
+        return replace(document, parent, name, existing, &add.value);
+    }
+    match &parent.shape {
+        Shape::Mapping { flow: true, entries } => {
+            let item = format!("{}: {}", Value::from(name.as_str()), add.value);
+            into_brackets(parent, entries.is_empty(), &item, before)
+        }
+        Shape::List { flow: true, items } => {
+            into_brackets(parent, items.is_empty(), &add.value.to_string(), before)
+        }
+        Shape::Mapping { flow: false, entries } => {
+            let (key, ..) = entries.first()?;
+            let entry = Map::from_iter([(name.clone(), add.value.clone())]);
+            on_lines(document, parent, key.range.start, &entry.into())
+        }
+        Shape::List { flow: false, items } => {
+            let dash = document.get(..items.first()?.range.start)?.rfind('-')?;
+            on_lines(document, parent, dash, &Value::Array(vec![add.value.clone()]))
+        }
+        Shape::Scalar | Shape::Alias => None,
+    }
+}
+
+/// JSON is YAML: in place of a null, or of a text of ours. A null of no
+/// characters stands behind its key's colon.
+fn replace(
+    document: &str,
+    parent: &Node,
+    name: &str,
+    existing: &Node,
+    value: &Value,
+) -> Option<Edit> {
+    let Shape::Scalar = existing.shape else { return None };
+    if !existing.range.is_empty() {
+        return Some(Edit { range: existing.range.clone(), column: 0, text: value.to_string() });
+    }
+    let Shape::Mapping { entries, .. } = &parent.shape else { return None };
+    let (key, ..) = entries.iter().find(|(_, key, _)| key == name)?;
+    let place = key.range.end + document.get(key.range.end..)?.find(':')? + 1;
+    Some(Edit { range: place..place, column: 0, text: format!(" {value}") })
+}
+
+fn into_brackets(parent: &Node, empty: bool, item: &str, before: &[Edit]) -> Option<Edit> {
+    let place = parent.range.end.checked_sub(1)?;
+    let first = empty && !before.iter().any(|edit| edit.range.start == place);
+    let text = if first { item.to_owned() } else { format!(", {item}") };
+    Some(Edit { range: place..place, column: 0, text })
+}
+
+/// New lines after the last of `parent`, as far in as `sibling`.
+fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Option<Edit> {
+    let line_start = document.get(..sibling)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = sibling.checked_sub(line_start)?;
+    let content = document.get(parent.range.clone())?.trim_end().len();
+    let place = end_of_block(document, parent.range.start.checked_add(content)?, column)?;
+    let indent = " ".repeat(column);
+    let text = yaml(value)?.trim_end().lines().fold(String::new(), |text, line| {
+        if line.is_empty() { text + "\n" } else { text + "\n" + &indent + line }
+    });
+    Some(Edit { range: place..place, column, text })
+}
+
+/// The end of the line at `place`, and of comments below it that are indented
+/// as deep as the block's content.
+fn end_of_block(document: &str, place: usize, column: usize) -> Option<usize> {
+    let line_end = |from: usize| {
+        let rest = document.get(from..)?;
+        let line = rest.find('\n').map_or(rest, |newline| rest.get(..newline).unwrap_or(rest));
+        Some(from + line.trim_end_matches('\r').len())
+    };
+    let mut end = line_end(place)?;
+    loop {
+        let rest = document.get(end..)?;
+        let next = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'));
+        let Some(next) = next else { return Some(end) };
+        let comment = next.trim_start_matches(' ');
+        let deep = next.len() - comment.len() > column;
+        if !(deep && comment.starts_with('#')) {
+            return Some(end);
+        }
+        end = line_end(document.len() - next.len())?;
+    }
+}
+
+/// Long texts stay on one line, as people write URLs.
+fn yaml(value: &Value) -> Option<String> {
+    let mut options = SerializerOptions::default();
+    options.prefer_block_scalars = false;
+    serde_saphyr::to_string_with_options(value, options).ok()
+}

@@ -1,0 +1,214 @@
+//! Why a pod gets a sidecar or none, and where each of its settings comes from.
+
+use std::fmt::{self, Write as _};
+
+use contract::{
+    Key,
+    annotations::{self, Annotations},
+    format_duration,
+};
+
+use super::{OfflineError, Outcome, documents, parse, targets::targets};
+use crate::{
+    config::{Config, Profile},
+    decide::{Decision, decide},
+    effective::Effective,
+    pod::Pod,
+};
+
+/// A pod or pod template, explained.
+#[derive(Debug)]
+pub struct Explanation {
+    /// What would become of it.
+    pub outcome: Outcome,
+    /// Each setting with its value and its source, if it gets a sidecar.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting and where it comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// An annotation's short name, a profile's key, or a variable.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// Who gives a setting its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The pod.
+    Annotation,
+    /// The profile that the pod chose.
+    Profile,
+    /// The webhook's configuration, apart from profiles.
+    Configuration,
+    /// The program itself, or Azure's cloud.
+    Default,
+    /// The rest of the pod: its grace period, or what the webhook of
+    /// azure-workload-identity wrote.
+    Pod,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Annotation => "annotation",
+            Self::Profile => "profile",
+            Self::Configuration => "configuration",
+            Self::Default => "default",
+            Self::Pod => "pod",
+        })
+    }
+}
+
+/// Explains every pod and pod template in `text`.
+///
+/// # Errors
+/// Where a document is no YAML.
+pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineError> {
+    let mut explanations = Vec::new();
+    for (number, document) in (1..).zip(documents(text)) {
+        let value = parse(number, document)?;
+        for target in targets(&value) {
+            let pod = Pod::new(target.pod);
+            let decision = decide(config, pod);
+            let settings = match &decision {
+                Decision::Inject(injection) => settings(config, pod, &injection.effective),
+                Decision::Skip(_) | Decision::Deny(_) => Vec::new(),
+            };
+            let outcome = super::outcome(number, target, decision);
+            explanations.push(Explanation { outcome, settings });
+        }
+    }
+    Ok(explanations)
+}
+
+fn settings(config: &Config, pod: Pod<'_>, effective: &Effective) -> Vec<Setting> {
+    let given = annotations::parse(pod.annotations()).unwrap_or_default();
+    let nothing = Profile::default();
+    let profile = config.profiles.get(&effective.profile).unwrap_or(&nothing);
+    let of_profile = if given.profile.is_some() { Source::Annotation } else { Source::Default };
+    let mut settings =
+        vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
+    for key in Key::ALL {
+        if let Some(value) = value(*key, effective) {
+            let source = source(*key, &given, profile);
+            settings.push(Setting { name: key.annotation(), value, source });
+        }
+    }
+    let given = profile.given().into_iter();
+    settings.extend(given.map(|(name, value)| Setting { name, value, source: Source::Profile }));
+    settings.extend(shutdown_timeout(profile, effective));
+    settings
+}
+
+/// The pod's grace period may leave less time than the profile, or the program,
+/// would take.
+fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting> {
+    let taken = effective.settings.limits.shutdown_timeout;
+    (taken < profile.limits.or_usual().shutdown_timeout).then(|| Setting {
+        name: "SHUTDOWN_TIMEOUT",
+        value: format_duration(taken),
+        source: Source::Pod,
+    })
+}
+
+fn source(key: Key, given: &Annotations, profile: &Profile) -> Source {
+    if given.overrides.has(key) {
+        return Source::Annotation;
+    }
+    if profile.overrides.has(key) {
+        return Source::Profile;
+    }
+    match key {
+        Key::ClientId | Key::TenantId => Source::Pod,
+        Key::Image
+        | Key::ImagePullPolicy
+        | Key::SidecarMode
+        | Key::CpuRequest
+        | Key::CpuLimit
+        | Key::MemoryRequest
+        | Key::MemoryLimit => Source::Configuration,
+        _ => Source::Default,
+    }
+}
+
+/// What a key has come to; `None` where it plays no part.
+fn value(key: Key, effective: &Effective) -> Option<String> {
+    use crate::effective::CertificateSource::{Csi, Secret};
+    let settings = &effective.settings;
+    let resources = &effective.resources;
+    let text = |value: Option<&dyn ToString>| value.map(ToString::to_string);
+    let certificate = effective.certificate.as_ref();
+    match key {
+        Key::IngestionUrl => Some(settings.ingestion_url.to_string()),
+        Key::Cloud => Some(settings.cloud.to_string()),
+        Key::Audience => Some(settings.audience.to_string()),
+        Key::IdentityType => Some(settings.identity.kind().to_string()),
+        Key::ClientId => text(settings.identity.client_id().map(|id| id as _)),
+        Key::TenantId => text(settings.identity.tenant_id().map(|id| id as _)),
+        Key::CertificateName => certificate.and(certificate_file(effective)),
+        Key::SecretProviderClass => match certificate? {
+            Csi(class) => Some(class.to_string()),
+            Secret(_) => None,
+        },
+        Key::CertificateSecret => match certificate? {
+            Secret(secret) => Some(secret.to_string()),
+            Csi(_) => None,
+        },
+        Key::MountPath => certificate.map(|_| effective.mount_path.to_string()),
+        Key::ListeningPort => Some(settings.listening_port.to_string()),
+        Key::Image => Some(effective.image.to_string()),
+        Key::ImagePullPolicy => Some(effective.image_pull_policy.to_string()),
+        Key::CpuRequest => text(resources.cpu_request.as_ref().map(|amount| amount as _)),
+        Key::CpuLimit => text(resources.cpu_limit.as_ref().map(|amount| amount as _)),
+        Key::MemoryRequest => text(resources.memory_request.as_ref().map(|amount| amount as _)),
+        Key::MemoryLimit => text(resources.memory_limit.as_ref().map(|amount| amount as _)),
+        Key::LogLevel => Some(settings.log_level.to_string()),
+        Key::SidecarMode => Some(if effective.native { "native" } else { "container" }.to_owned()),
+        Key::ResponseMode => Some(settings.response_mode.to_string()),
+    }
+}
+
+fn certificate_file(effective: &Effective) -> Option<String> {
+    let contract::Identity::AadApplication { certificate, .. } = &effective.settings.identity
+    else {
+        return None;
+    };
+    let path = certificate.path.to_string_lossy();
+    let directory = effective.mount_path.as_str().trim_end_matches('/');
+    Some(path.strip_prefix(directory)?.trim_start_matches('/').to_owned())
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.outcome.fmt(f)?;
+        let width = self.settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
+        for Setting { name, value, source } in &self.settings {
+            writeln!(f, "  {source:<13}  {name:<width$}  {value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The object, the decision, and a line for each thing that is to be said.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = String::new();
+        match &self.decision {
+            Decision::Inject(_) => writeln!(lines, "gets a sidecar")?,
+            Decision::Skip(skip) => writeln!(lines, "stays as it is: {}", skip.reason)?,
+            Decision::Deny(denial) => writeln!(lines, "is denied: {}", denial.message)?,
+        }
+        for warning in self.decision.warnings() {
+            writeln!(lines, "  warning: {warning}")?;
+        }
+        for hint in &self.hints {
+            writeln!(lines, "  hint: {hint}")?;
+        }
+        write!(f, "document {}: {} {lines}", self.number, self.subject)
+    }
+}

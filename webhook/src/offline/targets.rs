@@ -1,0 +1,94 @@
+//! The pods in an object: the object itself, its pod template, or the items of
+//! a list; known by their shape, so that custom workloads are found as well.
+
+use contract::annotations::PREFIX;
+use serde_json::Value;
+
+/// A pod or pod template in a document.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    /// The way to it.
+    pub(super) path: Vec<String>,
+    /// It.
+    pub(super) pod: &'a Value,
+    /// The object's kind, namespace and name.
+    pub(super) subject: String,
+    /// What its author might have got wrong.
+    pub(super) hints: Vec<String>,
+}
+
+/// Where workloads keep their template: most, `CronJob`, `PodTemplate`.
+const TEMPLATES: [&[&str]; 3] =
+    [&["spec", "template"], &["spec", "jobTemplate", "spec", "template"], &["template"]];
+
+/// Every pod and pod template in `object`.
+pub(super) fn targets(object: &Value) -> Vec<Target<'_>> {
+    let mut found = Vec::new();
+    find(object, &mut Vec::new(), &mut found);
+    found
+}
+
+fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a>>) {
+    let kind = text(object, "/kind").unwrap_or_default();
+    if kind.ends_with("List") {
+        let items = object.get("items").and_then(Value::as_array);
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            path.extend(["items".to_owned(), index.to_string()]);
+            find(item, path, found);
+            path.truncate(path.len().saturating_sub(2));
+        }
+        return;
+    }
+    let subject = subject(object, kind);
+    if kind == "Pod" {
+        let hints = unquoted(object);
+        found.push(Target { path: path.clone(), pod: object, subject, hints });
+        return;
+    }
+    for template in TEMPLATES {
+        let pod = template.iter().try_fold(object, |value, name| value.get(name));
+        let Some(pod) = pod.filter(|pod| has_containers(pod)) else { continue };
+        let whole = path.iter().cloned().chain(template.iter().map(|name| (*name).to_owned()));
+        let mut hints = unquoted(pod);
+        hints.extend(misplaced(object, pod, &template.join(".")));
+        found.push(Target { path: whole.collect(), pod, subject: subject.clone(), hints });
+    }
+}
+
+fn has_containers(pod: &Value) -> bool {
+    pod.pointer("/spec/containers").is_some_and(Value::is_array)
+}
+
+/// Annotations of the workload that its pods do not get.
+fn misplaced(object: &Value, pod: &Value, template: &str) -> Option<String> {
+    let asks = |value: &Value| {
+        let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object);
+        annotations.is_some_and(|map| map.keys().any(|name| name.starts_with(PREFIX)))
+    };
+    (asks(object) && !asks(pod)).then(|| {
+        format!("its pods do not get the annotations in metadata: write them in {template}.metadata.annotations")
+    })
+}
+
+/// Kubernetes refuses annotations that YAML does not read as texts.
+fn unquoted(pod: &Value) -> Vec<String> {
+    let annotations = pod.pointer("/metadata/annotations").and_then(Value::as_object);
+    annotations
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| name.starts_with(PREFIX) && !value.is_string())
+        .map(|(name, value)| {
+            format!("write {name}: \"{value}\" with quotes: Kubernetes takes texts only")
+        })
+        .collect()
+}
+
+fn subject(object: &Value, kind: &str) -> String {
+    let name = text(object, "/metadata/name").or_else(|| text(object, "/metadata/generateName"));
+    let namespace = text(object, "/metadata/namespace").map(|name| format!("{name}/"));
+    format!("{kind} {}{}", namespace.unwrap_or_default(), name.unwrap_or("without a name"))
+}
+
+fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
+    value.pointer(path)?.as_str()
+}
