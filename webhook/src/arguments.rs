@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Explain(Manifests),
     /// Reads a configuration and says everything that is wrong with it.
     Validate(Validate),
+    /// Writes the configuration's JSON Schema to standard output.
+    Schema,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod profile;
 mod reader;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 pub use profile::{PROFILE_ONLY_KEYS, Profile, ProfileLimits, TrustConfigMap};
 use reader::{Reader, Section};
+pub use schema::schema;
 
 /// Everything that decides how a pod is patched, apart from the pod itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::{
 
 use contract::{Mistake, names::EXIT_CONFIGURATION};
 use webhook::{
-    config::Config,
+    config::{self, Config},
     decide::Decision,
     offline::{self, OfflineError, explain},
 };
@@ -80,12 +80,17 @@ pub(crate) fn explain(arguments: &Manifests) -> ExitCode {
 
 /// Says whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
-    finish(config(&arguments.config).and_then(|config| {
+    finish(read_config(&arguments.config).and_then(|config| {
         let profiles: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
         let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
         write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;
         Ok(ExitCode::SUCCESS)
     }))
+}
+
+/// Writes the schema, as it is shipped.
+pub(crate) fn schema() -> ExitCode {
+    finish(write(&format!("{:#}\n", config::schema())).map(|()| ExitCode::SUCCESS))
 }
 
 fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
@@ -103,10 +108,10 @@ fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 fn read(arguments: &Manifests) -> Result<(Config, String), Failure> {
-    Ok((config(&arguments.config)?, text(&arguments.filename)?))
+    Ok((read_config(&arguments.config)?, text(&arguments.filename)?))
 }
 
-fn config(path: &Path) -> Result<Config, Failure> {
+fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::parse(&text(path)?).map_err(|mistakes| Failure::Config { file: name(path), mistakes })
 }
 

@@ -18,5 +18,6 @@ fn main() -> ExitCode {
         Command::Inject(arguments) => files::inject(&arguments),
         Command::Explain(arguments) => files::explain(&arguments),
         Command::Validate(arguments) => files::validate(&arguments),
+        Command::Schema => files::schema(),
     }
 }

@@ -1,4 +1,5 @@
 use contract::{Port, annotations::PREFIX};
+use expect_test::expect_file;
 
 use super::*;
 use crate::tests::CONFIG;
@@ -95,5 +96,46 @@ fn every_annotation_may_be_named_with_or_without_prefix() {
     for names in [names, with_prefix] {
         let yaml = format!("image: a\npolicy: {{overridable: [{}]}}", names.join(", "));
         assert_eq!(Config::parse(&yaml).unwrap().policy.overridable, Key::ALL);
+    }
+}
+
+#[test]
+fn the_schema_is_shipped() {
+    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    expect_file!["../../config.schema.json"].assert_eq(&text);
+}
+
+/// Where the reader refuses an unknown key, it lists those that it knows.
+#[test]
+fn the_schema_has_the_keys_that_the_reader_knows() {
+    let schema = schema();
+    let check = |yaml: &str, path: &str| {
+        let unknown = mistakes(&format!("image: a\n{yaml}"));
+        let (_, listed) = unknown[0].split_once("a key that exists: one of ").unwrap();
+        let mut known: Vec<&str> = listed.split(", ").collect();
+        known.sort_unstable();
+        let place = schema.pointer(path).unwrap();
+        let properties = place["properties"].as_object().unwrap();
+        assert_eq!(properties.keys().collect::<Vec<_>>(), known, "{path}");
+        assert_eq!(place["additionalProperties"], false, "{path}");
+    };
+    check("zzzzzzzzzz: 1", "");
+    check("resources: {zzzzzzzzzz: 1}", "/properties/resources");
+    check("resources: {limits: {zzzzzzzzzz: 1}}", "/properties/resources/properties/limits");
+    check("resources: {requests: {zzzzzzzzzz: 1}}", "/properties/resources/properties/requests");
+    check("policy: {zzzzzzzzzz: 1}", "/properties/policy");
+    check("profiles: {a: {zzzzzzzzzz: 1}}", "/properties/profiles/additionalProperties");
+    check(
+        "profiles: {a: {trustConfigMap: {name: a, key: b, zzzzzzzzzz: 1}}}",
+        "/properties/profiles/additionalProperties/properties/trustConfigMap",
+    );
+    let profile = &schema["properties"]["profiles"]["additionalProperties"]["properties"];
+    let words =
+        |yaml: &str| mistakes(&format!("image: a\nprofiles: {{a: {{{yaml}: zzzzzzzzzz}}}}"));
+    for (key, property) in profile.as_object().unwrap() {
+        let Some(listed) = property["enum"].as_array() else { continue };
+        let listed: Vec<&str> = listed.iter().filter_map(|word| word.as_str()).collect();
+        let refused = &words(key)[0];
+        assert!(refused.ends_with(&format!("one of {}", listed.join(", "))), "{refused}");
     }
 }

@@ -1,0 +1,208 @@
+//! The configuration's JSON Schema, for editors and for checks before a
+//! deployment.
+//!
+//! It is put together from the lists that the reader and the sidecar use; a
+//! test compares its keys with those that the reader knows. Where the reader
+//! takes several spellings, the schema names the documented one.
+
+use contract::{
+    AcceptFrom, Cloud, IdentityType, ImagePullPolicy, Key, LogFormat, LogLevel, ResponseMode,
+    SidecarMode, names,
+};
+use serde_json::{Map, Value, json};
+
+use super::{PROFILE_ONLY_KEYS, Policy, Resources};
+
+/// The schema, draft 2020-12.
+pub fn schema() -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of prom-remotewrite-webhook",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["image"],
+        "properties": {
+            "image": text("The sidecar's image."),
+            "imagePullPolicy": one_of("When the image is pulled.", &pull_policies()),
+            "imagePullSecrets": {
+                "description": "Secrets to pull it with, appended to the pod's own.",
+                "type": "array",
+                "items": {"anyOf": [
+                    {"type": "string"},
+                    object(json!({"name": text("The Secret's name.")}), &["name"]),
+                ]},
+            },
+            "sidecarMode": {
+                "description": "native needs Kubernetes 1.29.",
+                "enum": ["native", "container"],
+                "default": "native",
+            },
+            "resources": resources(),
+            "profiles": {
+                "description": "Sets of settings that a pod chooses from by name; without a name, default.",
+                "type": "object",
+                "additionalProperties": profile(),
+            },
+            "policy": policy(),
+        },
+    })
+}
+
+fn resources() -> Value {
+    let amounts = |cpu: Option<String>, memory: Option<String>| {
+        object(json!({"cpu": quantity(cpu), "memory": quantity(memory)}), &[])
+    };
+    let usual = Resources::default();
+    let text = |quantity: Option<contract::Quantity>| quantity.map(|amount| amount.to_string());
+    let mut schema = object(
+        json!({
+            "requests": amounts(text(usual.cpu_request), text(usual.memory_request)),
+            "limits": amounts(text(usual.cpu_limit), text(usual.memory_limit)),
+        }),
+        &[],
+    );
+    describe(&mut schema, "What the sidecar may use; given, it replaces the defaults as a whole.");
+    schema
+}
+
+fn policy() -> Value {
+    let names: Vec<&str> = Key::ALL.iter().map(|key| key.annotation()).collect();
+    let usual = Policy::default();
+    let keys: Vec<&str> = usual.overridable.iter().map(|key| key.annotation()).collect();
+    let hosts: Vec<&str> = usual.ingestion_hosts.iter().map(super::HostRule::as_str).collect();
+    let mut schema = object(
+        json!({
+            "overridable": {
+                "description": "Annotations that a pod may set besides inject and profile.",
+                "type": "array",
+                "items": {"enum": names},
+                "default": keys,
+            },
+            "ingestionHosts": {
+                "description": "Where an annotation may send samples: a host, or .example for all hosts below it.",
+                "type": "array",
+                "items": {"type": "string"},
+                "default": hosts,
+            },
+        }),
+        &[],
+    );
+    describe(&mut schema, "What a pod's annotations may do; it does not bind profiles.");
+    schema
+}
+
+fn profile() -> Value {
+    let mut properties = Map::new();
+    for key in Key::ALL {
+        properties.insert(key.profile().to_owned(), setting(*key));
+    }
+    for key in PROFILE_ONLY_KEYS {
+        properties.insert((*key).to_owned(), profile_only(key));
+    }
+    object(properties.into(), &[])
+}
+
+fn setting(key: Key) -> Value {
+    let clouds =
+        [Cloud::AzurePublic, Cloud::AzureGovernment, Cloud::AzureChina, Cloud::Custom, Cloud::Int];
+    match key {
+        Key::IngestionUrl => text("The metrics ingestion URL, whole."),
+        Key::Cloud => one_of("Which of Azure's clouds.", &clouds.map(Cloud::name)),
+        Key::Audience => text("Replaces the cloud's audience."),
+        Key::IdentityType => {
+            let kinds = IdentityType::ALL.map(IdentityType::name);
+            one_of("How the sidecar proves who it is.", &kinds)
+        }
+        Key::ClientId => text("The identity's or application's id."),
+        Key::TenantId => text("The Entra tenant."),
+        Key::CertificateName => text("The certificate's file, or key of the Secret."),
+        Key::SecretProviderClass => text("The SecretProviderClass that delivers the certificate."),
+        Key::CertificateSecret => text("The Secret that holds it, instead of the CSI driver."),
+        Key::MountPath => with_default("Where it is mounted.", names::DEFAULT_MOUNT_PATH),
+        Key::ListeningPort => json!({
+            "description": "The port on which the sidecar listens.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": u16::MAX,
+            "default": names::DEFAULT_LISTENING_PORT,
+        }),
+        Key::Image => text("The sidecar's image, in place of the one above."),
+        Key::ImagePullPolicy => one_of("When it is pulled.", &pull_policies()),
+        Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit => quantity(None),
+        Key::LogLevel => one_of("How much the sidecar logs.", LogLevel::WORDS),
+        Key::SidecarMode => one_of("As which kind of container it runs.", SidecarMode::WORDS),
+        Key::ResponseMode => {
+            one_of("What Prometheus is told when Azure refuses.", ResponseMode::WORDS)
+        }
+    }
+}
+
+fn profile_only(key: &str) -> Value {
+    match key {
+        "authorityHost" => text("Replaces the cloud's authority: an https:// address."),
+        "podIdentityAuthorityHost" => text("Replaces http://169.254.169.254."),
+        "trustConfigMap" => {
+            let names = json!({"name": text("The ConfigMap."), "key": text("Its key, in PEM.")});
+            let mut schema = object(names, &["name", "key"]);
+            describe(&mut schema, "Roots that the sidecar trusts instead of the system's.");
+            schema
+        }
+        "sendCertificateChain" => json!({
+            "description": "For subject name and issuer authentication.",
+            "type": "boolean",
+            "default": false,
+        }),
+        "cluster" => text("The cluster's name, for logs and build info."),
+        "acceptFrom" => one_of("Who may write.", AcceptFrom::WORDS),
+        "logFormat" => one_of("How the sidecar logs.", LogFormat::WORDS),
+        "httpsProxy" => text("The forward proxy on the way to Azure, without a password."),
+        "noProxy" => text("Hosts that are reached without it, separated by commas."),
+        "maxConnections" => json!({"type": "integer", "minimum": 1}),
+        "maxInFlightBytes" | "maxRequestBytes" | "maxDecompressedBytes" => {
+            json!({"description": "A size such as 32Mi.", "type": ["string", "integer"]})
+        }
+        _ => text("A duration such as 25s or 1m30s."),
+    }
+}
+
+fn pull_policies() -> [&'static str; 3] {
+    [ImagePullPolicy::Always, ImagePullPolicy::IfNotPresent, ImagePullPolicy::Never]
+        .map(ImagePullPolicy::word)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
+fn object(properties: Value, required: &[&str]) -> Value {
+    let mut schema =
+        json!({"type": "object", "additionalProperties": false, "properties": properties});
+    if let (Value::Object(schema), false) = (&mut schema, required.is_empty()) {
+        schema.insert("required".to_owned(), json!(required));
+    }
+    schema
+}
+
+fn describe(schema: &mut Value, text: &str) {
+    if let Value::Object(schema) = schema {
+        schema.insert("description".to_owned(), text.into());
+    }
+}
+
+fn text(description: &str) -> Value {
+    json!({"description": description, "type": "string"})
+}
+
+fn with_default(description: &str, default: &str) -> Value {
+    json!({"description": description, "type": "string", "default": default})
+}
+
+fn one_of(description: &str, words: &[&str]) -> Value {
+    json!({"description": description, "enum": words})
+}
+
+fn quantity(default: Option<String>) -> Value {
+    let mut schema =
+        json!({"description": "A quantity such as 10m or 64Mi.", "type": ["string", "number"]});
+    if let (Value::Object(schema), Some(default)) = (&mut schema, default) {
+        schema.insert("default".to_owned(), default.into());
+    }
+    schema
+}
