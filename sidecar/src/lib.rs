@@ -24,7 +24,7 @@
 //!    it to one a minute, [`metrics`] and [`summary`] count.
 //! 5. [`connection`] writes the [`answer`] and waits for the next request.
 //!
-//! After SIGTERM, [`drain`] decides when nobody writes any more; [`run`] puts
+//! After SIGTERM, [`drain`] decides when nobody writes any more; [`mod@run`] puts
 //! all of it together.
 //!
 //! # Invariants

@@ -1,0 +1,44 @@
+use super::*;
+
+fn check<T: FromStr>(good: &[&str], bad: &[&str]) {
+    for text in good {
+        assert!(text.parse::<T>().is_ok(), "{text:?}");
+    }
+    for text in bad {
+        assert!(text.parse::<T>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn names_and_paths() {
+    check::<ObjectName>(
+        &["azure-kvname-system-msi", "a", "a.b-c.d0"],
+        &["", "A", "-a", "a-", "a..b", "a_b", &"a".repeat(254)],
+    );
+    check::<CertificateName>(
+        &["prom-cert", "tls.pfx", "alias/0"],
+        &["", "..", "../x", "/x", "a//b", "a b", "a:b"],
+    );
+    check::<MountPath>(
+        &["/mnt/secrets-store", "/a/", "/a.b"],
+        &["", "/", "a", "/a/../b", "/a:b", "//a", "/var/run/secrets/kubernetes.io/serviceaccount"],
+    );
+    check::<Image>(
+        &["a", "ghcr.io/x/y:1.0.0", "localhost:5000/x@sha256:00ff"],
+        &["", "x y", ":x", "x:", "<IMAGE>", "a\nb"],
+    );
+    check::<ImagePullPolicy>(&["Always", "ifnotpresent"], &["", "Sometimes"]);
+    check::<SidecarMode>(&["auto", "native", "container", "Native"], &["", "init"]);
+}
+
+#[test]
+fn quantities_compare() {
+    check::<Quantity>(
+        &["10m", "0.5", "1", "64Mi", ".5", "1e3"],
+        &["", "0", "0Mi", "-1", "1 Mi", "1mi", "1.2.3", "Mi", "1e400", "99999999999999999999"],
+    );
+    let thousandths = |text: &str| text.parse::<Quantity>().unwrap().thousandths();
+    assert_eq!(thousandths("0.5"), thousandths("500m"));
+    assert_eq!(thousandths("1Ki"), thousandths("1024"));
+    assert!(thousandths("128Mi") < thousandths("1Gi"));
+}
