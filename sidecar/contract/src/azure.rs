@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use url::{Host, Url};
 
-use crate::Rejected;
+use crate::{ClientId, Rejected};
 
 /// One of Azure's clouds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -223,68 +223,4 @@ fn base_url(text: &str) -> Option<Url> {
         && matches!(url.scheme(), "http" | "https")
         && url.host().is_some_and(|host| host != Host::Domain(""));
     plain.then_some(url)
-}
-
-/// The client id of a managed identity or an application: a GUID.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientId(String);
-
-impl ClientId {
-    /// The GUID, as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ClientId {
-    type Err = Rejected;
-
-    fn from_str(text: &str) -> Result<Self, Rejected> {
-        let groups: Vec<&str> = text.split('-').collect();
-        let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-        let digits = groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
-        if digits && lengths == [8, 4, 4, 4, 12] {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Rejected::expected("a GUID such as 00001111-aaaa-2222-bbbb-3333cccc4444"))
-        }
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// An Entra tenant: a GUID or one of its domain names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TenantId(String);
-
-impl TenantId {
-    /// The tenant, as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for TenantId {
-    type Err = Rejected;
-
-    fn from_str(text: &str) -> Result<Self, Rejected> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-        if !text.is_empty() && text.bytes().all(allowed) && !text.starts_with('.') {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Rejected::expected(
-                "a tenant's GUID or domain such as 00001111-aaaa-2222-bbbb-3333cccc4444 or contoso.onmicrosoft.com",
-            ))
-        }
-    }
-}
-
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }

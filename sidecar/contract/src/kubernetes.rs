@@ -5,7 +5,7 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
-use crate::{Rejected, names, options::words};
+use crate::{Rejected, names, options::words, text::checked_text};
 
 words! {
     /// As which kind of container the sidecar is injected.
@@ -57,37 +57,6 @@ impl fmt::Display for ImagePullPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
-}
-
-/// A text that kept to a rule when it was parsed.
-macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $check:expr, $expected:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text, as it was given.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Rejected;
-
-            fn from_str(text: &str) -> Result<Self, Rejected> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.to_owned())) } else { Err(Rejected::expected($expected)) }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
 }
 
 checked_text!(

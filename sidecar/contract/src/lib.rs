@@ -27,6 +27,7 @@
 
 pub mod annotations;
 mod azure;
+mod entra;
 mod identity;
 mod ingestion;
 mod kubernetes;
@@ -38,8 +39,10 @@ mod overrides;
 mod proxy;
 mod settings;
 mod suggest;
+mod text;
 
-pub use azure::{Audience, AuthorityHost, ClientId, Cloud, MetadataHost, TenantId};
+pub use azure::{Audience, AuthorityHost, Cloud, MetadataHost};
+pub use entra::{ClientId, TenantId};
 pub use identity::{Certificate, Identity, IdentityType};
 pub use ingestion::IngestionUrl;
 pub use kubernetes::{
