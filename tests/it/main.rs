@@ -8,6 +8,8 @@ mod cluster;
 #[cfg(test)]
 mod control_plane;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod journey;

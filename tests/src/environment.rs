@@ -11,6 +11,12 @@ pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Every variable, for a program that is to find what this one would.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// A program on the search path.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = variable("PATH")?;

@@ -44,6 +44,18 @@ impl Sidecar {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The port of its one listener.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The last line that it logged as a warning or an error.
+    pub fn last_complaint(&self) -> Option<String> {
+        let output = self.process.output();
+        let complains = |line: &&str| line.contains("level=warn") || line.contains("level=error");
+        output.lines().rfind(complains).map(str::to_owned)
+    }
+
     /// Where Prometheus writes to.
     pub fn write_url(&self) -> String {
         format!("http://{}{}", self.address(), names::WRITE_PATH)

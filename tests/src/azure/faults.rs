@@ -118,6 +118,12 @@ impl Fault {
         self
     }
 
+    /// The same answer with JSON in it.
+    #[must_use]
+    pub fn json(self, body: &serde_json::Value) -> Self {
+        self.header("content-type", "application/json; charset=utf-8").body(body.to_string())
+    }
+
     /// The same answer with a body.
     #[must_use]
     pub fn body(mut self, text: impl Into<Bytes>) -> Self {

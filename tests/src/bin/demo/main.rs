@@ -1,0 +1,77 @@
+//! The main job on real input, as a person would watch it.
+//!
+//! An annotated pod as kube-prometheus-stack makes it goes through the real
+//! webhook, once for a managed identity and once for an application with a
+//! certificate; each injected sidecar is started from the patched pod, and a
+//! real Prometheus writes through both to a stand-in for Azure that refuses
+//! whatever Azure refuses. The end says what was stored, or why nothing was.
+
+mod arguments;
+mod brief;
+mod proof;
+mod screen;
+mod signals;
+mod stage;
+mod steps;
+mod table;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tests::failure::{Failure, Outcome};
+
+use self::{arguments::Arguments, proof::Proof, screen::Screen, signals::Signals, stage::Stage};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let screen = Screen::new();
+    match demo(&Arguments::parse(), &screen).await {
+        Ok(line) => {
+            screen.verdict(&line);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            screen.failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Its answer is the last line.
+async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
+    screen.title("prom-remotewrite: from an annotated pod to samples behind a checked token");
+    steps::build(screen)?;
+    let mut signals = Signals::new()?;
+    // What is dropped by an interruption is killed.
+    let (mut stage, mut proofs) = tokio::select! {
+        proved = prove(arguments, screen) => proved?,
+        () = signals.next() => return Err(Failure::new("interrupted before anything was proved")),
+    };
+    table::show(screen, &stage);
+    if !arguments.once && screen.is_terminal() {
+        proofs = watch::until_interrupted(screen, &stage, &mut signals).await?;
+        table::show(screen, &stage);
+    }
+    steps::finish(screen, &mut stage).await?;
+    Ok(proof::sentence(&proofs))
+}
+
+/// Everything up to the first samples of every kind.
+async fn prove(arguments: &Arguments, screen: &Screen) -> Outcome<(Stage, Vec<Proof>)> {
+    let scene = steps::azure(screen).await?;
+    if let Some(fault) = arguments.fault {
+        fault.inflict(&scene);
+    }
+    let webhook = steps::webhook(screen, &scene).await?;
+    let [managed, application] = scene.roles();
+    let pods = [
+        steps::admit(screen, &webhook, managed).await?,
+        steps::admit(screen, &webhook, application).await?,
+    ];
+    let sidecars = steps::sidecars(screen, &scene, &pods).await?;
+    let mut stage = Stage::new(scene, webhook, sidecars);
+    steps::prometheus(screen, &mut stage).await?;
+    let proofs = watch::first_proof(screen, &mut stage, arguments.patience()).await?;
+    Ok((stage, proofs))
+}

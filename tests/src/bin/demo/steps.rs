@@ -1,0 +1,178 @@
+//! The steps, each said as it is done.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use serde_json::Value;
+use tests::{
+    binaries,
+    failure::{Failure, Outcome},
+    ports,
+    prometheus::{Options, Prometheus},
+    scene::{CLUSTER, Role, Scene},
+    sidecar::Sidecar,
+    tools,
+    webhook::{IssuedCertificate, Webhook},
+};
+
+use super::{
+    brief,
+    screen::Screen,
+    stage::{JOBS, Stage},
+};
+
+/// Builds what is not there yet; it may take minutes the first time.
+pub(crate) fn build(screen: &Screen) -> Outcome<()> {
+    screen.step("Programs", "this workspace's own, and a real Prometheus");
+    let own = binaries::find(binaries::SIDECAR)?;
+    screen.detail(&format!("built in {}", own.parent().unwrap_or(&own).display()));
+    let prometheus = tools::find(&tools::PROMETHEUS, "prometheus")?;
+    screen.detail(&prometheus.display().to_string());
+    Ok(())
+}
+
+/// Starts the stand-in.
+pub(crate) async fn azure(screen: &Screen) -> Outcome<Scene> {
+    let scene = Scene::new().await?;
+    screen.step("Azure", "a strict stand-in on loopback, with a certificate authority of its own");
+    screen.detail(&format!("instance metadata  {}", scene.azure.metadata_host()));
+    screen.detail(&format!("Entra              {}", scene.azure.authority_host()));
+    let ingestion = scene.azure.ingestion_url("…");
+    let (host, _) = ingestion.split_once("/dataC").unwrap_or((&ingestion, ""));
+    screen.detail(&format!("ingestion          {host}"));
+    Ok(scene)
+}
+
+/// Issues its certificate and starts it.
+pub(crate) async fn webhook(screen: &Screen, scene: &Scene) -> Outcome<Webhook> {
+    let certificate = IssuedCertificate::new("localhost").await?;
+    screen.step("Certificate", "prom-remotewrite-certs issue --dns-name localhost");
+    for line in certificate.said.lines() {
+        screen.detail(line);
+    }
+    let webhook = Webhook::start(certificate, &scene.configuration()).await?;
+    screen.step("Webhook", &format!("takes reviews at {}", webhook.url()));
+    Ok(webhook)
+}
+
+/// Has the pod admitted, and once more.
+pub(crate) async fn admit(screen: &Screen, webhook: &Webhook, role: &Role) -> Outcome<Value> {
+    let pod = Scene::pod(role, ports::free()?)?;
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    screen.step("Admission", &format!("as {}: {name}", role.name));
+    let annotations = pod.pointer("/metadata/annotations").and_then(Value::as_object);
+    for (name, value) in annotations.into_iter().flatten() {
+        if name.starts_with(contract::annotations::PREFIX) {
+            screen.detail(&format!("{name}: {value}"));
+        }
+    }
+    let start = Instant::now();
+    let admitted = webhook.create(&pod).await?;
+    let took = start.elapsed().as_secs_f64() * 1000.0;
+    if !admitted.allowed {
+        return Err(Failure::new(format!("the webhook denied the pod: {}", admitted.message)));
+    }
+    if admitted.patch.is_empty() {
+        return Err(Failure::new("the webhook left the pod as it is, although it asks"));
+    }
+    screen.good(&format!("allowed in {took:.1} ms, with a patch that applies:"));
+    for line in brief::patch(&admitted.patch) {
+        screen.detail(&line);
+    }
+    if !webhook.create(&admitted.pod).await?.patch.is_empty() {
+        return Err(Failure::new("a second pass over the patched pod changes it again"));
+    }
+    screen.good("a second pass over the patched pod changes nothing");
+    Ok(admitted.pod)
+}
+
+/// Starts each from its patched pod.
+pub(crate) async fn sidecars(
+    screen: &Screen,
+    scene: &Scene,
+    pods: &[Value; 2],
+) -> Outcome<[Sidecar; 2]> {
+    screen.step("Sidecars", "started from exactly what the patched pods say");
+    let [first, second] = pods;
+    let sidecars = [
+        Sidecar::start(&scene.kubelet, first).await?,
+        Sidecar::start(&scene.kubelet, second).await?,
+    ];
+    for (role, sidecar) in scene.roles().into_iter().zip(&sidecars) {
+        screen.good(&format!("as {}: listening on port {}", role.name, sidecar.port()));
+    }
+    Ok(sidecars)
+}
+
+/// Says which tokens were obtained; that none was is for the proof to say.
+fn tokens(screen: &Screen, scene: &Scene) {
+    screen.step("Tokens", "asked of the metadata service, and of Entra with a signed assertion");
+    for role in scene.roles() {
+        let tokens = scene.azure.tokens().all().into_iter().map(|(_, minted)| minted);
+        let own = tokens.filter(|minted| minted.principal.client_id == role.principal.client_id);
+        for minted in own {
+            let minutes = (minted.expires - minted.issued) / 60;
+            screen.good(&format!(
+                "as {}: token for {}, valid for {minutes} min",
+                role.name, minted.audience
+            ));
+        }
+    }
+}
+
+/// Starts Prometheus, which scrapes everything and writes through both.
+pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
+    let [managed, application] = &stage.sidecars;
+    let addresses = [stage.webhook.metrics_address(), managed.address(), application.address()];
+    let names = JOBS.iter().skip(1).map(|name| (*name).to_owned());
+    let options = Options {
+        targets: names.zip(addresses).collect(),
+        remote_writes: vec![
+            ("managed-identity".to_owned(), managed.write_url()),
+            ("application".to_owned(), application.write_url()),
+        ],
+        external_labels: BTreeMap::from([("cluster".to_owned(), CLUSTER.to_owned())]),
+        ..Options::default()
+    };
+    let prometheus = Prometheus::start(&options).await?;
+    tokens(screen, &stage.scene);
+    screen.step("Prometheus", "scrapes itself, the webhook and both sidecars, and writes");
+    for (name, url) in &options.remote_writes {
+        screen.detail(&format!("remote_write {name}: {url}"));
+    }
+    stage.prometheus = Some(prometheus);
+    Ok(())
+}
+
+/// Stops everything in the order in which nothing is lost.
+pub(crate) async fn finish(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
+    screen.step("Cost", "of each sidecar so far");
+    for (role, cost) in stage.scene.roles().into_iter().zip(stage.costs()) {
+        let Some(cost) = cost else {
+            screen.detail("this system does not tell");
+            continue;
+        };
+        let mebibytes = to_mebibytes(cost.peak_memory);
+        let per_request = cost.per_request.map_or_else(
+            || "no request".to_owned(),
+            |each| format!("{:.2} ms CPU per request", each.as_secs_f64() * 1000.0),
+        );
+        screen.line(&format!(
+            "as {}: {mebibytes:.1} MiB peak memory, {per_request} over {} requests",
+            role.name, cost.requests
+        ));
+    }
+    screen.step("End", "Prometheus first, so that it can send what it still has");
+    if let Some(prometheus) = &mut stage.prometheus {
+        prometheus.stop().await?;
+    }
+    for sidecar in &mut stage.sidecars {
+        sidecar.stop().await?;
+    }
+    stage.webhook.stop().await
+}
+
+/// A process' memory is far below what a float holds exactly.
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
+fn to_mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
