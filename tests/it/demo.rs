@@ -2,6 +2,7 @@
 
 use std::{process::ExitStatus, time::Duration};
 
+use rustix::process::Signal;
 use tests::{
     environment,
     process::{Process, Program},
@@ -60,4 +61,43 @@ async fn it_fails_where_no_good_token_is_sent() {
         assert_eq!(reason.matches(expected).count(), 2, "{fault}: {reason}");
         assert!(!reason.contains("complained of nothing"), "{fault}: {reason}");
     }
+}
+
+#[tokio::test]
+async fn nothing_outlives_it_even_if_it_is_killed() {
+    if !std::path::Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    let mut demo = start(&["--patience", "60", "--fault", "no-token"]);
+    let step = |line: &str| line.contains("remote_write application").then_some(());
+    demo.line("Prometheus ran", PATIENCE, step).await.unwrap();
+    let children = children(demo.id());
+    assert!(children.len() >= 5, "webhook, two sidecars, Prometheus, the warden: {children:?}");
+    demo.signal(Signal::KILL).unwrap();
+    demo.wait(PATIENCE).await.unwrap();
+    for _ in 0..500 {
+        if !children.iter().any(|pid| is_running(*pid)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("some of {children:?} still run");
+}
+
+/// Processes whose parent is `parent`.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+}
+
+/// Field 4 of proc(5)'s stat, counted after the program's name.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn is_running(pid: u32) -> bool {
+    // A process that was killed and not yet reaped has no command line.
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
