@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -29,6 +30,10 @@ pub const MUTATE_PATH: &str = "/mutate";
 /// escapes; controller-runtime has 7 MiB, linkerd 10.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
 
+/// No API server waits longer than this for an answer; whoever still sends a
+/// body then only holds a connection.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What every request needs.
 #[derive(Debug)]
 pub struct Shared {
@@ -45,7 +50,15 @@ pub fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(MUTATE_PATH, post(mutate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(within_time))
         .with_state(shared)
+}
+
+async fn within_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 async fn mutate(

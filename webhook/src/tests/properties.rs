@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{config, prometheus};
 use crate::{
     decide::{Decision, decide},
+    offline,
     pod::Pod,
     review::{self, ReviewError, patch_for},
 };
@@ -175,6 +176,28 @@ fn assert_restricted(patched: &Value) {
     assert_eq!(context["runAsNonRoot"], json!(true));
     assert_eq!(context["seccompProfile"], json!({"type": "RuntimeDefault"}));
     assert_ne!(context["runAsUser"], json!(0));
+}
+
+/// What fuzzing starts from and has found.
+#[test]
+fn the_corpus_is_survived() {
+    let mut bodies = 0;
+    for file in std::fs::read_dir("fuzz/corpus/review").unwrap() {
+        let body = std::fs::read(file.unwrap().path()).unwrap();
+        bodies += 1;
+        let answered = review::answer(&config(), "1.0.0", &body);
+        assert!(!matches!(answered, Err(error) if error.is_ours()));
+        if let Ok(review) = serde_json::from_slice::<Value>(&body) {
+            check(review.pointer("/request/object").unwrap_or(&Value::Null));
+        }
+    }
+    assert!(bodies >= 10, "the corpus has gone");
+    for file in std::fs::read_dir("fuzz/corpus/offline").unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let Ok(injected) = offline::inject(&config(), "1.0.0", &text) else { continue };
+        let again = offline::inject(&config(), "1.0.0", &injected.text).unwrap();
+        assert_eq!(again.text, injected.text);
+    }
 }
 
 proptest! {

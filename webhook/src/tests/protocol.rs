@@ -201,3 +201,24 @@ async fn reviews_are_counted_by_decision_and_reason() {
         assert!(text.contains(line), "{line} in {text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let endless = Body::new(Endless);
+    assert_eq!(send(&shared(), post(endless)).await.0, StatusCode::REQUEST_TIMEOUT);
+}
+
+/// A body of which nothing comes.
+struct Endless;
+
+impl axum::body::HttpBody for Endless {
+    type Data = axum::body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}

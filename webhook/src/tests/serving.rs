@@ -246,3 +246,17 @@ async fn draining_has_an_end() {
     running.stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(6), running.ended).await.unwrap().unwrap();
 }
+
+/// More silent connections than there are places only delay a real one.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_silent_connections_passes() {
+    let authority = Authority::new();
+    let running = Running::start(&authority, ok(), None).await;
+    let mut flood = Vec::new();
+    for _ in 0..300 {
+        flood.push(TcpStream::connect(running.address).await.unwrap());
+    }
+    let client = client(authority.roots(), &TLS13);
+    let mut stream = connect(running.address, &client).await.unwrap();
+    assert!(get_over(&mut stream).await.unwrap().ends_with("ok"));
+}
