@@ -14,6 +14,8 @@ mod harness;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod sidecar;
 #[cfg(test)]
 mod stand_in;

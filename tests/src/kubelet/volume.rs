@@ -29,7 +29,7 @@ pub struct AtomicFolder {
 
 impl AtomicFolder {
     /// An empty one at `path`.
-    pub(super) fn new(path: &Path) -> Outcome<Self> {
+    pub fn new(path: &Path) -> Outcome<Self> {
         fs::create_dir(path).context(format!("make the volume {}", path.display()))?;
         Ok(Self { path: path.to_owned(), writes: AtomicU64::new(0) })
     }
