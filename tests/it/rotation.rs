@@ -4,6 +4,7 @@
 mod fixture;
 mod kills;
 mod permissions;
+mod traffic;
 
 use certs::{bundle::Bundle, pair::Damage};
 use serde_json::{Value, json};

@@ -136,6 +136,23 @@ impl Fixture {
         self.configurations().replace(&self.name, &params, &configuration).await.unwrap();
     }
 
+    /// From now on our webhook is called at `url` for pods of this namespace
+    /// that ask for a sidecar.
+    pub(super) async fn call_for_pods(&self, url: &str) {
+        let mut configuration = self.configurations().get(&self.name).await.unwrap();
+        let ours = &mut configuration.webhooks.as_mut().unwrap()[1];
+        ours.client_config.service = None;
+        ours.client_config.url = Some(url.to_owned());
+        ours.failure_policy = Some("Fail".to_owned());
+        let rule = json!([{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}]);
+        ours.rules = serde_json::from_value(rule).unwrap();
+        let condition = "has(object.metadata.annotations) && 'prom-remotewrite/inject' in object.metadata.annotations";
+        let condition = json!([{"name": "opted-in", "expression": condition}]);
+        ours.match_conditions = serde_json::from_value(condition).unwrap();
+        let params = PostParams::default();
+        self.configurations().replace(&self.name, &params, &configuration).await.unwrap();
+    }
+
     pub(super) async fn delete_secret(&self) {
         self.secrets().delete(SECRET, &DeleteParams::default()).await.unwrap();
     }
