@@ -73,7 +73,7 @@ fn forbidden(text: &str, said: &str, claims: Option<&Claims>) -> String {
 
 /// Azure's own words: the message if the body is its usual JSON, on one line,
 /// cut.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let message = json.as_ref().and_then(|json| json.pointer("/error/message")?.as_str());
     let words: Vec<&str> = message.unwrap_or(text).split_whitespace().collect();

@@ -40,5 +40,7 @@ mod transport;
 pub use certificate::{Certificate, CertificateError, Summary};
 pub use certificate_file::Reload;
 pub use fetch_error::{FetchError, FetchErrorKind};
+pub(crate) use issuer::read_token;
 pub use issuer::{Issuer, SetupError};
+pub(crate) use token::unverified_claims;
 pub use token::{Claims, Token};

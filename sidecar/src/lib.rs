@@ -42,6 +42,7 @@
 //! * Memory is bounded whatever is sent, however slowly.
 
 mod answer;
+mod check;
 mod connection;
 mod drain;
 mod explain;
@@ -62,6 +63,7 @@ mod trust;
 mod upstream;
 mod wire;
 
+pub use check::{Report, Status, Step, check};
 pub use run::{RunError, run};
 pub use trust::{TlsConfig, TrustError};
 

@@ -1,61 +1,57 @@
-//! The process: settings, logs, trust, listener, signals, exit status.
+//! The process: arguments, settings, logs, trust, signals, exit status.
 #![expect(clippy::disallowed_methods, reason = "main owns the environment and the clock")]
 
+#[path = "main/arguments.rs"]
+mod arguments;
+#[path = "main/listen.rs"]
+mod listen;
+
 use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    io::{self, Write},
     process::ExitCode,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use clap::Parser;
+use clap::Parser as _;
 use contract::{LogFormat, LogLevel, Settings, names};
 use sidecar::TlsConfig;
-use socket2::{Domain, Socket, Type};
 use tokio::{
-    net::TcpListener,
-    runtime::Builder,
+    runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
 };
 use tracing::error;
 
-/// Adds an Entra token to Prometheus' remote-write requests and posts them to
-/// Azure Monitor. All settings come from the environment.
-#[derive(Parser)]
-#[command(name = "prom-remotewrite", version)]
-struct Arguments {}
+use crate::arguments::{Arguments, Command, Output};
 
 fn main() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    let settings = match Settings::from_env(|name| {
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-    }) {
+    let done = match Arguments::parse().command {
+        None => run(),
+        Some(Command::Check { output, timeout }) => check(output, timeout),
+    };
+    done.unwrap_or_else(|trouble| {
+        log(LogLevel::Info, LogFormat::Logfmt);
+        error!("{trouble}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Serves until told to stop.
+fn run() -> io::Result<ExitCode> {
+    let settings = match Settings::from_env(environment) {
         Ok(settings) => settings,
-        Err(mistakes) => return misconfigured(mistakes.iter().map(ToString::to_string)),
+        Err(mistakes) => return Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
     };
     log(settings.log_level, settings.log_format);
     let roots = (settings.trusted_roots_file.as_deref(), settings.trusted_roots_dir.as_deref());
     let tls = match TlsConfig::load(roots.0, roots.1) {
         Ok(tls) => tls,
-        Err(trouble) => return misconfigured([trouble.to_string()]),
+        Err(trouble) => return Ok(misconfigured([trouble.to_string()])),
     };
-    // One thread: a request costs a tenth of a millisecond, and a second thread
-    // would cost more than it gives.
-    let served = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .and_then(|runtime| runtime.block_on(serve(settings, &tls)));
-    match served {
-        Ok(code) => code,
-        Err(trouble) => {
-            error!("cannot serve: {trouble}");
-            ExitCode::FAILURE
-        }
-    }
+    runtime()?.block_on(serve(settings, &tls))
 }
 
 async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
-    let listener = listen(settings.listening_port.get())?;
+    let listener = listen::listen(settings.listening_port.get())?;
     let mut terminate = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut again = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let first = async move {
@@ -75,27 +71,34 @@ async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
     }
 }
 
-/// On all addresses of both families, or of IPv4 where the machine has no IPv6.
-fn listen(port: u16) -> io::Result<TcpListener> {
-    bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
-        .or_else(|_| bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))
-        .map_err(|trouble| {
-            io::Error::new(trouble.kind(), format!("listen on port {port}: {trouble}"))
-        })
+/// Says what works and what does not.
+fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
+    let runtime = runtime()?;
+    let report = runtime.block_on(sidecar::check(environment, timeout, SystemTime::now));
+    // A name that is still being looked up must not hold the process.
+    runtime.shutdown_background();
+    say(&match output {
+        Output::Text => report.text(),
+        Output::Json => report.json(),
+    })?;
+    Ok(ExitCode::from(report.exit_status()))
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    // What may wait to be accepted: more than Prometheus opens at once.
-    const BACKLOG: i32 = 1024;
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// One thread: a request costs a tenth of a millisecond, and a second thread
+/// would cost more than it gives.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Writes a result to standard output.
+fn say(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()
 }
 
 /// Logs from now on, unless that was said before.

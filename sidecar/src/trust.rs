@@ -13,6 +13,7 @@ use thiserror::Error;
 pub struct TlsConfig {
     upstream: Arc<ClientConfig>,
     identity: Arc<ClientConfig>,
+    root_count: usize,
 }
 
 /// Why no roots could be loaded.
@@ -54,18 +55,24 @@ impl TlsConfig {
     }
 
     fn new(roots: RootCertStore) -> Result<Self, rustls::Error> {
+        let root_count = roots.len();
         let identity = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let mut upstream = identity.clone();
         upstream.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { upstream: Arc::new(upstream), identity: Arc::new(identity) })
+        Ok(Self { upstream: Arc::new(upstream), identity: Arc::new(identity), root_count })
     }
 
     /// For the ingestion endpoint: HTTP/1.1 alone.
     pub(crate) fn upstream(&self) -> &Arc<ClientConfig> {
         &self.upstream
+    }
+
+    /// How many roots are trusted.
+    pub(crate) const fn root_count(&self) -> usize {
+        self.root_count
     }
 
     /// For the authority.

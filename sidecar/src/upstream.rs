@@ -10,6 +10,7 @@
 
 mod connect;
 mod connection;
+mod probe;
 
 use std::{
     io,
@@ -22,6 +23,7 @@ use http::HeaderValue;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::probe::Handshake;
 use self::{
     connect::Connector,
     connection::{Connection, ExchangeError},

@@ -17,8 +17,9 @@ pub(crate) struct ResponseHead {
 }
 
 /// The header fields that come back to Prometheus or that we act on.
-const KEPT: [&str; 5] = [
+const KEPT: [&str; 6] = [
     "content-type",
+    "date",
     "retry-after",
     "x-prometheus-remote-write-samples-written",
     "x-prometheus-remote-write-histograms-written",

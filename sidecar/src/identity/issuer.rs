@@ -125,7 +125,7 @@ impl Issuer {
 }
 
 /// The service account token, without the line's end that an editor may leave.
-fn read_token(path: &Path) -> Result<String, FetchError> {
+pub(crate) fn read_token(path: &Path) -> Result<String, FetchError> {
     let cannot = |reason: &str| {
         let what = format!(
             "cannot use the service account token of {}={}: {reason}",

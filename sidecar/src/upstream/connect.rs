@@ -60,8 +60,13 @@ impl Connector {
 
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
         let tcp = self.tcp().await?;
+        Ok(Connection::new(self.secure(tcp).await?))
+    }
+
+    /// Puts TLS on a connection, unless the destination is spoken to plainly.
+    pub(super) async fn secure(&self, tcp: TcpStream) -> Result<Stream, Failure> {
         let Some((connector, name)) = &self.tls else {
-            return Ok(Connection::new(Stream::Plain(tcp)));
+            return Ok(Stream::Plain(tcp));
         };
         let handshake = connector.connect(name.clone(), tcp);
         let mut stream = timeout(STEP_TIMEOUT, handshake)
@@ -71,10 +76,11 @@ impl Connector {
         // A burst is flushed before the next is given, so that no limit is
         // needed; with one, rustls would write twice per burst.
         stream.get_mut().1.set_buffer_limit(None);
-        Ok(Connection::new(Stream::Tls(Box::new(stream))))
+        Ok(Stream::Tls(Box::new(stream)))
     }
 
-    async fn tcp(&self) -> Result<TcpStream, Failure> {
+    /// A connection to the destination, through the proxy if there is one.
+    pub(super) async fn tcp(&self) -> Result<TcpStream, Failure> {
         let destination = self.destination.clone();
         let connected = match &self.proxy {
             None => call(self.tcp.clone(), destination).await,

@@ -1,0 +1,193 @@
+//! The way to the ingestion endpoint: its name, a connection, TLS.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use contract::{Settings, names::env};
+use http::Uri;
+use rustls::{CertificateError, ProtocolVersion};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::Instant,
+};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{
+    report::Found,
+    span::{end, span},
+};
+use crate::{
+    outcome::describe,
+    proxy::proxy_for,
+    upstream::{Failure, Handshake, Upstream},
+};
+
+/// More addresses are not listed.
+const MAX_SHOWN_ADDRESSES: usize = 6;
+
+/// Whom a connection is made to: the ingestion endpoint, or the proxy before it.
+struct Destination {
+    host: String,
+    port: u16,
+    is_proxy: bool,
+}
+
+fn destination(settings: &Settings) -> Destination {
+    let url = &settings.ingestion_url;
+    let uri: Uri = url.url().as_str().parse().unwrap_or_default();
+    match proxy_for(settings.proxy.as_ref(), &uri) {
+        Some(proxy) => {
+            let host = proxy.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+            Destination { host, port: proxy.uri().port_u16().unwrap_or(80), is_proxy: true }
+        }
+        None => Destination { host: url.host(), port: url.port(), is_proxy: false },
+    }
+}
+
+/// Looks up the addresses of whoever is connected to.
+pub(super) async fn dns(settings: &Settings) -> Found<()> {
+    let Destination { host, port, is_proxy } = destination(settings);
+    let whose = if is_proxy { "the proxy " } else { "" };
+    let variable = if is_proxy { env::HTTPS_PROXY } else { env::INGESTION_URL };
+    let advice = || {
+        format!(
+            "check the host in {variable}, and the pod's DNS (dnsPolicy, CoreDNS, a NetworkPolicy that blocks port 53)"
+        )
+    };
+    let found: Vec<SocketAddr> = match lookup_host((host.as_str(), port)).await {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => {
+            return Found::failed(format!("cannot find {whose}{host}: {error}"), advice());
+        }
+    };
+    if found.is_empty() {
+        return Found::failed(format!("{whose}{host} has no address"), advice());
+    }
+    let mut shown: Vec<String> =
+        found.iter().take(MAX_SHOWN_ADDRESSES).map(|address| address.ip().to_string()).collect();
+    if found.len() > MAX_SHOWN_ADDRESSES {
+        shown.push("…".to_owned());
+    }
+    Found::ok((), format!("{whose}{host} is {}", shown.join(", ")))
+}
+
+/// Opens a connection, through the proxy if there is one.
+pub(super) async fn tcp(settings: &Settings, upstream: &Upstream) -> Found<TcpStream> {
+    let (host, port) = (settings.ingestion_url.host(), settings.ingestion_url.port());
+    let Destination { host: next, port: next_port, is_proxy } = destination(settings);
+    let begun = Instant::now();
+    match upstream.reach().await {
+        Ok(stream) => {
+            let peer = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+            let through =
+                if is_proxy { format!("{host}:{port} through the proxy ") } else { String::new() };
+            let seen = format!("connected to {through}{peer} in {}", span(begun.elapsed()));
+            Found::ok(stream, seen)
+        }
+        Err(failure) => {
+            let advice = if is_proxy {
+                format!(
+                    "check that the proxy {next}:{next_port} is up, knows the user of {}, and lets CONNECT {host}:{port} pass",
+                    env::HTTPS_PROXY
+                )
+            } else {
+                format!(
+                    "let the pod connect to {host}:{port} (NetworkPolicy, firewall, private endpoint), or set {} if a proxy is needed",
+                    env::HTTPS_PROXY
+                )
+            };
+            Found::failed(describe(&failure), advice)
+        }
+    }
+}
+
+/// Agrees on TLS over the connection.
+pub(super) async fn tls(upstream: &Upstream, tcp: TcpStream, now: SystemTime) -> Found<()> {
+    match upstream.shake_hands(tcp).await {
+        Ok(Some(handshake)) => Found::ok((), agreed(&handshake, now)),
+        Ok(None) => Found::ok((), "plain http, which stays on this machine"),
+        Err(failure) => Found::failed(describe(&failure), remedy(&failure)),
+    }
+}
+
+fn agreed(handshake: &Handshake, now: SystemTime) -> String {
+    let version = match handshake.version {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    let der = handshake.certificate.as_deref().unwrap_or_default();
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return version.to_owned();
+    };
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
+    let not_after = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
+    format!(
+        "{version} with {}, issued by {}, which {}",
+        certificate.subject(),
+        certificate.issuer(),
+        end(not_after, now)
+    )
+}
+
+/// What to do about a certificate that is not trusted, or a peer that speaks no
+/// TLS.
+fn remedy(failure: &Failure) -> String {
+    let cause = match failure {
+        Failure::Tls(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    match cause {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
+            "nobody whom the sidecar trusts has issued its certificate: if a proxy or a private cloud has a root of its own, name it in {}",
+            env::SSL_CERT_FILE
+        ),
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => format!(
+            "its certificate is another host's: check the host in {}, and whether a proxy is in the way",
+            env::INGESTION_URL
+        ),
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => "by this node's clock, its certificate is not valid now: check the clock first"
+            .to_owned(),
+        _ => format!(
+            "something else than the ingestion endpoint may answer there, or cut the connection: a firewall, a service mesh, a proxy that {} should name",
+            env::HTTPS_PROXY
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn each_tls_failure_has_its_remedy() {
+        let check = |error: rustls::Error, expected: &str| {
+            let failure = Failure::Tls(io::Error::new(io::ErrorKind::InvalidData, error));
+            let text = remedy(&failure);
+            assert!(text.contains(expected), "{text}");
+        };
+        check(CertificateError::UnknownIssuer.into(), "SSL_CERT_FILE");
+        check(CertificateError::NotValidForName.into(), "another host's");
+        check(CertificateError::Expired.into(), "clock");
+        check(CertificateError::NotValidYet.into(), "clock");
+        check(rustls::Error::HandshakeNotComplete, "something else");
+        assert!(remedy(&Failure::Timeout).contains("something else"));
+    }
+
+    #[test]
+    fn without_a_readable_certificate_the_version_is_still_told() {
+        let handshake = Handshake { version: Some(ProtocolVersion::TLSv1_2), certificate: None };
+        assert_eq!(agreed(&handshake, UNIX_EPOCH), "TLS 1.2");
+    }
+}

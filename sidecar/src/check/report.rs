@@ -1,0 +1,226 @@
+//! What the doctor found, for people and for programs.
+
+use std::fmt::Write as _;
+
+use contract::names;
+use serde::Serialize;
+
+use crate::VERSION;
+
+/// The steps' names, in the order in which they are taken.
+pub(super) mod step {
+    pub(crate) const CONFIGURATION: &str = "configuration";
+    pub(crate) const TRUSTED_ROOTS: &str = "trusted_roots";
+    pub(crate) const PROXY: &str = "proxy";
+    pub(crate) const DNS: &str = "dns";
+    pub(crate) const TCP: &str = "tcp";
+    pub(crate) const TLS: &str = "tls";
+    pub(crate) const IDENTITY: &str = "identity";
+    pub(crate) const TOKEN: &str = "token";
+    pub(crate) const PROBE_WRITE: &str = "probe_write";
+    pub(crate) const CLOCK: &str = "clock";
+
+    pub(crate) const ALL: [&str; 10] =
+        [CONFIGURATION, TRUSTED_ROOTS, PROXY, DNS, TCP, TLS, IDENTITY, TOKEN, PROBE_WRITE, CLOCK];
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// It works, and something about it looks wrong.
+    Warning,
+    /// It does not work.
+    Failed,
+    /// It was not taken, since a step that it needs has failed.
+    Skipped,
+}
+
+impl Status {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One step of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which step: `configuration`, `dns`, `probe_write`, …
+    pub name: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// What was seen.
+    pub detail: String,
+    /// What to do, one thing a line, where there is something.
+    pub remedy: Option<String>,
+}
+
+/// All steps, in the order in which they are taken. The fields and their names
+/// are those of the JSON report, and stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The sidecar's version.
+    pub version: &'static str,
+    /// Whether no step failed.
+    pub ok: bool,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Report {
+    /// No step is taken yet.
+    pub(super) fn new() -> Self {
+        let untaken = |name| Step {
+            name,
+            status: Status::Skipped,
+            detail: "a step that this one needs has failed".to_owned(),
+            remedy: None,
+        };
+        Self { version: VERSION, ok: true, steps: step::ALL.map(untaken).to_vec() }
+    }
+
+    /// Takes down what a step found, and passes on what it has for later ones.
+    pub(super) fn note<T>(&mut self, name: &str, found: Found<T>) -> Option<T> {
+        let Found { value, status, detail, remedy } = found;
+        // A token's claims are anybody's words.
+        let detail = detail.replace(char::is_control, " ");
+        self.ok &= status != Status::Failed;
+        if let Some(step) = self.steps.iter_mut().find(|step| step.name == name) {
+            (step.status, step.detail, step.remedy) = (status, detail, remedy);
+        }
+        value
+    }
+
+    /// 0 where no step failed, else 1; 78 where the sidecar does not start with
+    /// this configuration.
+    pub fn exit_status(&self) -> u8 {
+        let start = [step::CONFIGURATION, step::TRUSTED_ROOTS];
+        let failed = |step: &Step| step.status == Status::Failed && start.contains(&step.name);
+        if self.steps.iter().any(failed) { names::EXIT_CONFIGURATION } else { u8::from(!self.ok) }
+    }
+
+    /// One line for each step, and below it what to do.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for Step { name, status, detail, remedy } in &self.steps {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{:<8} {:<13}  {detail}", status.word(), name.replace('_', " "));
+            for line in remedy.iter().flat_map(|remedy| remedy.lines()) {
+                let _ = writeln!(text, "{:24}-> {line}", "");
+            }
+        }
+        text
+    }
+
+    /// A JSON object: `version`, `ok`, and `steps`, each with `name`, `status`,
+    /// `detail` and `remedy`.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// What a step found, and what it has for later ones.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    value: Option<T>,
+    status: Status,
+    detail: String,
+    remedy: Option<String>,
+}
+
+impl<T> Found<T> {
+    /// All is well.
+    pub(super) fn ok(value: T, detail: impl Into<String>) -> Self {
+        Self { value: Some(value), status: Status::Ok, detail: detail.into(), remedy: None }
+    }
+
+    /// It does not work, and later steps get nothing.
+    pub(super) fn failed(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (detail, remedy) = (detail.into(), Some(remedy.into()));
+        Self { value: None, status: Status::Failed, detail, remedy }
+    }
+
+    /// The same, with something for later steps nevertheless.
+    #[must_use]
+    pub(super) fn but(mut self, value: T) -> Self {
+        self.value = Some(value);
+        self
+    }
+
+    /// A warning, if there is a doubt.
+    #[must_use]
+    pub(super) fn doubting(mut self, doubts: impl IntoIterator<Item = String>) -> Self {
+        let doubts: Vec<String> = doubts.into_iter().collect();
+        if self.status == Status::Ok && !doubts.is_empty() {
+            self.status = Status::Warning;
+            self.remedy = Some(doubts.join("\n"));
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(statuses: &[(&str, Status)]) -> Report {
+        let mut report = Report::new();
+        for (name, status) in statuses {
+            let found = Found {
+                value: Some(()),
+                status: *status,
+                detail: "seen".to_owned(),
+                remedy: Some("one\ntwo".to_owned()),
+            };
+            report.note(name, found);
+        }
+        report
+    }
+
+    #[test]
+    fn the_exit_status_says_who_has_to_act() {
+        let check = |statuses: &[(&str, Status)], expected| {
+            assert_eq!(report(statuses).exit_status(), expected, "{statuses:?}");
+        };
+        check(&[(step::CONFIGURATION, Status::Ok), (step::CLOCK, Status::Warning)], 0);
+        check(&[(step::CONFIGURATION, Status::Warning)], 0);
+        check(&[(step::TOKEN, Status::Failed)], 1);
+        check(&[(step::CONFIGURATION, Status::Failed)], 78);
+        check(&[(step::TRUSTED_ROOTS, Status::Failed), (step::TOKEN, Status::Failed)], 78);
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let report = report(&[(step::PROBE_WRITE, Status::Failed)]);
+        let text = report.text();
+        assert!(text.starts_with("skipped  configuration  a step that this one needs"), "{text}");
+        let line = "failed   probe write    seen\n                        -> one\n                        -> two\n";
+        assert!(text.contains(line), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!(json["ok"], false);
+        assert_eq!(json["version"], VERSION);
+        assert_eq!(
+            json["steps"][8],
+            serde_json::json!({
+                "name": "probe_write", "status": "failed", "detail": "seen", "remedy": "one\ntwo",
+            })
+        );
+        assert_eq!(json["steps"][0]["remedy"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_doubt_does_not_hide_a_failure() {
+        let found = Found::<()>::failed("broken", "mend it").doubting(["odd".to_owned()]);
+        assert_eq!((found.status, found.remedy.as_deref()), (Status::Failed, Some("mend it")));
+        let found = Found::ok((), "good").doubting([]);
+        assert_eq!((found.status, found.remedy), (Status::Ok, None));
+    }
+}

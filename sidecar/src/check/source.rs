@@ -1,0 +1,153 @@
+//! What the identity shows to get a token: its node, its certificate, or a
+//! service account token.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use contract::{Identity, MetadataHost, Settings, names, names::env};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+use url::Url;
+
+use super::{
+    report::Found,
+    span::{end, span},
+};
+use crate::identity::{Issuer, Reload, Summary, read_token, unverified_claims};
+
+/// What blocks the metadata service drops packets; a node answers in
+/// milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From here on a certificate is worth renewing.
+const WARN_BEFORE_EXPIRY: Duration = Duration::from_hours(30 * 24);
+
+/// Looks at what the identity shows.
+pub(super) async fn look(settings: &Settings, issuer: &mut Issuer, now: SystemTime) -> Found<()> {
+    match &settings.identity {
+        Identity::UserAssigned { .. } | Identity::SystemAssigned => node(settings).await,
+        Identity::AadApplication { .. } => certificate(issuer, now),
+        Identity::WorkloadIdentity { token_file, .. } => service_account(token_file, now),
+    }
+}
+
+/// Whether the instance metadata service can be reached.
+async fn node(settings: &Settings) -> Found<()> {
+    let given = settings.metadata_host.as_ref().map(MetadataHost::url);
+    let host = given.and_then(|url| url.host_str()).unwrap_or("169.254.169.254");
+    let host = host.trim_matches(['[', ']']);
+    let port = given.and_then(Url::port_or_known_default).unwrap_or(80);
+    let trouble = match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => {
+            return Found::ok(
+                (),
+                format!("the instance metadata service listens at {host}:{port}"),
+            );
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {}", span(CONNECT_TIMEOUT)),
+    };
+    Found::failed(
+        format!("cannot reach the instance metadata service (IMDS) at {host}:{port}: {trouble}"),
+        "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node",
+    )
+}
+
+/// Whether the application's certificate can be used.
+fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
+    let found = issuer.reload();
+    match (issuer.certificate(), found) {
+        (Some(summary), _) => {
+            let seen = format!("the certificate {summary} {}", end(summary.not_after, now));
+            Found::ok((), seen).doubting(certificate_doubt(summary, now))
+        }
+        (None, Reload::Failed(trouble)) => Found::failed(
+            format!("no certificate: {trouble}"),
+            format!(
+                "mount a PFX or PEM with certificate and RSA key, and name it in {}",
+                env::AZURE_CLIENT_CERTIFICATE_PATH
+            ),
+        ),
+        (None, Reload::Unchanged | Reload::Changed) => {
+            Found::failed("no certificate", "name its file in AZURE_CLIENT_CERTIFICATE_PATH")
+        }
+    }
+}
+
+fn certificate_doubt(summary: &Summary, now: SystemTime) -> Option<String> {
+    if now < summary.not_before {
+        return Some("it is not valid yet, by this node's clock: check the clock".to_owned());
+    }
+    match summary.not_after.duration_since(now) {
+        Ok(left) if left >= WARN_BEFORE_EXPIRY => None,
+        _ => Some(
+            "renew it, register the new one with the application, and replace the file: the sidecar reads it again by itself"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Whether the service account token can be read, and what it says of itself.
+fn service_account(path: &Path, now: SystemTime) -> Found<()> {
+    let token = match read_token(path) {
+        Ok(token) => token,
+        Err(error) => {
+            return Found::failed(
+                error.to_string(),
+                format!(
+                    "project a service account token with audience {} into the pod, as prom-remotewrite's and Azure's webhooks do",
+                    names::FEDERATED_TOKEN_AUDIENCE
+                ),
+            );
+        }
+    };
+    let written = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let age = written.and_then(|at| now.duration_since(at).ok());
+    let age = age.map_or_else(String::new, |age| format!(", written {} ago", span(age)));
+    let place = format!("the service account token {}{age}", path.display());
+    let Some(claims) = unverified_claims(&token) else {
+        return Found::ok((), format!("{place}, is none of the kind that can be looked into"))
+            .doubting(["it is no JWT, so Entra will refuse it: mount another".to_owned()]);
+    };
+    let (seen, doubts) = describe(&claims, now);
+    Found::ok((), format!("{place}: {seen}")).doubting(doubts)
+}
+
+/// What has to be, letter by letter, in the federated credential; and what
+/// cannot be right.
+fn describe(claims: &Value, now: SystemTime) -> (String, Vec<String>) {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or("none");
+    let audiences: Vec<&str> = match claims.get("aud") {
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(one)) => vec![one],
+        _ => Vec::new(),
+    };
+    let expires = claims.get("exp").and_then(Value::as_u64);
+    let expires = expires.and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(at)));
+    let seen = format!(
+        "issuer {}, subject {}, audience {}",
+        text("iss"),
+        text("sub"),
+        if audiences.is_empty() { "none".to_owned() } else { audiences.join(" and ") }
+    );
+    let ends = expires.map(|at| format!(", {}", end(at, now))).unwrap_or_default();
+    let mut doubts = Vec::new();
+    if !audiences.contains(&names::FEDERATED_TOKEN_AUDIENCE) {
+        doubts.push(format!(
+            "Entra expects the audience {}: name it where the token is projected",
+            names::FEDERATED_TOKEN_AUDIENCE
+        ));
+    }
+    if expires.is_some_and(|at| at <= now) {
+        doubts.push(
+            "it has ended: the kubelet renews it while the pod runs, so look at the node and its clock"
+                .to_owned(),
+        );
+    }
+    (format!("{seen}{ends}"), doubts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The doctor as a whole, where no Azure is needed.
+
+use std::collections::BTreeMap;
+
+use tokio::net::TcpListener;
+
+use super::*;
+
+const CLIENT_ID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
+
+fn environment<'a>(variables: &[(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + use<'a> {
+    let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+    move |name| variables.get(name).map(|value| (*value).to_owned())
+}
+
+fn statuses(report: &Report) -> String {
+    let words: Vec<&str> = report.steps.iter().map(|step| step.status.word()).collect();
+    words.join(" ")
+}
+
+async fn checked(variables: &[(&str, &str)], time: Duration) -> Report {
+    #[expect(clippy::disallowed_methods, reason = "a test is at the edge")]
+    check(environment(variables), time, SystemTime::now).await
+}
+
+#[tokio::test]
+async fn every_mistake_is_told_and_nothing_else_is_tried() {
+    let report =
+        checked(&[("IDENTITY_TYPE", "managed"), ("CLOUD", "mars")], Duration::from_secs(5)).await;
+    let configuration = &report.steps[0];
+    assert_eq!(configuration.detail, "3 mistakes");
+    let remedy = configuration.remedy.as_deref().unwrap();
+    for name in ["INGESTION_URL is missing", "IDENTITY_TYPE=\"managed\"", "CLOUD=\"mars\""] {
+        assert!(remedy.lines().any(|line| line.starts_with(name)), "{remedy}");
+    }
+    assert_eq!(statuses(&report), format!("failed{}", " skipped".repeat(9)));
+    assert_eq!(report.exit_status(), 78);
+}
+
+#[tokio::test]
+async fn roots_that_are_not_there_keep_the_sidecar_from_starting() {
+    let report = checked(
+        &[
+            ("INGESTION_URL", "https://localhost:1/"),
+            ("IDENTITY_TYPE", "systemAssigned"),
+            ("SSL_CERT_FILE", "/nowhere/roots.pem"),
+        ],
+        Duration::from_secs(5),
+    )
+    .await;
+    assert_eq!(statuses(&report), format!("warning failed{}", " skipped".repeat(8)));
+    assert!(report.steps[1].detail.contains("/nowhere/roots.pem"), "{report:?}");
+    assert_eq!(report.exit_status(), 78);
+}
+
+#[tokio::test]
+async fn who_never_answers_does_not_hold_it_for_longer_than_it_may_take() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let begun = Instant::now();
+    let report = checked(
+        &[
+            ("INGESTION_URL", &address),
+            ("IDENTITY_TYPE", "userAssigned"),
+            ("AZURE_CLIENT_ID", CLIENT_ID),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", &address),
+        ],
+        Duration::from_millis(300),
+    )
+    .await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(statuses(&report), "warning ok ok ok ok ok ok failed skipped skipped");
+    assert_eq!(report.steps[7].detail, "the time for the whole check is over");
+    assert_eq!(report.exit_status(), 1);
+}
+
+#[tokio::test]
+async fn the_proxy_step_names_every_way_and_no_password() {
+    let report = checked(
+        &[
+            ("INGESTION_URL", "https://ingestion.invalid/"),
+            ("IDENTITY_TYPE", "aadApplication"),
+            ("AZURE_CLIENT_ID", CLIENT_ID),
+            ("AZURE_TENANT_ID", CLIENT_ID),
+            ("MDM_CERT_PATH", "/nowhere/certificate"),
+            ("HTTPS_PROXY", "http://user:s3cret@127.0.0.1:1"),
+            ("NO_PROXY", ".microsoftonline.com"),
+        ],
+        Duration::from_secs(20),
+    )
+    .await;
+    assert_eq!(statuses(&report), "warning ok ok ok failed skipped failed skipped skipped skipped");
+    assert_eq!(
+        report.steps[2].detail,
+        "ingestion ingestion.invalid through 127.0.0.1:1; authority login.microsoftonline.com directly"
+    );
+    assert_eq!(report.steps[3].detail, "the proxy 127.0.0.1 is 127.0.0.1");
+    let remedy = report.steps[4].remedy.as_deref().unwrap();
+    assert!(remedy.contains("lets CONNECT ingestion.invalid:443 pass"), "{remedy}");
+    assert!(report.steps[6].detail.contains("/nowhere/certificate"), "{report:?}");
+    assert!(!report.json().contains("s3cret"));
+}

@@ -1,0 +1,43 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Adds an Entra token to Prometheus' remote-write requests and posts them to
+/// Azure Monitor. All settings come from the environment.
+#[derive(Debug, Parser)]
+#[command(name = "prom-remotewrite", version)]
+pub(crate) struct Arguments {
+    /// Without one, it serves.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Says whether everything works that a write needs, and what to do if not:
+    /// exit status 0 if no step failed, 1 if one did, 78 for a configuration
+    /// with which the sidecar does not start. Runs beside the sidecar, too.
+    Check {
+        /// The report's form.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+        /// How long all steps may take together.
+        #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+        timeout: Duration,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Output {
+    /// A line for each step.
+    Text,
+    /// One object: `version`, `ok`, and `steps`, each with `name`, `status`
+    /// (ok, warning, failed or skipped), `detail` and `remedy`.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    contract::parse_duration(text).map_err(|rejected| format!("expected {}", rejected.expected))
+}

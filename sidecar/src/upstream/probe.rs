@@ -1,0 +1,36 @@
+//! The way to the ingestion endpoint, one step at a time: for looking at what
+//! a request takes for granted.
+
+use rustls::{ProtocolVersion, pki_types::CertificateDer};
+use tokio::net::TcpStream;
+
+use super::{Failure, Upstream, connection::Stream};
+
+/// What was agreed upon with the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Handshake {
+    /// TLS 1.2 or 1.3.
+    pub(crate) version: Option<ProtocolVersion>,
+    /// The peer's own certificate, verified.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
+}
+
+impl Upstream {
+    /// Opens a connection as a request does, through the proxy if there is one.
+    pub(crate) async fn reach(&self) -> Result<TcpStream, Failure> {
+        self.connector.tcp().await
+    }
+
+    /// Agrees on TLS; `None` where plain http is spoken.
+    pub(crate) async fn shake_hands(&self, tcp: TcpStream) -> Result<Option<Handshake>, Failure> {
+        let Stream::Tls(stream) = self.connector.secure(tcp).await? else {
+            return Ok(None);
+        };
+        let (_, session) = stream.get_ref();
+        let certificates = session.peer_certificates().unwrap_or_default();
+        Ok(Some(Handshake {
+            version: session.protocol_version(),
+            certificate: certificates.first().map(|der| der.clone().into_owned()),
+        }))
+    }
+}
