@@ -51,6 +51,7 @@ mod http1;
 pub mod identity;
 mod memory;
 mod metrics;
+mod native;
 mod notices;
 mod outcome;
 mod proxy;
@@ -64,6 +65,7 @@ mod upstream;
 mod wire;
 
 pub use check::{Report, Status, Step, check};
+pub use native::native;
 pub use run::{RunError, run};
 pub use trust::{TlsConfig, TrustError};
 

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         None => run(),
         Some(Command::Check { output, timeout }) => check(output, timeout),
+        Some(Command::Native { .. }) => native(),
     };
     done.unwrap_or_else(|trouble| {
         log(LogLevel::Info, LogFormat::Logfmt);
@@ -82,6 +83,14 @@ fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
         Output::Json => report.json(),
     })?;
     Ok(ExitCode::from(report.exit_status()))
+}
+
+/// Prints what Prometheus' own configuration would be.
+fn native() -> io::Result<ExitCode> {
+    match Settings::from_env(environment) {
+        Ok(settings) => say(&sidecar::native(&settings)).map(|()| ExitCode::SUCCESS),
+        Err(mistakes) => Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
+    }
 }
 
 fn environment(name: &str) -> Option<String> {

@@ -27,6 +27,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
     },
+    /// Prints the entry of Prometheus' own configuration that does without the
+    /// sidecar, and what is different then.
+    Native {
+        /// The configuration's form.
+        #[arg(long, value_enum, default_value_t = Language::Yaml)]
+        output: Language,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -36,6 +43,12 @@ pub(crate) enum Output {
     /// One object: `version`, `ok`, and `steps`, each with `name`, `status`
     /// (ok, warning, failed or skipped), `detail` and `remedy`.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Language {
+    /// With comments.
+    Yaml,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,0 +1,117 @@
+//! The `azuread:` block.
+
+use contract::{Certificate, ClientId, Cloud, Identity, Settings, TenantId};
+
+use super::quoted;
+
+/// The block, and the oldest Prometheus that knows all of its fields.
+pub(super) struct AzureAd {
+    pub(super) since: Version,
+    pub(super) lines: Vec<String>,
+}
+
+/// A version of Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version(u16, u16, u16);
+
+const MANAGED_IDENTITY: Version = Version(2, 45, 0);
+const SYSTEM_ASSIGNED: Version = Version(3, 5, 0);
+const WORKLOAD_IDENTITY: Version = Version(3, 7, 0);
+const SCOPE: Version = Version(3, 9, 0);
+const CERTIFICATE: Version = Version(3, 13, 0);
+/// Before it, the token's file had to be named.
+const FEDERATED_TOKEN_FILE: Version = Version(3, 14, 0);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl AzureAd {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let (mut since, authenticator) = authenticator(&settings.identity);
+        let cloud = cloud(settings);
+        let mut lines = vec!["azuread:".to_owned(), format!("  cloud: {cloud}")];
+        if Some(&settings.audience) != cloud.audience().as_ref() {
+            since = since.max(SCOPE);
+            lines.push(format!("  scope: {}  # since {SCOPE}", quoted(settings.audience.scope())));
+        }
+        lines.extend(authenticator.into_iter().map(|line| format!("  {line}")));
+        Self { since, lines }
+    }
+}
+
+/// The cloud that Prometheus is told: of those three that it knows, the one
+/// whose authority is asked.
+pub(super) fn cloud(settings: &Settings) -> Cloud {
+    let known = [Cloud::AzurePublic, Cloud::AzureGovernment, Cloud::AzureChina];
+    if known.contains(&settings.cloud) {
+        return settings.cloud;
+    }
+    let asked = known.into_iter().find(|cloud| cloud.authority() == settings.authority_host);
+    asked.unwrap_or_default()
+}
+
+fn authenticator(identity: &Identity) -> (Version, Vec<String>) {
+    match identity {
+        Identity::UserAssigned { client_id } => (
+            MANAGED_IDENTITY,
+            vec![
+                format!("managed_identity:  # since {MANAGED_IDENTITY}"),
+                format!("  client_id: {}", quoted(client_id.as_str())),
+            ],
+        ),
+        Identity::SystemAssigned => (
+            SYSTEM_ASSIGNED,
+            vec![
+                format!("managed_identity:  # without a client id since {SYSTEM_ASSIGNED}"),
+                "  client_id: ''".to_owned(),
+            ],
+        ),
+        Identity::AadApplication { client_id, tenant_id, certificate } => {
+            (CERTIFICATE, application(client_id, tenant_id, certificate))
+        }
+        Identity::WorkloadIdentity { client_id, tenant_id, token_file } => {
+            let mut lines = vec![format!("workload_identity:  # since {WORKLOAD_IDENTITY}")];
+            lines.extend(principal(client_id, tenant_id));
+            lines.push(format!(
+                "  # since {FEDERATED_TOKEN_FILE} it may be left out where AZURE_FEDERATED_TOKEN_FILE is set"
+            ));
+            lines.push(format!("  token_file_path: {}", quoted(&token_file.to_string_lossy())));
+            (WORKLOAD_IDENTITY, lines)
+        }
+    }
+}
+
+fn application(
+    client_id: &ClientId,
+    tenant_id: &TenantId,
+    certificate: &Certificate,
+) -> Vec<String> {
+    let mut lines = vec![format!("certificate:  # since {CERTIFICATE}")];
+    lines.extend(principal(client_id, tenant_id));
+    lines.push(format!("  certificate_path: {}", quoted(&certificate.path.to_string_lossy())));
+    if certificate.path.extension().is_some_and(|extension| extension == "crt") {
+        let key = certificate.path.with_extension("key");
+        lines.push("  # unless the key is in the same file".to_owned());
+        lines.push(format!("  certificate_key_path: {}", quoted(&key.to_string_lossy())));
+    }
+    if let Some(file) = &certificate.password_file {
+        lines.push(format!(
+            "  # certificate_password: as it stands in {}",
+            quoted(&file.to_string_lossy())
+        ));
+    }
+    if certificate.send_chain {
+        lines.push("  send_certificate_chain: true".to_owned());
+    }
+    lines
+}
+
+fn principal(client_id: &ClientId, tenant_id: &TenantId) -> [String; 2] {
+    [
+        format!("  client_id: {}", quoted(client_id.as_str())),
+        format!("  tenant_id: {}", quoted(tenant_id.as_str())),
+    ]
+}

@@ -1,0 +1,81 @@
+//! What Prometheus does differently from the sidecar, and what it cannot be
+//! told.
+
+use contract::{ClientId, Cloud, Identity, Settings};
+
+use super::{azuread::cloud, quoted};
+
+/// What changes for whoever changes over.
+pub(super) fn of(settings: &Settings) -> Vec<String> {
+    let mut differences = vec![
+        "401, 403, 404 and 408 are final: Prometheus drops the batch, where the sidecar makes it retry until the role, the rule or the token is mended".to_owned(),
+        "a batch that is too large (413), or of which single series are refused (400), is dropped whole: nothing splits or saves it".to_owned(),
+        "a token is renewed at half of its life, by a request that all others wait for; while that fails nothing is written, though the old token is still good".to_owned(),
+    ];
+    match &settings.identity {
+        Identity::AadApplication { .. } => differences.extend([
+            "the certificate is read at the start and when the configuration is reloaded, not when the file changes".to_owned(),
+            "the certificate has to be PEM with an unencrypted key, or a PFX of the older kind: base64 text, and PFX files with AES or with SHA-256 for their integrity, are not read".to_owned(),
+        ]),
+        Identity::WorkloadIdentity { .. } => differences.push(
+            "Prometheus' own container needs the token's volume".to_owned(),
+        ),
+        Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
+    }
+    if settings.proxy.is_some() {
+        differences.push("proxy_url is for writing alone: tokens are got by HTTPS_PROXY and NO_PROXY of Prometheus' own environment".to_owned());
+    }
+    if settings.trusted_roots_file.is_some() {
+        differences.push("ca_file is for writing alone: for getting tokens, SSL_CERT_FILE in Prometheus' own environment".to_owned());
+    }
+    if settings.cloud == Cloud::AzureChina && settings.identity.tenant_id().is_some() {
+        differences.push("in China, Prometheus asks login.chinacloudapi.cn for tokens, where the sidecar asks login.partner.microsoftonline.cn".to_owned());
+    }
+    differences
+}
+
+/// What the settings say and Prometheus cannot be told.
+pub(super) fn missing(settings: &Settings) -> Vec<String> {
+    let mut missing = Vec::new();
+    let (cloud, asks_authority) = (cloud(settings), settings.identity.tenant_id().is_some());
+    if cloud != settings.cloud {
+        missing.push(format!("CLOUD={}: Prometheus is told {cloud}", settings.cloud));
+    }
+    if let Some(host) = settings.authority_host.as_ref().filter(|_| asks_authority)
+        && settings.authority_host != cloud.authority()
+    {
+        missing.push(format!("the authority {host}: Prometheus asks that of its cloud"));
+    }
+    if let Some(host) = settings.metadata_host.as_ref().filter(|_| !asks_authority) {
+        missing.push(format!(
+            "the metadata service at {host}: Prometheus asks http://169.254.169.254"
+        ));
+    }
+    if let Identity::AadApplication { certificate, .. } = &settings.identity
+        && certificate.password_file.is_some()
+    {
+        missing.push("a file for the certificate's password: it has to stand in the configuration, as certificate_password".to_owned());
+    }
+    if let Identity::WorkloadIdentity { tenant_id, .. } = &settings.identity
+        && tenant_id.as_str().parse::<ClientId>().is_err()
+    {
+        missing.push("a domain name as tenant_id: Prometheus wants the tenant's GUID".to_owned());
+    }
+    if !settings.audience.scope().bytes().all(is_allowed_in_scope) {
+        missing.push(
+            "this audience: Prometheus allows letters, digits and _ : / . - in a scope".to_owned(),
+        );
+    }
+    if let Some(dir) = &settings.trusted_roots_dir {
+        missing.push(format!(
+            "a folder of roots for writing ({}): put them into one file and name it in ca_file",
+            quoted(&dir.to_string_lossy())
+        ));
+    }
+    missing
+}
+
+/// `^[\w\s:/.\-]+$` in Prometheus' own check.
+const fn is_allowed_in_scope(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'/' | b'.' | b'-')
+}
