@@ -8,7 +8,7 @@ use std::{
 
 use tests::{
     azure::{Azure, Labels, PUBLIC_AUDIENCES},
-    ports,
+    binaries, ports,
     prometheus::{Options, Prometheus, Range},
     scene::{CLUSTER, Role, Scene},
     sidecar::Sidecar,
@@ -28,7 +28,8 @@ async fn inject(scene: &Scene, webhook: &Webhook, role: &Role) -> Sidecar {
     let pod = Scene::pod(role, ports::free().unwrap()).unwrap();
     let admitted = webhook.create(&pod).await.unwrap();
     assert!(admitted.allowed, "{}", admitted.message);
-    let mut sidecar = Sidecar::start(&scene.kubelet, &admitted.pod).await.unwrap();
+    let file = binaries::find(binaries::SIDECAR).unwrap();
+    let mut sidecar = Sidecar::start(&scene.kubelet, &admitted.pod, &file).await.unwrap();
     sidecar.ready(PATIENCE).await.unwrap();
     sidecar
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -44,12 +44,27 @@ pub fn find(name: &str) -> Outcome<PathBuf> {
     programs.get(name).cloned().context(format!("find the program {name} in the workspace"))
 }
 
+/// The sidecar as it is shipped, optimised: for figures that mean something.
+pub fn find_optimised_sidecar() -> Outcome<PathBuf> {
+    let Place { target, .. } = Place::find()?;
+    let built = cargo(&["--package=sidecar", "--profile=release"], &target)?;
+    built.get(SIDECAR).cloned().context("find the optimised sidecar")
+}
+
 fn build() -> Outcome<BTreeMap<String, PathBuf>> {
+    let Place { profile, target } = Place::find()?;
+    // Fewer lines where nothing has to be built.
+    cargo(&["--workspace", &format!("--profile={profile}"), "--quiet"], &target)
+}
+
+/// Builds programs and says where they are.
+fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>> {
     let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"])
-        .args(place()?)
+        .args(["build", "--bins", "--message-format=json-render-diagnostics"])
+        .args(arguments)
+        .arg(format!("--target-dir={}", target.display()))
         .current_dir(environment::crate_folder())
         // Cargo reports on standard error; a first build takes minutes, and
         // whoever waits should see why.
@@ -65,20 +80,22 @@ fn build() -> Outcome<BTreeMap<String, PathBuf>> {
 
 /// Profile and target directory, from where this program itself lies:
 /// `TARGET/PROFILE/demo` or `TARGET/PROFILE/deps/it-HASH`.
-fn place() -> Outcome<Vec<String>> {
-    let file = std::env::current_exe().context("find out where this program lies")?;
-    let folder = file.parent().context("find out where this program lies")?;
-    let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
-    let folder = folder.context("find out where this program lies")?;
-    let profile = match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(name) => name,
-    };
-    let target = folder.parent().context("find the target directory")?;
-    Ok(vec![
-        format!("--profile={profile}"),
-        format!("--target-dir={}", target.display()),
-        // Fewer lines where nothing has to be built.
-        "--quiet".to_owned(),
-    ])
+struct Place {
+    profile: String,
+    target: PathBuf,
+}
+
+impl Place {
+    fn find() -> Outcome<Self> {
+        let file = std::env::current_exe().context("find out where this program lies")?;
+        let folder = file.parent().context("find out where this program lies")?;
+        let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+        let folder = folder.context("find out where this program lies")?;
+        let profile = match folder.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(name) => name,
+        };
+        let target = folder.parent().context("find the target directory")?;
+        Ok(Self { profile: profile.to_owned(), target: target.to_owned() })
+    }
 }

@@ -1,12 +1,11 @@
 //! The sidecar as a process, started from a patched pod.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use contract::names;
 use serde_json::Value;
 
 use crate::{
-    binaries,
     client::Client,
     failure::{Context, Failure, Outcome},
     kubelet::{AtomicFolder, Kubelet, Prepared},
@@ -27,11 +26,11 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts the container that the webhook injected into `pod`, and waits
-    /// until it lives. Whether it has a token is another matter.
-    pub async fn start(kubelet: &Kubelet, pod: &Value) -> Outcome<Self> {
-        let file = binaries::find(binaries::SIDECAR)?;
-        let prepared = kubelet.prepare(pod, names::CONTAINER, &file)?;
+    /// Starts the container that the webhook injected into `pod`, with `file`
+    /// for its image, and waits until it lives. Whether it has a token is
+    /// another matter.
+    pub async fn start(kubelet: &Kubelet, pod: &Value, file: &Path) -> Outcome<Self> {
+        let prepared = kubelet.prepare(pod, names::CONTAINER, file)?;
         let port = listening_port(pod)?;
         let process = prepared.program.start()?;
         let mut running = Self { process, prepared, port, client: Client::plain() };

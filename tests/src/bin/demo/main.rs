@@ -16,7 +16,7 @@ mod steps;
 mod table;
 mod watch;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::Parser;
 use tests::failure::{Failure, Outcome};
@@ -41,11 +41,11 @@ async fn main() -> ExitCode {
 /// Its answer is the last line.
 async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
     screen.title("prom-remotewrite: from an annotated pod to samples behind a checked token");
-    steps::build(screen)?;
+    let sidecar = steps::build(screen, arguments.unoptimised)?;
     let mut signals = Signals::new()?;
     // What is dropped by an interruption is killed.
     let (mut stage, mut proofs) = tokio::select! {
-        proved = prove(arguments, screen) => proved?,
+        proved = prove(arguments, screen, &sidecar) => proved?,
         () = signals.next() => return Err(Failure::new("interrupted before anything was proved")),
     };
     table::show(screen, &stage);
@@ -58,7 +58,11 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
 }
 
 /// Everything up to the first samples of every kind.
-async fn prove(arguments: &Arguments, screen: &Screen) -> Outcome<(Stage, Vec<Proof>)> {
+async fn prove(
+    arguments: &Arguments,
+    screen: &Screen,
+    sidecar: &Path,
+) -> Outcome<(Stage, Vec<Proof>)> {
     let scene = steps::azure(screen).await?;
     if let Some(fault) = arguments.fault {
         fault.inflict(&scene);
@@ -69,7 +73,7 @@ async fn prove(arguments: &Arguments, screen: &Screen) -> Outcome<(Stage, Vec<Pr
         steps::admit(screen, &webhook, managed).await?,
         steps::admit(screen, &webhook, application).await?,
     ];
-    let sidecars = steps::sidecars(screen, &scene, &pods).await?;
+    let sidecars = steps::sidecars(screen, &scene, &pods, sidecar).await?;
     let mut stage = Stage::new(scene, webhook, sidecars);
     steps::prometheus(screen, &mut stage).await?;
     let proofs = watch::first_proof(screen, &mut stage, arguments.patience()).await?;

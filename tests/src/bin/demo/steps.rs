@@ -1,6 +1,10 @@
 //! The steps, each said as it is done.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::Value;
 use tests::{
@@ -21,13 +25,14 @@ use super::{
 };
 
 /// Builds what is not there yet; it may take minutes the first time.
-pub(crate) fn build(screen: &Screen) -> Outcome<()> {
+pub(crate) fn build(screen: &Screen, unoptimised: bool) -> Outcome<PathBuf> {
     screen.step("Programs", "this workspace's own, and a real Prometheus");
-    let own = binaries::find(binaries::SIDECAR)?;
-    screen.detail(&format!("built in {}", own.parent().unwrap_or(&own).display()));
+    let plain = binaries::find(binaries::SIDECAR)?;
+    let sidecar = if unoptimised { plain } else { binaries::find_optimised_sidecar()? };
+    screen.detail(&sidecar.display().to_string());
     let prometheus = tools::find(&tools::PROMETHEUS, "prometheus")?;
     screen.detail(&prometheus.display().to_string());
-    Ok(())
+    Ok(sidecar)
 }
 
 /// Starts the stand-in.
@@ -90,12 +95,13 @@ pub(crate) async fn sidecars(
     screen: &Screen,
     scene: &Scene,
     pods: &[Value; 2],
+    file: &Path,
 ) -> Outcome<[Sidecar; 2]> {
     screen.step("Sidecars", "started from exactly what the patched pods say");
     let [first, second] = pods;
     let sidecars = [
-        Sidecar::start(&scene.kubelet, first).await?,
-        Sidecar::start(&scene.kubelet, second).await?,
+        Sidecar::start(&scene.kubelet, first, file).await?,
+        Sidecar::start(&scene.kubelet, second, file).await?,
     ];
     for (role, sidecar) in scene.roles().into_iter().zip(&sidecars) {
         screen.good(&format!("as {}: listening on port {}", role.name, sidecar.port()));
