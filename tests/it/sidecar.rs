@@ -1,7 +1,9 @@
 //! The sidecar's behaviour, through its front door: the real program, real TLS,
 //! and the stand-in for Azure behind it.
 
+mod check;
 mod limits;
+mod native;
 mod outcomes;
 mod rescue;
 mod secrecy;

@@ -1,0 +1,227 @@
+//! The doctor, as a process of its own.
+
+use serde_json::Value;
+use tests::{
+    authority::Authority,
+    azure::{Fault, OTHER_RESOURCE, Service},
+    binaries,
+    jwt::{self, Algorithm},
+    process::Program,
+};
+
+use super::{PATIENCE, Stage};
+
+/// What the program printed, and how it ended.
+struct Checked {
+    status: i32,
+    output: String,
+}
+
+impl Stage {
+    async fn check(&self, arguments: &[&str]) -> Checked {
+        let file = binaries::find(binaries::SIDECAR).unwrap();
+        let program = Program::new("check", file).arg("check").args(arguments.iter().copied());
+        let mut process = program.envs(self.variables.clone()).start().unwrap();
+        let status = process.wait(PATIENCE).await.unwrap().code().unwrap();
+        // Nothing but the report is said.
+        assert_eq!(process.output(), process.stdout());
+        let output = process.stdout();
+        for (token, _) in self.azure.tokens().all() {
+            let signature = token.rsplit('.').next().unwrap();
+            assert!(!output.contains(&token) && !output.contains(signature), "{output}");
+        }
+        Checked { status, output }
+    }
+
+    /// Each step's status in the order of the steps, and the step of that name.
+    async fn expect(&self, status: i32, statuses: &str, name: &str) -> Value {
+        let Checked { status: ended, output } = self.check(&["--output", "json"]).await;
+        let report: Value = serde_json::from_str(&output).unwrap();
+        let steps = report["steps"].as_array().unwrap();
+        let found: Vec<&str> = steps.iter().map(|step| step["status"].as_str().unwrap()).collect();
+        assert_eq!((ended, found.join(" ").as_str()), (status, statuses), "{output}");
+        assert_eq!(report["ok"], status == 0);
+        steps.iter().find(|step| step["name"] == name).unwrap().clone()
+    }
+}
+
+/// Every step that can say so says that it is well.
+const ALL_OK: &str = "ok ok ok ok ok ok ok ok ok ok";
+
+fn says(step: &Value, field: &str, words: &str) {
+    let text = step[field].as_str().unwrap_or_else(|| panic!("{step} has no {field}"));
+    assert!(text.contains(words), "{text}");
+}
+
+#[tokio::test]
+async fn all_is_well_for_each_kind_of_identity() {
+    let mut stage = Stage::new().await;
+    let step = stage.expect(0, ALL_OK, "token").await;
+    says(&step, "detail", "for https://monitor.azure.com/; application ");
+    says(&step, "detail", &stage.azure.tenant());
+    assert_eq!(step["remedy"], Value::Null);
+
+    stage.be_the_application();
+    let step = stage.expect(0, ALL_OK, "identity").await;
+    says(&step, "detail", "CN=first with thumbprint ");
+    says(&step, "detail", "ends in 89 days");
+
+    let written = stage.azure.requests(Service::Ingestion);
+    assert!(written.iter().all(|request| request.status == Some(204) && request.length == 1));
+    assert_eq!(written.len(), 2);
+    assert_eq!(stage.azure.workspace(&stage.rule, |workspace| workspace.series().count()), 0);
+}
+
+#[tokio::test]
+async fn a_workload_identity_is_looked_into_before_it_is_shown() {
+    let mut stage = Stage::new().await;
+    let (issuer, subject) =
+        ("https://oidc.example/", "system:serviceaccount:monitoring:prometheus");
+    let federation = tests::azure::Federation {
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        key: stage.certificate.public_key().unwrap(),
+    };
+    stage.azure.change(|setup| setup.applications[0].federations.push(federation));
+    stage.be_the_application();
+    let now = stage.azure.clock().seconds();
+    let write = |stage: &Stage, subject: &str| {
+        let claims = serde_json::json!({
+            "aud": ["api://AzureADTokenExchange"], "iss": issuer, "sub": subject,
+            "iat": now, "nbf": now, "exp": now + 3600,
+        });
+        let header = serde_json::json!({"alg": "RS256", "kid": "1"});
+        let key = stage.certificate.key_der();
+        let token = jwt::sign(Algorithm::Rs256, &header, &claims, key).unwrap();
+        std::fs::write(stage.file("token"), token).unwrap();
+    };
+    stage.set("IDENTITY_TYPE", "workloadIdentity");
+    stage.set("AZURE_FEDERATED_TOKEN_FILE", stage.file("token").to_str().unwrap());
+    write(&stage, subject);
+    let step = stage.expect(0, ALL_OK, "identity").await;
+    says(&step, "detail", subject);
+    write(&stage, "system:serviceaccount:default:other");
+    let step = stage.expect(1, "ok ok ok ok ok ok ok failed skipped skipped", "token").await;
+    says(&step, "remedy", "letter by letter");
+}
+
+#[tokio::test]
+async fn it_runs_beside_the_sidecar_and_prints_a_line_for_each_step() {
+    let rig = Stage::new().await.ready().await;
+    let Checked { status, output } = rig.stage.check(&["--timeout", "20s"]).await;
+    assert_eq!(status, 0, "{output}");
+    let names: Vec<&str> = output.lines().map(|line| line[9..22].trim_end()).collect();
+    assert_eq!(
+        names,
+        [
+            "configuration",
+            "trusted roots",
+            "proxy",
+            "dns",
+            "tcp",
+            "tls",
+            "identity",
+            "token",
+            "probe write",
+            "clock"
+        ]
+    );
+    assert!(output.lines().all(|line| line.starts_with("ok       ")), "{output}");
+    assert!(output.contains("TLS 1.3 with CN=localhost, issued by CN=Azure stand-in authority"));
+}
+
+#[tokio::test]
+async fn an_identity_that_cannot_show_itself() {
+    let mut stage = Stage::new().await;
+    let refused = format!("http://127.0.0.1:{}", tests::ports::free().unwrap());
+    stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
+    let no_identity = "ok ok ok ok ok ok failed skipped skipped skipped";
+    let step = stage.expect(1, no_identity, "identity").await;
+    says(&step, "detail", "cannot reach the instance metadata service");
+    says(&step, "remedy", "NetworkPolicy");
+
+    stage.be_the_application();
+    std::fs::remove_file(stage.file("certificate")).unwrap();
+    let step = stage.expect(1, no_identity, "identity").await;
+    says(&step, "detail", stage.file("certificate").to_str().unwrap());
+    says(&step, "remedy", "AZURE_CLIENT_CERTIFICATE_PATH");
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_or_for_something_else() {
+    let mut stage = Stage::new().await;
+    let known = stage.variables["AZURE_CLIENT_ID"].clone();
+    stage.set("AZURE_CLIENT_ID", "00001111-aaaa-2222-bbbb-3333cccc4444");
+    let step = stage.expect(1, "ok ok ok ok ok ok ok failed skipped skipped", "token").await;
+    says(&step, "detail", "no token (imds_refused)");
+    says(&step, "remedy", "this node has no identity with client id 00001111");
+
+    stage.set("AZURE_CLIENT_ID", known);
+    stage.set("INGESTION_AAD_AUDIENCE", OTHER_RESOURCE);
+    let step = stage.expect(1, "ok ok ok ok ok ok ok ok failed ok", "probe_write").await;
+    says(&step, "detail", "Azure answered 401");
+    says(&step, "remedy", &format!("it is for {OTHER_RESOURCE}"));
+    says(&step, "remedy", "INGESTION_AAD_AUDIENCE");
+}
+
+#[tokio::test]
+async fn what_azure_answers_to_the_write_is_explained() {
+    let mut stage = Stage::new().await;
+    let refused = "ok ok ok ok ok ok ok ok failed ok";
+    stage.azure.change(|setup| setup.rules[0].writers.clear());
+    let step = stage.expect(1, refused, "probe_write").await;
+    says(&step, "detail", "Azure answered 403");
+    says(&step, "remedy", "assign Monitoring Metrics Publisher");
+    stage.set("INGESTION_URL", stage.azure.ingestion_url("dcr-00000000000000000000000000000000"));
+    let step = stage.expect(1, refused, "probe_write").await;
+    says(&step, "remedy", "no such data collection rule");
+
+    let ingestion = stage.azure.faults(Service::Ingestion);
+    ingestion.push(Fault::status(400).body("there is nothing in it"));
+    let step = stage.expect(0, ALL_OK, "probe_write").await;
+    says(&step, "detail", "reached and authorised; Azure says \"there is nothing in it\"");
+    ingestion.push(Fault::status(400).header("date", "Thu, 01 Jan 1970 00:00:00 GMT"));
+    let step = stage.expect(0, "ok ok ok ok ok ok ok ok ok warning", "clock").await;
+    says(&step, "remedy", "set the node's clock");
+    ingestion.push(Fault::status(503).body("later"));
+    let step = stage.expect(1, refused, "probe_write").await;
+    says(&step, "remedy", "Azure says \"later\"");
+}
+
+#[tokio::test]
+async fn a_way_that_is_not_open() {
+    let mut stage = Stage::new().await;
+    let port = tests::ports::free().unwrap();
+    let url = stage.azure.ingestion_url(&stage.rule);
+    let (_, path) = url.split_once("/dataCollectionRules").unwrap();
+    stage.set("INGESTION_URL", format!("https://localhost:{port}/dataCollectionRules{path}"));
+    let step = stage.expect(1, "ok ok ok ok failed skipped ok ok skipped skipped", "tcp").await;
+    says(&step, "remedy", &format!("let the pod connect to localhost:{port}"));
+
+    stage.set("INGESTION_URL", url);
+    let other = Authority::new("somebody else").unwrap();
+    std::fs::write(stage.file("ca.pem"), other.pem()).unwrap();
+    let step = stage.expect(1, "ok ok ok ok ok failed ok ok skipped skipped", "tls").await;
+    says(&step, "remedy", "name it in SSL_CERT_FILE");
+}
+
+#[tokio::test]
+async fn a_configuration_with_which_the_sidecar_does_not_start() {
+    let mut stage = Stage::new().await;
+    stage.set("IDENTITY_TYPE", "userAsigned");
+    stage.set("LISTENING_PORT", "http");
+    let statuses = format!("failed{}", " skipped".repeat(9));
+    let step = stage.expect(78, &statuses, "configuration").await;
+    says(&step, "detail", "2 mistakes");
+    says(&step, "remedy", "did you mean \"userAssigned\"?");
+    says(&step, "remedy", "LISTENING_PORT=\"http\"");
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_a_mistake_of_the_command_line() {
+    let file = binaries::find(binaries::SIDECAR).unwrap();
+    let program = Program::new("check", file).args(["check", "--timeout", "soon"]);
+    let mut process = program.start().unwrap();
+    assert_eq!(process.wait(PATIENCE).await.unwrap().code(), Some(2));
+    assert!(process.output().contains("expected a duration from 1ms to 24h"));
+}
