@@ -22,7 +22,8 @@ use std::{
 use contract::Settings;
 use tokio::time::{Instant, timeout_at};
 
-use self::report::{Found, step};
+use self::report::Found;
+pub(crate) use self::report::step;
 pub use self::report::{Report, Status, Step};
 use crate::{
     identity::{Issuer, Token},

@@ -27,6 +27,10 @@
 //! After SIGTERM, [`drain`] decides when nobody writes any more; [`mod@run`] puts
 //! all of it together.
 //!
+//! Beside serving, the program has two other answers: [`mod@check`] looks at all
+//! that a request takes for granted, and [`mod@native`] prints what Prometheus'
+//! own configuration would be.
+//!
 //! # Invariants
 //!
 //! * Nothing but `main.rs` touches environment, clock and signals, or binds a
@@ -55,6 +59,8 @@ mod native;
 mod notices;
 mod outcome;
 mod proxy;
+#[cfg(test)]
+mod readme;
 mod rescue;
 mod run;
 mod server;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::VERSION;
 
 /// The steps' names, in the order in which they are taken.
-pub(super) mod step {
+pub(crate) mod step {
     pub(crate) const CONFIGURATION: &str = "configuration";
     pub(crate) const TRUSTED_ROOTS: &str = "trusted_roots";
     pub(crate) const PROXY: &str = "proxy";
