@@ -37,7 +37,7 @@ pub fn native(settings: &Settings) -> String {
 
 /// Without it, Prometheus drops what Azure throttles.
 const QUEUE: &str = "    queue_config:
-      retry_on_http_429: true  # since 2.26.0; the sidecar makes Prometheus retry without it
+      retry_on_http_429: true  # since 2.26.0; without it, Prometheus drops what Azure throttles
 ";
 
 fn list(text: &mut String, title: &str, items: &[String]) {

@@ -1,7 +1,7 @@
 //! The way to the ingestion endpoint: its name, a connection, TLS.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -50,6 +50,9 @@ fn destination(settings: &Settings) -> Destination {
 pub(super) async fn dns(settings: &Settings) -> Found<()> {
     let Destination { host, port, is_proxy } = destination(settings);
     let whose = if is_proxy { "the proxy " } else { "" };
+    if host.parse::<IpAddr>().is_ok() {
+        return Found::ok((), format!("{whose}{host} is an address already"));
+    }
     let variable = if is_proxy { env::HTTPS_PROXY } else { env::INGESTION_URL };
     let advice = || {
         format!(
@@ -169,6 +172,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::check::report::{Report, Status, step};
 
     #[test]
     fn each_tls_failure_has_its_remedy() {
@@ -183,6 +187,23 @@ mod tests {
         check(CertificateError::NotValidYet.into(), "clock");
         check(rustls::Error::HandshakeNotComplete, "something else");
         assert!(remedy(&Failure::Timeout).contains("something else"));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_looked_up() {
+        // No resolver is asked for a name with such a label.
+        let url = format!("https://{}.invalid/", "a".repeat(64));
+        let settings = Settings::new(
+            url.parse().unwrap(),
+            contract::Identity::SystemAssigned,
+            "https://monitor.azure.com/".parse().unwrap(),
+        );
+        let mut report = Report::new();
+        assert_eq!(report.note(step::DNS, dns(&settings).await), None);
+        let step = report.steps.iter().find(|step| step.name == step::DNS).unwrap();
+        assert_eq!(step.status, Status::Failed);
+        assert!(step.detail.starts_with("cannot find aaaa"), "{step:?}");
+        assert!(step.remedy.as_deref().unwrap().contains("INGESTION_URL"), "{step:?}");
     }
 
     #[test]

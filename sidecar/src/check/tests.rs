@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use super::*;
 
@@ -94,9 +97,38 @@ async fn the_proxy_step_names_every_way_and_no_password() {
         report.steps[2].detail,
         "ingestion ingestion.invalid through 127.0.0.1:1; authority login.microsoftonline.com directly"
     );
-    assert_eq!(report.steps[3].detail, "the proxy 127.0.0.1 is 127.0.0.1");
+    assert_eq!(report.steps[3].detail, "the proxy 127.0.0.1 is an address already");
     let remedy = report.steps[4].remedy.as_deref().unwrap();
     assert!(remedy.contains("lets CONNECT ingestion.invalid:443 pass"), "{remedy}");
     assert!(report.steps[6].detail.contains("/nowhere/certificate"), "{report:?}");
+    assert!(!report.json().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_another_password_is_named_without_it() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = proxy.accept().await.unwrap();
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).await.unwrap();
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(refusal).await.unwrap();
+        assert!(request[..length].starts_with(b"CONNECT ingestion.invalid:443 "));
+    });
+    let report = checked(
+        &[
+            ("INGESTION_URL", "https://ingestion.invalid/"),
+            ("IDENTITY_TYPE", "systemAssigned"),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1"),
+            ("HTTPS_PROXY", &format!("user:s3cret@127.0.0.1:{port}")),
+        ],
+        Duration::from_secs(20),
+    )
+    .await;
+    let step = &report.steps[4];
+    assert_eq!((step.name, step.status), ("tcp", Status::Failed));
+    assert!(step.detail.contains("authorization"), "{step:?}");
+    assert!(step.remedy.as_deref().unwrap().contains(&format!("127.0.0.1:{port}")), "{step:?}");
     assert!(!report.json().contains("s3cret"));
 }

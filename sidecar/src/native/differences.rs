@@ -1,17 +1,22 @@
 //! What Prometheus does differently from the sidecar, and what it cannot be
 //! told.
 
-use contract::{ClientId, Cloud, Identity, Settings};
+use contract::{ClientId, Cloud, Identity, ResponseMode, Settings};
 
 use super::{azuread::cloud, quoted};
 
 /// What changes for whoever changes over.
 pub(super) fn of(settings: &Settings) -> Vec<String> {
-    let mut differences = vec![
-        "401, 403, 404 and 408 are final: Prometheus drops the batch, where the sidecar makes it retry until the role, the rule or the token is mended".to_owned(),
-        "a batch that is too large (413), or of which single series are refused (400), is dropped whole: nothing splits or saves it".to_owned(),
+    let mut differences = Vec::new();
+    if settings.response_mode == ResponseMode::Protective {
+        differences.extend([
+            "401, 403, 404 and 408 are final: Prometheus drops the batch, where the sidecar makes it retry until the role, the rule or the token is mended".to_owned(),
+            "a batch that is too large (413), or of which single series are refused (400), is dropped whole: nothing splits or saves it".to_owned(),
+        ]);
+    }
+    differences.push(
         "a token is renewed at half of its life, by a request that all others wait for; while that fails nothing is written, though the old token is still good".to_owned(),
-    ];
+    );
     match &settings.identity {
         Identity::AadApplication { .. } => differences.extend([
             "the certificate is read at the start and when the configuration is reloaded, not when the file changes".to_owned(),

@@ -159,6 +159,25 @@ fn what_has_no_counterpart_is_listed() {
 }
 
 #[test]
+fn differences_are_those_to_the_sidecar_as_it_is_set() {
+    let check = |variables: &[(&str, &str)], expected: &str, told: bool| {
+        let text = native_of(variables);
+        let (_, differences) = text.split_once("# What is different then:").unwrap();
+        assert_eq!(differences.contains(expected), told, "{differences}");
+    };
+    let user = ("IDENTITY_TYPE", "userAssigned");
+    let workload = ("IDENTITY_TYPE", "workloadIdentity");
+    let file = ("AZURE_FEDERATED_TOKEN_FILE", "/var/token");
+    check(&[user], "401, 403, 404 and 408 are final", true);
+    check(&[user, ("RESPONSE_MODE", "transparent")], "are final", false);
+    check(&[user], "half of its life", true);
+    check(&[user], "login.chinacloudapi.cn", false);
+    check(&[workload, file, ("CLOUD", "AzureChina")], "login.chinacloudapi.cn", true);
+    check(&[workload, file], "own container needs the token's volume", true);
+    check(&[user, ("HTTPS_PROXY", "proxy:1")], "own environment", true);
+}
+
+#[test]
 fn a_string_means_nothing_but_itself() {
     for (text, yaml) in
         [("plain", "'plain'"), ("it's: #1", "'it''s: #1'"), ("two\nlines", "\"two\\nlines\"")]
