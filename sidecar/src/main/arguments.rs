@@ -16,9 +16,11 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Says whether everything works that a write needs, and what to do if not:
-    /// exit status 0 if no step failed, 1 if one did, 78 for a configuration
-    /// with which the sidecar does not start. Runs beside the sidecar, too.
+    /// Says whether everything works that a write needs, and what to do if not.
+    ///
+    /// It may run beside the sidecar. The exit status is 0 if no step failed, 1
+    /// if one did, and 78 for a configuration with which the sidecar does not
+    /// start.
     Check {
         /// The report's form.
         #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -28,7 +30,10 @@ pub(crate) enum Command {
         timeout: Duration,
     },
     /// Prints the entry of Prometheus' own configuration that does without the
-    /// sidecar, and what is different then.
+    /// sidecar.
+    ///
+    /// Comments say from which version of Prometheus on each field exists, what
+    /// is different without the sidecar, and what cannot be said there.
     Native {
         /// The configuration's form.
         #[arg(long, value_enum, default_value_t = Language::Yaml)]
