@@ -17,9 +17,17 @@ pub fn variables() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// How a variable is looked up; tests pass another than [`variable`].
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// A program on the search path.
 pub fn on_path(program: &str) -> Option<PathBuf> {
-    let path = variable("PATH")?;
+    on_path_of(program, &variable)
+}
+
+/// A program on the search path that `lookup` knows.
+pub fn on_path_of(program: &str, lookup: Lookup<'_>) -> Option<PathBuf> {
+    let path = lookup("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_program(file))
 }
 

@@ -31,6 +31,7 @@ use crate::{
     authority::ApplicationCertificate,
     clock::Clock,
     failure::{Context, Failure, Outcome},
+    folder,
     process::Program,
 };
 
@@ -73,7 +74,7 @@ impl Kubelet {
     /// Prepares the container `name` of `pod`, whose image holds `program`.
     pub fn prepare(&self, pod: &Value, name: &str, program: &Path) -> Outcome<Prepared> {
         let container = Container::find(pod, name)?;
-        let folder = tempfile::tempdir().context("make a folder for volumes")?;
+        let folder = folder::temporary("volumes")?;
         let mut volumes = BTreeMap::new();
         let mut places = Vec::new();
         for Mount { name: volume, path } in container.mounts()? {

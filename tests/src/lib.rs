@@ -22,6 +22,7 @@ pub mod clock;
 pub mod control_plane;
 pub mod environment;
 pub mod failure;
+mod folder;
 pub mod jwt;
 pub mod kubelet;
 mod pfx;

@@ -13,7 +13,7 @@ pub use answers::{Point, Range, Target};
 use crate::{
     client::Client,
     failure::{Context, Outcome},
-    ports,
+    folder, ports,
     process::{Process, Program},
     tools,
 };
@@ -78,7 +78,7 @@ impl Prometheus {
     /// to be built.
     pub async fn start(options: &Options) -> Outcome<Self> {
         let program = tools::find(&tools::PROMETHEUS, "prometheus")?;
-        let folder = tempfile::tempdir().context("make a folder for Prometheus")?;
+        let folder = folder::temporary("Prometheus")?;
         let port = ports::free()?;
         let file = folder.path().join("prometheus.yml");
         // JSON is YAML, and quotes itself.

@@ -6,13 +6,15 @@
 
 mod build;
 mod recipes;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, process::Command};
 
 pub use recipes::{KUBERNETES, PROMETHEUS, Recipe, Tool, Variable};
 
 use crate::{
-    environment,
+    environment::{self, Lookup},
     failure::{Context, Failure, Outcome},
 };
 
@@ -21,9 +23,13 @@ use crate::{
 /// It may take minutes the first time, which it says on standard error. It
 /// blocks: it is called before anything else runs.
 pub fn find(recipe: &Recipe, name: &str) -> Outcome<PathBuf> {
+    find_with(recipe, name, &environment::variable)
+}
+
+fn find_with(recipe: &Recipe, name: &str, lookup: Lookup<'_>) -> Outcome<PathBuf> {
     let tool = recipe.tools.iter().find(|tool| tool.name == name);
     let tool = tool.context(format!("find {name} among the tools of {}", recipe.folder))?;
-    if let Some(file) = named(tool) {
+    if let Some(file) = named(tool, lookup) {
         if !suits(tool, &file) {
             return Err(Failure::new(format!(
                 "{} names {}, which is not {}",
@@ -34,15 +40,15 @@ pub fn find(recipe: &Recipe, name: &str) -> Outcome<PathBuf> {
         }
         return Ok(file);
     }
-    if let Some(file) = environment::on_path(name).filter(|file| suits(tool, file)) {
+    if let Some(file) = environment::on_path_of(name, lookup).filter(|file| suits(tool, file)) {
         return Ok(file);
     }
-    Ok(build::cached(recipe)?.join(name))
+    Ok(build::cached(recipe, lookup)?.join(name))
 }
 
 /// What the tool's variable names.
-fn named(tool: &Tool) -> Option<PathBuf> {
-    let value = PathBuf::from(environment::variable(tool.variable.name())?);
+fn named(tool: &Tool, lookup: Lookup<'_>) -> Option<PathBuf> {
+    let value = PathBuf::from(lookup(tool.variable.name())?);
     match tool.variable {
         Variable::File(_) => Some(value),
         Variable::Folder(_) => Some(value.join(tool.name)).filter(|file| file.exists()),

@@ -15,6 +15,7 @@ use crate::{
     binaries,
     client::Client,
     failure::{Context, Outcome},
+    folder,
     process::{Process, Program},
 };
 
@@ -33,7 +34,7 @@ pub struct IssuedCertificate {
 impl IssuedCertificate {
     /// Has a certificate issued for `name`.
     pub async fn new(name: &str) -> Outcome<Self> {
-        let folder = tempfile::tempdir().context("make a folder for certificates")?;
+        let folder = folder::temporary("certificates")?;
         let said = Program::new("the certificate job", binaries::find(binaries::CERTS)?)
             .args(["issue", "--dir", &folder.path().display().to_string(), "--dns-name", name])
             .run(STARTS_WITHIN)
@@ -65,7 +66,7 @@ pub struct Webhook {
 impl Webhook {
     /// Starts it with a certificate and a configuration; JSON is YAML.
     pub async fn start(certificate: IssuedCertificate, configuration: &Value) -> Outcome<Self> {
-        let folder = tempfile::tempdir().context("make a folder for the webhook")?;
+        let folder = folder::temporary("the webhook")?;
         let file = folder.path().join("config.yaml");
         fs::write(&file, format!("{configuration:#}")).context("write the webhook's config")?;
         let mut process = Program::new("the webhook", binaries::find(binaries::WEBHOOK)?)

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Recipe;
 use crate::{
-    environment,
+    environment::{self, Lookup},
     failure::{Context, Failure, Outcome},
 };
 
@@ -20,9 +20,9 @@ use crate::{
 const LAST_LINES: usize = 30;
 
 /// The folder with the recipe's tools, built if it is not there.
-pub(super) fn cached(recipe: &Recipe) -> Outcome<PathBuf> {
+pub(super) fn cached(recipe: &Recipe, lookup: Lookup<'_>) -> Outcome<PathBuf> {
     let module = environment::crate_folder().join("tools").join(recipe.folder);
-    let cache = cache_folder()?;
+    let cache = cache_folder(lookup)?;
     let name = format!("{}-{}", recipe.folder, key(recipe, &module)?);
     let folder = cache.join(&name);
     if folder.is_dir() {
@@ -33,17 +33,17 @@ pub(super) fn cached(recipe: &Recipe) -> Outcome<PathBuf> {
     // Another process may have built it while this one waited.
     if !folder.is_dir() {
         let unfinished = cache.join(format!(".{name}.{}", std::process::id()));
-        build(recipe, &module, &unfinished)?;
+        build(recipe, &module, &unfinished, lookup)?;
         fs::rename(&unfinished, &folder).context(format!("put {} into place", folder.display()))?;
     }
     Ok(folder)
 }
 
 /// `$XDG_CACHE_HOME/prom-remotewrite/tools`, where the XDG rules put it.
-fn cache_folder() -> Outcome<PathBuf> {
-    let base = environment::variable("XDG_CACHE_HOME")
+fn cache_folder(lookup: Lookup<'_>) -> Outcome<PathBuf> {
+    let base = lookup("XDG_CACHE_HOME")
         .map(PathBuf::from)
-        .or_else(|| environment::variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        .or_else(|| lookup("HOME").map(|home| PathBuf::from(home).join(".cache")));
     Ok(base
         .context("find a cache folder: set HOME or XDG_CACHE_HOME")?
         .join("prom-remotewrite/tools"))
@@ -78,8 +78,8 @@ fn lock(file: &Path, recipe: &Recipe) -> Outcome<File> {
     Ok(lock)
 }
 
-fn build(recipe: &Recipe, module: &Path, into: &Path) -> Outcome<()> {
-    let go = environment::on_path("go").ok_or_else(|| {
+fn build(recipe: &Recipe, module: &Path, into: &Path, lookup: Lookup<'_>) -> Outcome<()> {
+    let go = environment::on_path_of("go", lookup).ok_or_else(|| {
         Failure::new(format!(
             "{} is not installed, and neither is Go, which could build it: install Go 1.26 or newer (https://go.dev/dl), or {}",
             recipe.folder, recipe.instead
