@@ -17,6 +17,7 @@ mod entra;
 mod faults;
 mod imds;
 mod ingestion;
+mod respond;
 mod serve;
 mod setup;
 mod store;
