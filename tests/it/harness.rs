@@ -58,8 +58,7 @@ async fn a_program_is_stopped_in_order_and_killed_when_dropped() {
     let mut process = deaf.env("PATH", "/usr/bin:/bin").start().unwrap();
     process.line("its first word", PATIENCE, |line| (line == "up").then_some(())).await.unwrap();
     assert!(process.stop(Duration::from_millis(100)).await.is_err());
-    process.signal(Signal::KILL).unwrap();
-    assert_eq!(process.wait(PATIENCE).await.unwrap().signal(), Some(9));
+    assert_eq!(process.status().unwrap().unwrap().signal(), Some(9));
 }
 
 #[tokio::test]

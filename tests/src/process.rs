@@ -137,7 +137,11 @@ impl Process {
             return Ok(status);
         }
         self.signal(Signal::TERM)?;
-        self.wait(patience).await
+        let waited = self.wait(patience).await;
+        if waited.is_err() {
+            self.end()?;
+        }
+        waited
     }
 
     /// Kills whatever of its group still runs, and reaps it.
