@@ -69,7 +69,7 @@ impl Stage {
             applications: vec![Application {
                 principal: application.clone(),
                 certificates: vec![certificate.der().to_vec()],
-                federations: Vec::new(),
+                ..Application::default()
             }],
             rules: vec![rule.clone()],
             ..Setup::default()

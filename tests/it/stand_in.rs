@@ -32,7 +32,7 @@ impl Scene {
             applications: vec![Application {
                 principal: application.clone(),
                 certificates: vec![certificate.der().to_vec()],
-                federations: Vec::new(),
+                ..Application::default()
             }],
             rules: vec![rule.clone()],
             ..Setup::default()

@@ -51,6 +51,19 @@ impl Authority {
         Ok(roots)
     }
 
+    /// Its certificate, for those who register it.
+    pub fn der(&self) -> &CertificateDer<'static> {
+        self.issuer.der()
+    }
+
+    /// An application's certificate that it signs.
+    pub fn application(&self, name: &str) -> Outcome<ApplicationCertificate> {
+        let key = application_key()?;
+        let signed = params(name)?.signed_by(&key, &self.issuer);
+        let certificate = signed.context("sign the application's certificate")?.der().clone();
+        Ok(ApplicationCertificate { certificate, chain: vec![self.der().clone()], key })
+    }
+
     /// What a TLS server under `names` needs.
     pub fn server(&self, names: &[&str]) -> Outcome<rustls::ServerConfig> {
         let mut params = params(names.first().copied().unwrap_or("server"))?;
@@ -73,20 +86,21 @@ impl Authority {
 }
 
 /// An application's certificate with its RSA key, as Key Vault makes them:
-/// signed by itself.
+/// signed by itself, or by an authority.
 pub struct ApplicationCertificate {
     certificate: CertificateDer<'static>,
+    /// The authority's, if there is one.
+    chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
 }
 
 impl ApplicationCertificate {
     /// A new certificate.
     pub fn new(name: &str) -> Outcome<Self> {
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
-            .context("make the application's key")?;
+        let key = application_key()?;
         let certificate =
             params(name)?.self_signed(&key).context("sign the application's certificate")?;
-        Ok(Self { certificate: certificate.der().clone(), key })
+        Ok(Self { certificate: certificate.der().clone(), chain: Vec::new(), key })
     }
 
     /// The certificate alone, which is what gets registered with Entra.
@@ -109,7 +123,7 @@ impl ApplicationCertificate {
     /// Certificate and key as the Key Vault provider of the Secrets Store CSI
     /// driver writes them: a PFX with an empty password.
     pub fn pfx(&self) -> Outcome<Vec<u8>> {
-        pfx::write(&self.certificate, self.key_der(), "")
+        pfx::write(&self.certificate, &self.chain, self.key_der(), "")
     }
 
     /// Certificate and key in one PEM file.
@@ -122,6 +136,11 @@ impl ApplicationCertificate {
     pub fn thumbprint(&self) -> [u8; 32] {
         Sha256::digest(&self.certificate).into()
     }
+}
+
+fn application_key() -> Outcome<KeyPair> {
+    KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
+        .context("make the application's key")
 }
 
 fn params(name: &str) -> Outcome<CertificateParams> {

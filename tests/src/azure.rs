@@ -41,6 +41,7 @@ pub use faults::{Answer, Fault, Faults, Moment};
 pub use serve::Logged;
 pub use setup::{
     Application, Federation, OTHER_RESOURCE, PUBLIC_AUDIENCES, Principal, Rule, STREAM, Setup,
+    SubjectTrust,
 };
 pub use store::{Batch, Labels, Sent, Series, Workspace};
 pub use tokens::{Minted, Refused, Tokens};

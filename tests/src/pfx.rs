@@ -33,18 +33,36 @@ const X509_CERTIFICATE: &[u8] = b"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x09\x16\x
 const LOCAL_KEY_ID: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x15";
 const SHA_256: &[u8] = b"\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00";
 
-/// A PFX with one certificate and its PKCS#8 key.
-pub(crate) fn write(certificate: &[u8], key: &[u8], password: &str) -> Outcome<Vec<u8>> {
+/// A PFX with a certificate, its PKCS#8 key, and the certificates above it.
+pub(crate) fn write(
+    certificate: &[u8],
+    chain: &[impl AsRef<[u8]>],
+    key: &[u8],
+    password: &str,
+) -> Outcome<Vec<u8>> {
     let key_id = node(SET, &[&node(OCTET_STRING, &[&Sha256::digest(certificate)])]);
-    let attributes = node(SET, &[&node(SEQUENCE, &[LOCAL_KEY_ID, &key_id])]);
-    let bag = |kind, value: &[u8]| node(SEQUENCE, &[kind, &node(CONTEXT_0, &[value]), &attributes]);
-    let certificate = node(CONTEXT_0, &[&node(OCTET_STRING, &[certificate])]);
-    let certificate = bag(CERTIFICATE_BAG, &node(SEQUENCE, &[X509_CERTIFICATE, &certificate]));
-    let key = bag(SHROUDED_KEY_BAG, &shroud(key, password)?);
-    let safe =
-        node(SEQUENCE, &[&data(&node(SEQUENCE, &[&certificate])), &data(&node(SEQUENCE, &[&key]))]);
+    let with_key = node(SET, &[&node(SEQUENCE, &[LOCAL_KEY_ID, &key_id])]);
+    let mut certificates = certificate_bag(certificate, &with_key);
+    for above in chain {
+        certificates.extend(certificate_bag(above.as_ref(), &[]));
+    }
+    let key = bag(SHROUDED_KEY_BAG, &shroud(key, password)?, &with_key);
+    let safe = node(
+        SEQUENCE,
+        &[&data(&node(SEQUENCE, &[&certificates])), &data(&node(SEQUENCE, &[&key]))],
+    );
     let integrity = integrity(&safe, password)?;
     Ok(node(SEQUENCE, &[&[INTEGER, 1, 3], &data(&safe), &integrity]))
+}
+
+fn certificate_bag(certificate: &[u8], attributes: &[u8]) -> Vec<u8> {
+    let value = node(CONTEXT_0, &[&node(OCTET_STRING, &[certificate])]);
+    bag(CERTIFICATE_BAG, &node(SEQUENCE, &[X509_CERTIFICATE, &value]), attributes)
+}
+
+/// `SafeBag`: what it is, the thing, and attributes, if any.
+fn bag(kind: &[u8], value: &[u8], attributes: &[u8]) -> Vec<u8> {
+    node(SEQUENCE, &[kind, &node(CONTEXT_0, &[value]), attributes])
 }
 
 /// A PEM block.

@@ -67,7 +67,7 @@ impl Scene {
             applications: vec![Application {
                 principal: application,
                 certificates: vec![certificate.der().to_vec()],
-                federations: Vec::new(),
+                ..Application::default()
             }],
             rules: rules.into(),
             ..Setup::default()

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 use tests::{
-    authority::ApplicationCertificate,
-    azure::{Federation, Principal},
+    authority::{ApplicationCertificate, Authority},
+    azure::{Federation, Principal, SubjectTrust},
     client::Reply,
     jwt::{self, Algorithm},
     secret,
@@ -252,6 +255,45 @@ async fn a_service_account_is_trusted_by_issuer_subject_and_key() {
     refused(&scene, "another audience", 401, 700_212, |attempt| {
         projected(attempt);
         attempt.claims["aud"] = json!(["https://kubernetes.default.svc"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_chain_is_trusted_by_subject_and_issuer() {
+    let scene = Scene::new().await;
+    let authority = Authority::new("company").unwrap();
+    let renewed = authority.application("prometheus.example").unwrap();
+    let trust =
+        SubjectTrust { subject: "prometheus.example".into(), authority: authority.der().to_vec() };
+    scene.azure.change(|setup| {
+        setup.applications[0].certificates.clear();
+        setup.applications[0].issuers.push(trust);
+    });
+    let bring = |attempt: &mut Attempt, leaf: &ApplicationCertificate| {
+        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(leaf.thumbprint());
+        let chain = [leaf.der(), authority.der()].map(|der| BASE64_STANDARD.encode(der));
+        attempt.header =
+            json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint, "x5c": chain});
+        attempt.key = leaf.key_der().to_vec();
+    };
+    let mut attempt = Attempt::good(&scene);
+    bring(&mut attempt, &renewed);
+    assert_eq!(attempt.send(&scene).await.status, 200);
+
+    refused(&scene, "no chain", 401, 700_027, |attempt| {
+        bring(attempt, &renewed);
+        attempt.header.as_object_mut().unwrap().remove("x5c");
+    })
+    .await;
+    let other_subject = authority.application("other.example").unwrap();
+    refused(&scene, "another subject", 401, 700_027, |attempt| bring(attempt, &other_subject))
+        .await;
+    let impostor = Authority::new("company").unwrap().application("prometheus.example").unwrap();
+    refused(&scene, "another issuer", 401, 700_027, |attempt| bring(attempt, &impostor)).await;
+    refused(&scene, "another key", 401, 700_027, |attempt| {
+        bring(attempt, &renewed);
+        attempt.key = impostor.key_der().to_vec();
     })
     .await;
 }

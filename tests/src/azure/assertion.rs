@@ -6,7 +6,10 @@
 use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -25,6 +28,9 @@ struct Header {
     alg: String,
     #[serde(rename = "x5t#S256")]
     thumbprint: Option<String>,
+    /// The chain, leaf first, each in standard base64 (RFC 7515, 4.1.6).
+    #[serde(default)]
+    x5c: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -122,9 +128,11 @@ fn by_certificate(
         return Err(refuse("The signing algorithm is not PS256"));
     }
     let thumbprint = parsed.header.thumbprint.as_deref().unwrap_or_default();
+    let brought = chain_leaf(application, &parsed.header.x5c);
     let certificate = application
         .certificates
         .iter()
+        .chain(&brought)
         .find(|der| BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(der)) == thumbprint)
         .ok_or_else(|| refuse("The key was not found."))?;
     let key = public_key(certificate).ok_or_else(|| refuse("The key cannot be read."))?;
@@ -146,6 +154,20 @@ fn by_certificate(
         ));
     }
     Ok(())
+}
+
+/// The leaf of the chain that an assertion brought, if the application trusts
+/// its subject and its issuer.
+fn chain_leaf(application: &Application, chain: &[String]) -> Option<Vec<u8>> {
+    let leaf = BASE64_STANDARD.decode(chain.first()?).ok()?;
+    let (_, read) = X509Certificate::from_der(&leaf).ok()?;
+    let subject = read.subject().iter_common_name().next()?.as_str().ok()?;
+    let trusted = application.issuers.iter().any(|trust| {
+        let signed = X509Certificate::from_der(&trust.authority)
+            .is_ok_and(|(_, issuer)| read.verify_signature(Some(issuer.public_key())).is_ok());
+        signed && trust.subject == subject
+    });
+    trusted.then_some(leaf)
 }
 
 fn by_federation(application: &Application, parsed: &Parsed<'_>) -> Result<(), Refusal> {

@@ -99,6 +99,18 @@ pub struct Application {
     pub certificates: Vec<Vec<u8>>,
     /// Federated credentials.
     pub federations: Vec<Federation>,
+    /// Whose certificates are taken unseen, if the assertion brings the chain.
+    pub issuers: Vec<SubjectTrust>,
+}
+
+/// Trust in every certificate with a subject that an authority signs: "subject
+/// name and issuer" authentication.
+#[derive(Clone, Debug)]
+pub struct SubjectTrust {
+    /// The certificate's common name.
+    pub subject: String,
+    /// The authority's certificate, DER.
+    pub authority: Vec<u8>,
 }
 
 /// Trust in the tokens of another issuer: a cluster's service accounts.
