@@ -7,7 +7,8 @@ use std::{
 };
 
 use tests::{
-    azure::{Azure, Labels, PUBLIC_AUDIENCES},
+    authority::Authority,
+    azure::{Azure, Labels, PUBLIC_AUDIENCES, SubjectTrust},
     binaries, ports,
     prometheus::{Options, Prometheus, Range},
     scene::{CLUSTER, Role, Scene},
@@ -74,6 +75,28 @@ async fn what_prometheus_has_is_what_azure_has() {
     managed.stop().await.unwrap();
     application.stop().await.unwrap();
     webhook.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_trusted_authority_need_not_be_registered() {
+    let mut scene = Scene::new().await.unwrap();
+    let authority = Authority::new("company").unwrap();
+    let certificate = authority.application("prometheus.example").unwrap();
+    let trust =
+        SubjectTrust { subject: "prometheus.example".into(), authority: authority.der().to_vec() };
+    scene.azure.change(|setup| {
+        setup.applications[0].certificates.clear();
+        setup.applications[0].issuers.push(trust);
+    });
+    for pfx in scene.kubelet.provider_classes.values_mut().flat_map(|files| files.values_mut()) {
+        *pfx = certificate.pfx().unwrap();
+    }
+    let mut configuration = scene.configuration();
+    configuration["profiles"][scene.application.profile]["sendCertificateChain"] = true.into();
+    let issued = IssuedCertificate::new("localhost").await.unwrap();
+    let webhook = Webhook::start(issued, &configuration).await.unwrap();
+    let _ready = inject(&scene, &webhook, &scene.application).await;
+    assert_eq!(scene.azure.tokens().count(), 1);
 }
 
 /// A value for comparing; the API writes every not-a-number as `NaN`.
