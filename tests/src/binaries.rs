@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -53,8 +54,7 @@ pub fn find_optimised_sidecar() -> Outcome<PathBuf> {
 
 fn build() -> Outcome<BTreeMap<String, PathBuf>> {
     let Place { profile, target } = Place::find()?;
-    // Fewer lines where nothing has to be built.
-    cargo(&["--workspace", &format!("--profile={profile}"), "--quiet"], &target)
+    cargo(&["--workspace", &format!("--profile={profile}")], &target)
 }
 
 /// Builds programs and says where they are.
@@ -66,9 +66,12 @@ fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>
         .args(arguments)
         .arg(format!("--target-dir={}", target.display()))
         .current_dir(environment::crate_folder())
-        // Cargo reports on standard error; a first build takes minutes, and
-        // whoever waits should see why.
         .stderr(Stdio::inherit());
+    // A first build takes minutes, and whoever waits should see why; a log
+    // need not hold a line for each crate.
+    if !io::stderr().is_terminal() {
+        command.arg("--quiet");
+    }
     let output = command.output().context("run cargo")?;
     if !output.status.success() {
         return Err(Failure::new("cargo could not build the workspace's programs"));

@@ -29,7 +29,7 @@ pub(crate) struct Stage {
 pub(crate) struct Cost {
     /// Bytes.
     pub(crate) peak_memory: u64,
-    /// CPU time of one request, start-up not counted.
+    /// CPU time of one request, start-up and first token not counted.
     pub(crate) per_request: Option<Duration>,
     /// How many requests that is the mean of.
     pub(crate) requests: u32,
@@ -37,8 +37,12 @@ pub(crate) struct Cost {
 
 impl Stage {
     pub(crate) fn new(scene: Scene, webhook: Webhook, sidecars: [Sidecar; 2]) -> Self {
-        let idle = [sidecars[0].usage(), sidecars[1].usage()];
-        Self { scene, webhook, sidecars, prometheus: None, idle }
+        Self { scene, webhook, sidecars, prometheus: None, idle: [None, None] }
+    }
+
+    /// From now on requests come; what was used so far is not theirs.
+    pub(crate) fn begin_to_count(&mut self) {
+        self.idle = self.sidecars.each_ref().map(Sidecar::usage);
     }
 
     /// Each role with its sidecar.

@@ -146,6 +146,7 @@ pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()
         screen.detail(&format!("remote_write {name}: {url}"));
     }
     stage.prometheus = Some(prometheus);
+    stage.begin_to_count();
     Ok(())
 }
 
