@@ -8,6 +8,7 @@ use certs::{
 };
 use clap::{Args, Parser, Subcommand};
 use contract::{LogFormat, Rejected};
+use rustls::pki_types::DnsName;
 
 /// Issues the webhook's CA and serving certificate, and keeps them fresh.
 #[derive(Parser)]
@@ -35,7 +36,7 @@ pub(crate) struct Issue {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// A host name of the server, such as prom-remotewrite-webhook.monitoring.svc.
-    #[arg(long, value_name = "NAME", required_unless_present = "ip")]
+    #[arg(long, value_name = "NAME", required_unless_present = "ip", value_parser = dns_name)]
     pub(crate) dns_name: Vec<String>,
     /// An address of the server.
     #[arg(long, value_name = "ADDRESS")]
@@ -64,7 +65,7 @@ pub(crate) struct Rotate {
     webhook: String,
     /// A name under which the API server calls the webhook, such as
     /// prom-remotewrite-webhook.monitoring.svc.
-    #[arg(long, value_name = "NAME", required = true)]
+    #[arg(long, value_name = "NAME", required = true, value_parser = dns_name)]
     dns_name: Vec<String>,
     /// How long a new certificate lives; it is renewed after two thirds.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = lifetime)]
@@ -107,6 +108,13 @@ impl Rotate {
             overlap: self.overlap,
             force: self.force,
         }
+    }
+}
+
+fn dns_name(text: &str) -> Result<String, String> {
+    match DnsName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("expected a DNS name such as webhook.monitoring.svc".to_owned()),
     }
 }
 

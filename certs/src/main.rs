@@ -21,10 +21,9 @@ use certs::{
     rotate::{self, Rotation, chain, cluster},
 };
 use clap::Parser;
-use contract::{LogFormat, names::EXIT_CONFIGURATION};
+use contract::{LogLevel, names::EXIT_CONFIGURATION};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -67,7 +66,9 @@ fn run_issue(arguments: Issue) -> Result<(), Box<dyn Error>> {
 }
 
 fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
-    log_to_stdout(arguments.log_format)?;
+    let ours = ["certs", "prom_remotewrite_certs"];
+    let subscriber = logs::subscriber(&ours, LogLevel::Info, arguments.log_format);
+    tracing::subscriber::set_global_default(subscriber)?;
     // kube takes the process' provider; there is one TLS stack here.
     let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -102,13 +103,4 @@ async fn rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
         rotation.run(SystemTime::now).await?;
     }
     Ok(())
-}
-
-fn log_to_stdout(format: LogFormat) -> Result<(), Box<dyn Error>> {
-    let layer = match format {
-        LogFormat::Logfmt => tracing_logfmt::layer().boxed(),
-        LogFormat::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).boxed(),
-    };
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO));
-    Ok(tracing::subscriber::set_global_default(subscriber)?)
 }

@@ -164,12 +164,19 @@ fn random_name() -> String {
     format!("{:016x}", u64::from_ne_bytes(bytes))
 }
 
-/// An error and its causes, in one line.
+/// An error and its causes, in one line. A cause that the text tells already,
+/// as kube's do, is not told twice.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
-        None => error.to_string(),
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
     }
+    text
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn mistakes_name_what_is_wrong() {
     let below_file = below_file.to_str().unwrap();
     let unwritable = format!("cannot create the directory {below_file}: ");
     check(&["--dir", below_file, "--dns-name", NAME], 1, &unwritable);
-    check(&["--dir", "/nowhere", "--dns-name", "a b"], 1, "\"a b\": it is not a DNS name");
+    check(&["--dir", "/nowhere", "--dns-name", "a b"], 2, "expected a DNS name");
     check(&["--dir", "/nowhere"], 2, "--dns-name");
     check(
         &["--dir", "/nowhere", "--dns-name", NAME, "--validity", "1y"],

@@ -82,11 +82,15 @@ impl Fixture {
 
     /// A run that ends well, and what it said.
     pub(super) async fn rotate(&self, more: &[&str]) -> String {
-        self.program(more).run(PATIENCE).await.unwrap()
+        self.ended(more, 0).await
     }
 
     /// A run that ends with `code`, and what it said.
     pub(super) async fn refused(&self, more: &[&str], code: i32) -> String {
+        self.ended(more, code).await
+    }
+
+    async fn ended(&self, more: &[&str], code: i32) -> String {
         let mut process = self.program(more).start().unwrap();
         let status = process.wait(PATIENCE).await.unwrap();
         assert_eq!(status.code(), Some(code), "{}", process.output());
