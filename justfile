@@ -16,7 +16,7 @@ lint:
 
 # All tests
 test *ARGS:
-    cargo test {{ARGS}}
+    cargo test {{ ARGS }}
 
 # The documentation of all crates, private items included
 doc:
@@ -28,4 +28,8 @@ deny:
 
 # The main job on real input; `just demo --once` ends after the first proof
 demo *ARGS:
-    cargo demo -- {{ARGS}}
+    cargo demo -- {{ ARGS }}
+
+# Random reviews or files against the webhook; needs a nightly compiler and cargo-fuzz
+fuzz TARGET="review" *ARGS:
+    cd webhook && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
