@@ -13,6 +13,15 @@
 //! and there is none elsewhere. The price is that each rotation, not only a
 //! rare one, changes the bundle; so that path is always exercised.
 //!
+//! # What it must be allowed
+//!
+//! By name, and nothing else: `get`, `patch` and `create` on the Secret (an
+//! apply that creates is a `PATCH`, so even that can be granted by name), `get`
+//! and `patch` on the `MutatingWebhookConfiguration`. Both objects bear the
+//! label `prom-remotewrite/certificates: rotate`. The Secret is owned by the
+//! configuration and is deleted with it. Nothing else may set the webhook's
+//! `caBundle`: an installation leaves it out.
+//!
 //! # Invariants
 //!
 //! * For each certificate that a replica may be serving, the bundle holds the

@@ -4,6 +4,7 @@
 mod fixture;
 mod kills;
 mod permissions;
+mod races;
 mod traffic;
 
 use certs::{bundle::Bundle, pair::Damage};

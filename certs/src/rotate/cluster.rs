@@ -1,7 +1,7 @@
 //! The Kubernetes API: two objects, each read by name and applied by name.
 //!
-//! Every write says which version of the object it was decided on, so that the
-//! API server refuses it if somebody else wrote in between. A Secret that is
+//! Every write says which version of which object it was decided on, so that
+//! the API server refuses it if somebody else wrote or deleted in between. A Secret that is
 //! not there has no version. It is created under a field manager that no other
 //! run uses: of two runs that create it at once, the second is refused, since
 //! the fields belong to the first.
@@ -51,8 +51,8 @@ pub struct Cluster {
 pub struct Snapshot {
     /// What the next step is decided on.
     pub observed: Observed,
-    secret_version: Version,
-    configuration_version: String,
+    secret_version: Option<Version>,
+    configuration_version: Version,
     owner: OwnerReference,
 }
 
@@ -121,8 +121,8 @@ impl Cluster {
         );
         Ok(Snapshot {
             observed,
-            secret_version: secret.and_then(|secret| secret.metadata.resource_version),
-            configuration_version: configuration.metadata.resource_version.unwrap_or_default(),
+            secret_version: secret.map(|secret| Version::of(&secret.metadata)),
+            configuration_version: Version::of(&configuration.metadata),
             owner,
         })
     }

@@ -44,8 +44,20 @@ struct Keys {
     key: &'static str,
 }
 
-/// The version of an object that a write is meant for; `None`: it is not there.
-pub type Version = Option<String>;
+/// Which state of which object a write is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// With the version alone, an apply would bring a deleted object back.
+    uid: Option<String>,
+    resource_version: Option<String>,
+}
+
+impl Version {
+    /// The one that was read.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() }
+    }
+}
 
 /// Whether this program may write to the object.
 pub fn is_owned(metadata: &ObjectMeta) -> bool {
@@ -104,7 +116,12 @@ pub fn bundle(webhook: &MutatingWebhook) -> Bundle {
 }
 
 /// The apply that makes the Secret hold `held`.
-pub fn secret_apply(name: &str, held: &Held, owner: OwnerReference, version: Version) -> Secret {
+pub fn secret_apply(
+    name: &str,
+    held: &Held,
+    owner: OwnerReference,
+    version: Option<Version>,
+) -> Secret {
     let mut data = BTreeMap::new();
     for (keys, texts) in [(&CURRENT, &held.current), (&NEXT, &held.next)] {
         let values =
@@ -113,11 +130,14 @@ pub fn secret_apply(name: &str, held: &Held, owner: OwnerReference, version: Ver
             values.map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes()))),
         );
     }
+    let (uid, resource_version) =
+        version.map(|version| (version.uid, version.resource_version)).unwrap_or_default();
     let promoted = held.promoted.map(|time| (PROMOTED.to_owned(), timestamp(time)));
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            resource_version: version,
+            uid,
+            resource_version,
             labels: Some([(OWNED_LABEL.to_owned(), OWNED_VALUE.to_owned())].into()),
             annotations: Some(promoted.into_iter().collect()),
             owner_references: Some(vec![owner]),
@@ -138,14 +158,15 @@ pub fn bundle_apply(
     webhook: &str,
     bundle: &Bundle,
     now: SystemTime,
-    version: &str,
+    version: &Version,
 ) -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
         "metadata": {
             "name": name,
-            "resourceVersion": version,
+            "uid": version.uid,
+            "resourceVersion": version.resource_version,
             "annotations": {PUBLISHED: timestamp(now)},
         },
         "webhooks": [{

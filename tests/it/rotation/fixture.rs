@@ -2,7 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use certs::{bundle::Bundle, rotate::observed::Observed};
+use certs::{
+    bundle::Bundle,
+    rotate::{
+        cluster::{Cluster, Target},
+        observed::Observed,
+    },
+};
 use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret};
 use kube::{
     Api, Client,
@@ -97,16 +103,20 @@ impl Fixture {
         process.output()
     }
 
-    /// Both objects, as the program sees them.
-    pub(super) async fn state(&self) -> Observed {
-        use certs::rotate::cluster::{Cluster, Target};
+    /// Access to both objects as the program has it, but an administrator's.
+    pub(super) fn cluster(&self) -> Cluster {
         let target = Target {
             namespace: self.name.clone(),
             secret: SECRET.to_owned(),
             configuration: self.name.clone(),
             webhook: WEBHOOK.to_owned(),
         };
-        Cluster::new(self.client.clone(), target).observe().await.unwrap().observed
+        Cluster::new(self.client.clone(), target)
+    }
+
+    /// Both objects, as the program sees them.
+    pub(super) async fn state(&self) -> Observed {
+        self.cluster().observe().await.unwrap().observed
     }
 
     pub(super) async fn bundle(&self) -> Bundle {
