@@ -1,5 +1,7 @@
 //! A namespace with the objects of an installation, each test its own.
 
+mod install;
+
 use std::{path::PathBuf, time::Duration};
 
 use certs::{
@@ -12,8 +14,7 @@ use certs::{
 use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret};
 use kube::{
     Api, Client,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
-    discovery::ApiResource,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tests::{binaries, control_plane::ControlPlane, process::Program};
@@ -150,23 +151,6 @@ impl Fixture {
         self.configurations().replace(&self.name, &params, &configuration).await.unwrap();
     }
 
-    /// From now on our webhook is called at `url` for pods of this namespace
-    /// that ask for a sidecar.
-    pub(super) async fn call_for_pods(&self, url: &str) {
-        let mut configuration = self.configurations().get(&self.name).await.unwrap();
-        let ours = &mut configuration.webhooks.as_mut().unwrap()[1];
-        ours.client_config.service = None;
-        ours.client_config.url = Some(url.to_owned());
-        ours.failure_policy = Some("Fail".to_owned());
-        let rule = json!([{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}]);
-        ours.rules = serde_json::from_value(rule).unwrap();
-        let condition = "has(object.metadata.annotations) && 'prom-remotewrite/inject' in object.metadata.annotations";
-        let condition = json!([{"name": "opted-in", "expression": condition}]);
-        ours.match_conditions = serde_json::from_value(condition).unwrap();
-        let params = PostParams::default();
-        self.configurations().replace(&self.name, &params, &configuration).await.unwrap();
-    }
-
     pub(super) async fn delete_secret(&self) {
         self.secrets().delete(SECRET, &DeleteParams::default()).await.unwrap();
     }
@@ -191,86 +175,6 @@ impl Fixture {
         panic!("it did not come to pass that {what}");
     }
 
-    /// Two webhooks, of which the second is ours. Neither is ever called:
-    /// nobody creates what they want to see.
-    async fn create_configuration(&self) {
-        let webhook = |name: &str| {
-            json!({
-                "name": name,
-                "clientConfig": {"service": {"namespace": self.name, "name": "webhook"}},
-                "admissionReviewVersions": ["v1"],
-                "sideEffects": "None",
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.name}},
-                "rules": [{"operations": ["CREATE"], "apiGroups": ["example.com"], "apiVersions": ["v1"], "resources": ["nothing"]}],
-            })
-        };
-        let webhooks = [webhook("other.inject.prom-remotewrite"), webhook(WEBHOOK)];
-        let labels = json!({"prom-remotewrite/certificates": "rotate"});
-        let annotations = json!({"some": "thing"});
-        let object = json!({
-            "metadata": {"labels": labels, "annotations": annotations},
-            "webhooks": webhooks,
-        });
-        let version = "admissionregistration.k8s.io/v1";
-        self.create(version, "MutatingWebhookConfiguration", None, object).await;
-    }
-
-    async fn grant(&self, secret_verbs: &[&str], configuration_verbs: &[&str]) {
-        let version = "rbac.authorization.k8s.io/v1";
-        let allow = |group: &str, resource: &str, name: &str, verbs: &[&str]| json!({"rules": [{"apiGroups": [group], "resources": [resource], "resourceNames": [name], "verbs": verbs}]});
-        let role = allow("", "secrets", SECRET, secret_verbs);
-        self.create(version, "Role", Some(&self.name), role).await;
-        let group = "admissionregistration.k8s.io";
-        let role = allow(group, "mutatingwebhookconfigurations", &self.name, configuration_verbs);
-        self.create(version, "ClusterRole", None, role).await;
-        let subject = json!({"kind": "ServiceAccount", "name": self.name, "namespace": self.name});
-        let binding = |kind: &str| {
-            let role =
-                json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": self.name});
-            json!({"roleRef": role, "subjects": [subject.clone()]})
-        };
-        self.create(version, "RoleBinding", Some(&self.name), binding("Role")).await;
-        self.create(version, "ClusterRoleBinding", None, binding("ClusterRole")).await;
-        if let Some(verb) = secret_verbs.last() {
-            self.effective(json!({"resource": "secrets", "namespace": self.name, "name": SECRET, "verb": verb})).await;
-        }
-        if let Some(verb) = configuration_verbs.last() {
-            self.effective(json!({"group": group, "resource": "mutatingwebhookconfigurations", "name": self.name, "verb": verb})).await;
-        }
-    }
-
-    /// The API server learns of roles a moment after they were made.
-    async fn effective(&self, attributes: Value) {
-        let user = format!("system:serviceaccount:{0}:{0}", self.name);
-        let review = json!({"spec": {"user": user, "resourceAttributes": attributes}});
-        let resource = resource("authorization.k8s.io/v1", "SubjectAccessReview");
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        let review = serde_json::from_value(review).unwrap();
-        Self::until("a role is effective", async || {
-            let answer = api.create(&PostParams::default(), &review).await.unwrap();
-            (answer.data["status"]["allowed"] == json!(true)).then_some(())
-        })
-        .await;
-    }
-
-    /// Creates an object of the fixture's name.
-    pub(super) async fn create(
-        &self,
-        version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        mut object: Value,
-    ) {
-        object["metadata"]["name"] = json!(self.name);
-        let resource = resource(version, kind);
-        let api: Api<DynamicObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
-        let object = serde_json::from_value(object).unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
-    }
-
     fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.name)
     }
@@ -278,10 +182,4 @@ impl Fixture {
     fn configurations(&self) -> Api<MutatingWebhookConfiguration> {
         Api::all(self.client.clone())
     }
-}
-
-fn resource(version: &str, kind: &str) -> ApiResource {
-    let (group, version) = version.split_once('/').unwrap_or(("", version));
-    let kind = kube::core::GroupVersionKind::gvk(group, version, kind);
-    ApiResource::from_gvk(&kind)
 }

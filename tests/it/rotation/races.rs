@@ -21,7 +21,7 @@ async fn stored(fixture: &Fixture) -> String {
 }
 
 #[track_caller]
-fn assert_conflict(result: Result<(), Error>) {
+fn assert_conflict(result: &Result<(), Error>) {
     assert!(matches!(result, Err(Error::Conflict(_))), "{result:?}");
 }
 
@@ -31,7 +31,7 @@ async fn of_two_that_create_the_secret_the_second_is_refused() {
     let cluster: Cluster = fixture.cluster();
     let (one, other) = (cluster.observe().await.unwrap(), cluster.observe().await.unwrap());
     cluster.store(&one, &held("one"), "1").await.unwrap();
-    assert_conflict(cluster.store(&other, &held("other"), "2").await);
+    assert_conflict(&cluster.store(&other, &held("other"), "2").await);
     assert_eq!(stored(&fixture).await, "one");
 }
 
@@ -42,12 +42,12 @@ async fn a_write_that_was_decided_on_another_version_is_refused() {
     cluster.store(&cluster.observe().await.unwrap(), &held("first"), "1").await.unwrap();
     let stale = cluster.observe().await.unwrap();
     cluster.store(&stale, &held("second"), "1").await.unwrap();
-    assert_conflict(cluster.store(&stale, &held("third"), "1").await);
+    assert_conflict(&cluster.store(&stale, &held("third"), "1").await);
     assert_eq!(stored(&fixture).await, "second");
 
     let now = std::time::SystemTime::UNIX_EPOCH;
     cluster.publish(&stale, &stale.observed.bundle, now).await.unwrap();
-    assert_conflict(cluster.publish(&stale, &stale.observed.bundle, now).await);
+    assert_conflict(&cluster.publish(&stale, &stale.observed.bundle, now).await);
 }
 
 #[tokio::test]
@@ -57,10 +57,10 @@ async fn what_was_deleted_meanwhile_is_not_brought_back_by_accident() {
     cluster.store(&cluster.observe().await.unwrap(), &held("first"), "1").await.unwrap();
     let stale = cluster.observe().await.unwrap();
     fixture.delete_secret().await;
-    assert_conflict(cluster.store(&stale, &held("second"), "1").await);
+    assert_conflict(&cluster.store(&stale, &held("second"), "1").await);
     assert!(fixture.secret().await.is_null());
 
     fixture.delete_configuration().await;
     let now = std::time::SystemTime::UNIX_EPOCH;
-    assert_conflict(cluster.publish(&stale, &stale.observed.bundle, now).await);
+    assert_conflict(&cluster.publish(&stale, &stale.observed.bundle, now).await);
 }
