@@ -83,6 +83,11 @@ impl<'a> Pod<'a> {
             || is("/spec/nodeSelector/beta.kubernetes.io~1os")
     }
 
+    /// Whether it is meant to come to an end, as a Job's pod is.
+    pub fn ends(self) -> bool {
+        self.text("/spec/restartPolicy").is_some_and(|policy| policy != "Always")
+    }
+
     /// From SIGTERM to SIGKILL, in seconds.
     pub fn grace_seconds(self) -> u64 {
         self.at("/spec/terminationGracePeriodSeconds")

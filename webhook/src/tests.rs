@@ -5,6 +5,7 @@ pub(crate) mod authority;
 mod golden;
 mod properties;
 mod protocol;
+mod readme;
 mod serving;
 
 use serde_json::{Value, json};

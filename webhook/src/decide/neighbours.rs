@@ -105,6 +105,12 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if pod.ends() && !effective.native {
+        warnings.push(
+            "this pod will not end by itself: its sidecar is an ordinary container that goes on"
+                .to_owned(),
+        );
+    }
     let source = effective.certificate.as_ref();
     if let Some(name) = source.and_then(|source| inject::existing_certificate(source, pod)) {
         warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));

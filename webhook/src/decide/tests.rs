@@ -197,6 +197,10 @@ fn what_is_unusual_is_said_and_done() {
     other["spec"]["containers"] =
         json!([{"name": "p", "image": "example.com:5000/x/prometheus@sha256:0"}]);
     check(&other, "inject", "asked_for", "");
+    let mut job = small(&json!({"spec": {"restartPolicy": "Never"}}));
+    check(&job, "inject", "asked_for", "");
+    job["metadata"]["annotations"]["prom-remotewrite/sidecar-mode"] = json!("container");
+    check(&job, "inject", "asked_for", "will not end by itself");
     let logs = prometheus(&[
         ("inject", "true"),
         (
