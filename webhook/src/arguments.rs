@@ -25,8 +25,9 @@ pub(crate) enum Command {
     Inject(Manifests),
     /// Says what would become of each pod, why, and where each setting comes from.
     ///
-    /// The exit status is 1 if a pod would be denied.
-    Explain(Manifests),
+    /// The exit status is 1 if a pod would be denied, or could not start in the
+    /// cluster that was asked.
+    Explain(Explain),
     /// Reads a configuration and says everything that is wrong with it.
     Validate(Validate),
     /// Writes the configuration's JSON Schema to standard output.
@@ -41,6 +42,19 @@ pub(crate) struct Manifests {
     /// YAML or JSON with any number of documents; - is standard input.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) filename: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) manifests: Manifests,
+    /// Ask the cluster of the kubeconfig whether it has what each pod needs there,
+    /// such as the class that delivers its certificate, and the file in it.
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    /// The namespace of objects that name none.
+    #[arg(short, long, value_name = "NAME", requires = "cluster")]
+    pub(crate) namespace: Option<String>,
 }
 
 #[derive(Debug, Args)]

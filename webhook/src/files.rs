@@ -10,12 +10,14 @@ use std::{
 use contract::{Mistake, names::EXIT_CONFIGURATION};
 use webhook::{
     config::{self, Config},
-    decide::Decision,
-    offline::{self, OfflineError, explain},
+    offline::{
+        self, OfflineError, cluster,
+        explain::{self, Explanation},
+    },
 };
 
 use crate::{
-    arguments::{Manifests, Validate},
+    arguments::{Explain, Manifests, Validate},
     run::VERSION,
 };
 
@@ -31,13 +33,16 @@ enum Failure {
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
     Manifests { file: String, source: OfflineError },
+    /// There is no kubeconfig that can be used.
+    #[error("read the kubeconfig: {0}")]
+    Cluster(kube::Error),
 }
 
 impl Failure {
     fn code(&self) -> ExitCode {
         match self {
             Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
-            Self::File(..) | Self::Manifests { .. } => ExitCode::FAILURE,
+            Self::File(..) | Self::Manifests { .. } | Self::Cluster(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -59,23 +64,39 @@ pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
 }
 
 /// Writes what would become of each pod, and why.
-pub(crate) fn explain(arguments: &Manifests) -> ExitCode {
-    finish(read(arguments).and_then(|(config, text)| {
-        let explained = explain::explain(&config, &text)
-            .map_err(|source| Failure::Manifests { file: name(&arguments.filename), source })?;
-        let denied = |decision: &Decision| matches!(decision, Decision::Deny(_));
-        let code = if explained.iter().any(|one| denied(&one.outcome.decision)) {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        };
+pub(crate) fn explain(arguments: &Explain) -> ExitCode {
+    let manifests = &arguments.manifests;
+    finish(read(manifests).and_then(|(config, text)| {
+        let mut explained = explain::explain(&config, &text)
+            .map_err(|source| Failure::Manifests { file: name(&manifests.filename), source })?;
+        if arguments.cluster {
+            ask_cluster(&mut explained, arguments.namespace.as_deref())?;
+        }
         let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
         write(&texts.join("\n"))?;
         if texts.is_empty() {
             say(&"no pod and no pod template found");
         }
-        Ok(code)
+        let bad = explained.iter().any(Explanation::is_bad);
+        Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }))
+}
+
+/// Fills in what the cluster of the kubeconfig has.
+fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::File("the cluster".to_owned(), error))?;
+    runtime.block_on(async {
+        let client = kube::Client::try_default().await.map_err(Failure::Cluster)?;
+        for one in explained {
+            let usual = namespace.unwrap_or_else(|| client.default_namespace());
+            let namespace = one.namespace.as_deref().unwrap_or(usual);
+            one.findings = cluster::look(&client, namespace, &one.needs).await;
+        }
+        Ok(())
+    })
 }
 
 /// Says whether the configuration can be used.

@@ -7,7 +7,7 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use contract::{Quantity, names};
+use contract::{Identity, Quantity, names};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, Probe,
@@ -56,6 +56,14 @@ pub fn additions(effective: &Effective, pod: Pod<'_>, version: &str) -> Addition
 /// The annotation's text: which version, and a hash of which settings.
 pub fn injected(effective: &Effective, version: &str) -> String {
     format!("version={version} settings={}", effective.fingerprint())
+}
+
+/// The certificate's file below its mount path, for an identity that has one.
+pub fn certificate_file(effective: &Effective, identity: &Identity) -> Option<String> {
+    let Identity::AadApplication { certificate, .. } = identity else { return None };
+    let path = certificate.path.to_string_lossy();
+    let directory = effective.mount_path.as_str().trim_end_matches('/');
+    Some(path.strip_prefix(directory)?.trim_start_matches('/').to_owned())
 }
 
 fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Container {

@@ -20,8 +20,9 @@
 //!
 //! # Invariants
 //!
-//! * Nothing here talks to the Kubernetes API: a webhook that waits for the API
-//!   server while the API server waits for it is how clusters stop.
+//! * No review waits for the Kubernetes API: a webhook that asks the API server
+//!   while the API server waits for it is how clusters stop. Only
+//!   [`offline::cluster`] asks, for a person at a terminal.
 //! * A pod is JSON from beginning to end. Nothing in it is changed or removed,
 //!   and a field that is newer than this program comes through.
 //! * The same pod a second time gets an empty patch.

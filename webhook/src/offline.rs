@@ -4,10 +4,12 @@
 //! Text that is not touched stays as it is, byte for byte; in a document that
 //! is touched, lines are inserted and everything else stays.
 
+pub mod cluster;
 mod documents;
 mod edit;
 pub mod explain;
 mod layout;
+pub mod needs;
 mod targets;
 #[cfg(test)]
 mod tests;

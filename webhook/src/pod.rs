@@ -83,6 +83,11 @@ impl<'a> Pod<'a> {
             || is("/spec/nodeSelector/beta.kubernetes.io~1os")
     }
 
+    /// Its service account.
+    pub fn service_account(self) -> &'a str {
+        self.text("/spec/serviceAccountName").filter(|name| !name.is_empty()).unwrap_or("default")
+    }
+
     /// Whether it is meant to come to an end, as a Job's pod is.
     pub fn ends(self) -> bool {
         self.text("/spec/restartPolicy").is_some_and(|policy| policy != "Always")

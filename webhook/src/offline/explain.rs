@@ -8,11 +8,19 @@ use contract::{
     format_duration,
 };
 
-use super::{OfflineError, Outcome, documents, parse, targets::targets};
+use super::{
+    OfflineError, Outcome,
+    cluster::Finding,
+    documents,
+    needs::{self, Need, Verdict},
+    parse,
+    targets::targets,
+};
 use crate::{
     config::{Config, Profile},
     decide::{Decision, decide},
     effective::Effective,
+    inject,
     pod::Pod,
 };
 
@@ -23,6 +31,12 @@ pub struct Explanation {
     pub outcome: Outcome,
     /// Each setting with its value and its source, if it gets a sidecar.
     pub settings: Vec<Setting>,
+    /// What it will need in its namespace.
+    pub needs: Vec<Need>,
+    /// The namespace, where the object names one.
+    pub namespace: Option<String>,
+    /// What a cluster has of it, if one was asked.
+    pub findings: Vec<Finding>,
 }
 
 /// A setting and where it comes from.
@@ -52,6 +66,15 @@ pub enum Source {
     Pod,
 }
 
+impl Explanation {
+    /// Whether the pod would be denied, or could not start in the cluster that
+    /// was asked.
+    pub fn is_bad(&self) -> bool {
+        matches!(self.outcome.decision, Decision::Deny(_))
+            || self.findings.iter().any(|finding| matches!(finding.verdict, Verdict::Bad(_)))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -75,12 +98,17 @@ pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineE
         for target in targets(&value) {
             let pod = Pod::new(target.pod);
             let decision = decide(config, pod);
-            let settings = match &decision {
-                Decision::Inject(injection) => settings(config, pod, &injection.effective),
-                Decision::Skip(_) | Decision::Deny(_) => Vec::new(),
+            let (settings, needs) = match &decision {
+                Decision::Inject(injection) => {
+                    let effective = &injection.effective;
+                    (settings(config, pod, effective), needs::needs(effective, pod))
+                }
+                Decision::Skip(_) | Decision::Deny(_) => (Vec::new(), Vec::new()),
             };
+            let namespace = target.namespace.clone();
             let outcome = super::outcome(number, target, decision);
-            explanations.push(Explanation { outcome, settings });
+            let findings = Vec::new();
+            explanations.push(Explanation { outcome, settings, needs, namespace, findings });
         }
     }
     Ok(explanations)
@@ -150,7 +178,9 @@ fn value(key: Key, effective: &Effective) -> Option<String> {
         Key::IdentityType => Some(settings.identity.kind().to_string()),
         Key::ClientId => text(settings.identity.client_id().map(|id| id as _)),
         Key::TenantId => text(settings.identity.tenant_id().map(|id| id as _)),
-        Key::CertificateName => certificate.and(certificate_file(effective)),
+        Key::CertificateName => {
+            certificate.and(inject::certificate_file(effective, &settings.identity))
+        }
         Key::SecretProviderClass => match certificate? {
             Csi(class) => Some(class.to_string()),
             Secret(_) => None,
@@ -173,22 +203,19 @@ fn value(key: Key, effective: &Effective) -> Option<String> {
     }
 }
 
-fn certificate_file(effective: &Effective) -> Option<String> {
-    let contract::Identity::AadApplication { certificate, .. } = &effective.settings.identity
-    else {
-        return None;
-    };
-    let path = certificate.path.to_string_lossy();
-    let directory = effective.mount_path.as_str().trim_end_matches('/');
-    Some(path.strip_prefix(directory)?.trim_start_matches('/').to_owned())
-}
-
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.outcome.fmt(f)?;
         let width = self.settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
         for Setting { name, value, source } in &self.settings {
             writeln!(f, "  {source:<13}  {name:<width$}  {value}")?;
+        }
+        for Finding { object, verdict } in &self.findings {
+            match verdict {
+                Verdict::Good => writeln!(f, "  cluster        ok       {object}")?,
+                Verdict::Doubtful(why) => writeln!(f, "  cluster        warning  {object} {why}")?,
+                Verdict::Bad(why) => writeln!(f, "  cluster        wrong    {object} {why}")?,
+            }
         }
         Ok(())
     }

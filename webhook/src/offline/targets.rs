@@ -13,6 +13,8 @@ pub(super) struct Target<'a> {
     pub(super) pod: &'a Value,
     /// The object's kind, namespace and name.
     pub(super) subject: String,
+    /// The object's namespace, if it names one.
+    pub(super) namespace: Option<String>,
     /// What its author might have got wrong.
     pub(super) hints: Vec<String>,
 }
@@ -40,9 +42,10 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         return;
     }
     let subject = subject(object, kind);
+    let namespace = text(object, "/metadata/namespace").map(str::to_owned);
     if kind == "Pod" {
         let hints = unquoted(object);
-        found.push(Target { path: path.clone(), pod: object, subject, hints });
+        found.push(Target { path: path.clone(), pod: object, subject, namespace, hints });
         return;
     }
     for template in TEMPLATES {
@@ -51,7 +54,8 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         let whole = path.iter().cloned().chain(template.iter().map(|name| (*name).to_owned()));
         let mut hints = unquoted(pod);
         hints.extend(misplaced(object, pod, &template.join(".")));
-        found.push(Target { path: whole.collect(), pod, subject: subject.clone(), hints });
+        let (subject, namespace) = (subject.clone(), namespace.clone());
+        found.push(Target { path: whole.collect(), pod, subject, namespace, hints });
     }
 }
 
