@@ -18,7 +18,7 @@ use contract::{
 
 use crate::{
     config::Config,
-    effective::{Effective, effective},
+    effective::{Effective, wanted},
     pod::Pod,
 };
 
@@ -205,8 +205,7 @@ fn asked(config: &Config, pod: Pod<'_>) -> Decision {
         );
         return Decision::Skip(skip(SkipReason::HandWritten, Some(&warning)));
     }
-    let wanted = annotations::parse(pod.annotations())
-        .and_then(|annotations| effective(config, pod, &annotations));
+    let wanted = wanted(config, pod);
     let mut obstacles = neighbours::obstacles(pod, wanted.as_ref().ok());
     match wanted {
         Ok(effective) if obstacles.is_empty() => {
@@ -235,10 +234,8 @@ fn deny(mistakes: &[Mistake], obstacles: &[(DenyReason, String)]) -> Decision {
 
 /// A pod that was injected elsewhere, with settings that are not today's.
 fn stale(config: &Config, pod: Pod<'_>) -> Option<String> {
-    let annotations = annotations::parse(pod.annotations()).ok()?;
-    let wanted = effective(config, pod, &annotations).ok()?;
-    let hash = wanted.fingerprint();
-    let injected = annotations.injected?;
+    let hash = wanted(config, pod).ok()?.fingerprint();
+    let injected = pod.annotation(annotations::INJECTED)?;
     (!injected.ends_with(&hash)).then(|| {
         format!(
             "the sidecar in this pod was injected with other settings ({injected}); today's are {hash}"

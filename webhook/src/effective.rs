@@ -3,6 +3,7 @@
 //! The only place that knows this order. What is missing or must not be set is
 //! found here, and all of it is reported together.
 
+mod given;
 mod identity;
 
 use std::path::PathBuf;
@@ -12,11 +13,11 @@ use contract::{
     AcceptFrom, Cloud, Image, ImagePullPolicy, Key, LogFormat, LogLevel, Mistake, MountPath,
     ObjectName, Overrides, Port, Quantity, Rejected, ResponseMode, Settings, SidecarMode,
     annotations::{self, Annotations},
-    did_you_mean, names,
+    names,
 };
 
 use crate::{
-    config::{Config, HostRule, Profile, Resources, TrustConfigMap},
+    config::{Config, Profile, Resources, TrustConfigMap},
     pod::Pod,
 };
 
@@ -80,18 +81,43 @@ impl Effective {
 /// Enough to tell a cluster's configurations apart: 2⁴⁸.
 const FINGERPRINT_BYTES: usize = 6;
 
-/// The settings for `pod`, whose annotations are `given`.
+/// The settings for `pod`, by its own annotations.
 ///
 /// # Errors
-/// Everything that is missing, contradicts itself, or is not the pod's to say.
-pub fn effective(
+/// Everything that is unreadable, missing, contradicts itself, or is not the
+/// pod's to say.
+pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<Mistake>> {
+    let (given, unreadable) = given::readable(pod);
+    if given::excuses(&unreadable, annotations::PROFILE) {
+        return Err(unreadable);
+    }
+    match effective(config, pod, &given) {
+        Ok(effective) if unreadable.is_empty() => Ok(effective),
+        Ok(_) => Err(unreadable),
+        Err(more) => {
+            let news = more.into_iter().filter(|mistake| {
+                mistake.value.is_some() || !given::excuses(&unreadable, &mistake.name)
+            });
+            Err(unreadable.iter().cloned().chain(news).collect())
+        }
+    }
+}
+
+fn effective(
     config: &Config,
     pod: Pod<'_>,
     given: &Annotations,
 ) -> Result<Effective, Vec<Mistake>> {
     let name = given.profile.as_deref().unwrap_or(annotations::DEFAULT_PROFILE);
-    let mut mistakes = policy_mistakes(config, &given.overrides);
-    let profile = profile(config, given.profile.as_deref(), &mut mistakes);
+    let mut mistakes = given::policy_mistakes(&config.policy, &given.overrides);
+    let profile = match given::profile(config, given.profile.as_deref()) {
+        Ok(profile) => profile,
+        // What an unknown profile would have said is not missing.
+        Err(unknown) => {
+            mistakes.push(unknown);
+            return Err(mistakes);
+        }
+    };
     let merged = identity::with_own_certificate(&given.overrides, &profile.overrides);
     let mut merge = Merge { config, pod, name, profile, merged, mistakes };
     let effective = merge.effective();
@@ -99,47 +125,6 @@ pub fn effective(
         Some(effective) if merge.mistakes.is_empty() => Ok(effective),
         _ => Err(merge.mistakes),
     }
-}
-
-/// The profile by name. A pod that names none needs none.
-fn profile(config: &Config, name: Option<&str>, mistakes: &mut Vec<Mistake>) -> Profile {
-    let found = config.profiles.get(name.unwrap_or(annotations::DEFAULT_PROFILE));
-    if let (None, Some(name)) = (found, name) {
-        let known = || config.profiles.keys().map(String::as_str);
-        let expected = match known().collect::<Vec<_>>().as_slice() {
-            [] => "no profile: the webhook's configuration has none".to_owned(),
-            names => format!("a profile of the webhook's configuration: {}", names.join(", ")),
-        };
-        let suggestion = did_you_mean(name, known());
-        mistakes.push(Rejected { expected, suggestion }.at(annotations::PROFILE, name));
-    }
-    found.cloned().unwrap_or_default()
-}
-
-/// What the pod's author may not say.
-fn policy_mistakes(config: &Config, given: &Overrides) -> Vec<Mistake> {
-    let policy = &config.policy;
-    let mut mistakes = Vec::new();
-    for key in Key::ALL.iter().filter(|key| !policy.overridable.contains(key)) {
-        if let Some(value) = given.get(*key) {
-            let names: Vec<&str> = policy.overridable.iter().map(|key| key.annotation()).collect();
-            let expected = format!(
-                "no such annotation: the webhook's policy lets pods set {}",
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            );
-            mistakes.push(Rejected::expected(expected).at(annotation(*key), key.shown(&value)));
-        }
-    }
-    if let Some(url) = given.ingestion_url.as_ref().filter(|url| !policy.allows(url)) {
-        let hosts: Vec<&str> = policy.ingestion_hosts.iter().map(HostRule::as_str).collect();
-        let expected = format!(
-            "a host that the webhook's policy lets pods send to: {}",
-            if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") }
-        );
-        let name = annotation(Key::IngestionUrl);
-        mistakes.push(Rejected::expected(expected).at(name, url.to_string()));
-    }
-    mistakes
 }
 
 /// An annotation's full name.

@@ -85,8 +85,29 @@ fn every_mistake_is_in_one_denial() {
         "prom-remotewrite/inject=\"yes\": expected one of true, false",
     );
     check(&pod, "deny", "bad_annotations", "(did you mean \"prom-remotewrite/profile\"?)");
+    let elsewhere = Config::parse("image: a").unwrap();
+    let both = prometheus(&[("inject", "true"), ("clientid", "x"), ("cpu-limit", "much")]);
+    let Decision::Deny(denial) = decide(&elsewhere, Pod::new(&both)) else { panic!("{both}") };
+    let (_, list) = denial.message.split_once("4 mistakes: ").unwrap();
+    let names: Vec<&str> =
+        list.split("; ").filter_map(|text| text.split(['=', ' ']).next()).collect();
+    let expected = ["clientid", "cpu-limit", "ingestion-url", "identity-type"];
+    assert_eq!(names, expected.map(|name| format!("prom-remotewrite/{name}")));
     let unknown_profile = prometheus(&[("inject", "true"), ("profile", "aplication")]);
     check(&unknown_profile, "deny", "bad_annotations", "(did you mean \"application\"?)");
+    check(&unknown_profile, "deny", "bad_annotations", "1 mistake: ");
+    let certificate = prometheus(&[
+        ("inject", "true"),
+        ("identity-type", "aadApplication"),
+        ("tenant-id", "contoso.com"),
+        ("certificate-secret", "Not_A_Name"),
+    ]);
+    check(
+        &certificate,
+        "deny",
+        "bad_annotations",
+        "1 mistake: prom-remotewrite/certificate-secret",
+    );
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! What a pod says: as far as it can be read, and as far as it may.
+
+use std::collections::BTreeSet;
+
+use contract::{
+    Key, Mistake, Overrides, Rejected,
+    annotations::{self, Annotations, PREFIX},
+    did_you_mean,
+};
+
+use super::annotation;
+use crate::{
+    config::{Config, HostRule, Policy, Profile},
+    pod::Pod,
+};
+
+/// The annotations that can be read, and the mistakes in the others: what is
+/// wrong besides them is then found at the same time.
+pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<Mistake>) {
+    let mistakes = match annotations::parse(pod.annotations()) {
+        Ok(annotations) => return (annotations, Vec::new()),
+        Err(mistakes) => mistakes,
+    };
+    let bad: BTreeSet<&str> = mistakes.iter().map(|mistake| mistake.name.as_str()).collect();
+    let good = pod.annotations().filter(|(name, _)| !bad.contains(name));
+    (annotations::parse(good).unwrap_or_default(), mistakes)
+}
+
+/// Whether `missing` would not be, if the unreadable annotations were right:
+/// it is one of them, or what one of them was meant to be, or depends on one.
+pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
+    let certificate = [Key::CertificateSecret, Key::SecretProviderClass, Key::CertificateName];
+    let cloud = [Key::Cloud, Key::Audience];
+    let is_one_of = |keys: &[Key], name: &str| keys.iter().any(|key| annotation(*key) == name);
+    unreadable.iter().any(|mistake| {
+        let meant = mistake.suggestion.as_deref().filter(|name| name.starts_with(PREFIX));
+        let names = std::iter::once(mistake.name.as_str()).chain(meant);
+        names.into_iter().any(|name| {
+            name == missing
+                || (is_one_of(&certificate, name) && is_one_of(&certificate, missing))
+                || (is_one_of(&cloud, name) && is_one_of(&cloud, missing))
+        })
+    })
+}
+
+/// The profile by name. A pod that names none needs none.
+pub(super) fn profile(config: &Config, name: Option<&str>) -> Result<Profile, Mistake> {
+    let found = config.profiles.get(name.unwrap_or(annotations::DEFAULT_PROFILE));
+    let (None, Some(name)) = (found, name) else { return Ok(found.cloned().unwrap_or_default()) };
+    let known = || config.profiles.keys().map(String::as_str);
+    let expected = match known().collect::<Vec<_>>().as_slice() {
+        [] => "no profile: the webhook's configuration has none".to_owned(),
+        names => format!("a profile of the webhook's configuration: {}", names.join(", ")),
+    };
+    let suggestion = did_you_mean(name, known());
+    Err(Rejected { expected, suggestion }.at(annotations::PROFILE, name))
+}
+
+/// What the pod's author may not say.
+pub(super) fn policy_mistakes(policy: &Policy, given: &Overrides) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for key in Key::ALL.iter().filter(|key| !policy.overridable.contains(key)) {
+        if let Some(value) = given.get(*key) {
+            let names: Vec<&str> = policy.overridable.iter().map(|key| key.annotation()).collect();
+            let expected = format!(
+                "no such annotation: the webhook's policy lets pods set {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            );
+            mistakes.push(Rejected::expected(expected).at(annotation(*key), key.shown(&value)));
+        }
+    }
+    let url = given.ingestion_url.as_ref().filter(|url| !policy.allows(url));
+    if let (Some(url), true) = (url, policy.overridable.contains(&Key::IngestionUrl)) {
+        let hosts: Vec<&str> = policy.ingestion_hosts.iter().map(HostRule::as_str).collect();
+        let expected = format!(
+            "a host that the webhook's policy lets pods send to: {}",
+            if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") }
+        );
+        let name = annotation(Key::IngestionUrl);
+        mistakes.push(Rejected::expected(expected).at(name, url.to_string()));
+    }
+    mistakes
+}
