@@ -5,6 +5,7 @@
 //! the files would miss; so the content is read and compared. A pair that does
 //! not fit, or can't be read, leaves the old one in use.
 
+mod pair;
 #[cfg(test)]
 mod tests;
 
@@ -12,24 +13,22 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
 };
 
 use crate::metrics::Metrics;
+pub(crate) use pair::{CHAIN_FILE, KEY_FILE};
+use pair::{Files, pair, read};
 
-/// The chain's file, leaf first.
-pub(crate) const CHAIN_FILE: &str = "tls.crt";
-/// The leaf's private key.
-pub(crate) const KEY_FILE: &str = "tls.key";
 /// The kubelet itself looks for a changed Secret once a minute or so; a few
 /// seconds more don't matter, and reading two small files costs nothing.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -82,13 +81,6 @@ impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificates").field("directory", &self.directory).finish_non_exhaustive()
     }
-}
-
-/// Both files' content.
-#[derive(PartialEq, Eq)]
-struct Files {
-    chain: Vec<u8>,
-    key: Vec<u8>,
 }
 
 /// What a look at the directory found.
@@ -224,41 +216,4 @@ fn report(reload: &Reload, metrics: &Metrics, unreadable: &mut bool) {
         }
         Reload::Unchanged | Reload::Refused(_) => {}
     }
-}
-
-fn read(directory: &Path) -> Result<Files, TlsError> {
-    let read = |name| {
-        let path = directory.join(name);
-        std::fs::read(&path).map_err(|source| TlsError::Read { path, source })
-    };
-    Ok(Files { chain: read(CHAIN_FILE)?, key: read(KEY_FILE)? })
-}
-
-/// The pair, checked, and when its leaf ends.
-fn pair(
-    files: &Files,
-    provider: &CryptoProvider,
-    now: SystemTime,
-) -> Result<(CertifiedKey, i64), TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&files.chain)
-        .collect::<Result<_, _>>()
-        .map_err(|_| TlsError::Chain)?;
-    let leaf = chain.first().ok_or(TlsError::Chain)?;
-    let expiry = expiry(leaf)?;
-    if expiry <= seconds(now) {
-        return Err(TlsError::Expired(expiry));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| TlsError::Key)?;
-    let pair = CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)?;
-    Ok((pair, expiry))
-}
-
-fn expiry(leaf: &CertificateDer<'_>) -> Result<i64, TlsError> {
-    let (_, leaf) = x509_parser::parse_x509_certificate(leaf).map_err(|_| TlsError::Leaf)?;
-    Ok(leaf.validity().not_after.timestamp())
-}
-
-fn seconds(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
