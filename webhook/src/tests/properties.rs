@@ -1,5 +1,6 @@
 //! Any JSON: no panic, no patch that doesn't apply, nothing changed.
 
+use contract::Settings;
 use json_patch::PatchOperation;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{config, prometheus};
 use crate::{
     decide::{Decision, decide},
+    effective::Effective,
     offline,
     pod::Pod,
     review::{self, ReviewError, patch_for},
@@ -139,6 +141,46 @@ fn check(pod: &Value) {
     assert_eq!(again.reason(), "already_injected", "{patched}");
     assert_unique_names(&patched);
     assert_restricted(&patched);
+    if let Decision::Inject(injection) = decision {
+        assert_understood(&patched, &injection.effective);
+    }
+}
+
+/// The sidecar reads from its container what the webhook meant, and each of its
+/// files is mounted.
+fn assert_understood(patched: &Value, effective: &Effective) {
+    let sidecar = sidecar(patched);
+    let variable = |name: &str| {
+        let variables = sidecar["env"].as_array().unwrap();
+        let found: Vec<_> = variables.iter().filter(|one| one["name"] == name).collect();
+        assert!(found.len() < 2, "{name} is written twice");
+        Some(found.first()?["value"].as_str()?.replace("$$(", "$("))
+    };
+    assert_eq!(Settings::from_env(variable).as_ref(), Ok(&effective.settings));
+    let mounts = sidecar["volumeMounts"].as_array().unwrap();
+    let volumes = patched["spec"]["volumes"].as_array().unwrap();
+    for mount in mounts {
+        assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{mount}");
+    }
+    let files = ["AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE", "SSL_CERT_FILE"];
+    for file in files.into_iter().filter_map(variable) {
+        let is_below = |mount: &Value| {
+            let path = mount["mountPath"].as_str().unwrap_or_default().trim_end_matches('/');
+            file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+        };
+        assert!(mounts.iter().any(is_below), "{file} is not mounted");
+    }
+}
+
+/// Our container, wherever it stands.
+fn sidecar(patched: &Value) -> &Value {
+    let lists = ["/spec/containers", "/spec/initContainers"];
+    lists
+        .iter()
+        .filter_map(|list| patched.pointer(list)?.as_array())
+        .flatten()
+        .find(|container| container["name"] == "prom-remotewrite" && container["env"].is_array())
+        .unwrap()
 }
 
 /// No name twice where Kubernetes refuses that, unless it was there before.
@@ -163,13 +205,7 @@ fn assert_unique_names(patched: &Value) {
 
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 fn assert_restricted(patched: &Value) {
-    let lists = ["/spec/containers", "/spec/initContainers"];
-    let sidecar = lists
-        .iter()
-        .filter_map(|list| patched.pointer(list)?.as_array())
-        .flatten()
-        .find(|container| container["name"] == "prom-remotewrite" && container["env"].is_array())
-        .unwrap();
+    let sidecar = sidecar(patched);
     let context = &sidecar["securityContext"];
     assert_eq!(context["allowPrivilegeEscalation"], json!(false));
     assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}));

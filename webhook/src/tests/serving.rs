@@ -35,6 +35,9 @@ use crate::{
     tls::{Certificates, Reload, server_config},
 };
 
+/// Longer than every limit; no time at all where the clock stands still.
+const A_MINUTE: Duration = Duration::from_mins(1);
+
 /// A running server, and what its clients need.
 struct Running {
     mounted: Mounted,
@@ -192,13 +195,15 @@ async fn a_silent_peer_is_cut_off() {
     let authority = Authority::new();
     let running = Running::start(&authority, ok(), None).await;
     let mut silent = TcpStream::connect(running.address).await.unwrap();
-    assert_eq!(silent.read(&mut [0; 8]).await.unwrap_or(0), 0, "before the handshake");
+    let mut byte = [0];
+    let cut = tokio::time::timeout(A_MINUTE, silent.read(&mut byte));
+    assert_eq!(cut.await.unwrap().unwrap_or(0), 0, "before the handshake");
     for sent in [&b""[..], b"POST /mutate HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream =
             connect(running.address, &client(authority.roots(), &TLS13)).await.unwrap();
         stream.write_all(sent).await.unwrap();
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
+        let _ = tokio::time::timeout(A_MINUTE, stream.read_to_end(&mut answer)).await.unwrap();
         assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     }
 }
@@ -257,6 +262,6 @@ async fn a_flood_of_silent_connections_passes() {
         flood.push(TcpStream::connect(running.address).await.unwrap());
     }
     let client = client(authority.roots(), &TLS13);
-    let mut stream = connect(running.address, &client).await.unwrap();
-    assert!(get_over(&mut stream).await.unwrap().ends_with("ok"));
+    let stream = tokio::time::timeout(A_MINUTE, connect(running.address, &client));
+    assert!(get_over(&mut stream.await.unwrap().unwrap()).await.unwrap().ends_with("ok"));
 }
