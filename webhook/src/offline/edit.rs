@@ -15,8 +15,9 @@ use super::layout::{Node, Shape};
 /// Text that replaces a range.
 struct Edit {
     range: Range<usize>,
-    /// Inserts at one place go in from the inside out.
-    column: usize,
+    /// How many names lead to it: what is inserted at one place goes in from
+    /// the inside out.
+    depth: usize,
     text: String,
 }
 
@@ -41,7 +42,7 @@ fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
         let edit = edit(document, root, add, &edits)?;
         edits.push(edit);
     }
-    edits.sort_by_key(|edit| (edit.range.start, Reverse(edit.column)));
+    edits.sort_by_key(|edit| (edit.range.start, Reverse(edit.depth)));
     let mut text = String::with_capacity(document.len());
     let mut copied = 0;
     for edit in edits {
@@ -57,25 +58,39 @@ fn edit(document: &str, root: &Node, add: &AddOperation, before: &[Edit]) -> Opt
     let tokens: Vec<String> = add.path.tokens().map(|token| token.decoded().into_owned()).collect();
     let (name, parents) = tokens.split_last()?;
     let parent = parents.iter().try_fold(root, |node, token| node.child(token))?;
-    if let Some(existing) = parent.child(name) {
-        return replace(document, parent, name, existing, &add.value);
-    }
+    let (range, text) = match parent.child(name) {
+        Some(existing) => replace(document, parent, name, existing, &add.value)?,
+        None => insert(document, parent, name, &add.value, before)?,
+    };
+    Some(Edit { range, depth: tokens.len(), text })
+}
+
+/// A range and the text that takes its place.
+type Change = (Range<usize>, String);
+
+fn insert(
+    document: &str,
+    parent: &Node,
+    name: &str,
+    value: &Value,
+    before: &[Edit],
+) -> Option<Change> {
     match &parent.shape {
         Shape::Mapping { flow: true, entries } => {
-            let item = format!("{}: {}", Value::from(name.as_str()), add.value);
+            let item = format!("{}: {value}", Value::from(name));
             into_brackets(parent, entries.is_empty(), &item, before)
         }
         Shape::List { flow: true, items } => {
-            into_brackets(parent, items.is_empty(), &add.value.to_string(), before)
+            into_brackets(parent, items.is_empty(), &value.to_string(), before)
         }
         Shape::Mapping { flow: false, entries } => {
             let (key, ..) = entries.first()?;
-            let entry = Map::from_iter([(name.clone(), add.value.clone())]);
+            let entry = Map::from_iter([(name.to_owned(), value.clone())]);
             on_lines(document, parent, key.range.start, &entry.into())
         }
         Shape::List { flow: false, items } => {
             let dash = document.get(..items.first()?.range.start)?.rfind('-')?;
-            on_lines(document, parent, dash, &Value::Array(vec![add.value.clone()]))
+            on_lines(document, parent, dash, &Value::Array(vec![value.clone()]))
         }
         Shape::Scalar | Shape::Alias => None,
     }
@@ -89,26 +104,26 @@ fn replace(
     name: &str,
     existing: &Node,
     value: &Value,
-) -> Option<Edit> {
+) -> Option<Change> {
     let Shape::Scalar = existing.shape else { return None };
     if !existing.range.is_empty() {
-        return Some(Edit { range: existing.range.clone(), column: 0, text: value.to_string() });
+        return Some((existing.range.clone(), value.to_string()));
     }
     let Shape::Mapping { entries, .. } = &parent.shape else { return None };
     let (key, ..) = entries.iter().find(|(_, key, _)| key == name)?;
     let place = key.range.end + document.get(key.range.end..)?.find(':')? + 1;
-    Some(Edit { range: place..place, column: 0, text: format!(" {value}") })
+    Some((place..place, format!(" {value}")))
 }
 
-fn into_brackets(parent: &Node, empty: bool, item: &str, before: &[Edit]) -> Option<Edit> {
+fn into_brackets(parent: &Node, empty: bool, item: &str, before: &[Edit]) -> Option<Change> {
     let place = parent.range.end.checked_sub(1)?;
     let first = empty && !before.iter().any(|edit| edit.range.start == place);
     let text = if first { item.to_owned() } else { format!(", {item}") };
-    Some(Edit { range: place..place, column: 0, text })
+    Some((place..place, text))
 }
 
 /// New lines after the last of `parent`, as far in as `sibling`.
-fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Option<Edit> {
+fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Option<Change> {
     let line_start = document.get(..sibling)?.rfind('\n').map_or(0, |newline| newline + 1);
     let column = sibling.checked_sub(line_start)?;
     let content = document.get(parent.range.clone())?.trim_end().len();
@@ -117,7 +132,7 @@ fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Opt
     let text = yaml(value)?.trim_end().lines().fold(String::new(), |text, line| {
         if line.is_empty() { text + "\n" } else { text + "\n" + &indent + line }
     });
-    Some(Edit { range: place..place, column, text })
+    Some((place..place, text))
 }
 
 /// The end of the line at `place`, and of comments below it that are indented

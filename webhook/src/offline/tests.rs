@@ -50,6 +50,40 @@ fn assert_same_meaning(before: &str, after: &str) {
     }
 }
 
+#[test]
+fn a_list_that_ends_its_parent_gets_its_items_first() {
+    let text = "\
+kind: Pod
+metadata:
+  annotations:
+    prom-remotewrite/inject: 'true'
+spec:
+  containers:
+  - name: prometheus
+  volumes:
+  - name: data   # kept
+";
+    let expected = expect![[r"
+        kind: Pod
+        metadata:
+          annotations:
+            prom-remotewrite/inject: 'true'
+            prom-remotewrite/injected: version=1.0.0 settings=fae78c3bb00f
+        spec:
+          containers:
+          - name: prometheus
+          volumes:
+          - name: data   # kept
+          - emptyDir: {}
+            name: prom-remotewrite-no-api-token
+          initContainers:
+          - SIDECAR
+          imagePullSecrets:
+          - name: registry
+    "]];
+    check(text, &expected);
+}
+
 const TEAM: &str = "\
 # A Prometheus for one team.
 apiVersion: apps/v1
@@ -296,12 +330,14 @@ fn written(value: &Value, style: &mut impl FnMut() -> bool, column: usize) -> St
             let comment = if style() { format!("{indent}# note\n") } else { String::new() };
             let entries = map.iter().map(|(name, value)| {
                 let key = serde_json::to_string(name).unwrap();
-                format!("{comment}{indent}{key}:{}", nested(value, style, column))
+                // Items may stand right below their key.
+                let deeper = if value.is_array() && style() { 0 } else { 2 };
+                format!("{comment}{indent}{key}:{}", nested(value, style, column + deeper))
             });
             entries.collect()
         }
         Value::Array(items) if block && !items.is_empty() => {
-            let items = items.iter().map(|item| nested(item, style, column));
+            let items = items.iter().map(|item| nested(item, style, column + 2));
             items.fold(String::new(), |text, item| text + &indent + "-" + &item)
         }
         other => format!("{indent}{other}\n"),
@@ -309,7 +345,7 @@ fn written(value: &Value, style: &mut impl FnMut() -> bool, column: usize) -> St
 }
 
 fn nested(value: &Value, style: &mut impl FnMut() -> bool, column: usize) -> String {
-    let text = written(value, style, column + 2);
+    let text = written(value, style, column);
     let on_lines = matches!(value, Value::Object(_) | Value::Array(_))
         && !text.trim_start().starts_with(['{', '[']);
     if on_lines {
