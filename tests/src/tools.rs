@@ -11,7 +11,7 @@ mod tests;
 
 use std::{path::PathBuf, process::Command};
 
-pub use recipes::{KUBERNETES, PROMETHEUS, Recipe, Tool, Variable};
+pub use recipes::{HELM, KUBERNETES, PROMETHEUS, Recipe, Tool, Variable};
 
 use crate::{
     environment::{self, Lookup},

@@ -112,3 +112,20 @@ pub const KUBERNETES: Recipe = Recipe {
         },
     ],
 };
+
+/// Helm, for the chart. Version 3 does as well.
+pub const HELM: Recipe = Recipe {
+    folder: "helm",
+    packages: &["tool"],
+    tags: "",
+    ldflags: "-s -w",
+    renames: &[],
+    takes: "about 4 minutes on 2 cores",
+    instead: "put Helm 3.18 or newer, from https://helm.sh/docs/intro/install, on PATH, or its path into HELM",
+    tools: &[Tool {
+        name: "helm",
+        variable: Variable::File("HELM"),
+        asked: &["version"],
+        wanted: "version.BuildInfo{Version:\"v",
+    }],
+};
