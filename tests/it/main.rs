@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod control_plane;

@@ -1,0 +1,10 @@
+//! The chart: what it renders and refuses, and what a real API server makes of
+//! it. Nothing of the cluster is played but the nodes: the webhook is the real
+//! program on loopback, and of what the chart renders only the webhook's address
+//! is another.
+
+mod acceptance;
+mod documents;
+mod helm;
+mod objects;
+mod schema;

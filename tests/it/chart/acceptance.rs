@@ -1,0 +1,194 @@
+//! Whatever values say, a real API server takes what is rendered, field by
+//! field, and Pod Security takes its pods.
+
+use std::fs;
+
+use kube::Client;
+use serde_json::{Value, json};
+use webhook::config::Config;
+
+use super::{
+    helm::{Helm, chart},
+    objects::{self, of_kind, text},
+};
+use crate::cluster::control_plane;
+
+const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+/// Everything that can be set, set.
+fn everything() -> Value {
+    json!({
+        "nameOverride": "rw",
+        "commonLabels": {"team": "metrics"},
+        "images": {
+            "registry": "mirror.example:5000/azure/",
+            "tag": "1.2.3",
+            "pullPolicy": "Always",
+            "pullSecrets": ["mirror"],
+            "sidecar": {"digest": format!("sha256:{}", "0".repeat(64))},
+        },
+        "config": {
+            "imagePullPolicy": "Always",
+            "imagePullSecrets": ["mirror"],
+            "sidecarMode": "container",
+            "resources": {"limits": {"memory": "64Mi"}},
+            "profiles": {"one": {"identityType": "systemAssigned", "maxInFlightBytes": 33_554_432}},
+            "policy": {"overridable": ["ingestion-url"], "ingestionHosts": ["dce.example"]},
+        },
+        "webhook": {
+            "replicas": 3,
+            "port": 10250,
+            "adminPort": 9090,
+            "logLevel": "debug",
+            "logFormat": "json",
+            "failurePolicy": "Ignore",
+            "timeoutSeconds": 10,
+            "excludedNamespaces": ["gatekeeper-system", "kube-system"],
+            "namespaceSelector": [{"key": "team", "operator": "In", "values": ["metrics"]}],
+            "objectSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+            "resources": {"requests": {"cpu": 0.5}},
+            "priorityClassName": "system-cluster-critical",
+            "nodeSelector": {"pool": "system"},
+            "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+            "podLabels": {"sidecar.istio.io/inject": "false"},
+            "podAnnotations": {"note": "x"},
+            "serviceAccount": {"annotations": {"note": "x"}},
+        },
+        "certificates": {"rotate": {
+            "validity": "30d", "schedule": "@daily", "settle": "1m", "overlap": "2h",
+            "nodeSelector": {"pool": "system"}, "tolerations": [{"operator": "Exists"}],
+        }},
+        "podDisruptionBudget": {"maxUnavailable": "50%"},
+        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
+    })
+}
+
+fn value_sets() -> Vec<(String, Value)> {
+    let mut sets = vec![
+        ("defaults".to_owned(), json!({})),
+        ("everything".to_owned(), everything()),
+        (
+            "provided".to_owned(),
+            json!({"certificates": {"mode": "provided", "provided": {"secretName": "own", "caBundle": CA}}}),
+        ),
+        (
+            "least".to_owned(),
+            json!({
+                "webhook": {"replicas": 1},
+                "podDisruptionBudget": {"enabled": false},
+                "networkPolicy": {"enabled": false},
+            }),
+        ),
+    ];
+    for entry in fs::read_dir(chart().join("examples")).unwrap() {
+        let file = entry.unwrap().path();
+        let values: Value = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        if values.get("kind").is_none() {
+            sets.push((file.file_name().unwrap().display().to_string(), values));
+        }
+    }
+    assert!(sets.len() > 8, "where are the examples?");
+    sets
+}
+
+#[tokio::test]
+async fn every_object_is_accepted() {
+    const TEST: &str = "every_object_is_accepted";
+    let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
+    let client = plane.client().await.unwrap();
+    objects::namespace(&client, "acceptance", "restricted").await;
+    for (name, values) in value_sets() {
+        for version in ["1.28.0", "1.29.3", "1.37.2-gke.1"] {
+            let more = ["--kube-version", version];
+            let rendered = helm.template(("one", "acceptance"), &values, &more).await.unwrap();
+            let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
+            let config = Config::parse(config).unwrap_or_else(|all| panic!("{name}: {all:?}"));
+            assert_eq!(config.native_sidecar, version != "1.28.0" && name != "everything");
+            for object in &rendered {
+                if let Some(pod) = pod(object) {
+                    accept(&client, &pod, &name).await;
+                }
+                // The service account of the pod for `helm test` is not there.
+                if !objects::is_hook(object) {
+                    accept(&client, object, &name).await;
+                }
+            }
+        }
+    }
+}
+
+async fn accept(client: &Client, object: &Value, name: &str) {
+    let applied = objects::apply_dry(client, object).await;
+    applied.unwrap_or_else(|error| panic!("{name}: {error}\n{object:#}"));
+}
+
+/// Of a Deployment or a Job, Pod Security looks at pods only when they come: a
+/// pod of it.
+fn pod(object: &Value) -> Option<Value> {
+    let template = match text(object, "/kind") {
+        "Deployment" | "Job" => &object["spec"]["template"],
+        "CronJob" => &object["spec"]["jobTemplate"]["spec"]["template"],
+        "Pod" => object,
+        _ => return None,
+    };
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "one", "namespace": text(object, "/metadata/namespace")},
+        "spec": template["spec"],
+    });
+    // The chart's own is not there in a dry run.
+    pod["spec"]["serviceAccountName"] = json!("default");
+    Some(pod)
+}
+
+#[tokio::test]
+async fn a_cluster_without_native_sidecars_is_told_so() {
+    let Some(helm) = Helm::find("a_cluster_without_native_sidecars_is_told_so") else { return };
+    let values = json!({"config": {"sidecarMode": "native"}});
+    let old = ["--kube-version", "1.28.4"];
+    let failure = helm.template(("one", "two"), &values, &old).await.unwrap_err().to_string();
+    assert!(failure.contains("config.sidecarMode=native needs Kubernetes 1.29"), "{failure}");
+    let older = ["--kube-version", "1.27.16"];
+    let failure = helm.template(("one", "two"), &json!({}), &older).await.unwrap_err();
+    assert!(failure.to_string().contains(">=1.28.0-0"), "{failure}");
+}
+
+#[tokio::test]
+async fn rendering_twice_gives_the_same() {
+    let Some(helm) = Helm::find("rendering_twice_gives_the_same") else { return };
+    let render = async || helm.template(("one", "two"), &json!({}), &[]).await;
+    assert_eq!(render().await.unwrap(), render().await.unwrap());
+    let other = json!({"certificates": {"rotate": {"validity": "30d"}}});
+    let other = helm.template(("one", "two"), &other, &[]).await.unwrap();
+    let name = |objects: &[Value]| text(of_kind(objects, "Job"), "/metadata/name").to_owned();
+    // A Job can't be changed.
+    assert_ne!(name(&render().await.unwrap()), name(&other));
+}
+
+#[tokio::test]
+async fn names_are_those_that_the_programs_know() {
+    let Some(helm) = Helm::find("names_are_those_that_the_programs_know") else { return };
+    let render = async |release| helm.template((release, "n"), &json!({}), &[]).await.unwrap();
+    let rendered = render("prom-remotewrite").await;
+    let configuration = of_kind(&rendered, "MutatingWebhookConfiguration");
+    assert_eq!(text(configuration, "/metadata/name"), "prom-remotewrite");
+    assert_eq!(text(configuration, "/webhooks/0/name"), "pods.inject.prom-remotewrite");
+    let expression = text(configuration, "/webhooks/0/matchConditions/0/expression");
+    assert!(expression.contains(contract::annotations::INJECT), "{expression}");
+    let path = text(configuration, "/webhooks/0/clientConfig/service/path");
+    assert_eq!(path, webhook::routes::MUTATE_PATH);
+    let label = certs::rotate::objects::OWNED_LABEL.replace('/', "~1");
+    let label = text(configuration, &format!("/metadata/labels/{label}"));
+    assert_eq!(label, certs::rotate::objects::OWNED_VALUE);
+    for kind in ["Deployment", "Service", "ConfigMap"] {
+        let name = text(of_kind(&rendered, kind), "/metadata/name");
+        assert_eq!(name, "prom-remotewrite-webhook", "{kind}");
+    }
+    // The longest of names still is one.
+    for object in render(&"long".repeat(13)).await {
+        let limit = if object["kind"] == "CronJob" { 52 } else { 63 };
+        assert!(text(&object, "/metadata/name").len() <= limit, "{object:#}");
+    }
+}

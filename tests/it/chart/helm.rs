@@ -1,0 +1,95 @@
+//! Helm, as people run it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::{Builder, TempDir};
+use tests::{
+    control_plane::say_skipped,
+    environment,
+    failure::{Context, Outcome},
+    process::Program,
+    tools::{self, HELM},
+};
+
+use super::objects;
+
+/// Rendering takes a tenth of a second, an installation some seconds.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The program, with a home of its own.
+pub(crate) struct Helm {
+    file: PathBuf,
+    home: TempDir,
+    kubeconfig: Option<PathBuf>,
+}
+
+/// The chart in this checkout.
+pub(crate) fn chart() -> PathBuf {
+    environment::crate_folder().join("../manifests/chart")
+}
+
+impl Helm {
+    /// The program, or nothing where it cannot be had, which is said.
+    pub(crate) fn find(test: &str) -> Option<Self> {
+        match tools::find(&HELM, "helm") {
+            Ok(file) => {
+                let home = tempfile::tempdir().unwrap();
+                Some(Self { file, home, kubeconfig: None })
+            }
+            Err(failure) if environment::on_path("go").is_none() && !in_ci() => {
+                say_skipped(test, &failure.to_string());
+                None
+            }
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    /// The same for a cluster.
+    pub(crate) fn for_cluster(mut self, kubeconfig: &Path) -> Self {
+        self.kubeconfig = Some(kubeconfig.to_owned());
+        self
+    }
+
+    /// Runs it; what it says if it fails is in the failure.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Outcome<String> {
+        let home = self.home.path().display().to_string();
+        let mut program = Program::new("helm", &self.file).args(arguments.iter().copied());
+        program = program.env("HOME", home);
+        if let Some(kubeconfig) = &self.kubeconfig {
+            program = program.env("KUBECONFIG", kubeconfig.display().to_string());
+        }
+        program.run(PATIENCE).await
+    }
+
+    /// A file with values; JSON is YAML.
+    pub(crate) fn values(&self, values: &Value) -> Outcome<PathBuf> {
+        let file = Builder::new().suffix(".yaml").tempfile_in(&self.home);
+        let (_, file) = file.context("make a file")?.keep().context("keep a file")?;
+        fs::write(&file, values.to_string()).context("write the values")?;
+        Ok(file)
+    }
+
+    /// What the chart renders for a release, in the order of installation.
+    pub(crate) async fn template(
+        &self,
+        (release, namespace): (&str, &str),
+        values: &Value,
+        more: &[&str],
+    ) -> Outcome<Vec<Value>> {
+        let (chart, values) = (chart().display().to_string(), self.values(values)?);
+        let values = values.display().to_string();
+        let arguments =
+            ["template", release, &chart, "--namespace", namespace, "--values", &values];
+        let text = self.run(&[&arguments, more].concat()).await?;
+        Ok(objects::documents(&text))
+    }
+}
+
+fn in_ci() -> bool {
+    environment::variable("CI").is_some()
+}

@@ -1,0 +1,190 @@
+//! `values.schema.json` finds mistakes before anything is installed.
+//!
+//! Its part for the webhook's configuration is that program's own schema,
+//! narrowed by what the contract's parsers accept, so that the two cannot
+//! drift apart. `UPDATE_EXPECT=1` writes it anew.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tests::environment;
+use webhook::config::{self, Config};
+
+use super::helm::{Helm, chart};
+
+const DURATION: &str = "^([0-9]+(ms|s|m|h))+$";
+const SIZE: &str = "^[1-9][0-9]*(k|M|G|Ki|Mi|Gi)?B?$";
+const QUANTITY: &str = "^[0-9]*\\.?[0-9]+(m|k|M|G|Ki|Mi|Gi)?$";
+const NAME: &str = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$";
+const GUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
+
+/// What a profile's texts look like.
+const SHAPES: &[(&str, &str)] = &[
+    ("ingestionUrl", "^https?://[^\\s<>@#]+$"),
+    ("authorityHost", "^https://[^\\s]+$"),
+    ("podIdentityAuthorityHost", "^https?://[^\\s]+$"),
+    ("httpsProxy", "^https?://[^\\s@]+$"),
+    ("clientId", GUID),
+    ("tenantId", "^[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?$"),
+    ("certificateName", "^[-_.A-Za-z0-9]+(/[-_.A-Za-z0-9]+)*$"),
+    ("secretProviderClass", NAME),
+    ("certificateSecret", NAME),
+    ("mountPath", "^/[^\\s:]+$"),
+    ("image", "^[^\\s<>]+$"),
+    ("cpuRequest", QUANTITY),
+    ("cpuLimit", QUANTITY),
+    ("memoryRequest", QUANTITY),
+    ("memoryLimit", QUANTITY),
+    ("maxInFlightBytes", SIZE),
+    ("maxRequestBytes", SIZE),
+    ("maxDecompressedBytes", SIZE),
+    ("headerTimeout", DURATION),
+    ("idleTimeout", DURATION),
+    ("upstreamTimeout", DURATION),
+    ("shutdownTimeout", DURATION),
+];
+
+/// The webhook's schema without the image, which `images` says, and with
+/// `auto`, which the chart resolves.
+fn expected_config() -> Value {
+    let schema = config::schema();
+    let mut properties = schema["properties"].clone();
+    properties.as_object_mut().unwrap().remove("image");
+    properties["sidecarMode"]["enum"] = json!(["auto", "native", "container"]);
+    properties["sidecarMode"]["default"] = json!("auto");
+    let profile = &mut properties["profiles"]["additionalProperties"]["properties"];
+    for (key, shape) in SHAPES {
+        assert!(profile[key]["type"].to_string().contains("string"), "{key}");
+        profile[key]["pattern"] = json!(shape);
+    }
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+#[test]
+fn the_configuration_has_the_webhooks_own_schema() {
+    let file = chart().join("values.schema.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut schema: Value = serde_json::from_str(&text).unwrap();
+    schema["properties"]["config"] = expected_config();
+    let expected = format!("{schema:#}\n");
+    if environment::variable("UPDATE_EXPECT").is_some() {
+        fs::write(&file, &expected).unwrap();
+    }
+    assert!(fs::read_to_string(&file).unwrap() == expected, "UPDATE_EXPECT=1 writes it anew");
+}
+
+#[test]
+fn every_value_has_a_place_in_the_schema() {
+    let text = fs::read_to_string(chart().join("values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let text = fs::read_to_string(chart().join("values.yaml")).unwrap();
+    check_place(&schema, &schema, &serde_saphyr::from_str(&text).unwrap(), "");
+}
+
+fn check_place(root: &Value, schema: &Value, value: &Value, path: &str) {
+    let schema = match schema["$ref"].as_str() {
+        Some(name) => root.pointer(name.trim_start_matches('#')).unwrap(),
+        None => schema,
+    };
+    let Some(properties) = schema["properties"].as_object() else { return };
+    assert_eq!(schema["additionalProperties"], false, "{path} takes any key");
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let schema = properties.get(key).unwrap_or_else(|| panic!("{path}.{key} has no schema"));
+        check_place(root, schema, value, &format!("{path}.{key}"));
+    }
+}
+
+/// `value` at a dotted path, as values.
+fn at(path: &str, value: &Value) -> Value {
+    path.rsplit('.').fold(value.clone(), |inner, key| json!({key: inner}))
+}
+
+#[tokio::test]
+async fn a_mistake_is_found_and_named() {
+    let Some(helm) = Helm::find("a_mistake_is_found_and_named") else { return };
+    for (path, bad) in [
+        ("webhok", json!({})),
+        ("webhook.replica", json!(2)),
+        ("webhook.replicas", json!(0)),
+        ("webhook.port", json!(70_000)),
+        ("webhook.adminPort", json!(8443)),
+        ("webhook.failurePolicy", json!("fail")),
+        ("webhook.timeoutSeconds", json!(31)),
+        ("webhook.logLevel", json!("verbose")),
+        ("webhook.resources.limits.memory", json!("lots")),
+        ("webhook.nodeSelector.arch", json!(64)),
+        ("webhook.excludedNamespaces", json!(["Kube_System"])),
+        ("webhook.namespaceSelector", json!([{"key": "team"}])),
+        ("images.tag", json!("1.0 beta")),
+        ("images.sidecar.digest", json!("sha256:00")),
+        ("images.webhook.repository", json!("x")),
+        ("config.image", json!("x")),
+        ("config.sidecarMode", json!("init")),
+        ("config.profile", json!({})),
+        ("config.policy.overridable", json!(["image", "images"])),
+        ("certificates.mode", json!("selfSigned")),
+        ("certificates", json!({"mode": "provided"})),
+        ("certificates.provided.secretName", json!("own")),
+        ("certificates.certManager.issuerRef", json!({"name": "ca"})),
+        ("certificates.rotate.validity", json!("90 days")),
+        ("certificates.rotate.schedule", json!("daily")),
+        ("podDisruptionBudget.maxUnavailable", json!(0)),
+        ("networkPolicy.metricsFrom", json!([{}])),
+        ("podMonitor.interval", json!(30)),
+        ("fullnameOverride", json!("My_Release")),
+    ] {
+        let failure = helm.template(("one", "two"), &at(path, &bad), &[]).await.err();
+        let failure = failure.unwrap_or_else(|| panic!("{path}={bad} was accepted")).to_string();
+        let last = path.rsplit('.').next().unwrap();
+        assert!(failure.contains(last), "{path}={bad}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_profiles_mistake_is_one_for_chart_and_webhook() {
+    let Some(helm) = Helm::find("a_profiles_mistake_is_one_for_chart_and_webhook") else { return };
+    for (key, good, bad) in [
+        ("ingestionUrl", json!("https://dce.example/x"), json!("dce.example/x")),
+        ("authorityHost", json!("https://login.example"), json!("http://login.example")),
+        ("podIdentityAuthorityHost", json!("http://127.0.0.1:40342"), json!("127.0.0.1")),
+        ("httpsProxy", json!("http://proxy.example:3128"), json!("http://me:word@proxy.example")),
+        ("clientId", json!("00001111-aaaa-2222-bbbb-3333cccc4444"), json!("nobody")),
+        ("tenantId", json!("contoso.onmicrosoft.com"), json!("a tenant")),
+        ("certificateName", json!("certificate.pfx"), json!("/certificate.pfx")),
+        ("secretProviderClass", json!("vault"), json!("Vault_1")),
+        ("certificateSecret", json!("pfx"), json!("Pfx_1")),
+        ("mountPath", json!("/mnt/x"), json!("mnt/x")),
+        ("image", json!("ghcr.io/x/y:1"), json!("x y")),
+        ("cpuRequest", json!("20m"), json!("20 m")),
+        ("cpuLimit", json!(0.5), json!("half")),
+        ("memoryRequest", json!("32Mi"), json!("32mi")),
+        ("memoryLimit", json!(134_217_728), json!("-1Mi")),
+        ("maxInFlightBytes", json!(33_554_432), json!("32mb")),
+        ("maxConnections", json!(100), json!(0)),
+        ("upstreamTimeout", json!("20s"), json!("20")),
+        ("listeningPort", json!(9201), json!(0)),
+        ("identityType", json!("userAssigned"), json!("user")),
+        ("sidecarMode", json!("container"), json!("init")),
+        ("trustConfigMap", json!({"name": "roots", "key": "ca.crt"}), json!({"name": "roots"})),
+        ("sendCertificateChain", json!(true), json!("perhaps")),
+        ("clientID", Value::Null, json!("00001111-aaaa-2222-bbbb-3333cccc4444")),
+    ] {
+        let values = |value: &Value| at("config.profiles.one", &json!({key: value}));
+        let config = |value: &Value| {
+            let profiles = json!({"one": {key: value}});
+            Config::parse(&json!({"image": "x", "profiles": profiles}).to_string())
+        };
+        assert!(config(&bad).is_err(), "the webhook takes {key}={bad}");
+        let failure = helm.template(("one", "two"), &values(&bad), &[]).await.err();
+        let failure = failure.unwrap_or_else(|| panic!("the chart takes {key}={bad}")).to_string();
+        assert!(failure.contains(key), "{failure}");
+        if !good.is_null() {
+            config(&good).unwrap_or_else(|mistakes| panic!("{key}={good}: {mistakes:?}"));
+            let rendered = helm.template(("one", "two"), &values(&good), &[]).await.unwrap();
+            let parsed = super::objects::of_kind(&rendered, "ConfigMap");
+            let text = super::objects::text(parsed, "/data/config.yaml");
+            let profile = &Config::parse(text).unwrap().profiles["one"];
+            assert_eq!(profile, &config(&good).unwrap().profiles["one"], "{key}={good}");
+        }
+    }
+}
