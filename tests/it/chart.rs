@@ -4,7 +4,15 @@
 //! is another.
 
 mod acceptance;
+mod admission;
+mod creating;
 mod documents;
 mod helm;
+mod injected;
+mod lifecycle;
 mod objects;
+mod release;
+mod rotation;
 mod schema;
+mod serving;
+mod trial;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -53,6 +54,12 @@ impl Helm {
     pub(crate) fn for_cluster(mut self, kubeconfig: &Path) -> Self {
         self.kubeconfig = Some(kubeconfig.to_owned());
         self
+    }
+
+    /// Whether it is Helm 3, which knows no server-side apply.
+    pub(crate) fn is_before_4(&self) -> bool {
+        let said = Command::new(&self.file).arg("version").output().unwrap().stdout;
+        String::from_utf8_lossy(&said).contains("Version:\"v3.")
     }
 
     /// Runs it; what it says if it fails is in the failure.

@@ -1,0 +1,104 @@
+//! Install, upgrade, roll back, uninstall: no pod is ever disturbed, what the
+//! certificate job wrote stays, and in the end nothing is left.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    creating::Creating,
+    helm::Helm,
+    injected,
+    objects::{self, text},
+    release::Release,
+    trial::eventually,
+};
+
+/// Helm 4 lets the API server merge.
+#[tokio::test]
+async fn a_release_comes_and_goes_with_server_side_apply() {
+    const TEST: &str = "a_release_comes_and_goes_with_server_side_apply";
+    if Helm::find(TEST).is_some_and(|helm| helm.is_before_4()) {
+        return;
+    }
+    come_and_go(TEST, "release-server", &[]).await;
+}
+
+/// Helm 3 merges the old manifest, the new one and what is there by itself.
+#[tokio::test]
+async fn a_release_comes_and_goes_with_helms_own_merge() {
+    const TEST: &str = "a_release_comes_and_goes_with_helms_own_merge";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let flags: &[&str] = if helm.is_before_4() { &[] } else { &["--server-side=false"] };
+    come_and_go(TEST, "release-client", flags).await;
+}
+
+async fn come_and_go(test: &str, name: &'static str, flags: &[&'static str]) {
+    let Some(release) = Release::install(test, name, flags).await else { return };
+    release.until_trusted().await;
+    let plain = Creating::start(release.client.clone(), release.pod(&[]));
+    let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
+    let first = written(&release).await;
+    let first_job = job_names(&release).await;
+
+    let change = json!({
+        "certificates": {"rotate": {"validity": "30d"}},
+        "webhook": {"replicas": 3, "timeoutSeconds": 4},
+    });
+    release.helm("upgrade", &change).await;
+    assert_eq!(written(&release).await, first);
+    let configuration = release.configuration().await.unwrap();
+    assert_eq!(configuration["webhooks"][0]["timeoutSeconds"], 4);
+    eventually("one Job takes the other's place", async || {
+        let names = job_names(&release).await;
+        (names.len() == 1 && names != first_job).then_some(())
+    })
+    .await;
+    // Nothing to do: the new Job finds the certificate that is there.
+    release.rotate(&[]).await;
+    assert_eq!(written(&release).await, first);
+
+    release.run(&["rollback", name, "1"]).await;
+    assert_eq!(written(&release).await, first);
+    let back = release.configuration().await.unwrap();
+    assert_eq!(back["webhooks"][0]["timeoutSeconds"], 5);
+    let asking = asking.stop().await;
+    assert!(asking.injected > 20 && asking.plain == 0, "{asking:?}");
+    assert!(asking.refused.is_empty(), "{asking:?}");
+
+    uninstall(&release).await;
+    let plain = plain.stop().await;
+    assert!(plain.plain > 20 && plain.refused.is_empty(), "{plain:?}");
+}
+
+async fn uninstall(release: &Release) {
+    let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
+    release.uninstall().await;
+    assert!(release.configuration().await.is_none());
+    // The controller sees the webhook configuration go, and the Secret with it.
+    eventually("the Secret goes", async || release.secret().await.is_none().then_some(())).await;
+    eventually("the Jobs go", async || release.jobs().await.is_empty().then_some(())).await;
+    eventually("pods come without a sidecar", async || {
+        let pod = release.pod(&[("inject", "true")]);
+        let pod = objects::apply_dry(&release.client, &pod).await.unwrap();
+        injected::sidecar(&pod).is_none().then_some(())
+    })
+    .await;
+    let asking = asking.stop().await;
+    assert!(asking.refused.is_empty(), "{asking:?}");
+    assert_eq!(release.left().await, Vec::<String>::new());
+}
+
+/// What the certificate job wrote into the webhook configuration.
+async fn written(release: &Release) -> (String, String) {
+    let configuration: Value = release.configuration().await.unwrap();
+    let bundle = text(&configuration, "/webhooks/0/clientConfig/caBundle").to_owned();
+    let published = "/metadata/annotations/prom-remotewrite~1published-at";
+    let published = text(&configuration, published).to_owned();
+    assert!(!bundle.is_empty() && !published.is_empty(), "{configuration:#}");
+    (bundle, published)
+}
+
+async fn job_names(release: &Release) -> BTreeSet<String> {
+    release.jobs().await.into_iter().filter_map(|job| job.metadata.name).collect()
+}

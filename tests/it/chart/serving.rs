@@ -1,0 +1,88 @@
+//! The webhook as its pod runs it: two folders that change under it, one port
+//! that stays.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tests::{
+    binaries, ports,
+    process::{Process, Program},
+};
+
+/// From start to its first line, or to its end; each is some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A webhook that can be stopped and started again.
+pub(crate) struct Serving {
+    folder: TempDir,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl Serving {
+    /// One with a certificate, not yet started.
+    pub(crate) async fn new(config: &str) -> Self {
+        let serving = Self::bare(config);
+        Program::new("the certificate tool", binaries::find(binaries::CERTS).unwrap())
+            .args(["issue", "--dns-name", "localhost", "--dir"])
+            .arg(serving.certificate_folder().display().to_string())
+            .run(PATIENCE)
+            .await
+            .unwrap();
+        serving
+    }
+
+    /// One whose certificate is still to come.
+    pub(crate) fn bare(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("config.yaml"), config).unwrap();
+        Self { folder, port: ports::free().unwrap(), process: None }
+    }
+
+    /// Where tls.crt and tls.key are.
+    pub(crate) fn certificate_folder(&self) -> PathBuf {
+        self.folder.path().join("certificate")
+    }
+
+    /// Its configuration's file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("config.yaml")
+    }
+
+    /// Where it takes reviews.
+    pub(crate) fn url(&self) -> String {
+        format!("https://localhost:{}/mutate", self.port)
+    }
+
+    /// Who signed its certificate, PEM.
+    pub(crate) fn authority(&self) -> String {
+        fs::read_to_string(self.certificate_folder().join("ca.crt")).unwrap()
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let show = |path: &Path| path.display().to_string();
+        let mut process = Program::new("the webhook", binaries::find(binaries::WEBHOOK).unwrap())
+            .args(["serve", "--config", &show(&self.config())])
+            .args(["--cert-dir", &show(&self.certificate_folder())])
+            .args(["--listen", &format!("127.0.0.1:{}", self.port), "--admin", "127.0.0.1:0"])
+            .args(["--shutdown-delay", "0s"])
+            .start()
+            .unwrap();
+        let listening = |line: &str| line.contains("listening").then_some(());
+        process.line("it listened", PATIENCE, listening).await.unwrap();
+        self.process = Some(process);
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.process.take().unwrap().stop(PATIENCE).await.unwrap();
+    }
+
+    /// What it has said since it was started.
+    pub(crate) fn said(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
+    }
+}
