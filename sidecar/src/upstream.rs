@@ -11,6 +11,7 @@
 mod connect;
 mod connection;
 mod probe;
+mod stream;
 
 use std::{
     io,
@@ -127,7 +128,7 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Received, Failure> {
         let head = self.head(forwarded, authorization, body.len());
-        let received = timeout_at(deadline, self.exchange(&head, body)).await;
+        let received = timeout_at(deadline, self.exchange(&head, body, deadline)).await;
         received.unwrap_or_else(|_| {
             // Whatever swallowed this request may hold the others, too.
             self.forget_idle(|_| true);
@@ -161,15 +162,20 @@ impl Upstream {
 
     /// A kept connection may have been closed by the peer just now: the request
     /// is then sent once more, on a new one.
-    async fn exchange(&self, head: &[u8], body: &[u8]) -> Result<Received, Failure> {
+    async fn exchange(
+        &self,
+        head: &[u8],
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Received, Failure> {
         if let Some(connection) = self.take_idle().await {
-            match self.exchange_on(connection, head, body).await {
+            match self.exchange_on(connection, head, body, deadline).await {
                 Err(ExchangeError::BeforeAnswer(_)) => {}
                 other => return other.map_err(Failure::from),
             }
         }
         let connection = self.connector.connect().await?;
-        self.exchange_on(connection, head, body).await.map_err(Failure::from)
+        self.exchange_on(connection, head, body, deadline).await.map_err(Failure::from)
     }
 
     async fn exchange_on(
@@ -177,8 +183,9 @@ impl Upstream {
         mut connection: Connection,
         head: &[u8],
         body: &[u8],
+        deadline: Instant,
     ) -> Result<Received, ExchangeError> {
-        let (received, reusable) = connection.exchange(head, body).await?;
+        let (received, reusable) = connection.exchange(head, body, deadline).await?;
         if reusable {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < MAX_IDLE_CONNECTIONS {

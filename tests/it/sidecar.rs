@@ -1,6 +1,7 @@
 //! The sidecar's behaviour, through its front door: the real program, real TLS,
 //! and the stand-in for Azure behind it.
 
+mod answers;
 mod check;
 mod limits;
 mod native;

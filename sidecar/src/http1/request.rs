@@ -95,10 +95,10 @@ const FORWARDED: [&str; 5] = [
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum HeadError {
     /// Not HTTP/1.x, or not by its rules.
-    #[error("the request's head is not valid HTTP/1.1")]
+    #[error("the head is not valid HTTP/1.1")]
     Malformed,
     /// Longer than [`MAX_HEAD_BYTES`], or more than [`MAX_FIELDS`] fields.
-    #[error("the request's head is too large")]
+    #[error("the head is too large")]
     TooLarge,
     /// Content-Length and Transfer-Encoding contradict each other.
     #[error("the request's length is contradictory")]

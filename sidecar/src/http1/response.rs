@@ -54,10 +54,11 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
             kept.push(((*name).to_owned(), value.trim().to_owned()));
         }
     }
-    // RFC 9112, 6.3: these have no body, whatever their fields say.
+    // RFC 9112, 6.3: these have no body, whatever their fields say. Where lengths
+    // contradict each other the status still counts, and the connection ends.
     let framing = match status {
         100..=199 | 204 | 304 => Framing::Empty,
-        _ => lengths.framing().ok_or(HeadError::Contradictory)?,
+        _ => lengths.framing().unwrap_or(Framing::UntilClose),
     };
     let keep_alive =
         keeps_alive(response.version.unwrap_or(0), connection) && framing != Framing::UntilClose;
@@ -81,6 +82,10 @@ mod tests {
         let head =
             parsed("HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
         assert_eq!((head.framing, head.keep_alive), (Framing::Chunked, false));
+        let head = parsed(
+            "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        );
+        assert_eq!((head.framing, head.keep_alive), (Framing::UntilClose, false));
     }
 
     #[test]

@@ -16,10 +16,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::{
-    Failure,
-    connection::{Connection, Stream},
-};
+use super::{Failure, connection::Connection, stream::Stream};
 use crate::{proxy::proxy_for, trust::TlsConfig};
 
 /// How a connection is made: where to, through what, and with which trust.

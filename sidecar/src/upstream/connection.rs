@@ -3,25 +3,18 @@
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
-    pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    io::ReadBuf,
+    time::{Instant, timeout_at},
 };
-use tokio_rustls::client::TlsStream;
 
-use super::Received;
+use super::{Received, stream::Stream};
 use crate::http1::{Chunked, Framing, HeadError, ResponseHead, parse_response};
-
-/// A connection with or without TLS.
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
 
 /// A connection, and what was read from it but not yet understood.
 pub(super) struct Connection {
@@ -52,6 +45,11 @@ const READ_BYTES: usize = 4 << 10;
 /// So much of an answer's body is kept: Azure's refusals are a few hundred
 /// bytes, and Prometheus shows 1 KiB.
 const MAX_BODY_BYTES: usize = 64 << 10;
+/// An answer's body comes with its head. One that does not is not waited for:
+/// the status has been said, and all that is missing are words about it.
+const MAX_BODY_TIME: Duration = Duration::from_secs(2);
+/// How an interim answer begins.
+const INTERIM: &[u8] = b"HTTP/1.1 1";
 
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
@@ -65,12 +63,13 @@ impl Connection {
         nothing_read.await
     }
 
-    /// Sends a request and reads its answer; says whether the connection can be
-    /// used again.
+    /// Sends a request and reads its answer, whose body is not waited for beyond
+    /// `deadline`; says whether the connection can be used again.
     pub(super) async fn exchange(
         &mut self,
         head: &[u8],
         body: &[u8],
+        deadline: Instant,
     ) -> Result<(Received, bool), ExchangeError> {
         let sent = self.send(head, body).await;
         let head = match self.read_head().await {
@@ -81,9 +80,14 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
-        let (body, whole) = self.read_body(head.framing).await;
-        let reusable =
-            whole && head.keep_alive && matches!(sent, Ok(true)) && self.input.is_empty();
+        let mut body = Vec::new();
+        let until = deadline.min(Instant::now() + MAX_BODY_TIME);
+        let whole = timeout_at(until, self.read_body(head.framing, &mut body)).await;
+        body.truncate(MAX_BODY_BYTES);
+        let reusable = whole == Ok(true)
+            && head.keep_alive
+            && matches!(sent, Ok(true))
+            && self.input.is_empty();
         Ok((Received { status: head.status, fields: head.fields, body }, reusable))
     }
 
@@ -122,19 +126,34 @@ impl Connection {
 
     /// Ready with `None` once the answer, or the connection's end, can be read.
     fn poll_early_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
-        self.poll_fill(context).map_ok(|_| None)
+        loop {
+            let ended = ready!(self.poll_fill(context))? == 0;
+            let only_interim = matches!(self.parse_head(), Ok(None))
+                && (self.input.is_empty() || self.input.starts_with(INTERIM));
+            if ended || !only_interim {
+                return Poll::Ready(Ok(None));
+            }
+        }
     }
 
-    /// The head of the final answer; interim ones are passed over.
+    /// The head of the final answer and its length, if it is complete; interim
+    /// answers before it are dropped.
+    fn parse_head(&mut self) -> Result<Option<(ResponseHead, usize)>, HeadError> {
+        loop {
+            match parse_response(&self.input)? {
+                Some((head, length)) if (100..200).contains(&head.status) => {
+                    self.input.drain(..length);
+                }
+                parsed => return Ok(parsed),
+            }
+        }
+    }
+
     async fn read_head(&mut self) -> Result<ResponseHead, ExchangeError> {
         loop {
-            let parsed = parse_response(&self.input).map_err(ExchangeError::Unreadable)?;
-            if let Some((head, length)) = parsed {
+            if let Some((head, length)) = self.parse_head().map_err(ExchangeError::Unreadable)? {
                 self.input.drain(..length);
-                if !(100..200).contains(&head.status) {
-                    return Ok(head);
-                }
-                continue;
+                return Ok(head);
             }
             let broken = if self.input.is_empty() {
                 ExchangeError::BeforeAnswer
@@ -149,10 +168,9 @@ impl Connection {
         }
     }
 
-    /// The body's beginning, and whether the body was read to its end. One that
-    /// breaks off changes nothing: the status has been said.
-    async fn read_body(&mut self, framing: Framing) -> (Vec<u8>, bool) {
-        let mut body = Vec::new();
+    /// Appends the body's beginning to `body`, and says whether the body was read
+    /// to its end. One that breaks off changes nothing: the status has been said.
+    async fn read_body(&mut self, framing: Framing, body: &mut Vec<u8>) -> bool {
         let mut chunked = Chunked::default();
         loop {
             let done = match framing {
@@ -163,12 +181,12 @@ impl Connection {
                     body.extend(self.input.drain(..take));
                     body.len() as u64 == length
                 }
-                Framing::Chunked => match chunked.decode(&self.input, &mut body) {
+                Framing::Chunked => match chunked.decode(&self.input, body) {
                     Ok(used) => {
                         self.input.drain(..used);
                         chunked.is_done()
                     }
-                    Err(_) => return (body, false),
+                    Err(_) => return false,
                 },
                 Framing::UntilClose => {
                     body.append(&mut self.input);
@@ -176,11 +194,10 @@ impl Connection {
                 }
             };
             if done {
-                return (body, true);
+                return true;
             }
             if body.len() >= MAX_BODY_BYTES || !matches!(self.fill().await, Ok(read) if read > 0) {
-                body.truncate(MAX_BODY_BYTES);
-                return (body, false);
+                return false;
             }
         }
     }
@@ -196,36 +213,5 @@ impl Connection {
         ready!(self.stream.poll_read(context, &mut buffer))?;
         self.input.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
-    }
-}
-
-impl Stream {
-    fn poll_read(
-        &mut self,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, into),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, into),
-        }
-    }
-
-    fn poll_write_vectored(
-        &mut self,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
     }
 }

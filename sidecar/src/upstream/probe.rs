@@ -4,7 +4,7 @@
 use rustls::{ProtocolVersion, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 
-use super::{Failure, Upstream, connection::Stream};
+use super::{Failure, Upstream, stream::Stream};
 
 /// What was agreed upon with the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
