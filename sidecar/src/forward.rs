@@ -110,7 +110,7 @@ impl Forwarder {
                 self.warn(subject(received.status), answered, &explained.unwrap_or_default());
             }
             Err(failure) => {
-                self.warn(failure.reason(), answer.status(), &outcome::describe(failure));
+                self.warn(failure.reason(), answer.status(), &outcome::no_answer(failure));
             }
         }
     }

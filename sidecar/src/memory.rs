@@ -50,6 +50,11 @@ impl Memory {
         self.reserve(bytes).then(held)
     }
 
+    /// Whether so many bytes fit into the budget when nobody else holds any.
+    pub(crate) const fn could_hold(&self, bytes: usize) -> bool {
+        bytes <= self.limit
+    }
+
     /// The bytes that are reserved now.
     pub(crate) fn reserved(&self) -> usize {
         self.reserved.load(Ordering::Relaxed)

@@ -34,10 +34,18 @@ pub(crate) fn answer(
 ) -> Answer {
     match result {
         Ok(received) => answer_received(received, mode, now),
-        Err(Failure::Timeout) => {
-            Answer::retry(504, RETRY_SOON, "the ingestion endpoint did not answer in time")
+        Err(failure) => {
+            let status = if matches!(failure, Failure::Timeout) { 504 } else { 503 };
+            Answer::retry(status, RETRY_SOON, no_answer(failure))
         }
-        Err(failure) => Answer::retry(503, RETRY_SOON, describe(failure)),
+    }
+}
+
+/// Why Azure said nothing, as a sentence.
+pub(crate) fn no_answer(failure: &Failure) -> String {
+    match failure {
+        Failure::Timeout => "the ingestion endpoint did not answer in time".to_owned(),
+        failure => format!("cannot {}", describe(failure)),
     }
 }
 
@@ -155,6 +163,7 @@ mod tests {
             (Failure::Tls(broken()), 503),
             (Failure::Broken(broken()), 503),
             (Failure::Timeout, 504),
+            (Failure::NoMemory, 503),
         ] {
             for mode in [ResponseMode::Protective, ResponseMode::Transparent] {
                 let told = answer(&Err(copy(&failure)), mode, SystemTime::UNIX_EPOCH);
@@ -170,6 +179,7 @@ mod tests {
             Failure::Broken(error) => Failure::Broken(error.kind().into()),
             Failure::Unreadable(error) => Failure::Unreadable(*error),
             Failure::Timeout => Failure::Timeout,
+            Failure::NoMemory => Failure::NoMemory,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! A batch that is too large (413) is split by series until the pieces fit. A
 //! batch in which single series are to blame (400) loses those and no others:
 //! series that break a documented limit are left out first, and what is still
-//! refused is bisected, within a bound. Prometheus gets one answer for the
+//! refused is bisected, within a bound; those that the refusal names are tried
+//! last, each for itself. Prometheus gets one answer for the
 //! whole.
 //!
 //! This is the one place where a batch is opened. Pieces are put together from
@@ -12,6 +13,7 @@
 
 mod batch;
 mod blame;
+mod symbols;
 mod tally;
 
 use std::ops::Range;
@@ -19,7 +21,7 @@ use std::ops::Range;
 use tokio::time::Instant;
 use tracing::warn;
 
-use self::{batch::Batch, tally::Tally};
+use self::{batch::Batch, blame::Blame, tally::Tally};
 use crate::{
     forward::Forwarder,
     http1::RequestHead,
@@ -32,6 +34,9 @@ const MAX_PIECES_BAD: u32 = 16;
 /// For a batch that is refused with 413: the largest that we take (16 MiB) in
 /// pieces of half of what Azure takes (1 MiB), and the refusals on the way.
 const MAX_PIECES_LARGE: u32 = 64;
+
+/// So much more than its length may be held for a body that is being received.
+const UNEVENNESS: usize = 1 << 20;
 
 /// A part of a batch that is still to be sent.
 struct Piece {
@@ -59,21 +64,26 @@ pub(crate) async fn rescue(
     let message = head.message().ok()?;
     // What the pieces need is held from here on: the batch and its pieces'
     // bytes, which together are about twice the batch.
-    let claimed = snap::raw::decompress_len(body).ok()?;
-    let _held = forwarder.memory.hold_elsewhere(claimed.checked_mul(2)?)?;
+    let needed = snap::raw::decompress_len(body).ok()?.checked_mul(2)?;
+    if !forwarder.memory.could_hold(needed + body.len() + UNEVENNESS) {
+        return None;
+    }
+    let Some(_held) = forwarder.memory.hold_elsewhere(needed) else {
+        return Some(Err(Failure::NoMemory));
+    };
     let raw = snap::raw::Decoder::new().decompress_vec(body).ok()?;
     let batch = Batch::open(message, &raw)?;
-    let mut order: Vec<usize> = (0..batch.len()).collect();
+    let Blame { order, named, broken } = match refused.status {
+        400 => blame::blame(&batch, &refused.body),
+        _ => Blame::nobody(batch.len()),
+    };
     let mut tally = Tally::default();
-    if refused.status == 400 {
-        for (index, reason) in blame::suspects(&batch, &refused.body) {
-            order.retain(|kept| *kept != index);
-            tally.refuse(&batch, index, reason);
-        }
+    for (index, reason) in broken {
+        tally.refuse(&batch, index, reason);
     }
     let mut task = Rescue { forwarder, head, batch, order, tally, deadline, left: max_pieces };
     task.begin(refused);
-    let result = task.run(refused).await;
+    let result = task.run(refused, named).await;
     task.report();
     Some(result)
 }
@@ -99,13 +109,18 @@ impl Rescue<'_> {
 
     /// Sends pieces until all are accepted or refused for good; ends early where
     /// Prometheus will send the whole batch again anyway.
-    async fn run(&mut self, refused: &Received) -> Result<Received, Failure> {
-        let whole = 0..self.order.len();
+    /// The last `named` series are those that the refusal names.
+    async fn run(&mut self, refused: &Received, named: usize) -> Result<Received, Failure> {
+        let others = 0..self.order.len().saturating_sub(named);
         let mut stack = Vec::new();
-        if self.tally.has_refused() && !whole.is_empty() {
-            stack.push(Piece { range: whole, clears_itself: false, known_bad: false });
+        if named > 0 {
+            let range = others.end..self.order.len();
+            stack.push(Piece { range, clears_itself: false, known_bad: true });
+        }
+        if (self.tally.has_refused() || named > 0) && !others.is_empty() {
+            stack.push(Piece { range: others, clears_itself: false, known_bad: false });
         } else {
-            self.refused(whole, refused, &mut stack);
+            self.refused(others, refused, &mut stack);
         }
         while let Some(piece) = stack.pop() {
             if piece.known_bad && piece.range.len() > 1 {

@@ -66,6 +66,10 @@ pub(crate) enum Failure {
     /// The time was over.
     #[error("wait for the ingestion endpoint")]
     Timeout,
+    /// There was an answer that concerns parts of the batch, and no memory just
+    /// now to look at these.
+    #[error("open the batch that Azure refused: MAX_IN_FLIGHT_BYTES is reached")]
+    NoMemory,
 }
 
 impl Failure {
@@ -77,6 +81,7 @@ impl Failure {
             Self::Broken(_) => "broken",
             Self::Unreadable(_) => "unreadable",
             Self::Timeout => "timeout",
+            Self::NoMemory => "in_flight_limit",
         }
     }
 }

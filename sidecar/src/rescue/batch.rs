@@ -9,16 +9,24 @@ use prost::{
     encoding::{WireType, decode_key, decode_varint},
 };
 
+use super::symbols;
 use crate::http1::Message;
 
 /// A batch's records, as they were received.
 pub(super) struct Batch<'a> {
     message: Message,
     /// What every piece needs: the symbols of 2.0, and what is not known.
-    shared: Vec<&'a [u8]>,
+    shared: Vec<Shared<'a>>,
     /// What pieces are made of: series, and in 1.0 also metadata.
     items: Vec<Item<'a>>,
     symbols: Vec<&'a str>,
+}
+
+/// A record of every piece.
+struct Shared<'a> {
+    bytes: &'a [u8],
+    /// Which symbol it is, if it is one.
+    symbol: Option<usize>,
 }
 
 struct Item<'a> {
@@ -92,10 +100,11 @@ impl<'a> Batch<'a> {
                     batch.items.push(Item { record: record.bytes, series: None });
                 }
                 (Message::V2, V2_SYMBOLS, Some(symbol)) => {
+                    let shared = Shared { bytes: record.bytes, symbol: Some(batch.symbols.len()) };
                     batch.symbols.push(std::str::from_utf8(symbol).ok()?);
-                    batch.shared.push(record.bytes);
+                    batch.shared.push(shared);
                 }
-                _ => batch.shared.push(record.bytes),
+                _ => batch.shared.push(Shared { bytes: record.bytes, symbol: None }),
             }
         }
         Some(batch)
@@ -133,19 +142,23 @@ impl<'a> Batch<'a> {
 
     /// A message with the items at `indexes` alone.
     pub(super) fn piece(&self, indexes: &[usize]) -> Vec<u8> {
-        let items = indexes.iter().filter_map(|index| self.items.get(*index));
-        let records = self.shared.iter().copied().chain(items.map(|item| item.record));
+        let items = || indexes.iter().filter_map(|index| self.items.get(*index));
+        let used = symbols::used(self.symbols.len(), items().filter_map(|item| item.series));
         let mut raw = Vec::new();
-        for record in records {
-            raw.extend_from_slice(record);
+        for Shared { bytes, symbol } in &self.shared {
+            let needed = symbol.is_none_or(|index| used.get(index).copied().unwrap_or(true));
+            raw.extend_from_slice(if needed { bytes } else { symbols::EMPTY });
+        }
+        for item in items() {
+            raw.extend_from_slice(item.record);
         }
         raw
     }
 }
 
-/// A top-level record.
-struct Record<'a> {
-    field: u32,
+/// A field with what it holds.
+pub(super) struct Record<'a> {
+    pub(super) field: u32,
     /// What it holds, if that is delimited by a length.
     content: Option<&'a [u8]>,
     /// All of it, with key and length.
@@ -154,7 +167,7 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The record at the start of `bytes`, and what comes after it.
-    fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut rest = bytes;
         let (field, kind) = decode_key(&mut rest).ok()?;
         let length = match kind {

@@ -22,19 +22,46 @@ pub(super) fn is_age(body: &[u8]) -> bool {
     AGE.iter().any(|words| text.contains(words))
 }
 
-/// The series that break a documented limit or that the refusal names, with the
-/// reason. Never all of them: then the reason is another one.
-pub(super) fn suspects(batch: &Batch<'_>, body: &[u8]) -> Vec<(usize, &'static str)> {
+/// The series of a batch that was refused, sorted by whether they look guilty.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Blame {
+    /// Those to be sent; the last of them are those that the refusal names.
+    pub(super) order: Vec<usize>,
+    /// How many are named. It is metrics that are named, and a metric may have
+    /// many series of which one is bad, so they are no more than suspects.
+    pub(super) named: usize,
+    /// Those that break a documented limit, with the limit.
+    pub(super) broken: Vec<(usize, &'static str)>,
+}
+
+impl Blame {
+    /// All of `count` series look alike.
+    pub(super) fn nobody(count: usize) -> Self {
+        Self { order: (0..count).collect(), named: 0, broken: Vec::new() }
+    }
+}
+
+/// Who may be to blame for a refusal with these words. Never everybody: then the
+/// reason is another one.
+pub(super) fn blame(batch: &Batch<'_>, body: &[u8]) -> Blame {
     let text = String::from_utf8_lossy(body);
-    let named: Vec<&str> = quoted(&text).filter(|words| words.len() >= MIN_NAMED_CHARS).collect();
-    let found: Vec<(usize, &'static str)> = (0..batch.len())
-        .filter_map(|index| {
-            let series = batch.series(index)?;
-            let reason = broken_limit(&series).or_else(|| is_named(&series, &named))?;
-            Some((index, reason))
-        })
-        .collect();
-    if found.len() < batch.len() { found } else { Vec::new() }
+    let words: Vec<&str> = quoted(&text).filter(|words| words.len() >= MIN_NAMED_CHARS).collect();
+    let mut found = Blame { order: Vec::new(), named: 0, broken: Vec::new() };
+    let mut named = Vec::new();
+    for index in 0..batch.len() {
+        let series = batch.series(index);
+        match series.as_ref().and_then(broken_limit) {
+            Some(limit) => found.broken.push((index, limit)),
+            None if series.is_some_and(|series| is_named(&series, &words)) => named.push(index),
+            None => found.order.push(index),
+        }
+    }
+    if found.order.is_empty() {
+        return Blame::nobody(batch.len());
+    }
+    found.named = named.len();
+    found.order.append(&mut named);
+    found
 }
 
 /// A word for why a single series was refused, for metrics.
@@ -78,9 +105,9 @@ fn broken_limit(series: &Series) -> Option<&'static str> {
     (names.len() < before).then_some("duplicate_label")
 }
 
-fn is_named(series: &Series, named: &[&str]) -> Option<&'static str> {
+fn is_named(series: &Series, words: &[&str]) -> bool {
     let metric = series.labels.iter().find(|(name, _)| name == "__name__");
-    metric.filter(|(_, value)| named.contains(&value.as_str())).map(|_| "named_by_azure")
+    metric.is_some_and(|(_, value)| words.contains(&value.as_str()))
 }
 
 /// What stands in quotes, single or double.
@@ -127,7 +154,7 @@ mod tests {
     fn what_azure_names() {
         let found: Vec<&str> = quoted(r#"metric "bad_one" in 'x' is "#).collect();
         assert_eq!(found, ["bad_one", "x"]);
-        assert!(is_named(&series(&[("__name__", "bad_one")]), &["bad_one"]).is_some());
-        assert!(is_named(&series(&[("__name__", "good")]), &["bad_one"]).is_none());
+        assert!(is_named(&series(&[("__name__", "bad_one")]), &["bad_one"]));
+        assert!(!is_named(&series(&[("__name__", "good")]), &["bad_one"]));
     }
 }
