@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     server: Arc<Server>,
     /// Set once it has carried a write.
     writer: Option<Writer>,
+    /// It has carried a request.
+    served: bool,
 }
 
 /// Why there is no request.
@@ -50,7 +52,7 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, server: Arc<Server>) -> Self {
-        Self { stream, input: Vec::new(), server, writer: None }
+        Self { stream, input: Vec::new(), server, writer: None, served: false }
     }
 
     /// Serves requests until either side has had enough.
@@ -79,6 +81,7 @@ impl Connection {
                     return self.linger().await;
                 }
             };
+            self.served = true;
             let mut answer = self.answer(&head, begun, place).await?;
             if place.crowded || !head.keep_alive {
                 answer = answer.closing();
@@ -99,7 +102,7 @@ impl Connection {
         let answer = match (head.route, head.method) {
             (Route::Write, Method::Post) => return self.answer_write(head, begun, place).await,
             (Route::Write, _) => not_allowed("POST"),
-            (Route::Unknown, _) => Answer::text(404, "there is nothing here"),
+            (Route::Unknown, _) => nothing_here(),
             (_, Method::Post | Method::Other) => not_allowed("GET, HEAD"),
             (Route::Health, _) => Answer::text(200, "ok"),
             (Route::Ready, _) => self.answer_ready(),
@@ -182,7 +185,11 @@ impl Connection {
     /// The next head, and when its first byte was seen.
     async fn read_head(&mut self, place: &Place) -> Result<(RequestHead, Instant), NoRequest> {
         if self.input.is_empty() {
-            let silent = timeout(place.idle_timeout, self.fill()).await;
+            // Who connects has something to say: a flood of those who have not
+            // shall not keep their places for as long as Prometheus keeps its own.
+            let first = place.idle_timeout.min(self.server.limits.header_timeout);
+            let limit = if self.served { place.idle_timeout } else { first };
+            let silent = timeout(limit, self.fill()).await;
             match silent {
                 Ok(Ok(read)) if read > 0 => {}
                 _ => return Err(NoRequest::Gone),
@@ -222,6 +229,12 @@ impl Connection {
         let _ = timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         Ok(())
     }
+}
+
+/// Prometheus shows it where its `url` has another path.
+fn nothing_here() -> Answer {
+    let path = contract::names::WRITE_PATH;
+    Answer::text(404, format!("there is nothing here: remote write goes to {path}"))
 }
 
 fn not_allowed(allowed: &str) -> Answer {

@@ -14,7 +14,7 @@ use std::{
 
 use clap::Parser as _;
 use contract::{LogFormat, LogLevel, Settings, names};
-use sidecar::TlsConfig;
+use sidecar::{RunError, TlsConfig};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -48,7 +48,11 @@ fn run() -> io::Result<ExitCode> {
         Ok(tls) => tls,
         Err(trouble) => return Ok(misconfigured([trouble.to_string()])),
     };
-    runtime()?.block_on(serve(settings, &tls))
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(settings, &tls));
+    // A name that is still being looked up must not hold the process.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
@@ -66,7 +70,7 @@ async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
     tokio::select! {
         run = sidecar::run(settings, tls, listener, SystemTime::now, first) => match run {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(trouble) => Ok(misconfigured([format!("{trouble}")])),
+            Err(RunError::Identity(trouble)) => Ok(misconfigured([trouble.to_string()])),
         },
         () = second => Ok(ExitCode::SUCCESS),
     }

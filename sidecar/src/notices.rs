@@ -45,9 +45,10 @@ impl Notices {
         }
     }
 
-    /// The subject is over: its next appearance is news again.
-    pub(crate) fn over(&self, subject: &'static str) {
-        self.subjects.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
+    /// All subjects but this one are over: their next appearance is news again.
+    pub(crate) fn over_but(&self, subject: &'static str) {
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        subjects.retain(|known, _| *known == subject);
     }
 }
 
@@ -63,7 +64,10 @@ mod tests {
         assert_eq!(notices.may_say("404"), Some(0));
         tokio::time::advance(INTERVAL).await;
         assert_eq!(notices.may_say("403"), Some(1));
-        notices.over("403");
+        notices.over_but("404");
         assert_eq!(notices.may_say("403"), Some(0));
+        assert_eq!(notices.may_say("404"), Some(0), "a minute ago");
+        notices.over_but("404");
+        assert_eq!(notices.may_say("404"), None);
     }
 }

@@ -39,9 +39,14 @@ impl Summary {
         self.accepted.store(false, Ordering::Relaxed);
     }
 
-    /// Azure accepted: whether that is news.
-    pub(crate) fn recovered(&self) -> bool {
-        !self.accepted.swap(true, Ordering::Relaxed)
+    /// Whether that Azure accepts is news.
+    pub(crate) fn is_troubled(&self) -> bool {
+        !self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Azure accepted.
+    pub(crate) fn recovered(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
     }
 
     /// Whether a write has arrived since the start.

@@ -82,8 +82,9 @@ impl Refresh {
             error!(
                 "the token that was just issued has already expired: this machine's clock is ahead of Azure's"
             );
+        } else {
+            info!(valid_seconds = left.as_secs(), "token obtained");
         }
-        info!(valid_seconds = left.as_secs(), "token obtained");
         self.tokens.shared.held.send_modify(|held| {
             held.token = Some(Arc::new(token));
             held.trouble = None;

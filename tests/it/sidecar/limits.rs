@@ -138,9 +138,19 @@ async fn slow_clients_do_not_stay() {
     let slow_body = raw(rig.port, (head("Content-Length: 100\r\n") + "abc").as_bytes()).await;
     assert!(slow_body.starts_with("HTTP/1.1 503"), "{slow_body}");
     assert!(slow_body.contains("retry-after: 1"), "{slow_body}");
-    assert_eq!(raw(rig.port, b"").await, "", "an idle connection is closed without a word");
+    let spoken = raw(rig.port, b"GET /health HTTP/1.1\r\n\r\n").await;
+    assert!(spoken.ends_with("ok\n"), "closed without another word: {spoken}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_eq!(rig.status(batch(["up"])).await, 204);
+}
+
+#[tokio::test]
+async fn who_connects_and_says_nothing_loses_the_place_soon() {
+    let mut stage = Stage::new().await;
+    stage.set("HEADER_TIMEOUT", "300ms");
+    stage.set("IDLE_TIMEOUT", "6m");
+    let rig = stage.ready().await;
+    assert_eq!(raw(rig.port, b"").await, "", "the connection is closed without a word");
 }
 
 #[tokio::test]
@@ -175,8 +185,9 @@ async fn requests_under_way_are_bounded_by_their_bytes() {
         rig.status(large()),
     );
     let statuses: [u16; 5] = replies.into();
-    let busy = statuses.iter().filter(|status| **status == 503).count();
-    assert_eq!(busy, 2, "{statuses:?}");
+    let refused = r#"prom_remotewrite_refused_requests_total{reason="in_flight_limit"}"#;
+    assert_eq!(rig.metric(refused).await, 2, "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 503).count() >= 2, "{statuses:?}");
     rig.azure().faults(Service::Ingestion).clear();
     assert_eq!(rig.status(batch(["up"])).await, 204, "what was held is given back");
     assert_eq!(rig.metric("prom_remotewrite_in_flight_bytes ").await, 0);

@@ -1,6 +1,11 @@
 //! Batches that Azure refuses as a whole, and what is saved of them.
 
-use tests::azure::{Fault, Service};
+use prost::Message;
+use tests::azure::{
+    Fault, Service,
+    wire::{Sample, v2},
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{Stage, batch, encode, noise, series};
 
@@ -97,4 +102,70 @@ async fn a_passing_fault_in_the_middle_lets_prometheus_send_it_all_again() {
     );
     assert_eq!(rig.status(batch(["a", "b", "c", "d"])).await, 400);
     assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn what_a_refusal_names_is_tried_before_it_is_given_up() {
+    let rig = Stage::new().await.ready().await;
+    let refusal = "series of metric 'requests' are invalid";
+    rig.azure().faults(Service::Ingestion).push(Fault::status(400).body(refusal));
+    let requests = |job| series("requests", &[("job", job)]);
+    let body = encode([requests("a"), series("other", &[]), requests("b")]);
+    assert_eq!(rig.status(body).await, 204);
+    assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 3);
+}
+
+#[tokio::test]
+async fn a_batch_of_2_0_is_split_with_the_symbols_that_each_part_needs() {
+    let rig = Stage::with(|setup| setup.remote_write_2 = true).await.ready().await;
+    let mut symbols = vec![String::new(), "__name__".into(), "noise".into()];
+    let mut timeseries = Vec::new();
+    for number in 0..300_u32 {
+        symbols.push(format!("metric_{number}"));
+        symbols.push(noise(number.into(), 10_000));
+        let labels_refs = vec![1, 3 + 2 * number, 2, 4 + 2 * number];
+        let sample = Sample { value: 1.0, timestamp: 1_795_000_000_000, start_timestamp: 0 };
+        timeseries.push(v2::TimeSeries {
+            labels_refs,
+            samples: vec![sample],
+            ..v2::TimeSeries::default()
+        });
+    }
+    let raw = v2::Request { symbols, timeseries }.encode_to_vec();
+    let body = snap::raw::Encoder::new().compress_vec(&raw).unwrap();
+    let headers = [
+        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+        ("content-encoding", "snappy"),
+        ("x-prometheus-remote-write-version", "2.0.0"),
+    ];
+    let reply = rig.client.post(&rig.url("/api/v1/write"), &headers, body).await.unwrap();
+    assert_eq!(reply.status, 204, "{}", reply.text());
+    assert_eq!(reply.headers["x-prometheus-remote-write-samples-written"], "300");
+    let stored = rig.stored();
+    assert_eq!(stored.len(), 300);
+    assert!(stored.values().all(|samples| *samples == 1), "none twice");
+}
+
+#[tokio::test]
+async fn without_memory_to_open_a_batch_prometheus_sends_it_again() {
+    let mut stage = Stage::new().await;
+    stage.set("MAX_IN_FLIGHT_BYTES", "8Mi");
+    let rig = stage.ready().await;
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        let mut other = TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
+        let head = "POST /api/v1/write HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nContent-Length: 1048576\r\n\r\n";
+        other.write_all(head.as_bytes()).await.unwrap();
+        others.push(other);
+    }
+    while rig.metric("prom_remotewrite_in_flight_bytes ").await < 5 << 20 {}
+    let large = || encode((0..150).map(|seed| series("large", &[("noise", &noise(seed, 9000))])));
+    let reply = rig.post(large()).await;
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert!(reply.text().contains("MAX_IN_FLIGHT_BYTES"), "{}", reply.text());
+    assert_eq!(reply.headers["retry-after"], "1");
+    drop(others);
+    while rig.metric("prom_remotewrite_in_flight_bytes ").await > 0 {}
+    assert_eq!(rig.status(large()).await, 204);
+    assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 150);
 }
