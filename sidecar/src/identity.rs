@@ -14,7 +14,8 @@
 //! * `application`: the one that signs; `certificate` reads its file whatever
 //!   its form, `certificate_file` follows it through renewals, `assertion` is
 //!   what it signs;
-//! * `exchange`: what is shown, for a token; `transport` carries it by a `route`;
+//! * `exchange`: what is shown, for a token; `transport` carries it by a `route`,
+//!   and `metadata` completes what the metadata service answers;
 //! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
 //!   and what to do about it.
 //!
@@ -32,6 +33,7 @@ mod exchange;
 mod failure;
 mod fetch_error;
 mod issuer;
+mod metadata;
 mod refusal;
 mod route;
 mod token;

@@ -30,6 +30,7 @@ use url::Url;
 
 use super::{
     failure::{Answer, Failure},
+    metadata::completed,
     route::Route,
 };
 
@@ -132,11 +133,14 @@ impl Transport {
             let answer = Answer::read(parts.status, &parts.headers, &body, (self.now)());
             return Err(Failure::Refused { host, answer });
         }
-        if holds_token(&body) {
-            Ok((parts, body))
-        } else {
-            Err(Failure::NoToken { host, status: parts.status })
+        if !holds_token(&body) {
+            return Err(Failure::NoToken { host, status: parts.status });
         }
+        let body = match self.peer {
+            Peer::Metadata(_) => completed(body, (self.now)()),
+            Peer::Authority => body,
+        };
+        Ok((parts, body))
     }
 }
 
