@@ -88,6 +88,9 @@ impl Connection {
             }
             self.write(&answer, head.method != Method::Head).await?;
             if answer.closes() {
+                if let Some(writer) = &mut self.writer {
+                    writer.sent_away();
+                }
                 return self.linger().await;
             }
         }

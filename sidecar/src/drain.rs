@@ -23,13 +23,15 @@ pub(crate) struct Writers {
 #[derive(Clone, Copy, Default)]
 struct State {
     open: usize,
-    /// One has been open and was closed since.
+    /// One has been open and was closed by its client since.
     seen_to_close: bool,
 }
 
 /// One connection that carried a write; dropped when it closes.
 pub(crate) struct Writer {
     state: Arc<watch::Sender<State>>,
+    /// It was we who closed it, so whoever wrote is still there.
+    sent_away: bool,
 }
 
 /// After the last connection closed: a sender that found its connection closed
@@ -44,7 +46,7 @@ impl Writers {
     /// Counts a connection, until what is returned is dropped.
     pub(crate) fn add(&self) -> Writer {
         self.state.send_modify(|state| state.open += 1);
-        Writer { state: Arc::clone(&self.state) }
+        Writer { state: Arc::clone(&self.state), sent_away: false }
     }
 
     /// Waits until nobody writes any more, at most for `limit`.
@@ -73,11 +75,18 @@ impl Writers {
     }
 }
 
+impl Writer {
+    /// The connection closes because we want it to.
+    pub(crate) fn sent_away(&mut self) {
+        self.sent_away = true;
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         self.state.send_modify(|state| {
             state.open -= 1;
-            state.seen_to_close = true;
+            state.seen_to_close = !self.sent_away;
         });
     }
 }
@@ -101,6 +110,14 @@ mod tests {
         let writers = Writers::new();
         drop(writers.add());
         assert_eq!(time_of(&writers).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_sent_away_may_come_again() {
+        let writers = Writers::new();
+        drop(writers.add());
+        writers.add().sent_away();
+        assert_eq!(time_of(&writers).await, QUIET);
     }
 
     #[tokio::test(start_paused = true)]

@@ -70,10 +70,10 @@ impl Connection {
         body.extend(self.input.drain(..arrived));
         while body.len() < length {
             let missing = length - body.len();
-            if !body.grow(missing.min(STEP_BYTES)) {
+            let room = missing.min(STEP_BYTES);
+            if !body.grow(room) {
                 return Err(BodyError::NoMemory);
             }
-            let room = missing.min(body.capacity() - body.len());
             let read = self.stream.read_buf(&mut (&mut *body).limit(room)).await;
             ended(read)?;
         }
