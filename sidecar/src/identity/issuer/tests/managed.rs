@@ -107,13 +107,25 @@ async fn a_blocked_metadata_service_is_explained() {
 }
 
 #[tokio::test]
+async fn a_tokens_end_may_be_written_as_a_number_or_as_what_is_left() {
+    let service = StandIn::plain().await;
+    let mut issuer = issuer(&service.address, "userAssigned");
+    let number = r#"{"access_token":"x","expires_on":1830086399}"#;
+    let left = r#"{"access_token":"x","expires_in":"3600"}"#;
+    for body in [number, left] {
+        service.will(200, body.to_owned());
+        issuer.fetch().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn answers_that_hold_no_token_are_none() {
     let service = StandIn::plain().await;
     let mut issuer = issuer(&service.address, "userAssigned");
     for body in [
         imds(""),
         imds("a\\nb"),
-        imds("x").replace("\"1830086399\"", "\"soon s3cret\""),
+        imds("x").replace("\"1830086399\"", "\"soon s3cret\"").replace("expires_in", "other"),
         r#"{"access_token":7}"#.to_owned(),
         "x".repeat(2 << 20),
     ] {
