@@ -3,6 +3,8 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
+#[path = "main/files.rs"]
+mod files;
 #[path = "main/listen.rs"]
 mod listen;
 
@@ -48,6 +50,7 @@ fn run() -> io::Result<ExitCode> {
         Ok(tls) => tls,
         Err(trouble) => return Ok(misconfigured([trouble.to_string()])),
     };
+    files::allow_all();
     let runtime = runtime()?;
     let served = runtime.block_on(serve(settings, &tls));
     // A name that is still being looked up must not hold the process.
