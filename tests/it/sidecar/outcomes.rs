@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tests::azure::{Fault, Moment, Service};
 
-use super::{Stage, batch, noise};
+use super::{PATIENCE, Stage, batch, noise};
 
 #[tokio::test]
 async fn every_status_in_both_modes() {
@@ -52,13 +52,15 @@ async fn every_status_in_both_modes() {
 
 #[tokio::test]
 async fn the_reason_reaches_prometheus_and_the_log() {
-    let rig = Stage::with(|setup| setup.rules[0].writers.clear()).await.ready().await;
+    let mut rig = Stage::with(|setup| setup.rules[0].writers.clear()).await.ready().await;
     let reply = rig.post(batch(["up"])).await;
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("IsRbacPresent: False"), "{}", reply.text());
     for _ in 0..5 {
         assert_eq!(rig.status(batch(["up"])).await, 503);
     }
+    let explained = |line: &str| line.contains("Monitoring Metrics Publisher").then_some(());
+    rig.process.line("the log says what to do", PATIENCE, explained).await.unwrap();
     let log = rig.process.output();
     assert_eq!(log.matches("Monitoring Metrics Publisher").count(), 1, "once a minute:\n{log}");
     assert_eq!(

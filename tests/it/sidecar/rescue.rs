@@ -7,7 +7,7 @@ use tests::azure::{
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::{Stage, batch, encode, noise, series};
+use super::{PATIENCE, Stage, batch, encode, noise, series};
 
 #[tokio::test]
 async fn a_batch_that_is_too_large_is_split_by_series() {
@@ -27,14 +27,15 @@ async fn a_batch_that_is_too_large_is_split_by_series() {
 
 #[tokio::test]
 async fn a_series_that_is_too_large_alone_is_named_and_the_rest_is_saved() {
-    let rig = Stage::new().await.ready().await;
+    let mut rig = Stage::new().await.ready().await;
     let giant = noise(1, 1_500_000);
     let body =
         encode([series("small", &[]), series("giant", &[("noise", &giant)]), series("other", &[])]);
     let reply = rig.post(body).await;
     assert_eq!(reply.status, 413, "{}", reply.text());
     assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["other", "small"]);
-    assert!(rig.process.output().contains("giant{"), "{}", rig.process.output());
+    let named = |line: &str| line.contains("giant{").then_some(());
+    rig.process.line("the log names the series", PATIENCE, named).await.unwrap();
     let refused = r#"prom_remotewrite_refused_samples_total{reason="too_large"}"#;
     assert_eq!(rig.metric(refused).await, 1);
 }
@@ -56,7 +57,7 @@ async fn a_series_that_breaks_a_documented_limit_is_left_out() {
 
 #[tokio::test]
 async fn a_bad_series_that_nothing_tells_is_found_by_halving() {
-    let rig = Stage::with(|setup| setup.poison = vec!["metric_77".into()]).await.ready().await;
+    let mut rig = Stage::with(|setup| setup.poison = vec!["metric_77".into()]).await.ready().await;
     let names: Vec<String> = (0..200).map(|n| format!("metric_{n}")).collect();
     let reply = rig.post(batch(names.iter().map(String::as_str))).await;
     assert_eq!(reply.status, 400, "{}", reply.text());
@@ -64,7 +65,8 @@ async fn a_bad_series_that_nothing_tells_is_found_by_halving() {
     assert_eq!(stored.len(), 199, "all others");
     assert!(stored.values().all(|samples| *samples == 1), "none twice");
     assert!(!stored.contains_key("metric_77"));
-    assert!(rig.process.output().contains("metric_77{"), "{}", rig.process.output());
+    let named = |line: &str| line.contains("metric_77{").then_some(());
+    rig.process.line("the log names the series", PATIENCE, named).await.unwrap();
     assert!(rig.asked(Service::Ingestion) <= 17);
 }
 
