@@ -4,6 +4,8 @@
 //! <https://github.com/prometheus/prometheus/blob/main/prompb/remote.proto> and
 //! <https://github.com/prometheus/prometheus/blob/main/prompb/io/prometheus/write/v2/types.proto>.
 
+use std::borrow::Cow;
+
 use prost::{
     Message as _,
     encoding::{WireType, decode_key, decode_varint},
@@ -38,9 +40,10 @@ struct Item<'a> {
 
 /// A series, as far as it is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Series {
-    /// Names and values.
-    pub(super) labels: Vec<(String, String)>,
+pub(super) struct Series<'a> {
+    /// Names and values. One symbol may be the label of many series a thousand
+    /// times over, so symbols are not copied.
+    pub(super) labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Samples and histograms.
     pub(super) samples: usize,
 }
@@ -83,8 +86,16 @@ const V1_METADATA: u32 = 3;
 const V2_SYMBOLS: u32 = 4;
 const V2_SERIES: u32 = 5;
 
+/// A batch of more series and symbols is not opened: what is noted of each takes
+/// up to 100 bytes (12 MiB in all), and an empty one has only two of its own.
+/// Prometheus sends 2000 series at once unless it is told otherwise.
+const MAX_RECORDS: usize = 1 << 17;
+/// Likewise, a longer series of 2.0 is not looked at: it holds no texts.
+pub(super) const MAX_SERIES_BYTES: usize = 1 << 20;
+
 impl<'a> Batch<'a> {
-    /// Opens the decompressed message; `None` if it is none.
+    /// Opens the decompressed message; `None` if it is none, or of too many
+    /// records.
     pub(super) fn open(message: Message, raw: &'a [u8]) -> Option<Self> {
         let mut batch =
             Self { message, shared: Vec::new(), items: Vec::new(), symbols: Vec::new() };
@@ -92,6 +103,9 @@ impl<'a> Batch<'a> {
         while !rest.is_empty() {
             let (record, after) = Record::read(rest)?;
             rest = after;
+            if batch.items.len() + batch.shared.len() == MAX_RECORDS {
+                return None;
+            }
             match (message, record.field, record.content) {
                 (Message::V1, V1_SERIES, Some(series)) | (Message::V2, V2_SERIES, Some(series)) => {
                     batch.items.push(Item { record: record.bytes, series: Some(series) });
@@ -114,21 +128,24 @@ impl<'a> Batch<'a> {
         self.items.len()
     }
 
-    /// The series at `index`; `None` if it is metadata or damaged.
-    pub(super) fn series(&self, index: usize) -> Option<Series> {
+    /// The series at `index`; `None` if it is metadata, damaged or monstrous.
+    pub(super) fn series(&self, index: usize) -> Option<Series<'a>> {
         let bytes = self.items.get(index)?.series?;
         match self.message {
             Message::V1 => {
+                Record::all(bytes).nth(MAX_RECORDS).is_none().then_some(())?;
                 let series = SeriesV1::decode(bytes).ok()?;
-                let labels = series.labels.into_iter().map(|label| (label.name, label.value));
+                let owned = |label: Label| (Cow::Owned(label.name), Cow::Owned(label.value));
+                let labels = series.labels.into_iter().map(owned);
                 let samples = series.samples.len() + series.histograms.len();
                 Some(Series { labels: labels.collect(), samples })
             }
             Message::V2 => {
+                (bytes.len() <= MAX_SERIES_BYTES).then_some(())?;
                 let series = SeriesV2::decode(bytes).ok()?;
                 let symbol = |reference: u32| {
                     let index = usize::try_from(reference).ok()?;
-                    self.symbols.get(index).map(|symbol| (*symbol).to_owned())
+                    self.symbols.get(index).map(|symbol| Cow::Borrowed(*symbol))
                 };
                 let pairs = series.label_references.chunks_exact(2).map(|pair| match pair {
                     [name, value] => symbol(*name).zip(symbol(*value)),
@@ -166,6 +183,16 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// The records of `bytes`, as far as these can be read.
+    pub(super) fn all(bytes: &'a [u8]) -> impl Iterator<Item = Self> {
+        let mut rest = bytes;
+        std::iter::from_fn(move || {
+            let (record, after) = Self::read(rest)?;
+            rest = after;
+            Some(record)
+        })
+    }
+
     /// The record at the start of `bytes`, and what comes after it.
     pub(super) fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut rest = bytes;
@@ -187,21 +214,23 @@ impl<'a> Record<'a> {
     }
 }
 
-impl Series {
+impl Series<'_> {
     /// As `PromQL` writes it, cut to a length that a log line bears.
     pub(super) fn name(&self) -> String {
         const MAX_CHARS: usize = 200;
         let metric = self.labels.iter().find(|(name, _)| name == "__name__");
-        let metric = metric.map_or("", |(_, value)| value.as_str());
+        let cut = |text: &str| text.chars().take(MAX_CHARS).collect::<String>();
+        let metric = metric.map_or_else(String::new, |(_, value)| cut(value));
         let others: Vec<String> = self
             .labels
             .iter()
             .filter(|(name, _)| name != "__name__")
-            .map(|(name, value)| format!("{name}={value:?}"))
+            .take(MAX_CHARS)
+            .map(|(name, value)| format!("{}={:?}", cut(name), cut(value)))
             .collect();
         let whole = format!("{metric}{{{}}}", others.join(","));
-        let cut: String = whole.chars().take(MAX_CHARS).collect();
-        if cut.len() < whole.len() { cut + "…" } else { cut }
+        let shown = cut(&whole);
+        if shown.len() < whole.len() { shown + "…" } else { shown }
     }
 }
 

@@ -79,23 +79,23 @@ pub(super) fn reason(received: &Received) -> &'static str {
 /// Shorter words in quotes are no names of metrics that could be told apart.
 const MIN_NAMED_CHARS: usize = 4;
 
-fn broken_limit(series: &Series) -> Option<&'static str> {
-    let chars = |text: &str| text.chars().count();
+fn broken_limit(series: &Series<'_>) -> Option<&'static str> {
+    let is_longer = |text: &str, than: usize| text.len() > than && text.chars().nth(than).is_some();
+    if series.labels.len() > MAX_LABELS + 1 {
+        return Some("too_many_labels");
+    }
     let mut names: Vec<String> = Vec::with_capacity(series.labels.len());
     for (name, value) in &series.labels {
         if name == "__name__" {
-            if chars(value) > MAX_METRIC_NAME_CHARS {
+            if is_longer(value, MAX_METRIC_NAME_CHARS) {
                 return Some("metric_name_too_long");
             }
-        } else if chars(name) > MAX_LABEL_NAME_CHARS {
+        } else if is_longer(name, MAX_LABEL_NAME_CHARS) {
             return Some("label_name_too_long");
-        } else if chars(value) > MAX_LABEL_VALUE_CHARS {
+        } else if is_longer(value, MAX_LABEL_VALUE_CHARS) {
             return Some("label_value_too_long");
         }
         names.push(name.to_lowercase());
-    }
-    if names.len() > MAX_LABELS + 1 {
-        return Some("too_many_labels");
     }
     // Azure compares names without case: labels that differ by case alone are
     // duplicates to it.
@@ -105,9 +105,9 @@ fn broken_limit(series: &Series) -> Option<&'static str> {
     (names.len() < before).then_some("duplicate_label")
 }
 
-fn is_named(series: &Series, words: &[&str]) -> bool {
+fn is_named(series: &Series<'_>, words: &[&str]) -> bool {
     let metric = series.labels.iter().find(|(name, _)| name == "__name__");
-    metric.is_some_and(|(_, value)| words.contains(&value.as_str()))
+    metric.is_some_and(|(_, value)| words.contains(&&**value))
 }
 
 /// What stands in quotes, single or double.
@@ -119,7 +119,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn series(labels: &[(&str, &str)]) -> Series {
+    fn series<'a>(labels: &[(&'a str, &'a str)]) -> Series<'a> {
         let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         Series { labels, samples: 1 }
     }

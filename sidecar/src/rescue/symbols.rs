@@ -7,7 +7,7 @@
 
 use prost::Message as _;
 
-use super::batch::Record;
+use super::batch::{MAX_SERIES_BYTES, Record};
 
 /// The record of an empty symbol: field 4, of length 0.
 pub(super) const EMPTY: &[u8] = &[0x22, 0];
@@ -64,13 +64,9 @@ pub(super) fn used<'a>(count: usize, series: impl Iterator<Item = &'a [u8]>) -> 
 }
 
 fn understood(series: &[u8]) -> Option<References> {
-    let mut rest = series;
-    while !rest.is_empty() {
-        let (record, after) = Record::read(rest)?;
-        if record.field > LAST_KNOWN_FIELD {
-            return None;
-        }
-        rest = after;
+    let unknown = Record::all(series).any(|record| record.field > LAST_KNOWN_FIELD);
+    if unknown || series.len() > MAX_SERIES_BYTES {
+        return None;
     }
     References::decode(series).ok()
 }

@@ -66,6 +66,16 @@ fn a_piece_of_2_0_keeps_the_places_of_symbols() {
     assert_eq!(batch.series(0), None);
 }
 
+#[test]
+fn records_are_bounded() {
+    for (message, record) in
+        [(Message::V1, [10, 0]), (Message::V2, [42, 0]), (Message::V2, [34, 0])]
+    {
+        assert!(Batch::open(message, &record.repeat(MAX_RECORDS)).is_some());
+        assert!(Batch::open(message, &record.repeat(MAX_RECORDS + 1)).is_none());
+    }
+}
+
 proptest! {
     #[test]
     fn garbage_is_opened_or_refused_but_never_lost(raw in prop::collection::vec(any::<u8>(), 0..300)) {
