@@ -78,7 +78,7 @@ pub(crate) struct Serve {
     /// Where /health, /ready and /metrics are served.
     #[arg(long, env = "ADMIN", default_value = "[::]:8080", value_name = "ADDRESS")]
     pub(crate) admin: SocketAddr,
-    /// Serve only clients with a certificate of these authorities (PEM).
+    /// Serve only clients with a certificate of these authorities (PEM); read once.
     #[arg(long, env = "CLIENT_CA", value_name = "FILE")]
     pub(crate) client_ca: Option<PathBuf>,
     /// After SIGTERM, how long to go on while endpoints are removed.

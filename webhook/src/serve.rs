@@ -1,11 +1,16 @@
 //! The TLS listener: accepts, bounds, serves, drains.
 
+mod handshake;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
 use tokio::{
@@ -16,6 +21,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
+use handshake::Failures;
 
 /// The API server gives up after `timeoutSeconds`, which is 5.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,6 +49,7 @@ pub async fn serve(
     let acceptor = TlsAcceptor::from(tls);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let failures = Arc::new(Failures::new(metrics.handshake_failures()));
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -51,14 +58,11 @@ pub async fn serve(
         };
         let Some((stream, place)) = accepted else { continue };
         let open = metrics.connection();
-        let failures = metrics.handshake_failures();
-        let watcher = graceful.watcher();
         let (acceptor, router) = (acceptor.clone(), router.clone());
+        let (failures, watcher) = (failures.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _held = (place, open);
-            if connection(stream, acceptor, router, watcher).await.is_err() {
-                failures.inc();
-            }
+            connection(stream, acceptor, router, &failures, watcher).await;
         });
     }
     drop(listener);
@@ -87,29 +91,30 @@ async fn accept(
     }
 }
 
-/// A connection that never became one.
-struct NoHandshake;
-
 async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
-) -> Result<(), NoHandshake> {
+    failures: &Failures,
+    watcher: Watcher,
+) {
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
-    let Ok(Ok(mut stream)) = handshake.await else { return Err(NoHandshake) };
+    let mut stream = match handshake.await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return failures.record(Some(&error)),
+        Err(_) => return failures.record(None),
+    };
     // Which protocol is spoken shows in the first bytes: hyper waits for them
     // without end.
     let first = tokio::time::timeout(HEAD_TIMEOUT, stream.fill_buf()).await;
     if !matches!(first, Ok(Ok(_))) {
-        return Ok(());
+        return;
     }
     let builder = builder();
     let service = TowerToHyperService::new(router);
     let serving = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     // How a connection ends is its client's business.
     let _ = watcher.watch(serving).await;
-    Ok(())
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -6,7 +6,7 @@ mod golden;
 mod properties;
 mod protocol;
 mod readme;
-mod serving;
+pub(crate) mod serving;
 
 use serde_json::{Value, json};
 

@@ -80,7 +80,10 @@ impl TimeProvider for Fixed {
     }
 }
 
-fn client(roots: RootCertStore, version: &'static SupportedProtocolVersion) -> ClientConfig {
+pub(crate) fn client(
+    roots: RootCertStore,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(Fixed))
         .with_protocol_versions(&[version])
@@ -92,7 +95,10 @@ fn client(roots: RootCertStore, version: &'static SupportedProtocolVersion) -> C
     config
 }
 
-async fn connect(address: SocketAddr, client: &ClientConfig) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    address: SocketAddr,
+    client: &ClientConfig,
+) -> io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     let connector = TlsConnector::from(Arc::new(client.clone()));
     connector.connect(ServerName::try_from(NAME).unwrap(), stream).await

@@ -1,0 +1,116 @@
+//! Handshakes that fail, told apart: a port scan is nothing, an API server that
+//! does not trust our certificate stops every pod that asks for a sidecar.
+
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use prometheus_client::metrics::counter::Counter;
+use rustls::AlertDescription;
+use tokio::time::Instant;
+
+/// The API server tries again with every pod; one line a minute says it all.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// Counts failures, and says what an operator can mend.
+pub(super) struct Failures {
+    counter: Counter,
+    said: Mutex<Option<Instant>>,
+}
+
+impl Failures {
+    pub(super) fn new(counter: Counter) -> Self {
+        Self { counter, said: Mutex::new(None) }
+    }
+
+    /// A handshake failed; without an error, because it took too long.
+    pub(super) fn record(&self, error: Option<&io::Error>) {
+        self.counter.inc();
+        let Some(error) = error else { return };
+        if is_distrust(error) && self.is_time() {
+            tracing::warn!(
+                %error,
+                "a client does not trust our certificate: is its authority in the caBundle of the MutatingWebhookConfiguration?"
+            );
+        } else {
+            tracing::debug!(%error, "a TLS handshake failed");
+        }
+    }
+
+    fn is_time(&self) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = said.is_none_or(|said| said.elapsed() >= PAUSE);
+        if is_time {
+            *said = Some(Instant::now());
+        }
+        is_time
+    }
+}
+
+/// Whether the client ended the handshake over our certificate.
+fn is_distrust(error: &io::Error) -> bool {
+    use AlertDescription::{
+        BadCertificate, CertificateExpired, CertificateUnknown, DecryptError, UnknownCA,
+        UnsupportedCertificate,
+    };
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(
+        tls,
+        Some(rustls::Error::AlertReceived(
+            BadCertificate
+                | CertificateExpired
+                | CertificateUnknown
+                // An authority of the same name with another key.
+                | DecryptError
+                | UnknownCA
+                | UnsupportedCertificate
+        ))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::version::{TLS12, TLS13};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::{
+        tests::{
+            authority::{Authority, Mounted},
+            serving::{client, connect},
+        },
+        tls::server_config,
+    };
+
+    #[tokio::test]
+    async fn distrust_is_known_by_its_alert() {
+        let (ours, theirs) = (Authority::new(), Authority::new());
+        let (chain, key) = ours.issue("leaf", 90);
+        let (certificates, _) = Mounted::new(&chain, &key.serialize_pem()).load().unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(server_config(certificates, None).unwrap()));
+        for version in [&TLS12, &TLS13] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let client = client(theirs.roots(), version);
+            let refused = tokio::spawn(async move { connect(address, &client).await.is_err() });
+            let (stream, _) = listener.accept().await.unwrap();
+            let error = acceptor.accept(stream).await.err().unwrap();
+            assert!(is_distrust(&error), "{error}");
+            assert!(refused.await.unwrap());
+        }
+        assert!(!is_distrust(&io::Error::from(io::ErrorKind::UnexpectedEof)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_said_once_a_minute() {
+        let failures = Failures::new(Counter::default());
+        assert!(failures.is_time());
+        assert!(!failures.is_time());
+        tokio::time::advance(PAUSE).await;
+        assert!(failures.is_time());
+    }
+}
