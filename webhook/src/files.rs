@@ -33,16 +33,16 @@ enum Failure {
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
     Manifests { file: String, source: OfflineError },
-    /// There is no kubeconfig that can be used.
-    #[error("read the kubeconfig: {0}")]
-    Cluster(kube::Error),
+    /// There is no kubeconfig that can be used, or nobody answers there.
+    #[error("ask the cluster: {error}{}", cause(.error))]
+    Cluster { error: kube::Error },
 }
 
 impl Failure {
     fn code(&self) -> ExitCode {
         match self {
             Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
-            Self::File(..) | Self::Manifests { .. } | Self::Cluster(_) => ExitCode::FAILURE,
+            Self::File(..) | Self::Manifests { .. } | Self::Cluster { .. } => ExitCode::FAILURE,
         }
     }
 }
@@ -89,7 +89,8 @@ fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result
         .build()
         .map_err(|error| Failure::File("the cluster".to_owned(), error))?;
     runtime.block_on(async {
-        let client = kube::Client::try_default().await.map_err(Failure::Cluster)?;
+        let client = kube::Client::try_default().await.map_err(no_cluster)?;
+        client.apiserver_version().await.map_err(no_cluster)?;
         for one in explained {
             let usual = namespace.unwrap_or_else(|| client.default_namespace());
             let namespace = one.namespace.as_deref().unwrap_or(usual);
@@ -97,6 +98,19 @@ fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result
         }
         Ok(())
     })
+}
+
+fn no_cluster(error: kube::Error) -> Failure {
+    Failure::Cluster { error }
+}
+
+/// The innermost reason, where there is one besides the error's own text.
+fn cause(error: &kube::Error) -> String {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source.and_then(std::error::Error::source) {
+        source = Some(inner);
+    }
+    source.map(|inner| format!(": {inner}")).unwrap_or_default()
 }
 
 /// Says whether the configuration can be used.

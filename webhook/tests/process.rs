@@ -28,6 +28,13 @@ fn directory(config: &str) -> TempDir {
     directory
 }
 
+/// At once, as the kubelet does: no half-written file is ever seen.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
 fn serve(directory: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
@@ -153,9 +160,9 @@ fn a_changed_configuration_is_taken_and_a_bad_one_is_not() {
     let config = directory.path().join("config.yaml");
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     webhook.wait_for("/metrics", "config_generation 1\n");
-    fs::write(&config, "image: other\n").unwrap();
+    replace(&config, "image: other\n");
     webhook.wait_for("/metrics", "config_generation 2\n");
-    fs::write(&config, "image: [").unwrap();
+    replace(&config, "image: [");
     webhook.wait_for("/metrics", r#"config_reloads_total{result="refused"} 1"#);
     webhook.wait_for("/metrics", "config_generation 2\n");
     webhook.signal();
@@ -170,12 +177,14 @@ fn run(arguments: &[&str], directory: &Path, input: &str) -> Output {
         .args(arguments)
         .current_dir(directory)
         .env_clear()
+        .env("KUBECONFIG", directory.join("kubeconfig"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    // It may end before it has read everything.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap()
 }
 
@@ -224,6 +233,12 @@ fn explain_and_validate_have_statuses_for_scripts() {
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean \"profiles\"?"), "{said}");
+    let kubeconfig = "apiVersion: v1\nclusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\ncurrent-context: a\n";
+    fs::write(directory.path().join("kubeconfig"), kubeconfig).unwrap();
+    let output = run(&[&explain[..], &["--cluster"]].concat(), directory.path(), POD);
+    assert_eq!(output.status.code(), Some(1), "a cluster that does not answer");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("ask the cluster: "), "{said}");
     let output = run(&explain, Path::new("/"), POD);
     assert_eq!(output.status.code(), Some(1), "a missing file is not a bad configuration");
 }
