@@ -10,6 +10,7 @@ mod edit;
 pub mod explain;
 mod layout;
 pub mod needs;
+mod operator;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -109,7 +110,7 @@ fn inject_one(
     let value = parse(number, document)?;
     let (mut outcomes, mut operations) = (Vec::new(), Vec::new());
     for target in targets(&value) {
-        let pod = Pod::new(target.pod);
+        let pod = Pod::new(&target.pod);
         let decision = decide(config, pod);
         let subject = target.subject.clone();
         let patch = patch_for(&decision, pod, version).map_err(|source| OfflineError::Patch {
@@ -130,11 +131,13 @@ fn outcome(number: usize, target: Target<'_>, decision: Decision) -> Outcome {
     Outcome { number, subject: target.subject, decision, hints: target.hints }
 }
 
-/// The patch of a pod as a patch of the document that holds it.
+/// The patch of a pod as a patch of the document that holds it; of one that no
+/// document holds, nothing.
 fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
+    let Some(way) = &target.path else { return Vec::new() };
     let moved = |operation| match operation {
         PatchOperation::Add(AddOperation { path, value }) => {
-            let tokens = target.path.iter().map(Token::new).chain(path.tokens());
+            let tokens = way.iter().map(Token::new).chain(path.tokens());
             PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(tokens), value })
         }
         other => other,

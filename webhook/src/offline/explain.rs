@@ -96,7 +96,7 @@ pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineE
     for (number, document) in (1..).zip(documents(text)) {
         let value = parse(number, document)?;
         for target in targets(&value) {
-            let pod = Pod::new(target.pod);
+            let pod = Pod::new(&target.pod);
             let decision = decide(config, pod);
             let (settings, needs) = match &decision {
                 Decision::Inject(injection) => {

@@ -1,16 +1,21 @@
-//! The pods in an object: the object itself, its pod template, or the items of
-//! a list; known by their shape, so that custom workloads are found as well.
+//! The pods in an object: the object itself, its pod template, the pods that an
+//! operator makes of it, or the items of a list. Templates are known by
+//! their shape, so that custom workloads are found as well.
+
+use std::borrow::Cow;
 
 use contract::annotations::PREFIX;
 use serde_json::Value;
 
+use super::operator;
+
 /// A pod or pod template in a document.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
-    /// The way to it.
-    pub(super) path: Vec<String>,
+    /// The way to it; `None` where it stands nowhere, and can't be edited.
+    pub(super) path: Option<Vec<String>>,
     /// It.
-    pub(super) pod: &'a Value,
+    pub(super) pod: Cow<'a, Value>,
     /// The object's kind, namespace and name.
     pub(super) subject: String,
     /// The object's namespace, if it names one.
@@ -22,6 +27,10 @@ pub(super) struct Target<'a> {
 /// Where workloads keep their template: most, `CronJob`, `PodTemplate`.
 const TEMPLATES: [&[&str]; 3] =
     [&["spec", "template"], &["spec", "jobTemplate", "spec", "template"], &["template"]];
+
+/// What cannot be done here.
+const OPERATORS: &str =
+    "prometheus-operator makes its pods: the webhook sees them when they are created";
 
 /// Every pod and pod template in `object`.
 pub(super) fn targets(object: &Value) -> Vec<Target<'_>> {
@@ -45,7 +54,16 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
     let namespace = text(object, "/metadata/namespace").map(str::to_owned);
     if kind == "Pod" {
         let hints = unquoted(object);
-        found.push(Target { path: path.clone(), pod: object, subject, namespace, hints });
+        let (path, pod) = (Some(path.clone()), Cow::Borrowed(object));
+        found.push(Target { path, pod, subject, namespace, hints });
+        return;
+    }
+    if let Some(pod) = operator::pod(object) {
+        let mut hints = unquoted(&pod);
+        hints.extend(misplaced(object, &pod, "spec.podMetadata.annotations"));
+        hints.push(OPERATORS.to_owned());
+        let pod = Cow::Owned(pod);
+        found.push(Target { path: None, pod, subject, namespace, hints });
         return;
     }
     for template in TEMPLATES {
@@ -53,9 +71,11 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         let Some(pod) = pod.filter(|pod| has_containers(pod)) else { continue };
         let whole = path.iter().cloned().chain(template.iter().map(|name| (*name).to_owned()));
         let mut hints = unquoted(pod);
-        hints.extend(misplaced(object, pod, &template.join(".")));
+        let place = format!("{}.metadata.annotations", template.join("."));
+        hints.extend(misplaced(object, pod, &place));
         let (subject, namespace) = (subject.clone(), namespace.clone());
-        found.push(Target { path: whole.collect(), pod, subject, namespace, hints });
+        let (path, pod) = (Some(whole.collect()), Cow::Borrowed(pod));
+        found.push(Target { path, pod, subject, namespace, hints });
     }
 }
 
@@ -64,14 +84,13 @@ fn has_containers(pod: &Value) -> bool {
 }
 
 /// Annotations of the workload that its pods do not get.
-fn misplaced(object: &Value, pod: &Value, template: &str) -> Option<String> {
+fn misplaced(object: &Value, pod: &Value, place: &str) -> Option<String> {
     let asks = |value: &Value| {
         let annotations = value.pointer("/metadata/annotations").and_then(Value::as_object);
         annotations.is_some_and(|map| map.keys().any(|name| name.starts_with(PREFIX)))
     };
-    (asks(object) && !asks(pod)).then(|| {
-        format!("its pods do not get the annotations in metadata: write them in {template}.metadata.annotations")
-    })
+    (asks(object) && !asks(pod))
+        .then(|| format!("its pods do not get the annotations in metadata: write them in {place}"))
 }
 
 /// Kubernetes refuses annotations that YAML does not read as texts.

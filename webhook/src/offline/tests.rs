@@ -39,7 +39,7 @@ fn assert_same_meaning(before: &str, after: &str) {
         let before: Value = serde_saphyr::from_str(before).unwrap();
         let mut wanted = before.clone();
         for target in targets(&before) {
-            let pod = Pod::new(target.pod);
+            let pod = Pod::new(&target.pod);
             let decision = decide(&config(), pod);
             let patch = patch_for(&decision, pod, "1.0.0").unwrap();
             if let Some(patch) = patch {
@@ -275,6 +275,41 @@ metadata:
           hint: write prom-remotewrite/inject: "true" with quotes: Kubernetes takes texts only
     "#]];
     expected.assert_eq(&texts.join("\n"));
+}
+
+#[test]
+fn what_prometheus_operator_will_make_is_explained() {
+    let text = "\
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata:
+  name: main
+  annotations: {prom-remotewrite/inject: 'true'}
+spec: {}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: other}
+spec:
+  podMetadata: {annotations: {prom-remotewrite/inject: 'true'}}
+  containers:
+  - name: proxy
+    ports: [{containerPort: 8081}]
+";
+    let texts: Vec<String> =
+        explain::explain(&config(), text).unwrap().iter().map(ToString::to_string).collect();
+    let expected = expect![[r#"
+        document 1: Prometheus main stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: its pods do not get the annotations in metadata: write them in spec.podMetadata.annotations
+          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+        document 2: Prometheus other is denied: cannot inject the remote-write sidecar: port 8081 is taken by container "proxy": set prom-remotewrite/listening-port and the port of remote_write.url to a free one
+          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+    "#]];
+    expected.assert_eq(&texts.join(""));
+    let fixed = text.replace("containerPort: 8081", "containerPort: 8082");
+    let injected = inject(&config(), "1.0.0", &fixed).unwrap();
+    assert_eq!(injected.text, fixed, "there is no pod to write into");
+    assert!(matches!(injected.outcomes[1].decision, Decision::Inject(_)));
 }
 
 #[test]
