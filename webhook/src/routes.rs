@@ -50,14 +50,14 @@ pub fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(MUTATE_PATH, post(mutate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn_with_state(shared.clone(), within_time))
         .with_state(shared)
 }
 
-async fn within_time(request: Request, next: Next) -> Response {
+async fn within_time(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        Err(_) => refuse(&shared, StatusCode::REQUEST_TIMEOUT, "the body took too long".to_owned()),
     }
 }
 

@@ -205,7 +205,9 @@ async fn reviews_are_counted_by_decision_and_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_given_up() {
     let endless = Body::new(Endless);
-    assert_eq!(send(&shared(), post(endless)).await.0, StatusCode::REQUEST_TIMEOUT);
+    let shared = shared();
+    assert_eq!(send(&shared, post(endless)).await.0, StatusCode::REQUEST_TIMEOUT);
+    assert!(shared.metrics.encode().contains(r#"refused_requests_total{code="408"} 1"#));
 }
 
 /// A body of which nothing comes.
