@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::{
     environment,
     failure::{Context, Failure, Outcome},
+    warden,
 };
 
 /// The sidecar.
@@ -72,7 +73,10 @@ fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>
     if !io::stderr().is_terminal() {
         command.arg("--quiet");
     }
-    let output = command.output().context("run cargo")?;
+    let child = warden::spawn(command.stdout(Stdio::piped())).context("run cargo")?;
+    let id = child.id();
+    let output = child.wait_with_output().context("wait for cargo")?;
+    warden::forget(id);
     if !output.status.success() {
         return Err(Failure::new("cargo could not build the workspace's programs"));
     }

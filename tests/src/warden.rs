@@ -9,9 +9,9 @@
 
 use std::{
     fmt::Display,
-    io::Write,
+    io::{self, Write},
     os::unix::process::CommandExt,
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::{LazyLock, Mutex},
 };
 
@@ -39,8 +39,16 @@ done
 static PIPE: LazyLock<Mutex<Option<ChildStdin>>> = LazyLock::new(|| Mutex::new(start()));
 
 /// From now on the group that `pid` leads ends with this process.
-pub(crate) fn watch(pid: u32) {
+fn watch(pid: u32) {
     tell("watch", pid);
+}
+
+/// Starts a program that leads a group of its own, and watches it; whoever
+/// waits for it tells [`forget`].
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let child = command.process_group(0).spawn()?;
+    watch(child.id());
+    Ok(child)
 }
 
 /// `folder` goes when this process has ended, after all that was started.

@@ -1,7 +1,6 @@
 //! A program before it runs.
 
 use std::{
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -83,15 +82,17 @@ impl Program {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C on a terminal is for the harness, which stops the rest.
-            .process_group(0);
+            .stderr(Stdio::piped());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        let mut child =
-            command.spawn().context(format!("start {} ({})", self.name, self.file.display()))?;
-        warden::watch(child.id());
+        // In a group of its own: Ctrl-C on a terminal is for the harness, which
+        // stops the rest.
+        let mut child = warden::spawn(&mut command).context(format!(
+            "start {} ({})",
+            self.name,
+            self.file.display()
+        ))?;
         let output = Output::of(&mut child);
         Ok(Process { name: self.name.clone(), child, output, ended: None })
     }

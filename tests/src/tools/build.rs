@@ -14,6 +14,7 @@ use super::Recipe;
 use crate::{
     environment::{self, Lookup},
     failure::{Context, Failure, Outcome},
+    warden,
 };
 
 /// How many lines of a failed build are shown.
@@ -106,7 +107,8 @@ fn build(recipe: &Recipe, module: &Path, into: &Path, lookup: Lookup<'_>) -> Out
 }
 
 fn run(recipe: &Recipe, module: &Path, into: &Path, go: &Path, start: Instant) -> Outcome<()> {
-    let mut build = Command::new(go)
+    let mut command = Command::new(go);
+    command
         .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"])
         .args(["-tags", recipe.tags, "-ldflags", recipe.ldflags, "-o"])
         .arg(format!("{}/", into.display()))
@@ -114,9 +116,8 @@ fn run(recipe: &Recipe, module: &Path, into: &Path, go: &Path, start: Instant) -
         .current_dir(module)
         .env("CGO_ENABLED", "0")
         .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("run go")?;
+        .stderr(Stdio::piped());
+    let mut build = warden::spawn(&mut command).context("run go")?;
     let mut lines = Vec::new();
     if let Some(pipe) = build.stderr.take() {
         // One line for each package that is compiled, and for each complaint.
@@ -126,7 +127,9 @@ fn run(recipe: &Recipe, module: &Path, into: &Path, go: &Path, start: Instant) -
         }
     }
     progress("");
-    if build.wait().context("wait for go")?.success() {
+    let status = build.wait().context("wait for go")?;
+    warden::forget(build.id());
+    if status.success() {
         return Ok(());
     }
     let last = lines.split_off(lines.len().saturating_sub(LAST_LINES)).join("\n");
