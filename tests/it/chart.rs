@@ -12,6 +12,7 @@ mod injected;
 mod lifecycle;
 mod objects;
 mod release;
+mod rights;
 mod rotation;
 mod schema;
 mod serving;

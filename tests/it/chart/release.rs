@@ -98,12 +98,16 @@ impl Release {
         self.helm.run(&["uninstall", self.name, "--namespace", self.name]).await.unwrap();
     }
 
+    /// All that the chart renders for it.
+    pub(crate) async fn rendered(&self) -> Vec<Value> {
+        let values = values(self.name, &json!({}));
+        self.helm.template((self.name, self.name), &values, &[]).await.unwrap()
+    }
+
     /// What of the release is still there, by kind and name.
     pub(crate) async fn left(&self) -> Vec<String> {
-        let values = values(self.name, &json!({}));
-        let rendered = self.helm.template((self.name, self.name), &values, &[]).await.unwrap();
         let mut left = Vec::new();
-        for object in rendered {
+        for object in self.rendered().await {
             let name = text(&object, "/metadata/name");
             if objects::api(&self.client, &object).get_opt(name).await.unwrap().is_some() {
                 left.push(format!("{} {name}", text(&object, "/kind")));

@@ -44,6 +44,8 @@ pub(crate) struct Trial {
     pub(crate) serving: Serving,
     /// Where the chart is installed; Pod Security is enforced as `restricted`.
     pub(crate) namespace: &'static str,
+    /// All that the chart rendered.
+    pub(crate) rendered: Vec<Value>,
 }
 
 impl Trial {
@@ -66,7 +68,7 @@ impl Trial {
             let object = redirected(object, &serving);
             objects::apply(&client, &object).await.unwrap();
         }
-        let trial = Self { client, serving, namespace };
+        let trial = Self { client, serving, namespace, rendered };
         trial.until_it_is_asked().await;
         Some(trial)
     }
