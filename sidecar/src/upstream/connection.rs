@@ -161,7 +161,7 @@ impl Connection {
                 ExchangeError::WithinAnswer
             };
             match self.fill().await {
-                Ok(0) => return Err(broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => return Err(broken(closed())),
                 Ok(_) => {}
                 Err(error) => return Err(broken(error)),
             }
@@ -214,4 +214,9 @@ impl Connection {
         self.input.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
     }
+}
+
+/// The peer's end of the connection, in words.
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection without an answer")
 }
