@@ -93,7 +93,7 @@ pub mod env {
     pub const MAX_REQUEST_BYTES: &str = "MAX_REQUEST_BYTES";
     /// Bound on what one request claims to decompress to; ours.
     pub const MAX_DECOMPRESSED_BYTES: &str = "MAX_DECOMPRESSED_BYTES";
-    /// How long a client may take for a request's head; ours.
+    /// How long a client may take for a request's head, and to begin its first; ours.
     pub const HEADER_TIMEOUT: &str = "HEADER_TIMEOUT";
     /// How long a connection may be idle; ours.
     pub const IDLE_TIMEOUT: &str = "IDLE_TIMEOUT";

@@ -109,7 +109,7 @@ pub struct Limits {
     pub max_request: ByteSize,
     /// What one request claims to decompress to; likewise.
     pub max_decompressed: ByteSize,
-    /// How long a client may take for a request's head.
+    /// How long a client may take for a request's head, and to begin its first.
     pub header_timeout: Duration,
     /// How long a connection may be idle.
     pub idle_timeout: Duration,
