@@ -34,8 +34,8 @@ async fn a_series_that_is_too_large_alone_is_named_and_the_rest_is_saved() {
     let reply = rig.post(body).await;
     assert_eq!(reply.status, 413, "{}", reply.text());
     assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["other", "small"]);
-    let named = |line: &str| line.contains("giant{").then_some(());
-    rig.process.line("the log names the series", PATIENCE, named).await.unwrap();
+    let found = |line: &str| line.contains("giant{").then_some(());
+    rig.process.line("the log names the series", PATIENCE, found).await.unwrap();
     let refused = r#"prom_remotewrite_refused_samples_total{reason="too_large"}"#;
     assert_eq!(rig.metric(refused).await, 1);
 }
@@ -65,8 +65,8 @@ async fn a_bad_series_that_nothing_tells_is_found_by_halving() {
     assert_eq!(stored.len(), 199, "all others");
     assert!(stored.values().all(|samples| *samples == 1), "none twice");
     assert!(!stored.contains_key("metric_77"));
-    let named = |line: &str| line.contains("metric_77{").then_some(());
-    rig.process.line("the log names the series", PATIENCE, named).await.unwrap();
+    let found = |line: &str| line.contains("metric_77{").then_some(());
+    rig.process.line("the log names the series", PATIENCE, found).await.unwrap();
     assert!(rig.asked(Service::Ingestion) <= 17);
 }
 
