@@ -206,28 +206,24 @@ fn asked(config: &Config, pod: Pod<'_>) -> Decision {
         return Decision::Skip(skip(SkipReason::HandWritten, Some(&warning)));
     }
     let wanted = wanted(config, pod);
-    let mut obstacles = neighbours::obstacles(pod, wanted.as_ref().ok());
+    let obstacles = neighbours::obstacles(pod, wanted.as_ref().ok());
     match wanted {
         Ok(effective) if obstacles.is_empty() => {
             let warnings = neighbours::warnings(pod, &effective);
             Decision::Inject(Box::new(Injection { effective, warnings }))
         }
         Ok(_) => deny(&[], &obstacles),
-        Err(mistakes) => {
-            obstacles.insert(0, (DenyReason::BadAnnotations, String::new()));
-            deny(&mistakes, &obstacles)
-        }
+        Err(mistakes) => deny(&mistakes, &obstacles),
     }
 }
 
 /// All that stands in the way, in one sentence that stands alone.
 fn deny(mistakes: &[Mistake], obstacles: &[(DenyReason, String)]) -> Decision {
-    let mut texts: Vec<String> = Vec::new();
-    if !mistakes.is_empty() {
-        texts.push(contract::report(mistakes));
-    }
-    texts.extend(obstacles.iter().map(|(_, text)| text.clone()).filter(|text| !text.is_empty()));
-    let reason = obstacles.first().map_or(DenyReason::BadAnnotations, |(reason, _)| *reason);
+    let report = (!mistakes.is_empty()).then(|| contract::report(mistakes));
+    let others = obstacles.iter().map(|(_, text)| text.clone());
+    let texts: Vec<String> = report.into_iter().chain(others).collect();
+    let first = obstacles.first().map(|(reason, _)| *reason);
+    let reason = first.filter(|_| mistakes.is_empty()).unwrap_or(DenyReason::BadAnnotations);
     let message = format!("cannot inject the remote-write sidecar: {}", texts.join("; "));
     Decision::Deny(Denial { reason, message })
 }
