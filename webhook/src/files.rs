@@ -88,6 +88,8 @@ fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result
         .enable_all()
         .build()
         .map_err(|error| Failure::File("the cluster".to_owned(), error))?;
+    // kube takes the process' provider; there is one TLS stack here.
+    let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
         let client = kube::Client::try_default().await.map_err(no_cluster)?;
         client.apiserver_version().await.map_err(no_cluster)?;

@@ -16,10 +16,6 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::{
-    Layer as _, Registry, filter::LevelFilter, layer::SubscriberExt as _,
-    util::SubscriberInitExt as _,
-};
 use webhook::{
     admin::{self, Readiness},
     config::Config,
@@ -170,23 +166,8 @@ fn no_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
+/// A second subscriber would be a mistake of this program's; the first goes on.
 fn start_log(level: LogLevel, format: LogFormat) {
-    let filter = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let layer = match format {
-        LogFormat::Logfmt => {
-            tracing_logfmt::builder().with_target(false).layer().with_writer(io::stderr).boxed()
-        }
-        LogFormat::Json => tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_writer(io::stderr)
-            .boxed(),
-    };
-    Registry::default().with(layer.with_filter(filter)).init();
+    let ours = ["prom_remotewrite_webhook", "webhook"];
+    let _ = tracing::subscriber::set_global_default(logs::subscriber(&ours, level, format));
 }
