@@ -7,6 +7,7 @@ mod acceptance;
 mod admission;
 mod creating;
 mod documents;
+mod foreign;
 mod helm;
 mod injected;
 mod lifecycle;

@@ -1,0 +1,107 @@
+//! What the chart makes for other people's controllers is accepted by their
+//! own definitions, taken from their modules, whose hashes are pinned. Whether
+//! the controllers then do what is hoped for is shown where they run.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tests::{control_plane::say_skipped, environment};
+
+use super::{
+    helm::{Helm, chart},
+    objects::{self, text},
+    trial::eventually,
+};
+use crate::cluster::control_plane;
+
+/// Module and file, one for each kind.
+const DEFINITIONS: &[(&str, &str)] = &[
+    ("github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_issuers.yaml"),
+    ("github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml"),
+    (
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+    ),
+    (
+        "sigs.k8s.io/secrets-store-csi-driver",
+        "deploy/secrets-store.csi.x-k8s.io_secretproviderclasses.yaml",
+    ),
+];
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(rename = "Dir")]
+    folder: PathBuf,
+}
+
+/// The module's folder, downloaded if need be and checked by Go.
+fn module(go: &PathBuf, path: &str) -> PathBuf {
+    let output = Command::new(go)
+        .args(["mod", "download", "-json", path])
+        .current_dir(environment::crate_folder().join("tools/crds"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stdout));
+    serde_json::from_slice::<Module>(&output.stdout).unwrap().folder
+}
+
+fn definitions(test: &str) -> Option<Vec<Value>> {
+    let Some(go) = environment::on_path("go") else {
+        assert!(environment::variable("CI").is_none(), "Go, which fetches modules, is missing");
+        say_skipped(test, "Go, which fetches the resources' definitions, is not installed");
+        return None;
+    };
+    let read = |(path, file): &(&str, &str)| {
+        let text = fs::read_to_string(module(&go, path).join(file)).unwrap();
+        objects::documents(&text).remove(0)
+    };
+    Some(DEFINITIONS.iter().map(read).collect())
+}
+
+#[tokio::test]
+async fn resources_of_others_are_accepted() {
+    const TEST: &str = "resources_of_others_are_accepted";
+    let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
+    let Some(definitions) = definitions(TEST) else { return };
+    let client = plane.client().await.unwrap();
+    objects::namespace(&client, "foreign", "restricted").await;
+    for definition in &definitions {
+        objects::apply(&client, definition).await.unwrap();
+    }
+    let mut kinds = Vec::new();
+    for certificates in [
+        json!({"mode": "certManager"}),
+        json!({"mode": "certManager", "certManager": {"issuerRef": {"name": "ca", "kind": "ClusterIssuer"}}}),
+    ] {
+        let values = json!({
+            "certificates": certificates,
+            "podMonitor": {"enabled": true, "labels": {"release": "kps"}, "interval": "1m"},
+        });
+        let rendered = helm.template(("one", "foreign"), &values, &[]).await.unwrap();
+        kinds.extend(rendered);
+    }
+    let file = chart().join("examples/secret-provider-class.yaml");
+    let mut class = objects::documents(&fs::read_to_string(file).unwrap()).remove(0);
+    class["metadata"]["namespace"] = json!("foreign");
+    kinds.push(class);
+    for object in kinds.iter().filter(|object| !objects::is_hook(object)) {
+        // A definition is in use a moment after it was written.
+        eventually(text(object, "/kind"), async || {
+            match objects::apply_dry(&client, object).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => None,
+                applied => Some(applied.unwrap_or_else(|error| panic!("{error}\n{object:#}"))),
+            }
+        })
+        .await;
+    }
+    let count = |kind: &str| kinds.iter().filter(|object| object["kind"] == kind).count();
+    assert_eq!(["Issuer", "Certificate", "PodMonitor"].map(count), [2, 3, 4]);
+    // Nobody's certificate but cert-manager's.
+    assert_eq!(["Job", "CronJob", "Role", "ClusterRole"].map(count), [0; 4]);
+}
