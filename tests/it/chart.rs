@@ -11,6 +11,7 @@ mod foreign;
 mod helm;
 mod injected;
 mod lifecycle;
+mod neighbours;
 mod objects;
 mod release;
 mod rights;

@@ -58,8 +58,8 @@ fn definitions(test: &str) -> Option<Vec<Value>> {
         return None;
     };
     let read = |(path, file): &(&str, &str)| {
-        let text = fs::read_to_string(module(&go, path).join(file)).unwrap();
-        objects::documents(&text).remove(0)
+        let yaml = fs::read_to_string(module(&go, path).join(file)).unwrap();
+        objects::documents(&yaml).remove(0)
     };
     Some(DEFINITIONS.iter().map(read).collect())
 }
