@@ -5,7 +5,7 @@ use std::fs;
 
 use kube::Client;
 use serde_json::{Value, json};
-use webhook::config::Config;
+use webhook::{config::Config, decide::Decision, offline};
 
 use super::{
     helm::{Helm, chart},
@@ -81,15 +81,22 @@ fn value_sets() -> Vec<(String, Value)> {
             }),
         ),
     ];
+    sets.extend(examples());
+    sets
+}
+
+fn examples() -> Vec<(String, Value)> {
+    let mut examples = Vec::new();
     for entry in fs::read_dir(chart().join("examples")).unwrap() {
         let file = entry.unwrap().path();
         let values: Value = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        // The others are objects for the cluster.
         if values.get("kind").is_none() {
-            sets.push((file.file_name().unwrap().display().to_string(), values));
+            examples.push((file.file_name().unwrap().display().to_string(), values));
         }
     }
-    assert!(sets.len() > 8, "where are the examples?");
-    sets
+    assert_eq!(examples.len(), 5, "one for each identity, two for applications");
+    examples
 }
 
 #[tokio::test]
@@ -118,6 +125,21 @@ async fn every_object_is_accepted() {
     }
 }
 
+#[tokio::test]
+async fn the_plain_yaml_is_accepted() {
+    let Some(plane) = control_plane("the_plain_yaml_is_accepted").await else { return };
+    let client = plane.client().await.unwrap();
+    let plain = objects::documents(include_str!("../../../manifests/install.yaml"));
+    let namespace = of_kind(&plain, "Namespace");
+    objects::apply(&client, namespace).await.unwrap();
+    assert!(plain.len() > 12, "{}", plain.len());
+    for object in &plain {
+        accept(&client, object, "install.yaml").await;
+        let within = text(object, "/metadata/namespace");
+        assert!(within.is_empty() || within == text(namespace, "/metadata/name"), "{object:#}");
+    }
+}
+
 async fn accept(client: &Client, object: &Value, name: &str) {
     let applied = objects::apply_dry(client, object).await;
     applied.unwrap_or_else(|error| panic!("{name}: {error}\n{object:#}"));
@@ -141,6 +163,27 @@ fn pod(object: &Value) -> Option<Value> {
     // The chart's own is not there in a dry run.
     pod["spec"]["serviceAccountName"] = json!("default");
     Some(pod)
+}
+
+#[tokio::test]
+async fn with_an_example_one_annotation_is_enough() {
+    let Some(helm) = Helm::find("with_an_example_one_annotation_is_enough") else { return };
+    let asks = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "one", "annotations": {contract::annotations::INJECT: "true"}},
+        "spec": {"containers": [{"name": "prometheus", "image": "prometheus"}]},
+    });
+    for (name, values) in examples() {
+        let rendered = helm.template(("one", "two"), &values, &[]).await.unwrap();
+        let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
+        let config = Config::parse(config).unwrap();
+        let outcomes = offline::inject(&config, "1", &asks.to_string()).unwrap().outcomes;
+        let Decision::Inject(injection) = &outcomes[0].decision else {
+            panic!("{name}: {:?}", outcomes[0].decision)
+        };
+        assert_eq!(injection.warnings, Vec::<String>::new(), "{name}");
+    }
 }
 
 #[tokio::test]

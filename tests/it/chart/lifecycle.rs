@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+use tests::control_plane::say_skipped;
 
 use super::{
     creating::Creating,
@@ -18,8 +20,9 @@ use super::{
 #[tokio::test]
 async fn a_release_comes_and_goes_with_server_side_apply() {
     const TEST: &str = "a_release_comes_and_goes_with_server_side_apply";
-    if Helm::find(TEST).is_some_and(|helm| helm.is_before_4()) {
-        return;
+    let Some(helm) = Helm::find(TEST) else { return };
+    if helm.is_before_4() {
+        return say_skipped(TEST, "this is Helm 3, which always merges by itself");
     }
     come_and_go(TEST, "release-server", &[]).await;
 }
@@ -58,7 +61,7 @@ async fn come_and_go(test: &str, name: &'static str, flags: &[&'static str]) {
     release.rotate(&[]).await;
     assert_eq!(written(&release).await, first);
 
-    release.run(&["rollback", name, "1"]).await;
+    release.run(&["rollback", name, "1"]).await.unwrap();
     assert_eq!(written(&release).await, first);
     let back = release.configuration().await.unwrap();
     assert_eq!(back["webhooks"][0]["timeoutSeconds"], 5);
@@ -101,4 +104,32 @@ async fn written(release: &Release) -> (String, String) {
 
 async fn job_names(release: &Release) -> BTreeSet<String> {
     release.jobs().await.into_iter().filter_map(|job| job.metadata.name).collect()
+}
+
+/// Another authority.
+const OTHER: &str = include_str!("../../../sidecar/src/identity/testdata/ca.crt.pem");
+
+/// The certificate job's bundle is not overwritten by accident: Helm 4 asks for
+/// a word, which the README says.
+#[tokio::test]
+async fn the_certificate_may_come_from_elsewhere_later() {
+    const TEST: &str = "the_certificate_may_come_from_elsewhere_later";
+    let Some(helm) = Helm::find(TEST) else { return };
+    if helm.is_before_4() {
+        return say_skipped(TEST, "this is Helm 3, which overwrites whatever is there");
+    }
+    let Some(release) = Release::install(TEST, "elsewhere", &[]).await else { return };
+    let own = format!("{}{OTHER}", release.serving.authority());
+    let provided = json!({
+        "mode": "provided",
+        "provided": {"secretName": "own", "caBundle": own},
+    });
+    let change = json!({"certificates": provided});
+    let failure = release.try_helm(&["upgrade"], &change).await.unwrap_err().to_string();
+    assert!(failure.contains("conflict with \"prom-remotewrite-certs\""), "{failure}");
+    release.try_helm(&["upgrade", "--force-conflicts"], &change).await.unwrap();
+    let (bundle, _) = written(&release).await;
+    assert_eq!(bundle, BASE64_STANDARD.encode(own));
+    assert!(release.jobs().await.is_empty());
+    release.uninstall().await;
 }

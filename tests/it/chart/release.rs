@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tests::{
     binaries,
     control_plane::ControlPlane,
+    failure::Outcome,
     process::{Process, Program},
 };
 
@@ -82,15 +83,20 @@ impl Release {
 
     /// `helm install` or `helm upgrade`, with values besides the usual.
     pub(crate) async fn helm(&self, verb: &str, more: &Value) {
-        let values = self.helm.values(&values(self.name, more)).unwrap();
+        self.try_helm(&[verb], more).await.unwrap();
+    }
+
+    /// The same, which may fail.
+    pub(crate) async fn try_helm(&self, verb: &[&str], more: &Value) -> Outcome<()> {
+        let values = self.helm.values(&values(self.name, more))?;
         let (chart, values) = (show(self.chart.path()), show(&values));
-        self.run(&[verb, self.name, &chart, "--values", &values]).await;
+        self.run(&[verb, &[self.name, &chart, "--values", &values]].concat()).await
     }
 
     /// Helm for this release.
-    pub(crate) async fn run(&self, arguments: &[&str]) {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Outcome<()> {
         let namespace = ["--namespace", self.name];
-        self.helm.run(&[arguments, &namespace, &self.flags].concat()).await.unwrap();
+        self.helm.run(&[arguments, &namespace, &self.flags].concat()).await.map(|_| ())
     }
 
     /// `helm uninstall`, which knows nothing of merging.
