@@ -4,6 +4,7 @@ mod body;
 
 use std::{io, sync::Arc, time::Duration};
 
+use contract::Limits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -13,18 +14,31 @@ use tokio::{
 use self::body::BodyError;
 use crate::{
     answer::Answer,
-    drain::Writer,
+    drain::{Writer, Writers},
+    forward::Forwarder,
     http1::{Framing, HeadError, MAX_HEAD_BYTES, Method, RequestHead, Route, parse_request},
-    metrics::Reason,
+    memory::Memory,
+    metrics::{Metrics, Reason},
+    notices::Notices,
     outcome,
-    server::{Place, Server},
+    place::Place,
 };
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) forwarder: Forwarder,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) writers: Writers,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    pub(crate) notices: Notices,
+}
 
 /// A connection, and what was read from it but not yet understood.
 pub(crate) struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
-    server: Arc<Server>,
+    shared: Arc<Shared>,
     /// Set once it has carried a write.
     writer: Option<Writer>,
     /// It has carried a request.
@@ -51,16 +65,16 @@ const LINGER_BYTES: u64 = 32 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, server: Arc<Server>) -> Self {
-        Self { stream, input: Vec::new(), server, writer: None, served: false }
+    pub(crate) fn new(stream: TcpStream, shared: Arc<Shared>) -> Self {
+        Self { stream, input: Vec::new(), shared, writer: None, served: false }
     }
 
     /// Serves requests until either side has had enough.
     pub(crate) async fn serve(mut self, place: Place) {
         let _ = self.stream.set_nodelay(true);
-        self.server.metrics.connections.inc();
+        self.shared.metrics.connections.inc();
         let _ = self.answer_requests(&place).await;
-        self.server.metrics.connections.dec();
+        self.shared.metrics.connections.dec();
     }
 
     /// Ends with an error where the client has gone.
@@ -116,7 +130,7 @@ impl Connection {
     }
 
     fn answer_ready(&self) -> Answer {
-        let tokens = &self.server.forwarder.tokens;
+        let tokens = &self.shared.forwarder.tokens;
         match tokens.usable() {
             Some(_) => Answer::text(200, "a usable token is held"),
             None => Answer::text(503, format!("no usable token: {}", tokens.trouble())),
@@ -124,10 +138,10 @@ impl Connection {
     }
 
     fn answer_metrics(&self, head: &RequestHead) -> Answer {
-        let metrics = &self.server.metrics;
+        let metrics = &self.shared.metrics;
         metrics
             .in_flight_bytes
-            .set(i64::try_from(self.server.memory.reserved()).unwrap_or(i64::MAX));
+            .set(i64::try_from(self.shared.memory.reserved()).unwrap_or(i64::MAX));
         let (kind, text) = if head.accepts_open_metrics {
             ("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.open_metrics())
         } else {
@@ -153,32 +167,32 @@ impl Connection {
             return Ok(self.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS")));
         }
         if self.writer.is_none() {
-            self.writer = Some(self.server.writers.add());
+            self.writer = Some(self.shared.writers.add());
         }
-        let server = Arc::clone(&self.server);
-        let deadline = begun + server.limits.upstream_timeout;
-        server.metrics.in_flight_requests.inc();
+        let shared = Arc::clone(&self.shared);
+        let deadline = begun + shared.limits.upstream_timeout;
+        shared.metrics.in_flight_requests.inc();
         let read = self.read_body(head, deadline).await;
         let (answer, bytes) = match &read {
-            Ok(body) => (server.forwarder.forward(head, body, deadline).await, body.len()),
+            Ok(body) => (shared.forwarder.forward(head, body, deadline).await, body.len()),
             Err(BodyError::Gone(_)) => (Answer::text(400, "the body broke off").closing(), 0),
-            Err(error) => (self.refuse(error.reason(), error.answer(&server.limits)), 0),
+            Err(error) => (self.refuse(error.reason(), error.answer(&shared.limits)), 0),
         };
-        server.metrics.in_flight_requests.dec();
+        shared.metrics.in_flight_requests.dec();
         if let Err(BodyError::Gone(error)) = read {
             return Err(error);
         }
         let took = begun.elapsed();
-        server.metrics.request_seconds.observe(took.as_secs_f64());
-        server.metrics.received_bytes.inc_by(bytes as u64);
-        server.forwarder.summary.add(answer.status(), bytes, took);
+        shared.metrics.request_seconds.observe(took.as_secs_f64());
+        shared.metrics.received_bytes.inc_by(bytes as u64);
+        shared.forwarder.summary.add(answer.status(), bytes, took);
         Ok(answer)
     }
 
     /// Refuses a request whose body was not read to its end.
     fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
-        self.server.metrics.refused.get_or_create(&Reason { reason }).inc();
-        if let Some(held_back) = self.server.notices.may_say(reason) {
+        self.shared.metrics.refused.get_or_create(&Reason { reason }).inc();
+        if let Some(held_back) = self.shared.notices.may_say(reason) {
             let text = String::from_utf8_lossy(answer.body());
             tracing::warn!(answered = answer.status(), held_back, "{}", text.trim_end());
         }
@@ -190,7 +204,7 @@ impl Connection {
         if self.input.is_empty() {
             // Who connects has something to say: a flood of those who have not
             // shall not keep their places for as long as Prometheus keeps its own.
-            let first = place.idle_timeout.min(self.server.limits.header_timeout);
+            let first = place.idle_timeout.min(self.shared.limits.header_timeout);
             let limit = if self.served { place.idle_timeout } else { first };
             let silent = timeout(limit, self.fill()).await;
             match silent {
@@ -199,7 +213,7 @@ impl Connection {
             }
         }
         let begun = Instant::now();
-        let deadline = begun + self.server.limits.header_timeout;
+        let deadline = begun + self.shared.limits.header_timeout;
         loop {
             if let Some((head, length)) = parse_request(&self.input).map_err(NoRequest::Bad)? {
                 self.input.drain(..length);
@@ -223,7 +237,7 @@ impl Connection {
     /// A client that does not take its answer is no reason to wait.
     async fn write(&mut self, answer: &Answer, with_body: bool) -> io::Result<()> {
         let bytes = answer.encode(with_body);
-        timeout(self.server.limits.header_timeout, self.stream.write_all(&bytes)).await?
+        timeout(self.shared.limits.header_timeout, self.stream.write_all(&bytes)).await?
     }
 
     async fn linger(&mut self) -> io::Result<()> {

@@ -5,8 +5,8 @@
 //!
 //! # Life of a remote-write request
 //!
-//! 1. [`server`] accepts the connection if there is a place for it, and notes
-//!    whether it may write: both ends of its socket must be loopback.
+//! 1. [`server`] accepts the connection if there is a [`place`] for it, which
+//!    says whether it may write: both ends of its socket must be loopback.
 //! 2. [`connection`] reads a head ([`http1`]), routes by path and method, and
 //!    reads the body whole into bounded [`memory`]. One deadline runs from the
 //!    first byte.
@@ -58,6 +58,7 @@ mod metrics;
 mod native;
 mod notices;
 mod outcome;
+mod place;
 mod proxy;
 #[cfg(test)]
 mod readme;

@@ -1,5 +1,8 @@
 //! What the sidecar counts, and the text in which it tells.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::atomic::AtomicU64, time::SystemTime};
 
 use prometheus_client::{
@@ -240,30 +243,4 @@ impl Metrics {
 
 fn unix_seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn both_texts_declare_what_they_hold() {
-        let metrics = Metrics::new("1.0.0", "userAssigned", "aks \"1\"");
-        metrics.requests.get_or_create(&Codes { upstream: "204".into(), answered: 204 }).inc();
-        metrics.token_ends(SystemTime::UNIX_EPOCH + Duration::from_secs(1000));
-        let text = metrics.text().unwrap();
-        for line in [
-            "# TYPE prom_remotewrite_requests_total counter",
-            "prom_remotewrite_requests_total{upstream=\"204\",answered=\"204\"} 1",
-            "# TYPE prom_remotewrite_build_info gauge",
-            "prom_remotewrite_build_info{version=\"1.0.0\",identity_type=\"userAssigned\",cluster=\"aks \\\"1\\\"\"} 1",
-            "prom_remotewrite_token_expiry_timestamp_seconds 1000.0",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-        assert!(!text.contains("EOF"));
-        assert!(metrics.open_metrics().unwrap().ends_with("# EOF\n"));
-    }
 }

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     VERSION,
+    connection::Shared,
     drain::Writers,
     explain,
     forward::Forwarder,
@@ -22,7 +23,7 @@ use crate::{
     memory::Memory,
     metrics::Metrics,
     notices::Notices,
-    server::{Server, serve},
+    server::serve,
     summary::Summary,
     token::{Tokens, refresh},
     trust::TlsConfig,
@@ -60,17 +61,17 @@ pub async fn run(
     let tokens = Tokens::new(now);
     let issuer =
         Issuer::new(&settings, Arc::clone(tls.identity()), now).map_err(RunError::Identity)?;
-    let server = Arc::new(assemble(&settings, tls, &tokens, &metrics, now));
+    let shared = Arc::new(assemble(&settings, tls, &tokens, &metrics, now));
     announce(&settings);
-    let writers = server.writers.clone();
+    let writers = shared.writers.clone();
     let stop = async {
         shutdown.await;
         writers.drained(settings.limits.shutdown_timeout).await;
     };
     tokio::select! {
-        () = serve(listener, Arc::clone(&server)) => {}
+        () = serve(listener, settings.accept_from, Arc::clone(&shared)) => {}
         () = refresh(issuer, tokens, metrics) => {}
-        () = keep_house(&server, settings.listening_port.get()) => {}
+        () = keep_house(&shared, settings.listening_port.get()) => {}
         () = stop => {}
     }
     Ok(())
@@ -82,7 +83,7 @@ fn assemble(
     tokens: &Tokens,
     metrics: &Arc<Metrics>,
     now: fn() -> SystemTime,
-) -> Server {
+) -> Shared {
     let memory = Memory::new(settings.limits.max_in_flight.length());
     let forwarder = Forwarder {
         tokens: tokens.clone(),
@@ -96,13 +97,12 @@ fn assemble(
         notices: Notices::default(),
         now,
     };
-    Server {
+    Shared {
         forwarder,
         memory,
         writers: Writers::new(),
         metrics: Arc::clone(metrics),
         limits: settings.limits,
-        accept_from: settings.accept_from,
         notices: Notices::default(),
     }
 }
@@ -124,17 +124,17 @@ fn announce(settings: &Settings) {
 }
 
 /// The summary line, the hint that nobody writes, and old connections.
-async fn keep_house(server: &Server, port: u16) {
+async fn keep_house(shared: &Shared, port: u16) {
     let started = Instant::now();
     let mut reap = interval_at(started + REAP_INTERVAL, REAP_INTERVAL);
     let mut minute = interval_at(started + MINUTE, MINUTE);
     let mut minutes = 0_u64;
     loop {
         tokio::select! {
-            now = reap.tick() => server.forwarder.upstream.reap(now),
+            now = reap.tick() => shared.forwarder.upstream.reap(now),
             _ = minute.tick() => {
                 minutes += 1;
-                let summary = &server.forwarder.summary;
+                let summary = &shared.forwarder.summary;
                 summary.log();
                 if !summary.has_written() && minutes % HINT_INTERVAL == FIRST_HINT {
                     warn!("{}", explain::no_write_yet(started.elapsed(), port));

@@ -57,7 +57,7 @@ impl Connection {
     }
 
     async fn read_length(&mut self, head: &RequestHead, length: u64) -> Result<Held, BodyError> {
-        if length > self.server.limits.max_request.bytes() {
+        if length > self.shared.limits.max_request.bytes() {
             return Err(BodyError::TooLarge);
         }
         let length = usize::try_from(length).map_err(|_| BodyError::TooLarge)?;
@@ -90,7 +90,7 @@ impl Connection {
             }
             let used = chunked.decode(&self.input, &mut body).map_err(BodyError::Malformed)?;
             self.input.drain(..used);
-            if body.len() > self.server.limits.max_request.length() {
+            if body.len() > self.shared.limits.max_request.length() {
                 return Err(BodyError::TooLarge);
             }
             if chunked.is_done() {
@@ -101,7 +101,7 @@ impl Connection {
     }
 
     fn hold(&self, bytes: usize) -> Result<Held, BodyError> {
-        self.server.memory.hold(bytes).ok_or(BodyError::NoMemory)
+        self.shared.memory.hold(bytes).ok_or(BodyError::NoMemory)
     }
 
     /// Tells a client that waits for it to send its body.
