@@ -189,10 +189,18 @@ async fn with_an_example_one_annotation_is_enough() {
 #[tokio::test]
 async fn a_cluster_without_native_sidecars_is_told_so() {
     let Some(helm) = Helm::find("a_cluster_without_native_sidecars_is_told_so") else { return };
-    let values = json!({"config": {"sidecarMode": "native"}});
     let old = ["--kube-version", "1.28.4"];
-    let failure = helm.template(("one", "two"), &values, &old).await.unwrap_err().to_string();
-    assert!(failure.contains("config.sidecarMode=native needs Kubernetes 1.29"), "{failure}");
+    for (path, config) in [
+        ("config.sidecarMode", json!({"sidecarMode": "native"})),
+        (
+            "config.profiles.one.sidecarMode",
+            json!({"profiles": {"one": {"sidecarMode": "native"}}}),
+        ),
+    ] {
+        let values = json!({"config": config});
+        let failure = helm.template(("one", "two"), &values, &old).await.unwrap_err().to_string();
+        assert!(failure.contains(&format!("{path}=native needs Kubernetes 1.29")), "{failure}");
+    }
     let older = ["--kube-version", "1.27.16"];
     let failure = helm.template(("one", "two"), &json!({}), &older).await.unwrap_err();
     assert!(failure.to_string().contains(">=1.28.0-0"), "{failure}");
