@@ -15,7 +15,9 @@ pub(crate) fn refusal(received: &Received, host: &str, claims: Option<&Claims>) 
     let text = String::from_utf8_lossy(&received.body);
     let said = quoted(&text);
     let explanation = match received.status {
-        400 => format!("Azure cannot use this batch, and Prometheus will drop it: {said}"),
+        400 => format!(
+            "Azure refuses this batch or a part of it, and Prometheus will not send it again: {said}"
+        ),
         401 => unauthorized(&said, claims),
         403 => forbidden(&text, &said, claims),
         404 => format!(

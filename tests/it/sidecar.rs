@@ -3,6 +3,7 @@
 
 mod answers;
 mod check;
+mod fidelity;
 mod limits;
 mod native;
 mod outcomes;

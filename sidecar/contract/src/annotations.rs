@@ -39,8 +39,12 @@ pub fn parse<'a>(
         annotations.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let mut parsed = Annotations::default();
     let mut mistakes = Vec::new();
+    // All names are listed once: a denial shows as an event, and an event holds
+    // 1024 bytes.
+    let mut lists_names = true;
     for (name, value) in ours {
-        if let Err(mistake) = parse_one(&mut parsed, name, value.trim()) {
+        if let Err(mistake) = parse_one(&mut parsed, name, value.trim(), lists_names) {
+            lists_names &= mistake.suggestion.is_some() || is_known(name);
             mistakes.push(mistake);
         }
     }
@@ -53,7 +57,16 @@ pub fn key(name: &str) -> Option<Key> {
     Key::ALL.iter().copied().find(|key| key.annotation() == short)
 }
 
-fn parse_one(parsed: &mut Annotations, name: &str, value: &str) -> Result<(), Mistake> {
+fn is_known(name: &str) -> bool {
+    matches!(name, INJECT | PROFILE | INJECTED) || key(name).is_some()
+}
+
+fn parse_one(
+    parsed: &mut Annotations,
+    name: &str,
+    value: &str,
+    lists_names: bool,
+) -> Result<(), Mistake> {
     match name {
         INJECT => parsed.inject = Some(parse_inject(value).map_err(|error| error.at(name, value))?),
         PROFILE if value.is_empty() => {
@@ -66,7 +79,7 @@ fn parse_one(parsed: &mut Annotations, name: &str, value: &str) -> Result<(), Mi
                 .overrides
                 .set(key, value)
                 .map_err(|error| error.at(name, key.shown(value)))?,
-            None => return Err(unknown(name, value)),
+            None => return Err(unknown(name, value, lists_names)),
         },
     }
     Ok(())
@@ -82,11 +95,11 @@ fn parse_inject(value: &str) -> Result<bool, Rejected> {
     }
 }
 
-fn unknown(name: &str, value: &str) -> Mistake {
+fn unknown(name: &str, value: &str, lists_names: bool) -> Mistake {
     let short = name.strip_prefix(PREFIX).unwrap_or(name);
     let known = || Key::ALL.iter().map(|key| key.annotation()).chain(["inject", "profile"]);
     let suggestion = did_you_mean(short, known()).map(|name| format!("{PREFIX}{name}"));
-    let expected = if suggestion.is_some() {
+    let expected = if suggestion.is_some() || !lists_names {
         "an annotation that exists".to_owned()
     } else {
         let names: Vec<&str> = known().collect();
@@ -135,6 +148,15 @@ mod tests {
                 r#"prom-remotewrite/listening-port="80x": expected a port number from 1 to 65535"#,
             ]
         );
+    }
+
+    #[test]
+    fn the_names_that_exist_are_listed_once() {
+        let unknown = ["a", "bb", "ccc"].map(|name| format!("{PREFIX}{name}"));
+        let mistakes = parse(unknown.iter().map(|name| (name.as_str(), "x"))).unwrap_err();
+        let listing = |mistake: &&Mistake| mistake.expected.contains("ingestion-url, cloud");
+        assert_eq!((mistakes.len(), mistakes.iter().filter(listing).count()), (3, 1));
+        assert!(crate::report(&mistakes).len() < 1024, "{}", crate::report(&mistakes));
     }
 
     #[test]
