@@ -22,6 +22,9 @@ use super::objects;
 /// Rendering takes a tenth of a second, an installation some seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The cluster's version where nobody says another: each Helm has its own.
+const KUBERNETES: &str = "1.37.2";
+
 /// The program, with a home of its own.
 pub(crate) struct Helm {
     file: PathBuf,
@@ -92,7 +95,9 @@ impl Helm {
         let values = values.display().to_string();
         let arguments =
             ["template", release, &chart, "--namespace", namespace, "--values", &values];
-        let text = self.run(&[&arguments, more].concat()).await?;
+        let cluster: &[&str] =
+            if more.contains(&"--kube-version") { &[] } else { &["--kube-version", KUBERNETES] };
+        let text = self.run(&[&arguments, cluster, more].concat()).await?;
         Ok(objects::documents(&text))
     }
 }
