@@ -1,9 +1,11 @@
 //! Install, upgrade, roll back, uninstall: no pod is ever disturbed, what the
 //! certificate job wrote stays, and in the end nothing is left.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use serde_json::{Value, json};
 use tests::control_plane::say_skipped;
 
@@ -104,6 +106,31 @@ async fn written(release: &Release) -> (String, String) {
 
 async fn job_names(release: &Release) -> BTreeSet<String> {
     release.jobs().await.into_iter().filter_map(|job| job.metadata.name).collect()
+}
+
+#[tokio::test]
+async fn a_new_profile_reaches_webhooks_that_run() {
+    const TEST: &str = "a_new_profile_reaches_webhooks_that_run";
+    let Some(release) = Release::install(TEST, "profiles", &[]).await else { return };
+    release.until_trusted().await;
+    let pod = release.pod(&[("inject", "true"), ("profile", "new")]);
+    let error = objects::apply_dry(&release.client, &pod).await.unwrap_err().to_string();
+    assert!(error.contains("prom-remotewrite/profile=\"new\""), "{error}");
+    let new = json!({
+        "ingestionUrl": "https://dce.example/x",
+        "identityType": "systemAssigned",
+    });
+    release.helm("upgrade", &json!({"config": {"profiles": {"new": new}}})).await;
+    // As the kubelet does, a minute or so later.
+    let maps: Api<ConfigMap> = Api::namespaced(release.client.clone(), release.name);
+    let map = maps.get("profiles-webhook").await.unwrap();
+    fs::write(release.serving.config(), &map.data.unwrap()["config.yaml"]).unwrap();
+    eventually("pods get the new profile", async || {
+        let pod = objects::apply_dry(&release.client, &pod).await.ok()?;
+        injected::sidecar(&pod).map(|_| ())
+    })
+    .await;
+    release.uninstall().await;
 }
 
 /// Another authority.
