@@ -18,6 +18,10 @@ lint:
 test *ARGS:
     cargo test {{ ARGS }}
 
+# Rewrite what tests compare with: golden pods, tables in READMEs, install.yaml
+bless:
+    UPDATE_EXPECT=1 cargo test
+
 # The documentation of all crates, private items included
 doc:
     .ci/run doc
