@@ -7,12 +7,14 @@
 
 mod chunked;
 mod fields;
+mod head;
 mod request;
 mod response;
 
 pub(crate) use chunked::{ChunkError, Chunked};
 pub(crate) use fields::Framing;
-pub(crate) use request::{HeadError, Message, Method, RequestHead, Route, parse_request};
+pub(crate) use head::HeadError;
+pub(crate) use request::{Message, Method, RequestHead, Route, parse_request};
 pub(crate) use response::{ResponseHead, parse_response};
 
 /// More header fields than any sender or Azure use; httparse needs a bound.

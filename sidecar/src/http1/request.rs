@@ -4,11 +4,11 @@
 mod tests;
 
 use contract::names;
-use thiserror::Error;
 
 use super::{
-    Framing, MAX_FIELDS, MAX_HEAD_BYTES,
+    Framing, MAX_FIELDS,
     fields::{Lengths, keeps_alive},
+    head::{HeadError, head_length},
 };
 
 /// The method, as far as it matters.
@@ -94,34 +94,12 @@ const FORWARDED: [&str; 5] = [
     "retry-attempt",
 ];
 
-/// Why a head cannot be read. The connection ends after the answer.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(crate) enum HeadError {
-    /// Not HTTP/1.x, or not by its rules.
-    #[error("the head is not valid HTTP/1.1")]
-    Malformed,
-    /// Longer than [`MAX_HEAD_BYTES`], or more than [`MAX_FIELDS`] fields.
-    #[error("the head is too large")]
-    TooLarge,
-    /// Content-Length and Transfer-Encoding contradict each other.
-    #[error("the request's length is contradictory")]
-    Contradictory,
-}
-
 /// Reads a head from the start of `input`: it and its length, or `None` while
 /// it is not complete.
 pub(crate) fn parse_request(input: &[u8]) -> Result<Option<(RequestHead, usize)>, HeadError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
-    let length = match request.parse(input) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if input.len() >= MAX_HEAD_BYTES => {
-            return Err(HeadError::TooLarge);
-        }
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
-        Err(_) => return Err(HeadError::Malformed),
-    };
+    let Some(length) = head_length(request.parse(input), input.len())? else { return Ok(None) };
     let method = match request.method {
         Some("POST") => Method::Post,
         Some("GET") => Method::Get,

@@ -1,9 +1,9 @@
 //! An answer's head, reduced to what is acted on.
 
 use super::{
-    Framing, MAX_FIELDS, MAX_HEAD_BYTES,
+    Framing, MAX_FIELDS,
     fields::{Lengths, keeps_alive},
-    request::HeadError,
+    head::{HeadError, head_length},
 };
 
 /// The head of Azure's answer.
@@ -31,15 +31,7 @@ const KEPT: [&str; 6] = [
 pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
-    let length = match response.parse(input) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if input.len() >= MAX_HEAD_BYTES => {
-            return Err(HeadError::TooLarge);
-        }
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
-        Err(_) => return Err(HeadError::Malformed),
-    };
+    let Some(length) = head_length(response.parse(input), input.len())? else { return Ok(None) };
     let status = response.code.unwrap_or(0);
     let mut lengths = Lengths::default();
     let mut connection = None;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http1::MAX_HEAD_BYTES;
 
 fn parsed(fields: &str) -> Result<Option<RequestHead>, HeadError> {
     let text = format!("POST /api/v1/write?x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
