@@ -99,7 +99,7 @@ impl Refresh {
         self.next("retry", pause);
         let usable = self.tokens.usable();
         let left = usable.as_ref().and_then(|token| self.left(token)).unwrap_or_default();
-        let retry_seconds = pause.as_secs_f64();
+        let retry_seconds = format!("{:.1}", pause.as_secs_f64());
         if usable.is_some() {
             warn!(
                 reason = error.kind.as_str(),

@@ -97,11 +97,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     fn certificate(&mut self) -> Option<Certificate> {
-        let path = match self.text(env::AZURE_CLIENT_CERTIFICATE_PATH) {
-            Some(path) => Some(PathBuf::from(path)),
-            None => self.required_path(
-                env::MDM_CERT_PATH,
-                "the certificate's file (or AZURE_CLIENT_CERTIFICATE_PATH)",
+        let path = match self.text(env::MDM_CERT_PATH) {
+            Some(older) if self.text(env::AZURE_CLIENT_CERTIFICATE_PATH).is_none() => {
+                Some(PathBuf::from(older))
+            }
+            _ => self.required_path(
+                env::AZURE_CLIENT_CERTIFICATE_PATH,
+                "the certificate's file (MDM_CERT_PATH is understood, too)",
             ),
         };
         let send_chain =

@@ -80,7 +80,10 @@ fn what_each_identity_needs_is_named_when_it_is_missing() {
     };
     check("systemAssigned", &[]);
     check("USERASSIGNED", &["AZURE_CLIENT_ID"]);
-    check("aadApplication", &["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "MDM_CERT_PATH"]);
+    check(
+        "aadApplication",
+        &["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_CERTIFICATE_PATH"],
+    );
     check(
         "workloadIdentity",
         &["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"],
