@@ -113,9 +113,10 @@ fn environment(effective: &Effective) -> Vec<EnvVar> {
         .collect()
 }
 
-/// The kubelet replaces `$(NAME)` in values; a doubled dollar stays one.
+/// The kubelet replaces `$(NAME)` in values, and makes one dollar of two
+/// wherever they stand: doubled, all come through as they are.
 fn literal(value: &str) -> String {
-    value.replace("$(", "$$(")
+    value.replace('$', "$$")
 }
 
 /// No readiness probe: an identity outage must not take Prometheus out of its

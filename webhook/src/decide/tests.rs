@@ -329,3 +329,30 @@ fn requests_above_limits_are_refused_before_kubernetes_does() {
         "prom-remotewrite/memory-request=\"1Gi\": expected at most the limit, which is 128Mi",
     );
 }
+
+#[test]
+fn a_volume_that_only_root_can_read_is_not_shared() {
+    for (mode, shared) in [(json!(null), true), (json!(0o644), true), (json!(0o440), false)] {
+        let mut pod = prometheus(&[("inject", "true"), ("profile", "secret")]);
+        let volume = json!({"name": "own", "secret": {"secretName": "prom-remotewrite-pfx",
+            "defaultMode": mode}});
+        pod["spec"]["volumes"].as_array_mut().unwrap().push(volume);
+        let (decision, _) = admit(&config(), &pod);
+        let warned = decision.warnings().iter().any(|text| text.contains("own volume \"own\""));
+        assert_eq!(warned, shared, "{mode}: {decision:?}");
+    }
+}
+
+#[test]
+fn no_dollar_is_lost_on_the_way() {
+    let mut config = config();
+    let proxy = contract::Proxy::new("http://user:pa$$word$(HOME)@proxy.example:3128", "").unwrap();
+    let value = proxy.address().to_string();
+    for profile in config.profiles.values_mut() {
+        profile.proxy = Some(proxy.clone());
+    }
+    let (_, pod) = admit(&config, &prometheus(&[("inject", "true")]));
+    // As the kubelet expands: two dollars are one, a dollar and a bracket a name.
+    let written = value.replace('$', "$$");
+    assert!(pod.to_string().contains(&written), "{written} in {pod}");
+}

@@ -86,9 +86,17 @@ pub fn existing<'a>(source: &CertificateSource, pod: Pod<'a>) -> Option<&'a str>
         CertificateSource::Secret(secret) => {
             text(volume, "/secret/secretName") == Some(secret.as_str())
                 && volume.pointer("/secret/items").is_none_or(Value::is_null)
+                && is_for_all(volume.pointer("/secret/defaultMode"))
         }
     };
     pod.volumes().filter(delivers).find_map(|volume| text(volume, "/name"))
+}
+
+/// Whether files of this mode can be read by a user who does not own them, as
+/// the sidecar's does not.
+fn is_for_all(mode: Option<&Value>) -> bool {
+    const OTHERS_READ: i64 = 0o4;
+    mode.is_none_or(|mode| mode.as_i64().is_none_or(|mode| mode & OTHERS_READ != 0))
 }
 
 fn certificate(source: &CertificateSource) -> Volume {
