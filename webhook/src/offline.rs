@@ -146,7 +146,7 @@ fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
 }
 
 fn parse(number: usize, document: &str) -> Result<Value, OfflineError> {
-    serde_saphyr::from_str(document).map_err(|error| {
+    documents::read(document).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default().to_owned();
         OfflineError::Yaml { number, reason }

@@ -1,5 +1,14 @@
 //! A stream's documents as pieces of its text, which together are the text.
 
+use serde_json::Value;
+
+/// A document's value. A number that begins with 0 is octal, as it is for
+/// kubectl and as modes of files are written.
+pub(super) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    serde_saphyr::from_str_with_options(document, options)
+}
+
 /// Every document with the marker that begins it. A line that begins with `---`
 /// is always a marker, also within a block of text: YAML 1.2, production 206.
 pub(super) fn documents(text: &str) -> Vec<&str> {

@@ -10,7 +10,10 @@ use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::{Map, Value};
 use serde_saphyr::SerializerOptions;
 
-use super::layout::{Node, Shape};
+use super::{
+    documents::read,
+    layout::{Node, Shape},
+};
 
 /// Text that replaces a range.
 struct Edit {
@@ -28,7 +31,7 @@ pub(super) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
         return document.to_owned();
     }
     let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
-    let right = |text: &String| serde_saphyr::from_str::<Value>(text).is_ok_and(|is| is == wanted);
+    let right = |text: &String| read(text).is_ok_and(|is| is == wanted);
     edited.filter(right).unwrap_or_else(|| {
         let marker = if document.starts_with("---") { "---\n" } else { "" };
         format!("{marker}{}", yaml(&wanted).unwrap_or_default())
@@ -58,11 +61,12 @@ fn edit(document: &str, root: &Node, add: &AddOperation, before: &[Edit]) -> Opt
     let tokens: Vec<String> = add.path.tokens().map(|token| token.decoded().into_owned()).collect();
     let (name, parents) = tokens.split_last()?;
     let parent = parents.iter().try_fold(root, |node, token| node.child(token))?;
-    let (range, text) = match parent.child(name) {
-        Some(existing) => replace(document, parent, name, existing, &add.value)?,
-        None => insert(document, parent, name, &add.value, before)?,
+    // What takes the place of nothing belongs to its line: new lines follow it.
+    let (depth, (range, text)) = match parent.child(name) {
+        Some(existing) => (usize::MAX, replace(document, parent, name, existing, &add.value)?),
+        None => (tokens.len(), insert(document, parent, name, &add.value, before)?),
     };
-    Some(Edit { range, depth: tokens.len(), text })
+    Some(Edit { range, depth, text })
 }
 
 /// A range and the text that takes its place.
@@ -89,10 +93,23 @@ fn insert(
             on_lines(document, parent, key.range.start, &entry.into())
         }
         Shape::List { flow: false, items } => {
-            let dash = document.get(..items.first()?.range.start)?.rfind('-')?;
+            let dash = dash(document, items.first()?.range.start)?;
             on_lines(document, parent, dash, &Value::Array(vec![value.clone()]))
         }
         Shape::Scalar | Shape::Alias => None,
+    }
+}
+
+/// The dash before the item at `place`; comments between them may hold others.
+fn dash(document: &str, place: usize) -> Option<usize> {
+    let mut end = place;
+    loop {
+        let line_start = document.get(..end)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let before_comment = document.get(line_start..end)?.split('#').next()?;
+        if let Some(column) = before_comment.rfind('-') {
+            return Some(line_start + column);
+        }
+        end = line_start.checked_sub(1)?;
     }
 }
 

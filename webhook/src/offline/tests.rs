@@ -84,6 +84,30 @@ spec:
     check(text, &expected);
 }
 
+#[test]
+fn odd_places_of_comments_and_nothing_keep_their_lines() {
+    let lists = "\
+kind: List
+items:
+# the-one
+- # and - only
+  kind: Pod
+  spec:
+    containers:
+    - # the-main one
+      name: prometheus
+    volumes: [] # none
+    imagePullSecrets:
+  metadata:
+    annotations:
+      prom-remotewrite/inject: 'true'
+";
+    let injected = inject(&config(), "1.0.0", lists).unwrap().text;
+    assert_same_meaning(lists, &injected);
+    let comments = |text: &str| text.matches('#').count();
+    assert_eq!(comments(&injected), comments(lists), "{injected}");
+}
+
 const TEAM: &str = "\
 # A Prometheus for one team.
 apiVersion: apps/v1
@@ -248,6 +272,24 @@ spec:
     assert_same_meaning(text, &injected.text);
     let value: Value = serde_saphyr::from_str(&injected.text).unwrap();
     assert_eq!(value["spec"]["other"], json!({"containers": [{"name": "prometheus"}]}));
+}
+
+#[test]
+fn modes_written_as_octals_mean_the_same_when_all_is_written_anew() {
+    let text = "\
+kind: Pod
+metadata:
+  annotations: {prom-remotewrite/inject: 'true'}
+spec:
+  containers: [{name: prometheus}]
+  volumes: [{name: a, secret: {secretName: a, defaultMode: 0400}}]
+  initContainers: &none []
+  other: *none
+";
+    let shared =
+        text.replace("initContainers: &none", "some: &none").replace("other", "initContainers");
+    let injected = inject(&config(), "1.0.0", &shared).unwrap().text;
+    assert!(injected.contains("defaultMode: 256"), "{injected}");
 }
 
 #[test]
