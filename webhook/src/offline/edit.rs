@@ -146,8 +146,9 @@ fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Opt
     let content = document.get(parent.range.clone())?.trim_end().len();
     let place = end_of_block(document, parent.range.start.checked_add(content)?, column)?;
     let indent = " ".repeat(column);
+    let newline = if document.contains("\r\n") { "\r\n" } else { "\n" };
     let text = yaml(value)?.trim_end().lines().fold(String::new(), |text, line| {
-        if line.is_empty() { text + "\n" } else { text + "\n" + &indent + line }
+        if line.is_empty() { text + newline } else { text + newline + &indent + line }
     });
     Some((place..place, text))
 }

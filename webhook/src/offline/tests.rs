@@ -106,6 +106,9 @@ items:
     assert_same_meaning(lists, &injected);
     let comments = |text: &str| text.matches('#').count();
     assert_eq!(comments(&injected), comments(lists), "{injected}");
+    let lines_end = |text: &str| text.replace('\n', "\r\n");
+    let windows = inject(&config(), "1.0.0", &lines_end(lists)).unwrap().text;
+    assert_eq!(windows, lines_end(&injected));
 }
 
 const TEAM: &str = "\
