@@ -317,6 +317,12 @@ fn another_source_for_the_certificate_is_not_the_profiles() {
         overlapping.contains("does not overlap /var/run/secrets/kubernetes.io"),
         "{overlapping}"
     );
+    for path in ["/proc/secrets", "/dev", "/etc", "/etc/ssl/certs/"] {
+        let hiding = with(&[("profile", "secret"), ("mount-path", path)]);
+        assert!(hiding.contains("a path that does not overlap /"), "{path}: {hiding}");
+    }
+    let beside = with(&[("profile", "secret"), ("mount-path", "/etc/ssl-of-azure")]);
+    assert_eq!(beside, "/etc/ssl-of-azure/certificate.pfx");
 }
 
 #[test]

@@ -5,6 +5,10 @@ use contract::{Key, MountPath, Quantity, Rejected, names};
 use super::{CertificateSource, Merge, annotation};
 use crate::config::Resources;
 
+/// What a container needs as it is: no runtime mounts over the first three, and
+/// without the system's roots no token would be got.
+const SYSTEM_PATHS: [&str; 4] = ["/proc", "/sys", "/dev", "/etc/ssl"];
+
 impl Merge<'_> {
     /// Amounts by source; a request above its limit is refused by Kubernetes.
     pub(super) fn resources(&mut self) -> Resources {
@@ -42,6 +46,7 @@ impl Merge<'_> {
     pub(super) fn check_mount_path(&mut self, certificate: Option<&CertificateSource>) {
         let Some(path) = self.mount_path().filter(|_| certificate.is_some()) else { return };
         let mut reserved = vec![names::API_TOKEN_MOUNT_PATH];
+        reserved.extend(SYSTEM_PATHS);
         reserved.extend(self.profile.trust.as_ref().map(|_| names::TRUST_MOUNT_PATH));
         let text = path.as_str().trim_end_matches('/');
         let within = |inner: &str, outer: &str| {
