@@ -3,6 +3,7 @@
 //! It is read whole or not at all: unknown keys are refused, and every mistake
 //! is reported together with its path in the file.
 
+mod hosts;
 mod profile;
 mod reader;
 mod schema;
@@ -12,10 +13,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use contract::{
-    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, Quantity, SidecarMode,
+    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, Quantity, Rejected, SidecarMode,
 };
 use serde_json::Value;
 
+pub use hosts::HostRule;
+use hosts::host_rule;
 pub use profile::{PROFILE_ONLY_KEYS, Profile, ProfileLimits, TrustConfigMap};
 use reader::{Reader, Section};
 pub use schema::schema;
@@ -52,6 +55,25 @@ pub struct Resources {
     pub memory_limit: Option<Quantity>,
 }
 
+impl Resources {
+    /// Requests above their limits, with which every pod would be refused.
+    fn mistakes(&self) -> Vec<Mistake> {
+        let above = |name, request: &Option<Quantity>, limit: &Option<Quantity>| {
+            let (request, limit) = (request.as_ref()?, limit.as_ref()?);
+            let expected = Rejected::expected(format!("at most the limit, which is {limit}"));
+            (request.thousandths() > limit.thousandths())
+                .then(|| expected.at(format!("resources.requests.{name}"), request.as_str()))
+        };
+        [
+            above("cpu", &self.cpu_request, &self.cpu_limit),
+            above("memory", &self.memory_request, &self.memory_limit),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 impl Default for Resources {
     /// A proxy for one Prometheus: measured below 12 MiB, with a limit that
     /// leaves room for 32 MiB of requests under way and their copies. No CPU
@@ -83,7 +105,7 @@ impl Default for Policy {
             [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];
         Self {
             overridable: Key::ALL.iter().copied().filter(|key| *key != Key::Image).collect(),
-            ingestion_hosts: azure.map(|text| HostRule(text.to_owned())).into(),
+            ingestion_hosts: azure.iter().filter_map(|text| host_rule(text).ok()).collect(),
         }
     }
 }
@@ -93,25 +115,6 @@ impl Policy {
     /// host, never by its text.
     pub fn allows(&self, url: &IngestionUrl) -> bool {
         self.ingestion_hosts.iter().any(|rule| rule.matches(url))
-    }
-}
-
-/// A host (`dce.example`) or a host and all below it (`.example`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostRule(String);
-
-impl HostRule {
-    /// The rule, as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn matches(&self, url: &IngestionUrl) -> bool {
-        if self.0.starts_with('.') {
-            url.is_below(&self.0)
-        } else {
-            url.host().eq_ignore_ascii_case(&self.0)
-        }
     }
 }
 
@@ -174,7 +177,7 @@ fn native_sidecar(reader: &mut Reader, top: &mut Section) -> bool {
         None | Some(SidecarMode::Native) => true,
         Some(SidecarMode::Container) => false,
         Some(mode @ SidecarMode::Auto) => {
-            let rejected = contract::Rejected::expected("one of native, container");
+            let rejected = Rejected::expected("one of native, container");
             reader.mistakes.push(rejected.at("sidecarMode", mode.word()));
             true
         }
@@ -195,7 +198,9 @@ fn resources(reader: &mut Reader, top: &mut Section) -> Resources {
     let (cpu_request, memory_request) = amounts("requests");
     let (cpu_limit, memory_limit) = amounts("limits");
     reader.finish(given);
-    Resources { cpu_request, cpu_limit, memory_request, memory_limit }
+    let resources = Resources { cpu_request, cpu_limit, memory_request, memory_limit };
+    reader.mistakes.extend(resources.mistakes());
+    resources
 }
 
 fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile> {
@@ -223,24 +228,12 @@ fn policy(reader: &mut Reader, top: &mut Section) -> Policy {
     }
 }
 
-fn overridable(text: &str) -> Result<Key, contract::Rejected> {
+fn overridable(text: &str) -> Result<Key, Rejected> {
     let names: Vec<&str> = Key::ALL.iter().map(|key| key.annotation()).collect();
     let short = text.strip_prefix(contract::annotations::PREFIX).unwrap_or(text);
     Key::ALL
         .iter()
         .copied()
         .find(|key| key.annotation() == short)
-        .ok_or_else(|| contract::Rejected::one_of(short, &names))
-}
-
-fn host_rule(text: &str) -> Result<HostRule, contract::Rejected> {
-    let name = text.strip_prefix('.').unwrap_or(text);
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
-    if !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed) {
-        Ok(HostRule(text.to_lowercase()))
-    } else {
-        Err(contract::Rejected::expected(
-            "a host such as dce.example, or .example for all hosts below it",
-        ))
-    }
+        .ok_or_else(|| Rejected::one_of(short, &names))
 }

@@ -8,9 +8,13 @@ use std::str::FromStr;
 use contract::{Mistake, Rejected, did_you_mean};
 use serde_json::{Map, Value};
 
-/// The document as plain data.
+/// The document as plain data. A name such as 0815 is no number.
 pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
-    serde_saphyr::from_str(yaml).map_err(|error| {
+    let options = serde_saphyr::options! {
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
+    serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default();
         vec![Rejected::expected("one well-formed document").at("the YAML", reason)]

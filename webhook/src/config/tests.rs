@@ -41,6 +41,25 @@ fn scalars_are_read_whatever_yaml_makes_of_them() {
     assert_eq!(config.resources.cpu_limit.unwrap().as_str(), "1");
     assert_eq!(config.resources.memory_limit, None, "what is given replaces the defaults");
     assert_eq!(config.image_pull_secrets.len(), 2);
+    let zeros = "image: a\nprofiles: {default: {secretProviderClass: 0815, cluster: 0123}}";
+    let profile = &Config::parse(zeros).unwrap().profiles["default"];
+    assert_eq!(profile.overrides.secret_provider_class.as_ref().unwrap().as_str(), "0815");
+    assert_eq!(profile.cluster.as_deref(), Some("0123"));
+}
+
+#[test]
+fn what_could_never_work_is_no_configuration() {
+    let resources =
+        "image: a\nresources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 2, memory: 8Mi}}";
+    assert_eq!(
+        mistakes(resources),
+        [r#"resources.requests.memory="1Gi": expected at most the limit, which is 8Mi"#]
+    );
+    let rules = ["dce.example.", "dce.example:443", ".dce.", ".", "..a", "a..b", "*.a", "[::1]"];
+    let hosts = format!("image: a\npolicy: {{ingestionHosts: {rules:?}}}");
+    assert_eq!(mistakes(&hosts).len(), rules.len(), "{:?}", mistakes(&hosts));
+    let fine = "image: a\npolicy: {ingestionHosts: ['::1', 1.2.3.4, DCE.example, .example]}";
+    assert_eq!(Config::parse(fine).unwrap().policy.ingestion_hosts.len(), 4);
 }
 
 #[test]
