@@ -167,7 +167,12 @@ fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
 fn trust(reader: &mut Reader, section: &mut Section) -> Option<TrustConfigMap> {
     let mut given = reader.subsection(section, "trustConfigMap")?;
     let name = reader.required(&mut given, "name", "the ConfigMap's name");
-    let key = reader.required(&mut given, "key", "the ConfigMap's key, such as ca.crt");
+    let key: Option<CertificateName> =
+        reader.required(&mut given, "key", "the ConfigMap's key, such as ca.crt");
+    if let Some(key) = key.as_ref().filter(|key| key.as_str().contains('/')) {
+        let rejected = Rejected::expected("a ConfigMap's key, which has no /");
+        reader.mistakes.push(rejected.at(given.path_of("key"), key.as_str()));
+    }
     reader.finish(given);
     Some(TrustConfigMap { name: name?, key: key? })
 }

@@ -43,7 +43,7 @@ impl Section {
         self.fields.remove(key).filter(|value| !value.is_null() && value != "")
     }
 
-    fn path_of(&self, key: &str) -> String {
+    pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 

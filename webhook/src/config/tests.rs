@@ -55,6 +55,11 @@ fn what_could_never_work_is_no_configuration() {
         mistakes(resources),
         [r#"resources.requests.memory="1Gi": expected at most the limit, which is 8Mi"#]
     );
+    let key = "image: a\nprofiles: {p: {trustConfigMap: {name: roots, key: a/b}}}";
+    assert_eq!(
+        mistakes(key),
+        [r#"profiles.p.trustConfigMap.key="a/b": expected a ConfigMap's key, which has no /"#]
+    );
     let rules = ["dce.example.", "dce.example:443", ".dce.", ".", "..a", "a..b", "*.a", "[::1]"];
     let hosts = format!("image: a\npolicy: {{ingestionHosts: {rules:?}}}");
     assert_eq!(mistakes(&hosts).len(), rules.len(), "{:?}", mistakes(&hosts));

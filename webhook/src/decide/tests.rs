@@ -321,6 +321,10 @@ fn another_source_for_the_certificate_is_not_the_profiles() {
         let hiding = with(&[("profile", "secret"), ("mount-path", path)]);
         assert!(hiding.contains("a path that does not overlap /"), "{path}: {hiding}");
     }
+    let version = [("profile", "application"), ("certificate-name", "certificate/0")];
+    assert_eq!(with(&version), "/mnt/secrets-store/certificate/0");
+    let no_key = with(&[("profile", "secret"), ("certificate-name", "certificate/0")]);
+    assert!(no_key.contains("a key of the Secret, which has no /"), "{no_key}");
     let beside = with(&[("profile", "secret"), ("mount-path", "/etc/ssl-of-azure")]);
     assert_eq!(beside, "/etc/ssl-of-azure/certificate.pfx");
 }

@@ -66,6 +66,13 @@ impl Merge<'_> {
         if given.is_none() && self.merged.certificate_secret.is_some() {
             return Some(TLS_SECRET_FILE.to_owned());
         }
+        // The CSI driver has directories, where it keeps several versions.
+        if let Some(name) = given.as_ref().filter(|name| name.contains('/'))
+            && self.merged.certificate_secret.is_some()
+        {
+            let rejected = Rejected::expected("a key of the Secret, which has no /");
+            self.mistakes.push(rejected.at(annotation(Key::CertificateName), name));
+        }
         self.required(
             given,
             Key::CertificateName,
