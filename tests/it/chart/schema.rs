@@ -20,7 +20,7 @@ const GUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 
 /// What a profile's texts look like.
 const SHAPES: &[(&str, &str)] = &[
-    ("ingestionUrl", "^https?://[^\\s<>@#]+$"),
+    ("ingestionUrl", "^(https://|http://(localhost|127\\.|\\[::1\\]))[^\\s<>@#]+$"),
     ("authorityHost", "^https://[^\\s]+$"),
     ("podIdentityAuthorityHost", "^https?://[^\\s]+$"),
     ("httpsProxy", "^https?://[^\\s@]+$"),
@@ -121,6 +121,8 @@ async fn a_mistake_is_found_and_named() {
         ("config.image", json!("x")),
         ("config.sidecarMode", json!("init")),
         ("config.profile", json!({})),
+        ("config.profiles.one.ingestionUrl", json!("http://dce.example/x")),
+        ("config.profiles.one", json!({"certificateSecret": "a", "secretProviderClass": "b"})),
         ("config.policy.overridable", json!(["image", "images"])),
         ("certificates.mode", json!("selfSigned")),
         ("certificates", json!({"mode": "provided"})),

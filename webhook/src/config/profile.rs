@@ -161,6 +161,12 @@ fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
     for key in Key::ALL {
         reader.parsed_with(section, key.profile(), |text| overrides.set(*key, text));
     }
+    if let (Some(secret), Some(_)) =
+        (&overrides.certificate_secret, &overrides.secret_provider_class)
+    {
+        let rejected = Rejected::expected("only one of certificateSecret and secretProviderClass");
+        reader.mistakes.push(rejected.at(section.path_of("certificateSecret"), secret.as_str()));
+    }
     overrides
 }
 

@@ -99,7 +99,13 @@ fn profile() -> Value {
     for key in PROFILE_ONLY_KEYS {
         properties.insert((*key).to_owned(), profile_only(key));
     }
-    object(properties.into(), &[])
+    let mut schema = object(properties.into(), &[]);
+    if let Value::Object(schema) = &mut schema {
+        // One certificate has one source.
+        let sources = [Key::CertificateSecret, Key::SecretProviderClass].map(Key::profile);
+        schema.insert("not".to_owned(), json!({"required": sources}));
+    }
+    schema
 }
 
 fn setting(key: Key) -> Value {

@@ -55,6 +55,13 @@ fn what_could_never_work_is_no_configuration() {
         mistakes(resources),
         [r#"resources.requests.memory="1Gi": expected at most the limit, which is 8Mi"#]
     );
+    let sources = "image: a\nprofiles: {p: {certificateSecret: a, secretProviderClass: b}}";
+    assert_eq!(
+        mistakes(sources),
+        [
+            r#"profiles.p.certificateSecret="a": expected only one of certificateSecret and secretProviderClass"#
+        ]
+    );
     let key = "image: a\nprofiles: {p: {trustConfigMap: {name: roots, key: a/b}}}";
     assert_eq!(
         mistakes(key),
