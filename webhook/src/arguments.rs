@@ -25,8 +25,8 @@ pub(crate) enum Command {
     Inject(Manifests),
     /// Says what would become of each pod, why, and where each setting comes from.
     ///
-    /// The exit status is 1 if a pod would be denied, or could not start in the
-    /// cluster that was asked.
+    /// The exit status is 1 if there is no pod, if one would be denied, or if one
+    /// could not start in the cluster that was asked.
     Explain(Explain),
     /// Reads a configuration and says everything that is wrong with it.
     Validate(Validate),

@@ -75,9 +75,9 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
         let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
         write(&texts.join("\n"))?;
         if texts.is_empty() {
-            say(&"no pod and no pod template found");
+            say(&"no pod and no pod template found: of a chart, give what helm template prints");
         }
-        let bad = explained.iter().any(Explanation::is_bad);
+        let bad = texts.is_empty() || explained.iter().any(Explanation::is_bad);
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }))
 }

@@ -224,6 +224,8 @@ fn explain_and_validate_have_statuses_for_scripts() {
     let output = run(&explain, directory.path(), POD);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("listening-port"));
+    let output = run(&explain, directory.path(), "prometheus: {prometheusSpec: {}}\n");
+    assert_eq!(output.status.code(), Some(1), "a chart's values are no pod");
     let output = run(&explain, directory.path(), &POD.replace("'true'", "'ture'"));
     assert_eq!(output.status.code(), Some(1));
     let validate = ["validate", "--config", "-"];
