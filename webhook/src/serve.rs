@@ -23,8 +23,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::metrics::Metrics;
 use handshake::Failures;
 
-/// The API server gives up after `timeoutSeconds`, which is 5.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
+/// takes longer than this is of no use to it, and whoever waits for a place that
+/// half-open connections hold gets one in time.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Nor does it take longer to send a request's head, or its first byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A peer that has gone without a word is noticed within twice this time.
