@@ -86,7 +86,7 @@ async fn every_kind_of_sample_arrives_to_the_bit() {
 
 #[tokio::test]
 async fn remote_write_2_passes_through_with_its_answers_headers() {
-    let rig = Stage::with(|setup| setup.remote_write_2 = true).await.ready().await;
+    let mut rig = Stage::with(|setup| setup.remote_write_2 = true).await.ready().await;
     let sample = Sample { value: 1.0, timestamp: 1_795_000_000_000, start_timestamp: 0 };
     let request = v2::Request {
         symbols: ["", "__name__", "up"].map(String::from).to_vec(),
@@ -108,7 +108,8 @@ async fn remote_write_2_passes_through_with_its_answers_headers() {
     rig.azure().change(|setup| setup.remote_write_2 = false);
     let reply = rig.client.post(&rig.url("/api/v1/write"), &headers, body).await.unwrap();
     assert_eq!(reply.status, 415);
-    assert!(rig.process.output().contains("protobuf_message"), "{}", rig.process.output());
+    let explained = |line: &str| line.contains("protobuf_message").then_some(());
+    rig.process.line("the remedy was logged", PATIENCE, explained).await.unwrap();
 }
 
 #[tokio::test]
