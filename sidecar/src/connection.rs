@@ -15,10 +15,8 @@ use self::body::BodyError;
 use crate::{
     answer::Answer,
     drain::{Writer, Writers},
-    forward::Forwarder,
+    forward::{Forwarder, refuse},
     http1::{Framing, HeadError, MAX_HEAD_BYTES, Method, RequestHead, Route, parse_request},
-    memory::Memory,
-    metrics::{Metrics, Reason},
     notices::Notices,
     outcome,
     place::Place,
@@ -27,9 +25,7 @@ use crate::{
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) forwarder: Forwarder,
-    pub(crate) memory: Arc<Memory>,
     pub(crate) writers: Writers,
-    pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) notices: Notices,
 }
@@ -72,9 +68,9 @@ impl Connection {
     /// Serves requests until either side has had enough.
     pub(crate) async fn serve(mut self, place: Place) {
         let _ = self.stream.set_nodelay(true);
-        self.shared.metrics.connections.inc();
+        self.shared.forwarder.metrics.connections.inc();
         let _ = self.answer_requests(&place).await;
-        self.shared.metrics.connections.dec();
+        self.shared.forwarder.metrics.connections.dec();
     }
 
     /// Ends with an error where the client has gone.
@@ -138,10 +134,10 @@ impl Connection {
     }
 
     fn answer_metrics(&self, head: &RequestHead) -> Answer {
-        let metrics = &self.shared.metrics;
+        let metrics = &self.shared.forwarder.metrics;
         metrics
             .in_flight_bytes
-            .set(i64::try_from(self.shared.memory.reserved()).unwrap_or(i64::MAX));
+            .set(i64::try_from(self.shared.forwarder.memory.reserved()).unwrap_or(i64::MAX));
         let (kind, text) = if head.accepts_open_metrics {
             ("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.open_metrics())
         } else {
@@ -171,32 +167,28 @@ impl Connection {
         }
         let shared = Arc::clone(&self.shared);
         let deadline = begun + shared.limits.upstream_timeout;
-        shared.metrics.in_flight_requests.inc();
+        shared.forwarder.metrics.in_flight_requests.inc();
         let read = self.read_body(head, deadline).await;
         let (answer, bytes) = match &read {
             Ok(body) => (shared.forwarder.forward(head, body, deadline).await, body.len()),
             Err(BodyError::Gone(_)) => (Answer::text(400, "the body broke off").closing(), 0),
             Err(error) => (self.refuse(error.reason(), error.answer(&shared.limits)), 0),
         };
-        shared.metrics.in_flight_requests.dec();
+        shared.forwarder.metrics.in_flight_requests.dec();
         if let Err(BodyError::Gone(error)) = read {
             return Err(error);
         }
         let took = begun.elapsed();
-        shared.metrics.request_seconds.observe(took.as_secs_f64());
-        shared.metrics.received_bytes.inc_by(bytes as u64);
+        shared.forwarder.metrics.request_seconds.observe(took.as_secs_f64());
+        shared.forwarder.metrics.received_bytes.inc_by(bytes as u64);
         shared.forwarder.summary.add(answer.status(), bytes, took);
         Ok(answer)
     }
 
     /// Refuses a request whose body was not read to its end.
     fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
-        self.shared.metrics.refused.get_or_create(&Reason { reason }).inc();
-        if let Some(held_back) = self.shared.notices.may_say(reason) {
-            let text = String::from_utf8_lossy(answer.body());
-            tracing::warn!(answered = answer.status(), held_back, "{}", text.trim_end());
-        }
-        answer.closing()
+        let Shared { forwarder, notices, .. } = &*self.shared;
+        refuse(&forwarder.metrics, notices, reason, answer).closing()
     }
 
     /// The next head, and when its first byte was seen.

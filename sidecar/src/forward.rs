@@ -84,12 +84,7 @@ impl Forwarder {
 
     /// A request that was not sent on.
     fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
-        self.metrics.refused.get_or_create(&Reason { reason }).inc();
-        if let Some(held_back) = self.notices.may_say(reason) {
-            let text = String::from_utf8_lossy(answer.body());
-            warn!(answered = answer.status(), held_back, "{}", text.trim_end());
-        }
-        answer
+        refuse(&self.metrics, &self.notices, reason, answer)
     }
 
     fn report(&self, result: &Result<Received, Failure>, answer: &Answer, token: &Token) {
@@ -104,14 +99,11 @@ impl Forwarder {
         self.metrics.requests.get_or_create(&codes).inc();
         match result {
             Ok(received) if (200..300).contains(&received.status) => self.succeeded(),
-            Ok(received) => {
-                let explained = explain::refusal(received, &self.host, token.claims().as_ref());
-                let answered = answer.status();
-                self.warn(subject(received.status), answered, &explained.unwrap_or_default());
-            }
-            Err(failure) => {
-                self.warn(failure.reason(), answer.status(), &outcome::no_answer(failure));
-            }
+            Ok(received) => self.warn(subject(received.status), answer, || {
+                let claims = token.claims();
+                explain::refusal(received, &self.host, claims.as_ref()).unwrap_or_default()
+            }),
+            Err(failure) => self.warn(failure.reason(), answer, || outcome::no_answer(failure)),
         }
     }
 
@@ -125,12 +117,28 @@ impl Forwarder {
         }
     }
 
-    fn warn(&self, subject: &'static str, answered: u16, text: &str) {
+    /// What is said is put together only where it is said.
+    fn warn(&self, subject: &'static str, answer: &Answer, text: impl FnOnce() -> String) {
         self.summary.troubled();
         if let Some(held_back) = self.notices.may_say(subject) {
-            warn!(upstream = subject, answered, held_back, "{text}");
+            warn!(upstream = subject, answered = answer.status(), held_back, "{}", text());
         }
     }
+}
+
+/// Counts a request that is not sent on, and says why.
+pub(crate) fn refuse(
+    metrics: &Metrics,
+    notices: &Notices,
+    reason: &'static str,
+    answer: Answer,
+) -> Answer {
+    metrics.refused.get_or_create(&Reason { reason }).inc();
+    if let Some(held_back) = notices.may_say(reason) {
+        let text = String::from_utf8_lossy(answer.body());
+        warn!(answered = answer.status(), held_back, "{}", text.trim_end());
+    }
+    answer
 }
 
 fn is_unauthorized(result: &Result<Received, Failure>) -> bool {

@@ -91,7 +91,7 @@ fn assemble(
         mode: settings.response_mode,
         max_decompressed: settings.limits.max_decompressed,
         host: settings.ingestion_url.host(),
-        memory: Arc::clone(&memory),
+        memory,
         metrics: Arc::clone(metrics),
         summary: Summary::default(),
         notices: Notices::default(),
@@ -99,9 +99,7 @@ fn assemble(
     };
     Shared {
         forwarder,
-        memory,
         writers: Writers::new(),
-        metrics: Arc::clone(metrics),
         limits: settings.limits,
         notices: Notices::default(),
     }

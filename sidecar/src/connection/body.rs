@@ -101,7 +101,7 @@ impl Connection {
     }
 
     fn hold(&self, bytes: usize) -> Result<Held, BodyError> {
-        self.shared.memory.hold(bytes).ok_or(BodyError::NoMemory)
+        self.shared.forwarder.memory.hold(bytes).ok_or(BodyError::NoMemory)
     }
 
     /// Tells a client that waits for it to send its body.
