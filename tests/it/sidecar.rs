@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tests::{
     authority::ApplicationCertificate,
     azure::{
-        Application, Azure, Principal, Rule, Service, Setup,
+        Azure, Principal, Service, Setup,
         wire::{Label, Sample, TimeSeries, WriteRequest},
     },
     binaries,
@@ -65,17 +65,8 @@ impl Stage {
     async fn with(change: impl FnOnce(&mut Setup)) -> Self {
         let (identity, application) = (Principal::new(), Principal::new());
         let certificate = ApplicationCertificate::new("first").unwrap();
-        let rule = Rule::new([&identity.client_id, &application.client_id]);
-        let mut setup = Setup {
-            identities: vec![identity.clone()],
-            applications: vec![Application {
-                principal: application.clone(),
-                certificates: vec![certificate.der().to_vec()],
-                ..Application::default()
-            }],
-            rules: vec![rule.clone()],
-            ..Setup::default()
-        };
+        let mut setup = Setup::with_writers(&identity, &application, certificate.der());
+        let rule = setup.rules[0].clone();
         change(&mut setup);
         let azure = Azure::start(setup).await.unwrap();
         let folder = TempDir::new().unwrap();

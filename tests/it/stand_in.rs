@@ -7,7 +7,7 @@ mod ingestion;
 
 use tests::{
     authority::ApplicationCertificate,
-    azure::{Application, Azure, Principal, Rule, Setup},
+    azure::{Azure, Principal, Setup},
     client::Client,
 };
 
@@ -26,17 +26,8 @@ impl Scene {
     async fn new() -> Self {
         let (identity, application) = (Principal::new(), Principal::new());
         let certificate = ApplicationCertificate::new("application").unwrap();
-        let rule = Rule::new([&identity.client_id, &application.client_id]);
-        let setup = Setup {
-            identities: vec![identity.clone()],
-            applications: vec![Application {
-                principal: application.clone(),
-                certificates: vec![certificate.der().to_vec()],
-                ..Application::default()
-            }],
-            rules: vec![rule.clone()],
-            ..Setup::default()
-        };
+        let setup = Setup::with_writers(&identity, &application, certificate.der());
+        let rule = setup.rules[0].clone();
         let azure = Azure::start(setup).await.unwrap();
         let client = Client::new(azure.roots().unwrap());
         Self { azure, client, identity, application, certificate, rule: rule.id }

@@ -58,6 +58,23 @@ impl Default for Setup {
     }
 }
 
+impl Setup {
+    /// One managed identity, one application with its certificate (DER), and a
+    /// rule to which both may write.
+    pub fn with_writers(identity: &Principal, application: &Principal, certificate: &[u8]) -> Self {
+        Self {
+            identities: vec![identity.clone()],
+            applications: vec![Application {
+                principal: application.clone(),
+                certificates: vec![certificate.to_vec()],
+                ..Application::default()
+            }],
+            rules: vec![Rule::new([&identity.client_id, &application.client_id])],
+            ..Self::default()
+        }
+    }
+}
+
 /// Somebody whom a token can speak of.
 #[derive(Clone, Debug)]
 pub struct Principal {
