@@ -16,6 +16,8 @@ mod harness;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod sidecar;

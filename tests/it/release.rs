@@ -1,0 +1,42 @@
+//! A release: one version everywhere, and a workflow that builds every program.
+
+use std::{collections::BTreeMap, fs};
+
+use serde_json::Value;
+use tests::environment;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn read(file: &str) -> String {
+    fs::read_to_string(environment::crate_folder().join("..").join(file)).unwrap()
+}
+
+#[test]
+fn chart_changelog_and_crates_have_one_version() {
+    let chart: Value = serde_saphyr::from_str(&read("manifests/chart/Chart.yaml")).unwrap();
+    assert_eq!(chart["version"], VERSION, "the chart's version is not Cargo.toml's");
+    assert_eq!(chart["appVersion"], VERSION, "the chart's appVersion is not Cargo.toml's");
+    let newest =
+        read("CHANGELOG.md").lines().find_map(|line| Some(line.strip_prefix("## ")?.to_owned()));
+    assert_eq!(newest.as_deref(), Some(VERSION), "CHANGELOG.md begins with another version");
+}
+
+#[test]
+fn every_image_of_the_chart_is_released_under_its_name() {
+    let values: Value = serde_saphyr::from_str(&read("manifests/chart/values.yaml")).unwrap();
+    let workflow: Value = serde_saphyr::from_str(&read(".github/workflows/release.yml")).unwrap();
+    let images = values["images"].as_object().unwrap().iter();
+    // The workflow's rule: the sidecar has the bare name.
+    let wanted: BTreeMap<_, _> = images
+        .filter_map(|(program, image)| Some((program.clone(), image["name"].as_str()?.to_owned())))
+        .collect();
+    for job in ["image", "publish"] {
+        let programs = workflow["jobs"][job]["strategy"]["matrix"]["program"].as_array().unwrap();
+        let named = programs.iter().map(|program| {
+            let program = program.as_str().unwrap();
+            let suffix = if program == "sidecar" { String::new() } else { format!("-{program}") };
+            (program.to_owned(), format!("prom-remotewrite{suffix}"))
+        });
+        assert_eq!(named.collect::<BTreeMap<_, _>>(), wanted, "job {job}");
+    }
+}
