@@ -147,7 +147,12 @@ impl fmt::Display for SkipReason {
 }
 
 impl DenyReason {
-    const fn word(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::BadAnnotations, Self::ForeignContainer, Self::PortTaken, Self::WindowsPod];
+
+    /// Its word in metrics.
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::BadAnnotations => "bad_annotations",
             Self::ForeignContainer => "foreign_container",

@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::decide::DenyReason;
+
 /// Every name begins with this.
 const PREFIX: &str = "prom_remotewrite_webhook";
 /// From what a review takes when nothing is to do to the API server's patience
@@ -28,6 +30,7 @@ pub struct Metrics {
     certificate_reloads: Family<ResultLabels, Counter>,
     config_generation: Gauge,
     config_reloads: Family<ResultLabels, Counter>,
+    config_current: Gauge,
     connections: Gauge,
     handshake_failures: Counter,
 }
@@ -61,10 +64,12 @@ impl Metrics {
             certificate_reloads: Family::default(),
             config_generation: Gauge::default(),
             config_reloads: Family::default(),
+            config_current: Gauge::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
         };
         metrics.register(version);
+        metrics.begin_at_zero();
         metrics
     }
 
@@ -89,10 +94,27 @@ impl Metrics {
         registry.register("config_generation", help, generation);
         let reloads = self.config_reloads.clone();
         registry.register("config_reloads", "Changed configurations, by result", reloads);
+        let current = self.config_current.clone();
+        let help = "1 while the configuration's file, as it is now, is in use";
+        registry.register("config_current", help, current);
         let connections = self.connections.clone();
         registry.register("open_connections", "TLS connections that are open", connections);
         let failures = self.handshake_failures.clone();
         registry.register("handshake_failures", "TLS handshakes that failed", failures);
+    }
+
+    /// Prometheus sees an increase only where it has seen a value before: what
+    /// is worth an alert when it happens once is there before it happens.
+    fn begin_at_zero(&self) {
+        for reason in DenyReason::ALL {
+            let labels = ReviewLabels { decision: "deny", reason: reason.word() };
+            drop(self.reviews.get_or_create(&labels));
+        }
+        for family in [&self.certificate_reloads, &self.config_reloads] {
+            for taken in [true, false] {
+                drop(family.get_or_create(&result(taken)));
+            }
+        }
     }
 
     /// Everything, in the text format of `OpenMetrics`.
@@ -138,6 +160,11 @@ impl Metrics {
     /// A changed configuration was taken or refused.
     pub fn config_reloaded(&self, taken: bool) {
         self.config_reloads.get_or_create(&result(taken)).inc();
+    }
+
+    /// Whether the file, as it is now, is what is in use.
+    pub fn config_is_current(&self, current: bool) {
+        self.config_current.set(current.into());
     }
 
     /// Counts handshakes that fail.

@@ -13,38 +13,44 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn watch(path: PathBuf, mut seen: String, shared: Arc<Shared>) {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     let mut readable = true;
+    let mut good = true;
     loop {
         ticks.tick().await;
         match tokio::fs::read_to_string(&path).await {
             Ok(text) => {
                 readable = true;
                 if text != seen {
-                    take(&shared, &text);
+                    good = take(&shared, &text);
                     seen = text;
                 }
+                shared.metrics.config_is_current(good);
             }
             Err(error) => {
                 if readable {
                     tracing::error!(path = %path.display(), %error, "kept the old configuration");
                 }
                 readable = false;
+                shared.metrics.config_is_current(false);
             }
         }
     }
 }
 
-fn take(shared: &Shared, text: &str) {
+/// Whether it is in use now.
+fn take(shared: &Shared, text: &str) -> bool {
     match Config::parse(text) {
         Ok(config) => {
             shared.config.store(Arc::new(config));
             shared.metrics.config_used();
             shared.metrics.config_reloaded(true);
             tracing::info!("took a new configuration");
+            true
         }
         Err(mistakes) => {
             shared.metrics.config_reloaded(false);
             let error = contract::report(&mistakes);
             tracing::error!(error, "kept the old configuration");
+            false
         }
     }
 }

@@ -81,6 +81,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     });
     shared.metrics.certificate_used(expiry);
     shared.metrics.config_used();
+    shared.metrics.config_is_current(true);
     let listener = bind(arguments.listen).await?;
     let admin_listener = bind(arguments.admin).await?;
     tracing::info!(

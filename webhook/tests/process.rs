@@ -160,11 +160,18 @@ fn a_changed_configuration_is_taken_and_a_bad_one_is_not() {
     let config = directory.path().join("config.yaml");
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     webhook.wait_for("/metrics", "config_generation 1\n");
+    webhook.wait_for("/metrics", "config_current 1\n");
+    webhook.wait_for("/metrics", r#"config_reloads_total{result="refused"} 0"#);
     replace(&config, "image: other\n");
     webhook.wait_for("/metrics", "config_generation 2\n");
     replace(&config, "image: [");
     webhook.wait_for("/metrics", r#"config_reloads_total{result="refused"} 1"#);
+    webhook.wait_for("/metrics", "config_current 0\n");
     webhook.wait_for("/metrics", "config_generation 2\n");
+    replace(&config, "image: other\n");
+    webhook.wait_for("/metrics", "config_current 1\n");
+    fs::remove_file(&config).unwrap();
+    webhook.wait_for("/metrics", "config_current 0\n");
     webhook.signal();
     let (code, log) = webhook.end();
     assert_eq!(code, Some(0));
