@@ -12,7 +12,7 @@ use crate::{
     http1::RequestHead,
     identity::Token,
     memory::Memory,
-    metrics::{Codes, Metrics, Reason},
+    metrics::{Codes, Metrics, REFUSALS, Reason},
     notices::Notices,
     outcome, rescue,
     summary::Summary,
@@ -133,6 +133,7 @@ pub(crate) fn refuse(
     reason: &'static str,
     answer: Answer,
 ) -> Answer {
+    debug_assert!(REFUSALS.contains(&reason), "{reason} is not among those that begin at 0");
     metrics.refused.get_or_create(&Reason { reason }).inc();
     if let Some(held_back) = notices.may_say(reason) {
         let text = String::from_utf8_lossy(answer.body());

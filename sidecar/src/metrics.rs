@@ -1,5 +1,6 @@
 //! What the sidecar counts, and the text in which it tells.
 
+mod beginning;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+
+pub(crate) use self::beginning::REFUSALS;
 
 /// All counters; each is public inside the crate and counted where it happens.
 pub(crate) struct Metrics {
@@ -91,6 +94,7 @@ impl Metrics {
         metrics.register_load();
         metrics.register_rescues();
         metrics.register_identity();
+        metrics.begin_at_zero();
         let labels = [("version", version), ("identity_type", identity_type), ("cluster", cluster)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         metrics.registry.register("build", "What runs here", Info::new(labels.to_vec()));

@@ -28,6 +28,21 @@ use crate::{
     upstream::{Failure, Received},
 };
 
+/// Words for why single series are refused, for metrics.
+pub(crate) const REASONS: [&str; 11] = [
+    "duplicate",
+    "duplicate_label",
+    "label",
+    "label_name_too_long",
+    "label_value_too_long",
+    "metric_name_too_long",
+    "not_tried",
+    "other",
+    "out_of_order",
+    "too_large",
+    "too_many_labels",
+];
+
 /// For a batch that is refused with 400: beyond it the refusal is passed on.
 /// Enough to find one bad series among some hundreds.
 const MAX_PIECES_BAD: u32 = 16;

@@ -17,6 +17,13 @@ fn both_texts_declare_what_they_hold() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
+    for line in [
+        "prom_remotewrite_requests_total{upstream=\"413\",answered=\"413\"} 0",
+        "prom_remotewrite_refused_requests_total{reason=\"in_flight_limit\"} 0",
+        "prom_remotewrite_refused_samples_total{reason=\"not_tried\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is there from the start\n{text}");
+    }
     assert!(!text.contains("EOF"));
     assert!(metrics.open_metrics().unwrap().ends_with("# EOF\n"));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::Batch;
+use super::{REASONS, batch::Batch};
 use crate::{
     metrics::{Metrics, Reason},
     upstream::Received,
@@ -72,6 +72,7 @@ impl Tally {
     pub(super) fn count(&self, metrics: &Metrics) {
         metrics.rescued_samples.inc_by(self.saved_samples);
         for (reason, samples) in &self.refused_samples {
+            debug_assert!(REASONS.contains(reason), "{reason} is not among those that begin at 0");
             metrics.refused_samples.get_or_create(&Reason { reason }).inc_by(*samples);
         }
     }
