@@ -23,6 +23,7 @@ pub mod control_plane;
 pub mod environment;
 pub mod failure;
 mod folder;
+pub mod images;
 pub mod jwt;
 pub mod kubelet;
 mod pfx;

@@ -1,0 +1,48 @@
+//! Writes the product's three images into a folder, for `docker load`, made of
+//! programs of the profile that this one was built in.
+
+use std::{
+    fs,
+    io::{Write, stderr, stdout},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use tests::{
+    binaries::{self, CERTS, SIDECAR, WEBHOOK},
+    failure::{Context, Outcome},
+    images,
+};
+
+/// Writes prom-remotewrite's images as archives for `docker load`.
+#[derive(Debug, Parser)]
+#[command(name = "images")]
+struct Arguments {
+    /// The folder, which is made if it is not there.
+    folder: PathBuf,
+    /// The images' tag.
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    tag: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match write(&arguments.folder, &arguments.tag) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _closed = writeln!(stderr(), "{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write(folder: &Path, tag: &str) -> Outcome<()> {
+    fs::create_dir_all(folder).context(format!("make {}", folder.display()))?;
+    for program in [SIDECAR, WEBHOOK, CERTS] {
+        let image = images::product(program, tag, &binaries::find(program)?)?;
+        let file = image.save_in(folder)?;
+        let _closed = writeln!(stdout(), "{}: {}", image.name(), file.display());
+    }
+    Ok(())
+}
