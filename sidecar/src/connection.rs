@@ -115,7 +115,8 @@ impl Connection {
         let answer = match (head.route, head.method) {
             (Route::Write, Method::Post) => return self.answer_write(head, begun, place).await,
             (Route::Write, _) => not_allowed("POST"),
-            (Route::Unknown, _) => nothing_here(),
+            // Others may find its target malformed, and end the connection.
+            (Route::Unknown, _) => nothing_here().closing(),
             (_, Method::Post | Method::Other) => not_allowed("GET, HEAD"),
             (Route::Health, _) => Answer::text(200, "ok"),
             (Route::Ready, _) => self.answer_ready(),

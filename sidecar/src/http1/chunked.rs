@@ -77,6 +77,10 @@ impl Chunked {
     /// Acts on a line, without its line feed.
     fn line(&mut self, line: &[u8]) -> Result<(), ChunkError> {
         let line = line.strip_suffix(b"\r").ok_or(ChunkError)?;
+        // A line end for some readers (RFC 9112, 2.2).
+        if line.contains(&b'\r') {
+            return Err(ChunkError);
+        }
         self.state = match self.state {
             State::Size => match parse_size(line)? {
                 0 => State::Trailer,
@@ -87,7 +91,7 @@ impl Chunked {
             State::Trailer => {
                 // All trailers together are one line's worth at most.
                 self.trailer_bytes += line.len();
-                if self.trailer_bytes > MAX_LINE_BYTES {
+                if self.trailer_bytes > MAX_LINE_BYTES || !is_field(line) {
                     return Err(ChunkError);
                 }
                 State::Trailer
@@ -102,9 +106,18 @@ fn bound_line(bytes: usize) -> Result<(), ChunkError> {
     if bytes > MAX_LINE_BYTES { Err(ChunkError) } else { Ok(()) }
 }
 
+/// Whether a trailer is a header field, as it must be.
+fn is_field(line: &[u8]) -> bool {
+    let mut fields = [httparse::EMPTY_HEADER];
+    let parsed = httparse::parse_headers(&[line, b"\r\n\r\n"].concat(), &mut fields)
+        .map(|status| status.is_complete());
+    parsed == Ok(true)
+}
+
 fn parse_size(line: &[u8]) -> Result<u64, ChunkError> {
-    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
     let text = std::str::from_utf8(digits).map_err(|_| ChunkError)?;
+    let text = text.trim_end_matches([' ', '\t']);
     let hexadecimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !hexadecimal {
         return Err(ChunkError);
@@ -147,6 +160,10 @@ mod tests {
             "\r\n",
             "1\na\r\n",
             "1\r\nab\r\n",
+            "1\r\r\na\r\n",
+            "1;a\rb\r\na\r\n",
+            "1\x0c\r\na\r\n",
+            "0\r\nno field\r\n\r\n",
             "fffffffffffffffff\r\n",
         ] {
             assert_eq!(decode(bad.as_bytes(), 100), Err(ChunkError), "{bad:?}");

@@ -55,15 +55,27 @@ fn parse_length(value: &[u8]) -> Option<u64> {
     if digits { text.parse().ok() } else { None }
 }
 
-/// Whether the connection outlives the message: what `Connection` says, else
-/// what is usual for the version.
-pub(super) fn keeps_alive(version: u8, connection: Option<&[u8]>) -> bool {
-    let says = |word: &[u8]| {
-        connection.is_some_and(|value| {
-            value
-                .split(|byte| *byte == b',')
-                .any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
-        })
-    };
-    if version == 0 { says(b"keep-alive") } else { !says(b"close") }
+/// What `Connection` says, gathered while fields are read.
+#[derive(Debug, Default)]
+pub(super) struct Persistence {
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Persistence {
+    /// Takes notice of one field.
+    pub(super) fn see(&mut self, name: &str, value: &[u8]) {
+        if name.eq_ignore_ascii_case("connection") {
+            for item in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                self.close |= item.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= item.eq_ignore_ascii_case(b"keep-alive");
+            }
+        }
+    }
+
+    /// Whether the connection outlives the message: what was said, else what is
+    /// usual for the version.
+    pub(super) const fn keeps_alive(&self, version: u8) -> bool {
+        !self.close && (self.keep_alive || version > 0)
+    }
 }

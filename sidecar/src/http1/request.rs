@@ -7,7 +7,7 @@ use contract::names;
 
 use super::{
     Framing, MAX_FIELDS,
-    fields::{Lengths, keeps_alive},
+    fields::{Lengths, Persistence},
     head::{HeadError, head_length},
 };
 
@@ -86,7 +86,7 @@ const V2_PROTO: &str = "io.prometheus.write.v2.Request";
 
 /// The header fields that go on to Azure. Nothing else does: no cookie, no
 /// foreign authorization, no address of the pod.
-const FORWARDED: [&str; 5] = [
+pub(super) const FORWARDED: [&str; 5] = [
     "content-type",
     "content-encoding",
     "user-agent",
@@ -128,14 +128,13 @@ fn read_fields(
     fields: &[httparse::Header<'_>],
 ) -> Result<(), HeadError> {
     let mut lengths = Lengths::default();
-    let mut connection = None;
+    let mut persistence = Persistence::default();
     let text = |value: &[u8]| Some(String::from_utf8_lossy(value.trim_ascii()).into_owned());
     for field in fields {
         lengths.see(field.name, field.value);
+        persistence.see(field.name, field.value);
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        if is("connection") {
-            connection = Some(field.value);
-        } else if is("expect") {
+        if is("expect") {
             head.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
         } else if is("accept") {
             let accepted = String::from_utf8_lossy(field.value);
@@ -151,23 +150,34 @@ fn read_fields(
             }
         }
     }
-    head.keep_alive = keeps_alive(version, connection);
+    head.keep_alive = persistence.keeps_alive(version);
     head.framing = match lengths.framing() {
         // A request without a length has no body (RFC 9112, 6.3).
         Some(Framing::UntilClose) => Framing::Empty,
+        // HTTP/1.0 has no chunks: whoever sends them is not understood the same
+        // by everybody (RFC 9112, 6.1).
+        Some(Framing::Chunked) if version == 0 => return Err(HeadError::Contradictory),
         Some(framing) => framing,
         None => return Err(HeadError::Contradictory),
     };
     Ok(())
 }
 
-fn route(target: &str) -> Route {
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
+pub(super) fn route(target: &str) -> Route {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match path {
+        _ if !query.bytes().all(may_be_in_query) => Route::Unknown,
         names::WRITE_PATH => Route::Write,
         names::HEALTH_PATH => Route::Health,
         names::READY_PATH => Route::Ready,
         names::METRICS_PATH => Route::Metrics,
         _ => Route::Unknown,
     }
+}
+
+/// RFC 3986, 3.4; whatever else is in a query, others refuse the request for it.
+const fn may_be_in_query(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'/' | b'?' | b':' | b'@')
+        || matches!(byte, b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Framing, MAX_FIELDS,
-    fields::{Lengths, keeps_alive},
+    fields::{Lengths, Persistence},
     head::{HeadError, head_length},
 };
 
@@ -34,13 +34,11 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
     let Some(length) = head_length(response.parse(input), input.len())? else { return Ok(None) };
     let status = response.code.unwrap_or(0);
     let mut lengths = Lengths::default();
-    let mut connection = None;
+    let mut persistence = Persistence::default();
     let mut kept = Vec::new();
     for field in response.headers.iter() {
         lengths.see(field.name, field.value);
-        if field.name.eq_ignore_ascii_case("connection") {
-            connection = Some(field.value);
-        }
+        persistence.see(field.name, field.value);
         let name = KEPT.iter().find(|name| field.name.eq_ignore_ascii_case(name));
         if let (Some(name), Ok(value)) = (name, std::str::from_utf8(field.value)) {
             kept.push(((*name).to_owned(), value.trim().to_owned()));
@@ -53,7 +51,7 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
         _ => lengths.framing().unwrap_or(Framing::UntilClose),
     };
     let keep_alive =
-        keeps_alive(response.version.unwrap_or(0), connection) && framing != Framing::UntilClose;
+        persistence.keeps_alive(response.version.unwrap_or(0)) && framing != Framing::UntilClose;
     Ok(Some((ResponseHead { status, framing, keep_alive, fields: kept }, length)))
 }
 

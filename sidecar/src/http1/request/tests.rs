@@ -76,4 +76,25 @@ fn connections_are_kept_as_the_version_has_it() {
     assert!(!kept("GET /health HTTP/1.1\r\nConnection: foo, Close\r\n\r\n"));
     assert!(!kept("GET /health HTTP/1.0\r\n\r\n"));
     assert!(kept("GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    let contradictory = "Connection: close\r\nConnection: keep-alive\r\n";
+    assert!(!kept(&format!("GET /health HTTP/1.1\r\n{contradictory}\r\n")));
+}
+
+#[test]
+fn http_1_0_has_no_chunks() {
+    let text = "POST /api/v1/write HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(parse_request(text.as_bytes()).err(), Some(HeadError::Contradictory));
+}
+
+#[test]
+fn targets_are_known_by_their_path() {
+    for (target, expected) in [
+        ("/api/v1/write", Route::Write),
+        ("/api/v1/write?tenant=a%20b&c", Route::Write),
+        ("/api/v1/write?a\"b", Route::Unknown),
+        ("/api/v1/write/", Route::Unknown),
+        ("http://x/api/v1/write", Route::Unknown),
+    ] {
+        assert_eq!(route(target), expected, "{target}");
+    }
 }
