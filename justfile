@@ -37,3 +37,7 @@ demo *ARGS:
 # Random reviews or files against the webhook; needs a nightly compiler and cargo-fuzz
 fuzz TARGET="review" *ARGS:
     cd webhook && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
+
+# CPU, latency and memory beside nginx and a bare hyper proxy; `just bench --help`
+bench *ARGS:
+    cargo run --release --package tests --bin bench -- {{ ARGS }}

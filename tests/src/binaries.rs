@@ -46,11 +46,13 @@ pub fn find(name: &str) -> Outcome<PathBuf> {
     programs.get(name).cloned().context(format!("find the program {name} in the workspace"))
 }
 
-/// The sidecar as it is shipped, optimised: for figures that mean something.
-pub fn find_optimised_sidecar() -> Outcome<PathBuf> {
+/// A program as it is shipped, optimised: for figures that mean something.
+/// [`SIDECAR`] and [`WEBHOOK`] are.
+pub fn find_optimised(name: &str) -> Outcome<PathBuf> {
     let Place { target, .. } = Place::find()?;
-    let built = cargo(&["--package=sidecar", "--profile=release"], &target)?;
-    built.get(SIDECAR).cloned().context("find the optimised sidecar")
+    let package = if name == WEBHOOK { "webhook" } else { "sidecar" };
+    let built = cargo(&[&format!("--package={package}"), "--profile=release"], &target)?;
+    built.get(name).cloned().context(format!("find the optimised program {name}"))
 }
 
 fn build() -> Outcome<BTreeMap<String, PathBuf>> {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A folder for `what`, which goes when it is dropped, or with this process.
-pub(crate) fn temporary(what: &str) -> Outcome<TempDir> {
+pub fn temporary(what: &str) -> Outcome<TempDir> {
     let folder = tempfile::tempdir().context(format!("make a folder for {what}"))?;
     warden::sweep(folder.path());
     Ok(folder)

@@ -22,7 +22,7 @@ pub mod clock;
 pub mod control_plane;
 pub mod environment;
 pub mod failure;
-mod folder;
+pub mod folder;
 pub mod images;
 pub mod jwt;
 pub mod kubelet;

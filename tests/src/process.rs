@@ -55,6 +55,12 @@ impl Process {
         usage::of(self.id())
     }
 
+    /// The same for it and all that it started: their CPU time together, and the
+    /// peak of the one that had most.
+    pub fn group_usage(&self) -> Outcome<Usage> {
+        usage::of_group(self.id()).context(format!("measure {}", self.name))
+    }
+
     /// Asks again and again until `probe` has an answer, the process ends or
     /// `patience` does.
     pub async fn until<T>(

@@ -21,6 +21,24 @@ pub(super) fn of(pid: u32) -> Option<Usage> {
     Some(Usage { peak_memory: kibibytes * 1024, cpu })
 }
 
+/// All processes of a group together; `None` where there is none.
+pub(super) fn of_group(group: u32) -> Option<Usage> {
+    let processes = fs::read_dir("/proc").ok()?.filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let members = pids.filter(|pid| group_of(*pid) == Some(group));
+    members.filter_map(of).reduce(|all, one| Usage {
+        peak_memory: all.peak_memory.max(one.peak_memory),
+        cpu: all.cpu + one.cpu,
+    })
+}
+
+/// Field 5 of proc(5)'s `stat`.
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(2)?.parse().ok()
+}
+
 /// Nanoseconds that the living threads have run, where the kernel counts them
 /// (Documentation/scheduler/sched-stats.rst); a tick is 10 ms, which is more
 /// than many a program uses.

@@ -28,7 +28,7 @@ use super::{
 pub(crate) fn build(screen: &Screen, unoptimised: bool) -> Outcome<PathBuf> {
     screen.step("Programs", "this workspace's own, and a real Prometheus");
     let plain = binaries::find(binaries::SIDECAR)?;
-    let sidecar = if unoptimised { plain } else { binaries::find_optimised_sidecar()? };
+    let sidecar = if unoptimised { plain } else { binaries::find_optimised(binaries::SIDECAR)? };
     screen.detail(&sidecar.display().to_string());
     let prometheus = tools::find(&tools::PROMETHEUS, "prometheus")?;
     screen.detail(&prometheus.display().to_string());
