@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
+    time::sleep_until,
 };
 use tokio_rustls::TlsConnector;
 
@@ -59,6 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 struct Answer {
     status: u16,
     closes: bool,
+    retry_after: Duration,
 }
 
 impl Load {
@@ -126,7 +128,11 @@ impl Connection {
             let answer = self.exchange(&target.request).await;
             match &answer {
                 Ok(Answer { status: 200..300, .. }) => tally.latencies.push(sent.elapsed()),
-                Ok(Answer { status: 503, .. }) => tally.shed += 1,
+                Ok(Answer { status: 503, retry_after, .. }) => {
+                    tally.shed += 1;
+                    // As Prometheus does.
+                    sleep_until((Instant::now() + *retry_after).min(until).into()).await;
+                }
                 _ => tally.failed += 1,
             }
             if answer.is_ok_and(|answer| !answer.closes) {
@@ -164,7 +170,9 @@ fn whole_answer(input: &[u8]) -> Option<Answer> {
     };
     let length = field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let closes = field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    (input.len() >= end + 4 + length).then_some(Answer { status, closes })
+    let seconds = field("retry-after").and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+    let retry_after = Duration::from_secs(seconds);
+    (input.len() >= end + 4 + length).then_some(Answer { status, closes, retry_after })
 }
 
 #[cfg(test)]
@@ -176,8 +184,10 @@ mod tests {
         let whole = |text: &str| whole_answer(text.as_bytes()).map(|one| (one.status, one.closes));
         assert_eq!(whole("HTTP/1.1 204 No Content\r\n"), None);
         assert_eq!(whole("HTTP/1.1 204 No Content\r\nDate: x\r\n\r\n"), Some((204, false)));
-        let head = "HTTP/1.1 503 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+        let head = "HTTP/1.1 503 X\r\nContent-Length: 2\r\nConnection: close\r\nRetry-After: 3\r\n\r\n";
         assert_eq!(whole(&format!("{head}a")), None);
         assert_eq!(whole(&format!("{head}ab")), Some((503, true)));
+        let answer = whole_answer(format!("{head}ab").as_bytes()).unwrap();
+        assert_eq!(answer.retry_after, Duration::from_secs(3));
     }
 }
