@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod azure;
+#[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod cluster;

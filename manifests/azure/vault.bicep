@@ -1,0 +1,26 @@
+// Lets one identity read the secrets of a vault. A module, since a right is given
+// in the resource group of what it is about.
+
+targetScope = 'resourceGroup'
+
+param vaultName string
+param principalId string
+
+// Key Vault Secrets User. A certificate's private key is only in its secret, so
+// a right to certificates would not do. It counts where the vault uses Azure's
+// role-based access (enableRbacAuthorization), not access policies.
+var secretsUserRole = '4633458b-17de-408a-b874-0445c86b69e6'
+
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
+  name: vaultName
+}
+
+resource mayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault
+  name: guid(vault.id, principalId, secretsUserRole)
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUserRole)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
