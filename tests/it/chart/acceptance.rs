@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use webhook::{config::Config, decide::Decision, offline};
 
 use super::{
-    helm::{Helm, chart},
+    helm::{self, Helm},
     objects::{self, of_kind, text},
 };
 use crate::cluster::control_plane;
@@ -87,13 +87,10 @@ fn value_sets() -> Vec<(String, Value)> {
 
 fn examples() -> Vec<(String, Value)> {
     let mut examples = Vec::new();
-    for entry in fs::read_dir(chart().join("examples")).unwrap() {
+    for entry in fs::read_dir(helm::examples().join("profiles")).unwrap() {
         let file = entry.unwrap().path();
         let values: Value = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        // The others are objects for the cluster.
-        if values.get("kind").is_none() {
-            examples.push((file.file_name().unwrap().display().to_string(), values));
-        }
+        examples.push((file.file_name().unwrap().display().to_string(), values));
     }
     assert_eq!(examples.len(), 5, "one for each identity, two for applications");
     examples

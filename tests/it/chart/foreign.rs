@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tests::{control_plane::say_skipped, environment};
 
 use super::{
-    helm::{Helm, chart},
+    helm::{self, Helm},
     objects::{self, text},
     trial::eventually,
 };
@@ -86,7 +86,7 @@ async fn resources_of_others_are_accepted() {
         let rendered = helm.template(("one", "foreign"), &values, &[]).await.unwrap();
         kinds.extend(rendered);
     }
-    let file = chart().join("examples/secret-provider-class.yaml");
+    let file = helm::examples().join("secret-provider-class/user-assigned.yaml");
     let mut class = objects::documents(&fs::read_to_string(file).unwrap()).remove(0);
     class["metadata"]["namespace"] = json!("foreign");
     kinds.push(class);

@@ -37,6 +37,11 @@ pub(crate) fn chart() -> PathBuf {
     environment::crate_folder().join("../manifests/chart")
 }
 
+/// Examples of everything that people write to use it.
+pub(crate) fn examples() -> PathBuf {
+    environment::crate_folder().join("../manifests/examples")
+}
+
 impl Helm {
     /// The program, or nothing where it cannot be had, which is said.
     pub(crate) fn find(test: &str) -> Option<Self> {
