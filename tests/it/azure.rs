@@ -86,8 +86,8 @@ async fn the_commands_print_values_that_work() {
     assert!(federation.contains("system:serviceaccount:monitoring:prometheus"), "{federation}");
     assert!(federation.contains(names::FEDERATED_TOKEN_AUDIENCE), "{federation}");
     assert!(federation.contains(ISSUER), "{federation}");
-    let rule = log.lines().find(|line| line.contains("/dataCollectionRules/")).unwrap();
-    let body = rule.split_once(" --body ").unwrap().1.split_once(" --query ").unwrap().0;
+    let put = log.lines().find(|line| line.contains("/dataCollectionRules/")).unwrap();
+    let body = put.split_once(" --body ").unwrap().1.split_once(" --query ").unwrap().0;
     let body: Value = serde_json::from_str(body).unwrap();
     let stream = json!(["Microsoft-PrometheusMetrics"]);
     assert_eq!(body["properties"]["dataSources"]["prometheusForwarder"][0]["streams"], stream);

@@ -13,21 +13,51 @@ use serde_json::{Value, json};
 use tests::{control_plane::say_skipped, environment};
 
 use super::{
-    helm::{self, Helm},
+    helm::Helm,
     objects::{self, text},
     trial::eventually,
 };
 use crate::cluster::control_plane;
 
-/// Module and file, one for each kind.
-const DEFINITIONS: &[(&str, &str)] = &[
-    ("github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_issuers.yaml"),
-    ("github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml"),
+/// Kind, module and file.
+const DEFINITIONS: &[(&str, &str, &str)] = &[
     (
+        "applications.argoproj.io",
+        "github.com/argoproj/argo-cd/v3",
+        "manifests/crds/application-crd.yaml",
+    ),
+    (
+        "certificates.cert-manager.io",
+        "github.com/cert-manager/cert-manager",
+        "deploy/crds/cert-manager.io_certificates.yaml",
+    ),
+    (
+        "helmreleases.helm.toolkit.fluxcd.io",
+        "github.com/fluxcd/helm-controller",
+        "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml",
+    ),
+    (
+        "issuers.cert-manager.io",
+        "github.com/cert-manager/cert-manager",
+        "deploy/crds/cert-manager.io_issuers.yaml",
+    ),
+    (
+        "ocirepositories.source.toolkit.fluxcd.io",
+        "github.com/fluxcd/source-controller",
+        "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
+    ),
+    (
+        "podmonitors.monitoring.coreos.com",
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
     ),
     (
+        "prometheuses.monitoring.coreos.com",
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheuses.yaml",
+    ),
+    (
+        "secretproviderclasses.secrets-store.csi.x-k8s.io",
         "sigs.k8s.io/secrets-store-csi-driver",
         "deploy/secrets-store.csi.x-k8s.io_secretproviderclasses.yaml",
     ),
@@ -51,24 +81,34 @@ fn module(go: &PathBuf, path: &str) -> PathBuf {
     serde_json::from_slice::<Module>(&output.stdout).unwrap().folder
 }
 
-fn definitions(test: &str) -> Option<Vec<Value>> {
+/// The definitions of these kinds, or nothing where they cannot be had, which is
+/// said.
+pub(crate) fn definitions(test: &str, kinds: &[&str]) -> Option<Vec<Value>> {
     let Some(go) = environment::on_path("go") else {
         assert!(environment::variable("CI").is_none(), "Go, which fetches modules, is missing");
         say_skipped(test, "Go, which fetches the resources' definitions, is not installed");
         return None;
     };
-    let read = |(path, file): &(&str, &str)| {
+    let read = |wanted: &&str| {
+        let (_, path, file) = DEFINITIONS.iter().find(|(kind, ..)| kind == wanted).unwrap();
         let yaml = fs::read_to_string(module(&go, path).join(file)).unwrap();
-        objects::documents(&yaml).remove(0)
+        let definition = objects::documents(&yaml).remove(0);
+        assert_eq!(text(&definition, "/metadata/name"), *wanted);
+        definition
     };
-    Some(DEFINITIONS.iter().map(read).collect())
+    Some(kinds.iter().map(read).collect())
 }
 
 #[tokio::test]
 async fn resources_of_others_are_accepted() {
     const TEST: &str = "resources_of_others_are_accepted";
+    const KINDS: &[&str] = &[
+        "certificates.cert-manager.io",
+        "issuers.cert-manager.io",
+        "podmonitors.monitoring.coreos.com",
+    ];
     let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
-    let Some(definitions) = definitions(TEST) else { return };
+    let Some(definitions) = definitions(TEST, KINDS) else { return };
     let client = plane.client().await.unwrap();
     objects::namespace(&client, "foreign", "restricted").await;
     for definition in &definitions {
@@ -86,10 +126,6 @@ async fn resources_of_others_are_accepted() {
         let rendered = helm.template(("one", "foreign"), &values, &[]).await.unwrap();
         kinds.extend(rendered);
     }
-    let file = helm::examples().join("secret-provider-class/user-assigned.yaml");
-    let mut class = objects::documents(&fs::read_to_string(file).unwrap()).remove(0);
-    class["metadata"]["namespace"] = json!("foreign");
-    kinds.push(class);
     for object in kinds.iter().filter(|object| !objects::is_hook(object)) {
         // A definition is in use a moment after it was written.
         eventually(text(object, "/kind"), async || {
