@@ -1,5 +1,5 @@
-//! A stand-in for Azure on loopback: the instance metadata service, Entra's
-//! token endpoint and a metrics ingestion endpoint.
+//! A stand-in for Azure: the instance metadata service, Entra's token endpoint
+//! and a metrics ingestion endpoint, on loopback, or as a program in a cluster.
 //!
 //! It is strict: what Azure refuses, it refuses, in Azure's words where they
 //! are known. Tokens come only from its own two issuers; ingestion looks each
@@ -17,15 +17,18 @@ mod entra;
 mod faults;
 mod imds;
 mod ingestion;
+mod report;
 mod respond;
 mod serve;
 mod setup;
+mod site;
 mod store;
+mod tally;
 mod tokens;
 pub mod wire;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -33,21 +36,24 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, task::JoinSet};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 pub use decode::Unreadable;
 pub use faults::{Answer, Fault, Faults, Moment};
+pub use report::{Report, Reported, STALE, text};
 pub use serve::Logged;
 pub use setup::{
     Application, Federation, OTHER_RESOURCE, PUBLIC_AUDIENCES, Principal, Rule, STREAM, Setup,
     SubjectTrust,
 };
+pub use site::{Addresses, Site};
 pub use store::{Batch, Labels, Sent, Series, Workspace};
+pub use tally::Ending;
 pub use tokens::{Minted, Refused, Tokens};
 
 use crate::{
-    authority::Authority,
     clock::Clock,
     failure::{Context, Outcome},
     locked,
@@ -75,16 +81,8 @@ impl Service {
 /// The running stand-in; it ends when this is dropped.
 pub struct Azure {
     state: Arc<State>,
-    authority: Authority,
+    trust: String,
     _servers: JoinSet<()>,
-}
-
-/// Where the services are, without a slash at the end.
-#[derive(Clone, Debug)]
-pub(crate) struct Addresses {
-    pub(crate) imds: String,
-    pub(crate) authority: String,
-    pub(crate) ingestion: String,
 }
 
 /// What the services share.
@@ -102,7 +100,9 @@ pub(crate) struct State {
     store: Mutex<BTreeMap<String, Workspace>>,
     faults: ServiceTable<Faults>,
     connections: ServiceTable<AtomicU64>,
-    log: Mutex<Vec<Logged>>,
+    /// The newest requests, and all of them in numbers.
+    log: Mutex<VecDeque<Logged>>,
+    tally: tally::Tally,
 }
 
 /// One of something for each service.
@@ -124,25 +124,9 @@ impl<T> ServiceTable<T> {
 }
 
 impl State {
-    fn lifetime(&self) -> u64 {
-        self.lifetime.load(Ordering::Relaxed)
-    }
-}
-
-impl Azure {
-    /// Starts all three services on ports that the system chooses.
-    pub async fn start(setup: Setup) -> Outcome<Self> {
-        let authority = Authority::new("Azure stand-in authority")?;
-        let tls = authority.server(&["localhost", "127.0.0.1", "::1"])?;
-        let (imds, imds_port) = listen().await?;
-        let (entra, entra_port) = listen().await?;
-        let (ingestion, ingestion_port) = listen().await?;
-        let state = Arc::new(State {
-            addresses: Addresses {
-                imds: format!("http://127.0.0.1:{imds_port}"),
-                authority: format!("https://localhost:{entra_port}"),
-                ingestion: format!("https://localhost:{ingestion_port}"),
-            },
+    fn new(addresses: Addresses, setup: Setup) -> Self {
+        Self {
+            addresses,
             clock: Clock::default(),
             setup: Mutex::new(setup),
             tokens: Tokens::default(),
@@ -153,25 +137,48 @@ impl Azure {
             faults: ServiceTable::default(),
             connections: ServiceTable::default(),
             log: Mutex::default(),
-        });
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
+            tally: tally::Tally::default(),
+        }
+    }
+
+    fn lifetime(&self) -> u64 {
+        self.lifetime.load(Ordering::Relaxed)
+    }
+}
+
+impl Azure {
+    /// Starts all three services on ports that the system chooses.
+    pub async fn start(setup: Setup) -> Outcome<Self> {
+        Ok(Self::serve(Site::loopback().await?, setup))
+    }
+
+    /// Starts all three services. It must be called within a runtime.
+    pub fn serve(site: Site, setup: Setup) -> Self {
+        let state = Arc::new(State::new(site.addresses, setup));
+        let acceptor = TlsAcceptor::from(Arc::new(site.tls));
         let mut servers = JoinSet::new();
-        servers.spawn(serve::serve(Service::Imds, imds, None, Arc::clone(&state)));
-        let tls = Some(acceptor.clone());
-        servers.spawn(serve::serve(Service::Entra, entra, tls, Arc::clone(&state)));
-        let tls = Some(acceptor);
-        servers.spawn(serve::serve(Service::Ingestion, ingestion, tls, Arc::clone(&state)));
-        Ok(Self { state, authority, _servers: servers })
+        for (service, listener, tls) in [
+            (Service::Imds, site.imds, None),
+            (Service::Entra, site.entra, Some(acceptor.clone())),
+            (Service::Ingestion, site.ingestion, Some(acceptor)),
+        ] {
+            servers.spawn(serve::serve(service, listener, tls, Arc::clone(&state)));
+        }
+        Self { state, trust: site.trust, _servers: servers }
     }
 
     /// The authority that signed the servers' certificate, PEM.
     pub fn trust(&self) -> String {
-        self.authority.pem()
+        self.trust.clone()
     }
 
     /// The same for a client of rustls.
     pub fn roots(&self) -> Outcome<rustls::RootCertStore> {
-        self.authority.roots()
+        let certificate = CertificateDer::from_pem_slice(self.trust.as_bytes());
+        let mut roots = rustls::RootCertStore::empty();
+        let certificate = certificate.context("read the stand-in's authority")?;
+        roots.add(certificate).context("trust the stand-in's authority")?;
+        Ok(roots)
     }
 
     /// For `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
@@ -237,9 +244,20 @@ impl Azure {
         self.state.connections.of(service).load(Ordering::Relaxed)
     }
 
-    /// Every request that a service saw, in the order of their answers.
+    /// Every request that a service saw, in the order of their answers; of a
+    /// long run the newest.
     pub fn requests(&self, service: Service) -> Vec<Logged> {
         locked(&self.state.log).iter().filter(|one| one.service == service).cloned().collect()
+    }
+
+    /// How many requests ended how.
+    pub fn endings(&self) -> BTreeMap<Ending, u64> {
+        self.state.tally.all()
+    }
+
+    /// The ids of all data collection rules.
+    pub fn rules(&self) -> Vec<String> {
+        locked(&self.state.setup).rules.iter().map(|rule| rule.id.clone()).collect()
     }
 
     /// Looks at what lies behind a rule, while nothing else can write there.
@@ -250,11 +268,4 @@ impl Azure {
             None => look(&Workspace::default()),
         }
     }
-}
-
-async fn listen() -> Outcome<(TcpListener, u16)> {
-    let listener =
-        TcpListener::bind(("127.0.0.1", 0)).await.context("listen for the Azure stand-in")?;
-    let port = listener.local_addr().context("learn the stand-in's port")?.port();
-    Ok((listener, port))
 }

@@ -23,6 +23,8 @@ pub const SIDECAR: &str = "prom-remotewrite";
 pub const WEBHOOK: &str = "prom-remotewrite-webhook";
 /// The certificate job.
 pub const CERTS: &str = "prom-remotewrite-certs";
+/// The stand-in for Azure.
+pub const AZURE: &str = "azure";
 /// The main job on real input.
 pub const DEMO: &str = "demo";
 

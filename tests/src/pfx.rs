@@ -19,7 +19,7 @@ use crate::{
 /// OpenSSL's count; a file that is read once a day need not be slower.
 const ITERATIONS: u16 = 2048;
 
-const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
@@ -109,7 +109,7 @@ fn data(content: &[u8]) -> Vec<u8> {
 }
 
 /// One DER element: tag, length, the parts one after the other.
-fn node(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn node(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length = parts.iter().map(|part| part.len()).sum::<usize>();
     let big_endian = length.to_be_bytes();
     let significant = big_endian.iter().position(|byte| *byte != 0).unwrap_or(big_endian.len());

@@ -80,7 +80,7 @@ async fn a_workload_identity_is_looked_into_before_it_is_shown() {
     let federation = tests::azure::Federation {
         issuer: issuer.to_owned(),
         subject: subject.to_owned(),
-        key: stage.certificate.public_key().unwrap(),
+        keys: vec![stage.certificate.public_key().unwrap()],
     };
     stage.azure.change(|setup| setup.applications[0].federations.push(federation));
     stage.be_the_application();

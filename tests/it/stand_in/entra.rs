@@ -222,9 +222,9 @@ async fn a_service_account_is_trusted_by_issuer_subject_and_key() {
     let scene = Scene::new().await;
     let cluster = ApplicationCertificate::new("the cluster's issuer").unwrap();
     let (issuer, subject) = ("https://issuer.example", "system:serviceaccount:monitoring:kps");
-    let key = cluster.public_key().unwrap();
+    let keys = vec![cluster.public_key().unwrap()];
     scene.azure.change(|setup| {
-        let federation = Federation { issuer: issuer.into(), subject: subject.into(), key };
+        let federation = Federation { issuer: issuer.into(), subject: subject.into(), keys };
         setup.applications[0].federations.push(federation);
     });
     let now = scene.azure.clock().seconds();

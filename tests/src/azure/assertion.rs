@@ -192,8 +192,8 @@ fn by_federation(application: &Application, parsed: &Parsed<'_>) -> Result<(), R
             "No matching federated identity record found for presented assertion audience.",
         ));
     }
-    let genuine = parsed.header.alg == "RS256"
-        && is_signed(&RSA_PKCS1_2048_8192_SHA256, &federation.key, parsed);
+    let signs = |key: &Vec<u8>| is_signed(&RSA_PKCS1_2048_8192_SHA256, key, parsed);
+    let genuine = parsed.header.alg == "RS256" && federation.keys.iter().any(signs);
     if genuine { Ok(()) } else { Err(refuse()) }
 }
 

@@ -36,6 +36,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// No client of the stand-in sends more; the limits that Azure has are lower
 /// and are checked where they belong.
 const MAX_BODY: usize = 64 << 20;
+/// Requests that are remembered: more than any test sends, about 100 MB.
+const MAX_LOGGED: usize = 100_000;
 
 /// A request and how it was answered.
 #[derive(Clone, Debug)]
@@ -136,7 +138,7 @@ async fn one(
         && matches!(act, Act::Work)
         && let Some(answer) = ingestion::early(state, &parts)
     {
-        log(state, service, at, &parts, &[], Some(answer.status));
+        log(state, service, at, &parts, &[], Some(&answer));
         return Ok(respond(&answer));
     }
     let (body, whole) = read(body, reading).await;
@@ -145,8 +147,7 @@ async fn one(
     } else {
         (None, Sent::Nothing)
     };
-    let status = answer.as_ref().filter(|_| sent != Sent::Nothing).map(|answer| answer.status);
-    log(state, service, at, &parts, &body, status);
+    log(state, service, at, &parts, &body, answer.as_ref().filter(|_| sent != Sent::Nothing));
     match (answer, sent) {
         (Some(answer), Sent::Whole) => Ok(respond(&answer)),
         (Some(answer), Sent::Half) => Ok(break_off(&answer)),
@@ -206,9 +207,14 @@ fn log(
     at: SystemTime,
     parts: &Parts,
     body: &[u8],
-    status: Option<u16>,
+    answer: Option<&Answer>,
 ) {
-    locked(&state.log).push(Logged {
+    state.tally.count(service, answer);
+    let mut log = locked(&state.log);
+    if log.len() >= MAX_LOGGED {
+        log.pop_front();
+    }
+    log.push_back(Logged {
         service,
         at,
         method: parts.method.clone(),
@@ -216,6 +222,6 @@ fn log(
         headers: parts.headers.clone(),
         length: body.len(),
         hash: Sha256::digest(body).into(),
-        status,
+        status: answer.map(|answer| answer.status),
     });
 }

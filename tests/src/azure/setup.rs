@@ -137,9 +137,9 @@ pub struct Federation {
     pub issuer: String,
     /// `sub` of the one account that is trusted.
     pub subject: String,
-    /// The issuer's RSA public key, PKCS#1 DER, as its discovery document
-    /// would have it.
-    pub key: Vec<u8>,
+    /// The issuer's RSA public keys, PKCS#1 DER: those of its discovery
+    /// document.
+    pub keys: Vec<Vec<u8>>,
 }
 
 /// A data collection rule.
