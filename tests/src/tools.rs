@@ -11,7 +11,11 @@ mod tests;
 
 use std::{path::PathBuf, process::Command};
 
-pub use recipes::{HELM, KUBERNETES, PROMETHEUS, Recipe, Tool, Variable};
+pub use build::cache_folder;
+pub use recipes::{
+    ADDONS, CONTAINERD, HELM, KIND, KUBECTL, KUBERNETES, LOCAL_PATH, NODE, PROMETHEUS, Recipe,
+    Tool, Variable,
+};
 
 use crate::{
     environment::{self, Lookup},
@@ -24,6 +28,14 @@ use crate::{
 /// blocks: it is called before anything else runs.
 pub fn find(recipe: &Recipe, name: &str) -> Outcome<PathBuf> {
     find_with(recipe, name, &environment::variable)
+}
+
+/// The folder with the recipe's tools as they are pinned, whatever is installed.
+///
+/// For what goes into an image, where versions must fit each other. Blocks, as
+/// [`find`] does.
+pub fn built(recipe: &Recipe) -> Outcome<PathBuf> {
+    build::cached(recipe, &environment::variable)
 }
 
 fn find_with(recipe: &Recipe, name: &str, lookup: Lookup<'_>) -> Outcome<PathBuf> {

@@ -23,7 +23,7 @@ const LAST_LINES: usize = 30;
 /// The folder with the recipe's tools, built if it is not there.
 pub(super) fn cached(recipe: &Recipe, lookup: Lookup<'_>) -> Outcome<PathBuf> {
     let module = environment::crate_folder().join("tools").join(recipe.folder);
-    let cache = cache_folder(lookup)?;
+    let cache = cache_folder(lookup)?.join("tools");
     let name = format!("{}-{}", recipe.folder, key(recipe, &module)?);
     let folder = cache.join(&name);
     if folder.is_dir() {
@@ -40,21 +40,20 @@ pub(super) fn cached(recipe: &Recipe, lookup: Lookup<'_>) -> Outcome<PathBuf> {
     Ok(folder)
 }
 
-/// `$XDG_CACHE_HOME/prom-remotewrite/tools`, where the XDG rules put it.
-fn cache_folder(lookup: Lookup<'_>) -> Outcome<PathBuf> {
+/// `$XDG_CACHE_HOME/prom-remotewrite`, where the XDG rules put it.
+pub fn cache_folder(lookup: Lookup<'_>) -> Outcome<PathBuf> {
     let base = lookup("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| lookup("HOME").map(|home| PathBuf::from(home).join(".cache")));
     Ok(base
         .context("find a cache folder: set HOME or XDG_CACHE_HOME")?
-        .join("prom-remotewrite/tools"))
+        .join("prom-remotewrite"))
 }
 
 /// Other sources or flags make another tool.
 fn key(recipe: &Recipe, module: &Path) -> Outcome<String> {
     let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum"] {
-        let file = module.join(file);
+    for file in sources(module)? {
         let content = fs::read(&file).context(format!("read {}", file.display()))?;
         hash.update(Sha256::digest(content));
     }
@@ -62,6 +61,22 @@ fn key(recipe: &Recipe, module: &Path) -> Outcome<String> {
     hash.update(format!("{packages:?} {tags:?} {ldflags:?} {renames:?}"));
     let start = hash.finalize().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte));
     Ok(format!("{start:016x}"))
+}
+
+/// `go.mod`, `go.sum`, and whatever Go code the module has of its own.
+fn sources(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let what = || format!("list {}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).context(what())? {
+        let path = entry.context(what())?.path();
+        if path.is_dir() {
+            files.append(&mut sources(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Held until the file is dropped, or this process ends.

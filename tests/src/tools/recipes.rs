@@ -1,5 +1,13 @@
 //! How each tool is recognised and built: data only.
 
+mod addons;
+mod kubernetes;
+
+pub use self::{
+    addons::{ADDONS, CONTAINERD, LOCAL_PATH},
+    kubernetes::{KIND, KUBECTL, KUBERNETES, NODE},
+};
+
 /// Tools that one Go module holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
@@ -73,42 +81,6 @@ pub const PROMETHEUS: Recipe = Recipe {
             variable: Variable::File("PROMTOOL"),
             asked: &["--version"],
             wanted: "promtool, version 3.",
-        },
-    ],
-};
-
-/// A control plane: etcd, which Go names after the last part of its path, the
-/// API server and the controller manager, stamped with their version.
-pub const KUBERNETES: Recipe = Recipe {
-    folder: "kubernetes",
-    packages: &[
-        "go.etcd.io/etcd/server/v3",
-        "k8s.io/kubernetes/cmd/kube-apiserver",
-        "k8s.io/kubernetes/cmd/kube-controller-manager",
-    ],
-    tags: "",
-    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean",
-    renames: &[("server", "etcd")],
-    takes: "about 12 minutes on 2 cores",
-    instead: "put `etcd`, `kube-apiserver` and `kube-controller-manager` of Kubernetes 1.28 or newer into the folder that KUBEBUILDER_ASSETS names, or on PATH",
-    tools: &[
-        Tool {
-            name: "etcd",
-            variable: Variable::Folder("KUBEBUILDER_ASSETS"),
-            asked: &["--version"],
-            wanted: "etcd Version: 3.",
-        },
-        Tool {
-            name: "kube-apiserver",
-            variable: Variable::Folder("KUBEBUILDER_ASSETS"),
-            asked: &["--version"],
-            wanted: "Kubernetes v1.",
-        },
-        Tool {
-            name: "kube-controller-manager",
-            variable: Variable::Folder("KUBEBUILDER_ASSETS"),
-            asked: &["--version"],
-            wanted: "Kubernetes v1.",
         },
     ],
 };

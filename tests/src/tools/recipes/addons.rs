@@ -1,0 +1,50 @@
+//! What a cluster needs besides Kubernetes, for its nodes and as images. Each
+//! is built as pinned: a program that happens to be installed may be linked
+//! dynamically, and would not run in an image of its own.
+
+use super::Recipe;
+
+/// The operator of Prometheus, the Secrets Store CSI driver with a provider
+/// for tests, CoreDNS, and small programs that nodes and images need.
+pub const ADDONS: Recipe = Recipe {
+    folder: "addons",
+    packages: &[
+        "tool",
+        "./coredns",
+        "./crictl",
+        "./csi-provider",
+        "./csi-registrar",
+        "./mount",
+        "./pause",
+    ],
+    tags: "",
+    ldflags: "-s -w",
+    renames: &[],
+    takes: "about 8 minutes on 2 cores",
+    instead: "nothing else: its images are not pulled",
+    tools: &[],
+};
+
+/// The container runtime of a node.
+pub const CONTAINERD: Recipe = Recipe {
+    folder: "containerd",
+    packages: &["tool"],
+    tags: "no_btrfs,no_zfs,no_devmapper",
+    ldflags: "-s -w",
+    renames: &[],
+    takes: "about 3 minutes on 2 cores",
+    instead: "have a registry at hand that serves kindest/node",
+    tools: &[],
+};
+
+/// What makes volumes in the folders of a node.
+pub const LOCAL_PATH: Recipe = Recipe {
+    folder: "local-path",
+    packages: &["tool"],
+    tags: "",
+    ldflags: "-s -w",
+    renames: &[],
+    takes: "about 4 minutes on 2 cores",
+    instead: "have a registry at hand that serves kindest/node",
+    tools: &[],
+};

@@ -1,0 +1,94 @@
+//! Kubernetes itself, and kind, which makes clusters of it.
+
+use super::{Recipe, Tool, Variable};
+
+/// The version that the programs say they are: a module does not know its own.
+const KUBERNETES_STAMP: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean";
+
+/// A control plane: etcd, which Go names after the last part of its path, the
+/// API server and the controller manager, stamped with their version.
+pub const KUBERNETES: Recipe = Recipe {
+    folder: "kubernetes",
+    packages: &[
+        "go.etcd.io/etcd/server/v3",
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ],
+    tags: "",
+    ldflags: KUBERNETES_STAMP,
+    renames: &[("server", "etcd")],
+    takes: "about 12 minutes on 2 cores",
+    instead: "put `etcd`, `kube-apiserver` and `kube-controller-manager` of Kubernetes 1.28 or newer into the folder that KUBEBUILDER_ASSETS names, or on PATH",
+    tools: &[
+        Tool {
+            name: "etcd",
+            variable: Variable::Folder("KUBEBUILDER_ASSETS"),
+            asked: &["--version"],
+            wanted: "etcd Version: 3.",
+        },
+        Tool {
+            name: "kube-apiserver",
+            variable: Variable::Folder("KUBEBUILDER_ASSETS"),
+            asked: &["--version"],
+            wanted: "Kubernetes v1.",
+        },
+        Tool {
+            name: "kube-controller-manager",
+            variable: Variable::Folder("KUBEBUILDER_ASSETS"),
+            asked: &["--version"],
+            wanted: "Kubernetes v1.",
+        },
+    ],
+};
+
+/// What runs on a node, and sets one up. It must be the very version of the
+/// control plane in the same node image: nothing that is installed is taken.
+pub const NODE: Recipe = Recipe {
+    folder: "kubernetes",
+    packages: &[
+        "k8s.io/kubernetes/cmd/kube-proxy",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+        "k8s.io/kubernetes/cmd/kubeadm",
+        "k8s.io/kubernetes/cmd/kubelet",
+    ],
+    tags: "",
+    ldflags: KUBERNETES_STAMP,
+    renames: &[],
+    takes: "about 4 minutes on 2 cores",
+    instead: "have a registry at hand that serves kindest/node",
+    tools: &[],
+};
+
+/// kubectl, for the cluster and inside its nodes.
+pub const KUBECTL: Recipe = Recipe {
+    folder: "kubernetes",
+    packages: &["k8s.io/kubernetes/cmd/kubectl"],
+    tags: "",
+    ldflags: KUBERNETES_STAMP,
+    renames: &[],
+    takes: "about 3 minutes on 2 cores",
+    instead: "put kubectl, from https://kubernetes.io/docs/tasks/tools, on PATH, or its path into KUBECTL",
+    tools: &[Tool {
+        name: "kubectl",
+        variable: Variable::File("KUBECTL"),
+        asked: &["version", "--client"],
+        wanted: "Client Version: v1.",
+    }],
+};
+
+/// kind, which makes a cluster of containers.
+pub const KIND: Recipe = Recipe {
+    folder: "kind",
+    packages: &["tool"],
+    tags: "",
+    ldflags: "-s -w",
+    renames: &[],
+    takes: "about a minute on 2 cores",
+    instead: "put kind 0.33, from https://kind.sigs.k8s.io, on PATH, or its path into KIND",
+    tools: &[Tool {
+        name: "kind",
+        variable: Variable::File("KIND"),
+        asked: &["version"],
+        wanted: "kind v0.33.",
+    }],
+};
