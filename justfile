@@ -41,3 +41,18 @@ fuzz TARGET="review" *ARGS:
 # CPU, latency and memory beside nginx and a bare hyper proxy; `just bench --help`
 bench *ARGS:
     cargo run --release --package tests --bin bench -- {{ ARGS }}
+# A real cluster on this machine, from nothing: minutes the first time
+kind-up *ARGS:
+    cargo kind up {{ ARGS }}
+
+# Remove it, and whatever was started for it
+kind-down *ARGS:
+    cargo kind down {{ ARGS }}
+
+# Load image archives into its nodes
+kind-load *ARCHIVES:
+    cargo kind load {{ ARCHIVES }}
+
+# Write the logs of its nodes and pods into a folder
+kind-logs *FOLDER:
+    cargo kind logs {{ FOLDER }}

@@ -25,6 +25,7 @@ pub mod failure;
 pub mod folder;
 pub mod images;
 pub mod jwt;
+pub mod kind;
 pub mod kubelet;
 mod pfx;
 pub mod ports;

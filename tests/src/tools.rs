@@ -5,6 +5,7 @@
 //! a hash of everything that is compiled, so nothing is taken on trust.
 
 mod build;
+mod module;
 mod recipes;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use std::{path::PathBuf, process::Command};
 
 pub use build::cache_folder;
+pub use module::source;
 pub use recipes::{
     ADDONS, CONTAINERD, HELM, KIND, KUBECTL, KUBERNETES, LOCAL_PATH, NODE, PROMETHEUS, Recipe,
     Tool, Variable,

@@ -45,9 +45,7 @@ pub fn cache_folder(lookup: Lookup<'_>) -> Outcome<PathBuf> {
     let base = lookup("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| lookup("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    Ok(base
-        .context("find a cache folder: set HOME or XDG_CACHE_HOME")?
-        .join("prom-remotewrite"))
+    Ok(base.context("find a cache folder: set HOME or XDG_CACHE_HOME")?.join("prom-remotewrite"))
 }
 
 /// Other sources or flags make another tool.

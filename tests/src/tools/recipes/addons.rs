@@ -5,7 +5,7 @@
 use super::Recipe;
 
 /// The operator of Prometheus, the Secrets Store CSI driver with a provider
-/// for tests, CoreDNS, and small programs that nodes and images need.
+/// for tests, `CoreDNS`, and small programs that nodes and images need.
 pub const ADDONS: Recipe = Recipe {
     folder: "addons",
     packages: &[

@@ -1,0 +1,62 @@
+//! A real cluster on this machine: made, filled and removed.
+
+mod arguments;
+
+use std::{
+    io::{Write, stderr, stdout},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use tests::{
+    failure::{Failure, Outcome},
+    kind::{Cluster, Steps},
+};
+
+use self::arguments::{Action, Arguments};
+
+fn main() -> ExitCode {
+    let Arguments { name, action } = Arguments::parse();
+    match run(&name, action) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _closed = writeln!(stderr(), "{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(name: &str, action: Action) -> Outcome<()> {
+    let steps = Steps::default();
+    match action {
+        Action::Up => {
+            let cluster = Cluster::up(name, &steps)?;
+            steps.note("ready");
+            tell(&cluster);
+            Ok(())
+        }
+        Action::Down => Cluster::down(name, &steps),
+        Action::Load { archives } => {
+            let cluster = find(name)?;
+            steps.step("images", || cluster.load(&archives))
+        }
+        Action::Logs { folder } => {
+            let cluster = find(name)?;
+            steps.step("logs", || cluster.logs(&folder))
+        }
+    }
+}
+
+fn find(name: &str) -> Outcome<Cluster> {
+    Cluster::find(name)?
+        .ok_or_else(|| Failure::new(format!("there is no cluster {name}: up makes it")))
+}
+
+/// What a shell needs to reach it, on standard output: for `eval` as well.
+fn tell(cluster: &Cluster) {
+    let mut out = stdout().lock();
+    let _closed = writeln!(out, "export KUBECONFIG={}", cluster.kubeconfig().display());
+    if let Some(host) = cluster.docker_host() {
+        let _closed = writeln!(out, "export DOCKER_HOST={host}");
+    }
+}

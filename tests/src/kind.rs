@@ -1,0 +1,194 @@
+//! A real cluster, made of containers by kind, from nothing.
+//!
+//! An engine, a node image and the images of everything that runs in the
+//! cluster are found, or made here: no registry is needed. What the cluster is
+//! stands in `manifests/kind`; this only does it.
+//!
+//! # Invariants
+//!
+//! * Nobody's `~/.kube/config` is touched: the cluster has a file of its own.
+//! * An address of the cluster never leaves the machine ([`wall`]).
+//! * [`Cluster::down`] leaves nothing running and no rule behind.
+
+mod addons;
+mod command;
+mod configuration;
+mod engine;
+mod node_image;
+mod steps;
+mod wall;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+pub use self::steps::Steps;
+use self::{configuration::Ports, engine::Engine};
+use crate::{
+    environment,
+    failure::{Context, Outcome},
+    tools::{self, KIND, KUBECTL},
+};
+
+/// The cluster's usual name.
+pub const NAME: &str = "prom-remotewrite";
+
+/// A cluster that runs, or may run.
+#[derive(Debug)]
+pub struct Cluster {
+    name: String,
+    kubeconfig: PathBuf,
+    kind: PathBuf,
+    kubectl: PathBuf,
+    engine: Engine,
+}
+
+impl Cluster {
+    /// Makes the cluster, or what it lacks, and waits until everything in it
+    /// is ready. Minutes the first time, which `steps` tells.
+    pub fn up(name: &str, steps: &Steps) -> Outcome<Self> {
+        let [kind, kubectl] = steps.step("kind and kubectl", find_tools)?;
+        let engine = steps.step("Docker engine", Engine::start)?;
+        let cluster =
+            Self { name: name.to_owned(), kubeconfig: kubeconfig(name)?, kind, kubectl, engine };
+        let build = || wall::build(name, &cluster.engine, steps);
+        steps.step("network of its own", build)?;
+        if cluster.exists()? {
+            steps.note("the cluster is there already");
+        } else {
+            let image = steps.step("node image", || node_image::provide(&cluster.engine, steps))?;
+            cluster.create(&image, steps)?;
+        }
+        steps.step("nodes, network, names", || cluster.settled())?;
+        addons::install(&cluster, steps)?;
+        Ok(cluster)
+    }
+
+    /// The cluster that [`up`](Self::up) made, if there is one.
+    pub fn find(name: &str) -> Outcome<Option<Self>> {
+        let Some(engine) = Engine::find() else { return Ok(None) };
+        let [kind, kubectl] = find_tools()?;
+        let kubeconfig = kubeconfig(name)?;
+        let cluster = Self { name: name.to_owned(), kubeconfig, kind, kubectl, engine };
+        Ok(cluster.exists()?.then_some(cluster))
+    }
+
+    /// Removes the cluster, and ends the engine if it was started for clusters
+    /// and has none left.
+    pub fn down(name: &str, steps: &Steps) -> Outcome<()> {
+        let kubeconfig = kubeconfig(name)?;
+        if let Some(engine) = Engine::find() {
+            let [kind, kubectl] = find_tools()?;
+            let cluster = Self { name: name.to_owned(), kubeconfig, kind, kubectl, engine };
+            steps.step("nodes", || cluster.delete())?;
+            steps.step("network and rules", || wall::remove(name, &cluster.engine))?;
+            let _ = fs::remove_file(&cluster.kubeconfig);
+        }
+        steps.step("Docker engine", engine::stop)
+    }
+
+    /// Loads image archives, as `docker save` and the harness write them, into
+    /// every node.
+    pub fn load(&self, archives: &[PathBuf]) -> Outcome<()> {
+        for archive in archives {
+            let mut kind = self.kind();
+            kind.args(["load", "image-archive", "--name", &self.name]).arg(archive);
+            command::ask(&mut kind)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the logs of all pods and nodes into a folder.
+    pub fn logs(&self, folder: &Path) -> Outcome<()> {
+        command::ask(self.kind().args(["export", "logs", "--name", &self.name]).arg(folder))?;
+        Ok(())
+    }
+
+    /// The file that says how to reach the cluster.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// What `DOCKER_HOST` must be to see the nodes' containers; none where
+    /// the usual engine has them.
+    pub fn docker_host(&self) -> Option<&str> {
+        self.engine.host()
+    }
+
+    /// kubectl, for this cluster.
+    pub fn kubectl(&self) -> Command {
+        let mut command = Command::new(&self.kubectl);
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command
+    }
+
+    fn create(&self, image: &str, steps: &Steps) -> Outcome<()> {
+        let ports = Ports::from(&environment::variable)?;
+        let folder = tempfile::tempdir().context("make a folder")?;
+        let file = folder.path().join("cluster.json");
+        fs::write(&file, configuration::of(&ports)?).context("write kind's configuration")?;
+        steps.step("cluster", || {
+            let mut kind = self.kind();
+            kind.args(["create", "cluster", "--name", &self.name, "--image", image])
+                .arg("--config")
+                .arg(&file)
+                .arg("--kubeconfig")
+                .arg(&self.kubeconfig);
+            command::show(&mut kind)
+        })
+    }
+
+    fn delete(&self) -> Outcome<()> {
+        let mut kind = self.kind();
+        kind.args(["delete", "cluster", "--name", &self.name])
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig);
+        command::ask(&mut kind)?;
+        Ok(())
+    }
+
+    fn exists(&self) -> Outcome<bool> {
+        let clusters = command::ask(self.kind().args(["get", "clusters", "--quiet"]))?;
+        Ok(clusters.lines().any(|name| name == self.name))
+    }
+
+    /// Nodes and what every pod needs: kube-proxy for services, and names.
+    fn settled(&self) -> Outcome<()> {
+        let wait = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=3m"];
+        command::ask(self.kubectl().args(wait))?;
+        for workload in ["daemonset/kube-proxy", "deployment/coredns"] {
+            let status = ["rollout", "status", workload, "--namespace=kube-system", "--timeout=3m"];
+            command::ask(self.kubectl().args(status))?;
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> Command {
+        let mut command = Command::new(&self.kind);
+        self.engine.apply(&mut command);
+        command.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &self.name);
+        command
+    }
+}
+
+fn find_tools() -> Outcome<[PathBuf; 2]> {
+    Ok([tools::find(&KIND, "kind")?, tools::find(&KUBECTL, "kubectl")?])
+}
+
+/// The folder of what belongs to clusters.
+fn cache() -> Outcome<PathBuf> {
+    let folder = tools::cache_folder(&environment::variable)?.join("kind");
+    fs::create_dir_all(&folder).context(format!("make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn kubeconfig(name: &str) -> Outcome<PathBuf> {
+    Ok(cache()?.join(format!("{name}.kubeconfig")))
+}
+
+/// `manifests/kind` of this checkout.
+fn manifests() -> PathBuf {
+    environment::crate_folder().with_file_name("manifests").join("kind")
+}
