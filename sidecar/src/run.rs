@@ -44,7 +44,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// Prometheus sends within seconds if it is configured to.
 const FIRST_HINT: u64 = 2;
 const HINT_INTERVAL: u64 = 60;
-/// The rhythm in which idle connections are looked at.
+/// The rhythm in which idle connections are looked at, and idle memory is freed.
 const REAP_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Serves on `listener` until `shutdown` comes and nobody writes any more.
@@ -121,7 +121,8 @@ fn announce(settings: &Settings) {
     }
 }
 
-/// The summary line, the hint that nobody writes, and old connections.
+/// The summary line, the hint that nobody writes, and old connections and
+/// buffers.
 async fn keep_house(shared: &Shared, port: u16) {
     let started = Instant::now();
     let mut reap = interval_at(started + REAP_INTERVAL, REAP_INTERVAL);
@@ -129,7 +130,10 @@ async fn keep_house(shared: &Shared, port: u16) {
     let mut minutes = 0_u64;
     loop {
         tokio::select! {
-            now = reap.tick() => shared.forwarder.upstream.reap(now),
+            now = reap.tick() => {
+                shared.forwarder.upstream.reap(now);
+                shared.forwarder.memory.free_spare();
+            }
             _ = minute.tick() => {
                 minutes += 1;
                 let summary = &shared.forwarder.summary;

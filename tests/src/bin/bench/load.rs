@@ -184,7 +184,8 @@ mod tests {
         let whole = |text: &str| whole_answer(text.as_bytes()).map(|one| (one.status, one.closes));
         assert_eq!(whole("HTTP/1.1 204 No Content\r\n"), None);
         assert_eq!(whole("HTTP/1.1 204 No Content\r\nDate: x\r\n\r\n"), Some((204, false)));
-        let head = "HTTP/1.1 503 X\r\nContent-Length: 2\r\nConnection: close\r\nRetry-After: 3\r\n\r\n";
+        let head =
+            "HTTP/1.1 503 X\r\nContent-Length: 2\r\nConnection: close\r\nRetry-After: 3\r\n\r\n";
         assert_eq!(whole(&format!("{head}a")), None);
         assert_eq!(whole(&format!("{head}ab")), Some((503, true)));
         let answer = whole_answer(format!("{head}ab").as_bytes()).unwrap();
