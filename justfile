@@ -56,3 +56,11 @@ kind-load *ARCHIVES:
 # Write the logs of its nodes and pods into a folder
 kind-logs *FOLDER:
     cargo kind logs {{ FOLDER }}
+
+# The whole product on that cluster, through every fault; or by scenarios' names
+kind-test *SCENARIOS:
+    cargo test --package tests --features kind --test kind -- {{ SCENARIOS }}
+
+# Write the three images into a folder, for `docker load`: no engine, no registry
+images FOLDER="target/images":
+    cargo run --profile dist --package tests --bin images -- {{ FOLDER }}

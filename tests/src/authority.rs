@@ -66,6 +66,23 @@ impl Authority {
 
     /// What a TLS server under `names` needs.
     pub fn server(&self, names: &[&str]) -> Outcome<rustls::ServerConfig> {
+        let (certificate, key) = self.issue(names)?;
+        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], private)
+            .context("use the server's certificate")?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    /// The same as files: certificate and key, PEM.
+    pub fn server_pem(&self, names: &[&str]) -> Outcome<(String, String)> {
+        let (certificate, key) = self.issue(names)?;
+        Ok((pfx::pem("CERTIFICATE", &certificate), key.serialize_pem()))
+    }
+
+    fn issue(&self, names: &[&str]) -> Outcome<(CertificateDer<'static>, KeyPair)> {
         let mut params = params(names.first().copied().unwrap_or("server"))?;
         params.subject_alt_names =
             CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
@@ -75,13 +92,7 @@ impl Authority {
         let key = KeyPair::generate().context("make the server's key")?;
         let certificate =
             params.signed_by(&key, &self.issuer).context("sign the server's certificate")?;
-        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .context("use the server's certificate")?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        Ok((certificate.der().clone(), key))
     }
 }
 
@@ -126,10 +137,14 @@ impl ApplicationCertificate {
         pfx::write(&self.certificate, &self.chain, self.key_der(), "")
     }
 
+    /// The certificate alone, PEM.
+    pub fn certificate_pem(&self) -> String {
+        pfx::pem("CERTIFICATE", &self.certificate)
+    }
+
     /// Certificate and key in one PEM file.
     pub fn pem(&self) -> String {
-        let certificate = pfx::pem("CERTIFICATE", &self.certificate);
-        format!("{}{certificate}", pfx::pem("PRIVATE KEY", self.key_der()))
+        format!("{}{}", pfx::pem("PRIVATE KEY", self.key_der()), self.certificate_pem())
     }
 
     /// SHA-256 of the certificate, by which an assertion names it.

@@ -177,7 +177,8 @@ async fn settled(client: &Client) -> Option<()> {
     accounts.get_opt("default").await.ok().flatten().map(|_| ())
 }
 
-async fn client(kubeconfig: &Path) -> Outcome<Client> {
+/// A client of the cluster that a kubeconfig names.
+pub async fn client(kubeconfig: &Path) -> Outcome<Client> {
     let read = Kubeconfig::read_from(kubeconfig).context("read the kubeconfig")?;
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
     Client::try_from(config.context("use the kubeconfig")?).context("make a client")

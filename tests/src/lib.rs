@@ -20,6 +20,7 @@ pub mod binaries;
 pub mod client;
 pub mod clock;
 pub mod control_plane;
+pub mod deployment;
 pub mod environment;
 pub mod failure;
 pub mod folder;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::form_urlencoded;
 
-pub use answers::{Point, Range, Target};
+pub use answers::{Point, Range, Target, ranges};
 
 use crate::{
     client::Client,
@@ -122,7 +122,7 @@ impl Prometheus {
     /// Every sample that a range selector such as `up[1m]` finds, as it was
     /// scraped; `at` is seconds since 1970, now if absent.
     pub async fn range(&self, selector: &str, at: Option<f64>) -> Outcome<Vec<Range>> {
-        answers::ranges(&self.query(selector, at).await?)
+        ranges(&self.query(selector, at).await?)
     }
 
     /// The value of every series that an expression yields now.

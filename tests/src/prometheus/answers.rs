@@ -59,7 +59,8 @@ struct Vector {
     value: (f64, String),
 }
 
-pub(super) fn ranges(data: &Value) -> Outcome<Vec<Range>> {
+/// Reads the `data` of an answer to a query for a range.
+pub fn ranges(data: &Value) -> Outcome<Vec<Range>> {
     let answer = Answer::<Matrix>::deserialize(data).context("read a range from Prometheus")?;
     let range = |matrix: Matrix| {
         let samples = matrix

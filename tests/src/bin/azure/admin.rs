@@ -6,7 +6,7 @@
 //! | `GET /status` | what was stored and refused, in numbers |
 //! | `GET /samples/RULE/FROM/TO` | every sample of those times, milliseconds since 1970 |
 //! | `PUT /faults/SERVICE`, `DELETE` | makes `imds`, `entra` or `ingestion` misbehave, or stops that |
-//! | `PUT /applications/CLIENT/certificates` | registers the certificates of a PEM text, and no others |
+//! | `POST`, `PUT /applications/CLIENT/certificates` | registers the certificates of a PEM text, besides the others or in their place |
 //! | `PUT /lifetime` | for how many seconds tokens are valid from now on |
 //! | `POST /revoke` | takes back every token |
 
@@ -50,7 +50,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/status", get(async |State(admin): State<Admin>| numbers(&admin)))
         .route("/samples/{rule}/{from}/{to}", get(samples))
         .route("/faults/{service}", put(misbehave).delete(behave))
-        .route("/applications/{client}/certificates", put(register))
+        .route("/applications/{client}/certificates", post(add).put(replace))
         .route("/lifetime", put(lifetime))
         .route(
             "/revoke",
@@ -107,26 +107,42 @@ async fn behave(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn register(
+async fn add(
     State(admin): State<Admin>,
     Path(client): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Refused> {
-    let refuse = |status, text: String| (status, format!("{text}\n"));
-    let read = certificates(&body)
-        .map_err(|failure| refuse(StatusCode::BAD_REQUEST, failure.to_string()))?;
+    register(&admin, &client, &body, Vec::extend)
+}
+
+async fn replace(
+    State(admin): State<Admin>,
+    Path(client): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Refused> {
+    register(&admin, &client, &body, |known, read| *known = read)
+}
+
+fn register(
+    admin: &Admin,
+    client: &str,
+    pem: &[u8],
+    merge: fn(&mut Vec<Vec<u8>>, Vec<Vec<u8>>),
+) -> Result<StatusCode, Refused> {
+    let read =
+        certificates(pem).map_err(|failure| (StatusCode::BAD_REQUEST, format!("{failure}\n")))?;
     let mut known = false;
     admin.azure.change(|setup| {
         let mut all = setup.applications.iter_mut();
         if let Some(found) = all.find(|one| one.principal.client_id == client) {
             known = true;
-            found.certificates = read;
+            merge(&mut found.certificates, read);
         }
     });
     if known {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(refuse(StatusCode::NOT_FOUND, format!("no application {client}")))
+    Err((StatusCode::NOT_FOUND, format!("no application {client}\n")))
 }
 
 async fn lifetime(State(admin): State<Admin>, text: String) -> Result<StatusCode, Refused> {

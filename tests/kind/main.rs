@@ -1,0 +1,85 @@
+//! The whole product on a real cluster, as users have it: every sample that
+//! Prometheus says it has has arrived at Azure's stand-in, whatever happens.
+//!
+//! The stack is installed once and never stops; scenario after scenario breaks
+//! something in it, and each ends in the same question ([`account`]). Arguments
+//! name scenarios; without any, all run, in their order.
+
+mod account;
+mod compare;
+mod probe;
+mod scenarios;
+mod stack;
+
+use std::{
+    io::{Write, stderr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Instant,
+};
+
+use tests::{
+    deployment, environment,
+    failure::{Context, Failure, Outcome},
+    kind::{self, Cluster, Steps},
+};
+
+use self::{account::Account, scenarios::Scenario, stack::Stack};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    match run(&named).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("FAILED: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(named: &[String]) -> Outcome<()> {
+    let scenarios = scenarios::chosen(named)?;
+    let name = environment::variable("KIND_CLUSTER").unwrap_or_else(|| kind::NAME.to_owned());
+    let cluster = Cluster::find(&name)?
+        .ok_or_else(|| Failure::new(format!("there is no cluster {name}: run `just kind-up`")))?;
+    let start = Instant::now();
+    deployment::install(&cluster, &Steps::default())?;
+    let stack = Stack::new(cluster, &name).await?;
+    let outcome = play(&stack, &scenarios).await;
+    say(&format!("{} scenarios in {} s", scenarios.len(), start.elapsed().as_secs()));
+    let Err(failure) = outcome else { return Ok(()) };
+    let folder = logs(&stack)?;
+    Err(failure).context(format!("finish; logs are in {}", folder.display()))
+}
+
+/// One after the other over the same running stack, the first failure ends it.
+async fn play(stack: &Stack, scenarios: &[&Scenario]) -> Outcome<()> {
+    stack.behave().await?;
+    let mut account = Account::open(stack).await?;
+    for scenario in scenarios {
+        let start = Instant::now();
+        say(&format!("{}: {}", scenario.name, scenario.what));
+        let context = || format!("get through the scenario {}", scenario.name);
+        let tolerance = (scenario.play)(stack).await.context(context())?;
+        let played = start.elapsed();
+        let line = account.settle(stack, &tolerance).await.context(context())?;
+        let (played, all) = (played.as_secs(), start.elapsed().as_secs());
+        say(&format!("  {line}; {played} s, settled after {all} s"));
+    }
+    Ok(())
+}
+
+/// Logs of everything, in a folder that stays.
+fn logs(stack: &Stack) -> Outcome<PathBuf> {
+    let folder = environment::crate_folder().with_file_name("target").join("kind-logs");
+    let _ = std::fs::remove_dir_all(&folder);
+    stack.cluster.logs(&folder)?;
+    Ok(folder)
+}
+
+/// A line for whoever waits.
+fn say(line: &str) {
+    let _closed = writeln!(stderr(), "{line}");
+}

@@ -1,0 +1,100 @@
+//! What is done to the stack, in this order. Each undoes what it did.
+
+mod azure;
+mod nodes;
+mod prometheus;
+mod webhook;
+
+use std::{future::ready, pin::Pin};
+
+use tests::failure::{Failure, Outcome};
+
+use super::{account::Tolerance, stack::Stack};
+
+/// What a scenario does until it is over.
+type Playing<'a> = Pin<Box<dyn Future<Output = Outcome<Tolerance>> + 'a>>;
+
+/// One of them.
+pub(crate) struct Scenario {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// For people.
+    pub(crate) what: &'static str,
+    /// Does it, and says which samples may miss.
+    pub(crate) play: for<'a> fn(&'a Stack) -> Playing<'a>,
+}
+
+/// All of them.
+static ALL: [Scenario; 12] = [
+    Scenario {
+        name: "steady",
+        what: "nothing happens",
+        play: |stack| Box::pin(prometheus::steady(stack)),
+    },
+    Scenario {
+        name: "certificate",
+        what: "the application's certificate is rotated in the vault, the old one taken back",
+        play: |stack| Box::pin(azure::certificate(stack)),
+    },
+    Scenario {
+        name: "webhook-restart",
+        what: "the webhook is restarted pod by pod",
+        play: |stack| Box::pin(ready(webhook::restart(stack))),
+    },
+    Scenario {
+        name: "webhook-rotation",
+        what: "the webhook's certificate is renewed",
+        play: |stack| Box::pin(ready(webhook::rotation(stack))),
+    },
+    Scenario {
+        name: "webhook-secret",
+        what: "the webhook's Secret is deleted",
+        play: |stack| Box::pin(webhook::secret(stack)),
+    },
+    Scenario {
+        name: "upgrade",
+        what: "the chart is upgraded",
+        play: |stack| Box::pin(ready(webhook::upgrade(stack))),
+    },
+    Scenario {
+        name: "cut",
+        what: "nothing reaches Azure: first refused, then swallowed",
+        play: |stack| Box::pin(azure::cut(stack)),
+    },
+    Scenario {
+        name: "identity",
+        what: "no identity service issues tokens until all have ended",
+        play: |stack| Box::pin(azure::identity(stack)),
+    },
+    Scenario {
+        name: "restart",
+        what: "every Prometheus is restarted in order",
+        play: |stack| Box::pin(ready(prometheus::restart(stack))),
+    },
+    Scenario {
+        name: "kubelet",
+        what: "the worker's kubelet is restarted",
+        play: |stack| Box::pin(nodes::kubelet(stack)),
+    },
+    Scenario {
+        name: "drain",
+        what: "the worker is drained and comes back",
+        play: |stack| Box::pin(nodes::drain(stack)),
+    },
+    Scenario {
+        name: "delete",
+        what: "every Prometheus pod is deleted without grace",
+        play: |stack| Box::pin(prometheus::delete(stack)),
+    },
+];
+
+/// The named ones in their order; all, if none is named.
+pub(crate) fn chosen(named: &[String]) -> Outcome<Vec<&'static Scenario>> {
+    if let Some(unknown) = named.iter().find(|name| ALL.iter().all(|one| one.name != **name)) {
+        let known: Vec<_> = ALL.iter().map(|one| one.name).collect();
+        let text = format!("no scenario '{unknown}': expected some of {}", known.join(", "));
+        return Err(Failure::new(text));
+    }
+    let wanted = |one: &&Scenario| named.is_empty() || named.iter().any(|name| name == one.name);
+    Ok(ALL.iter().filter(wanted).collect())
+}
