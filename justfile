@@ -41,6 +41,7 @@ fuzz TARGET="review" *ARGS:
 # CPU, latency and memory beside nginx and a bare hyper proxy; `just bench --help`
 bench *ARGS:
     cargo run --release --package tests --bin bench -- {{ ARGS }}
+
 # A real cluster on this machine, from nothing: minutes the first time
 kind-up *ARGS:
     cargo kind up {{ ARGS }}

@@ -22,13 +22,17 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
+    thread,
 };
 
 pub use self::steps::Steps;
 use self::{configuration::Ports, engine::Engine};
 use crate::{
     environment,
-    failure::{Context, Outcome},
+    failure::{Context, Failure, Outcome},
+    images::Image,
+    locked,
     tools::{self, KIND, KUBECTL},
 };
 
@@ -55,8 +59,8 @@ impl Cluster {
             Self { name: name.to_owned(), kubeconfig: kubeconfig(name)?, kind, kubectl, engine };
         let build = || wall::build(name, &cluster.engine, steps);
         steps.step("network of its own", build)?;
-        if cluster.exists()? {
-            steps.note("the cluster is there already");
+        if cluster.stands(steps)? {
+            steps.step("the nodes that are there", || cluster.start_nodes())?;
         } else {
             let image = steps.step("node image", || node_image::provide(&cluster.engine, steps))?;
             cluster.create(&image, steps)?;
@@ -100,6 +104,26 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes images and loads them into every node, as many at once as there
+    /// are cores.
+    pub fn load_images(&self, images: &[Image]) -> Outcome<()> {
+        let folder = tempfile::tempdir().context("make a folder for images")?;
+        let left = Mutex::new(images.iter());
+        let work = || {
+            while let Some(image) = { locked(&left).next() } {
+                self.load(&[image.save_in(folder.path())?])?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let workers = thread::available_parallelism().map_or(1, usize::from);
+            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| {
+                worker.join().unwrap_or_else(|_| Err(Failure::new("a thread panicked")))
+            })
+        })
+    }
+
     /// Writes the logs of all pods and nodes into a folder.
     pub fn logs(&self, folder: &Path) -> Outcome<()> {
         command::ask(self.kind().args(["export", "logs", "--name", &self.name]).arg(folder))?;
@@ -136,7 +160,7 @@ impl Cluster {
                 .arg(&file)
                 .arg("--kubeconfig")
                 .arg(&self.kubeconfig);
-            command::show(&mut kind)
+            command::ask(&mut kind).map(drop)
         })
     }
 
@@ -149,6 +173,25 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether it is there, and whole: kind writes the kubeconfig last, so
+    /// without one somebody interrupted it, and what it left is removed.
+    fn stands(&self, steps: &Steps) -> Outcome<bool> {
+        if !self.exists()? {
+            return Ok(false);
+        }
+        if !self.kubeconfig.exists() {
+            steps.step("half a cluster, removed", || self.delete())?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// After a restart of the engine or the machine they stand still.
+    fn start_nodes(&self) -> Outcome<()> {
+        let nodes = command::ask(self.kind().args(["get", "nodes", "--name", &self.name]))?;
+        command::ask(self.engine.docker().arg("start").args(nodes.lines())).map(drop)
+    }
+
     fn exists(&self) -> Outcome<bool> {
         let clusters = command::ask(self.kind().args(["get", "clusters", "--quiet"]))?;
         Ok(clusters.lines().any(|name| name == self.name))
@@ -158,11 +201,14 @@ impl Cluster {
     fn settled(&self) -> Outcome<()> {
         let wait = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=3m"];
         command::ask(self.kubectl().args(wait))?;
-        for workload in ["daemonset/kube-proxy", "deployment/coredns"] {
-            let status = ["rollout", "status", workload, "--namespace=kube-system", "--timeout=3m"];
-            command::ask(self.kubectl().args(status))?;
-        }
-        Ok(())
+        self.rolled_out("kube-system", "daemonset/kube-proxy")?;
+        self.rolled_out("kube-system", "deployment/coredns")
+    }
+
+    fn rolled_out(&self, namespace: &str, workload: &str) -> Outcome<()> {
+        let mut kubectl = self.kubectl();
+        kubectl.args(["rollout", "status", workload, "--timeout=3m", "--namespace", namespace]);
+        command::ask(&mut kubectl).map(drop)
     }
 
     fn kind(&self) -> Command {

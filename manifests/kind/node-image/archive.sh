@@ -1,6 +1,6 @@
 # Image archives as `docker load` and `ctr images import` read them, made
 # without an engine.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # archive FOLDER NAME CONFIG OUT: an image of one layer; CONFIG is the inside of
 # the JSON object that holds Entrypoint and the like.

@@ -1,6 +1,6 @@
 # The images that a node starts with, each a folder in $work/images and an
 # archive beside it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 images() {
   local name short folder

@@ -1,6 +1,6 @@
 # Puts the images into the node's containerd: one is started for a moment
 # whose root is the node's.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 preload() {
   local tries archive run=$work/containerd

@@ -1,5 +1,5 @@
 # The file system of a node, in $root.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 unpack() {
   mkdir "$root"
@@ -57,6 +57,7 @@ settings() {
 # kind's own manifest, which is a constant in its source, with images that are here.
 default_storage() {
   local manifest
+  # shellcheck disable=SC2016
   manifest=$(sed -n '/^const defaultStorageManifest = `/,/^`$/p' "$KIND_STORAGE" |
     sed -e '1d;$d' -e 's#` + storageProvisionerImage + `#local/local-path-provisioner:v0.0.30#' \
       -e 's#` + storageHelperImage + `#local/box:1#')

@@ -2,15 +2,10 @@
 //! own definitions, taken from their modules, whose hashes are pinned. Whether
 //! the controllers then do what is hoped for is shown where they run.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::fs;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tests::{control_plane::say_skipped, environment};
+use tests::{control_plane::say_skipped, environment, tools};
 
 use super::{
     helm::Helm,
@@ -63,35 +58,17 @@ const DEFINITIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-#[derive(Deserialize)]
-struct Module {
-    #[serde(rename = "Dir")]
-    folder: PathBuf,
-}
-
-/// The module's folder, downloaded if need be and checked by Go.
-fn module(go: &PathBuf, path: &str) -> PathBuf {
-    let output = Command::new(go)
-        .args(["mod", "download", "-json", path])
-        .current_dir(environment::crate_folder().join("tools/crds"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stdout));
-    serde_json::from_slice::<Module>(&output.stdout).unwrap().folder
-}
-
 /// The definitions of these kinds, or nothing where they cannot be had, which is
 /// said.
 pub(crate) fn definitions(test: &str, kinds: &[&str]) -> Option<Vec<Value>> {
-    let Some(go) = environment::on_path("go") else {
+    if environment::on_path("go").is_none() {
         assert!(environment::variable("CI").is_none(), "Go, which fetches modules, is missing");
         say_skipped(test, "Go, which fetches the resources' definitions, is not installed");
         return None;
-    };
+    }
     let read = |wanted: &&str| {
         let (_, path, file) = DEFINITIONS.iter().find(|(kind, ..)| kind == wanted).unwrap();
-        let yaml = fs::read_to_string(module(&go, path).join(file)).unwrap();
+        let yaml = fs::read_to_string(tools::source("crds", path).unwrap().join(file)).unwrap();
         let definition = objects::documents(&yaml).remove(0);
         assert_eq!(text(&definition, "/metadata/name"), *wanted);
         definition

@@ -1,60 +1,42 @@
 //! What people have in their clusters before the product comes: Prometheus
 //! Operator, and the Secrets Store CSI driver with a provider for tests.
 
-use std::path::{Path, PathBuf};
-
 use super::{Cluster, Steps, command, manifests};
 use crate::{
-    failure::{Context, Outcome},
+    failure::Outcome,
     images::{self, CSI_PROVIDER, CSI_REGISTRAR, Image, OPERATOR, RELOADER},
     tools::{self, ADDONS, PROMETHEUS},
 };
 
-/// What is applied, from whose module or, without one, from `manifests/kind`.
-const OPERATOR_PARTS: [(Option<&str>, &str); 4] = [
-    (Some("github.com/prometheus-operator/prometheus-operator"), "example/prometheus-operator-crd"),
-    (
-        Some("github.com/prometheus-operator/prometheus-operator"),
-        "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml",
-    ),
-    (
-        Some("github.com/prometheus-operator/prometheus-operator"),
-        "example/rbac/prometheus/prometheus-cluster-role.yaml",
-    ),
-    (None, "prometheus-operator.yaml"),
-];
+/// Prometheus Operator's module.
+const OPERATOR_MODULE: &str = "github.com/prometheus-operator/prometheus-operator";
+/// The Secrets Store CSI driver's module.
+const DRIVER_MODULE: &str = "sigs.k8s.io/secrets-store-csi-driver";
 
-const SECRETS_STORE_PARTS: [(Option<&str>, &str); 5] = [
-    (
-        Some("sigs.k8s.io/secrets-store-csi-driver"),
-        "deploy/secrets-store.csi.x-k8s.io_secretproviderclasses.yaml",
-    ),
-    (
-        Some("sigs.k8s.io/secrets-store-csi-driver"),
-        "deploy/secrets-store.csi.x-k8s.io_secretproviderclasspodstatuses.yaml",
-    ),
-    (Some("sigs.k8s.io/secrets-store-csi-driver"), "deploy/rbac-secretproviderclass.yaml"),
-    (Some("sigs.k8s.io/secrets-store-csi-driver"), "deploy/csidriver.yaml"),
-    (None, "secrets-store.yaml"),
+/// What is applied for the operator, from its module.
+const OPERATOR_PARTS: [&str; 2] = [
+    "example/prometheus-operator-crd",
+    "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml",
+];
+/// What is applied for the driver, from its module.
+const DRIVER_PARTS: [&str; 4] = [
+    "deploy/secrets-store.csi.x-k8s.io_secretproviderclasses.yaml",
+    "deploy/secrets-store.csi.x-k8s.io_secretproviderclasspodstatuses.yaml",
+    "deploy/rbac-secretproviderclass.yaml",
+    "deploy/csidriver.yaml",
 ];
 
 /// Brings their images, applies them and waits until they run.
 pub(super) fn install(cluster: &Cluster, steps: &Steps) -> Outcome<()> {
-    let images = steps.step("images of the add-ons", images)?;
-    let folder = tempfile::tempdir().context("make a folder for images")?;
-    steps.step("load them", || {
-        for image in &images {
-            cluster.load(&[image.save_in(folder.path())?])?;
-        }
-        Ok(())
-    })?;
+    let images = steps.step("programs of the add-ons", images)?;
+    steps.step("their images, into the nodes", || cluster.load_images(&images))?;
     steps.step("Prometheus Operator", || {
-        apply(cluster, &OPERATOR_PARTS)?;
-        rolled_out(cluster, "monitoring", "deployment/prometheus-operator")
+        apply(cluster, OPERATOR_MODULE, &OPERATOR_PARTS, "prometheus-operator.yaml")?;
+        cluster.rolled_out("monitoring", "deployment/prometheus-operator")
     })?;
     steps.step("Secrets Store CSI driver", || {
-        apply(cluster, &SECRETS_STORE_PARTS)?;
-        rolled_out(cluster, "kube-system", "daemonset/secrets-store-csi-driver")
+        apply(cluster, DRIVER_MODULE, &DRIVER_PARTS, "secrets-store.yaml")?;
+        cluster.rolled_out("kube-system", "daemonset/secrets-store-csi-driver")
     })
 }
 
@@ -71,23 +53,16 @@ fn images() -> Outcome<Vec<Image>> {
     ])
 }
 
-/// On the server's side: the operator's definitions are too large for the
-/// annotation that the client's side keeps.
-fn apply(cluster: &Cluster, parts: &[(Option<&str>, &str)]) -> Outcome<()> {
-    for (module, path) in parts {
-        let folder: PathBuf = match module {
-            Some(module) => tools::source("crds", module)?,
-            None => manifests(),
-        };
-        let mut kubectl = cluster.kubectl();
-        kubectl.args(["apply", "--server-side", "--force-conflicts", "--filename"]);
-        command::ask(kubectl.arg(folder.join(Path::new(path))))?;
-    }
-    Ok(())
-}
-
-fn rolled_out(cluster: &Cluster, namespace: &str, workload: &str) -> Outcome<()> {
+/// Applies parts of a module and a file of ours. On the server's side: the
+/// operator's definitions are too large for the annotation that the client's
+/// side keeps.
+fn apply(cluster: &Cluster, module: &str, parts: &[&str], ours: &str) -> Outcome<()> {
+    let folder = tools::source("crds", module)?;
     let mut kubectl = cluster.kubectl();
-    kubectl.args(["rollout", "status", workload, "--timeout=3m", "--namespace", namespace]);
+    kubectl.args(["apply", "--server-side", "--force-conflicts"]);
+    for part in parts {
+        kubectl.arg("--filename").arg(folder.join(part));
+    }
+    kubectl.arg("--filename").arg(manifests().join(ours));
     command::ask(&mut kubectl).map(drop)
 }

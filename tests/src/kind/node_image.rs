@@ -35,16 +35,34 @@ const PROGRAMS: [(&str, &Recipe); 6] = [
     ("NODE", &NODE),
 ];
 
+/// Where the image comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    /// It has this name in the engine, or in a registry.
+    Named(String),
+    /// From what is at hand.
+    Built,
+}
+
 /// The name of an image that the engine has, or can pull.
 pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
-    match environment::variable(VARIABLE).as_deref() {
-        Some("build") => built(engine, steps),
-        Some(name) => Ok(name.to_owned()),
-        None if is_there(engine, PUBLIC) || registry_answers(engine) => Ok(PUBLIC.to_owned()),
-        None => {
-            steps.note("no registry serves kindest/node: the node image is built here");
+    let wanted = environment::variable(VARIABLE);
+    let available = || is_there(engine, PUBLIC) || registry_answers(engine);
+    match choose(wanted.as_deref(), available) {
+        Source::Named(image) => Ok(image),
+        Source::Built => {
+            steps.note("the node image is built here");
             built(engine, steps)
         }
+    }
+}
+
+fn choose(wanted: Option<&str>, public_is_available: impl FnOnce() -> bool) -> Source {
+    match wanted {
+        Some("build") => Source::Built,
+        Some(name) => Source::Named(name.to_owned()),
+        None if public_is_available() => Source::Named(PUBLIC.to_owned()),
+        None => Source::Built,
     }
 }
 
@@ -144,4 +162,34 @@ fn load(engine: &Engine, archive: &Path) -> Outcome<()> {
         return Ok(());
     }
     Err(Failure::new(format!("cannot load {} into the engine", archive.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_taken_and_no_registry_asked() {
+        let never = || -> bool { panic!("asked") };
+        assert_eq!(choose(Some("build"), never), Source::Built);
+        assert_eq!(choose(Some("mine:1"), never), Source::Named("mine:1".to_owned()));
+    }
+
+    #[test]
+    fn the_public_image_is_taken_where_it_can_be_had() {
+        assert_eq!(choose(None, || true), Source::Named(PUBLIC.to_owned()));
+        assert_eq!(choose(None, || false), Source::Built);
+    }
+
+    #[test]
+    fn other_programs_and_other_scripts_make_another_image() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("build"), "one").unwrap();
+        let programs = |key: &str| vec![("NODE", PathBuf::from(format!("/tools/node-{key}")))];
+        let first = key(folder.path(), &programs("1")).unwrap();
+        assert_eq!(key(folder.path(), &programs("1")).unwrap(), first);
+        assert_ne!(key(folder.path(), &programs("2")).unwrap(), first);
+        fs::write(folder.path().join("build"), "two").unwrap();
+        assert_ne!(key(folder.path(), &programs("1")).unwrap(), first);
+    }
 }

@@ -11,8 +11,11 @@ use std::process::Command;
 use super::{Steps, command, engine::Engine};
 use crate::failure::{Context, Outcome};
 
-/// The cluster's services and pods: `manifests/kind/cluster.yaml`.
-const RANGES: [&str; 2] = ["10.96.0.0/16", "10.244.0.0/16"];
+/// Services and pods, as `manifests/kind/cluster.yaml` has them, and where
+/// clouds tell a machine about itself.
+const RANGES: [&str; 3] = ["10.96.0.0/16", "10.244.0.0/16", "169.254.169.254/32"];
+/// Where Docker lets others add rules.
+const CHAIN: &str = "DOCKER-USER";
 
 /// Makes the cluster's network, and the rules around it.
 pub(super) fn build(name: &str, engine: &Engine, steps: &Steps) -> Outcome<()> {
@@ -20,30 +23,30 @@ pub(super) fn build(name: &str, engine: &Engine, steps: &Steps) -> Outcome<()> {
         command::ask(engine.docker().args(["network", "create", "--driver=bridge", name]))?;
     }
     let bridge = bridge(name, engine).context(format!("find the network {name}"))?;
+    let present = rules();
     for range in RANGES {
-        let rule = rule(&bridge, range);
-        if command::ask(&mut iptables("-C", &rule)).is_ok() {
+        let rule = rule(name, &bridge, range);
+        // As they were asked for, but for the form of the destination.
+        if present.iter().any(|line| line.contains(&bridge) && line.contains(range)) {
             continue;
         }
-        if let Err(failure) = command::ask(&mut iptables("-I", &rule)) {
+        if command::ask(iptables().args(["-I", CHAIN]).args(rule)).is_err() {
             // Without root, or where the engine runs in a machine of its own.
-            steps.note(&format!("only the nodes keep {range} inside: {failure}"));
+            steps.note(&format!("no rule in {CHAIN}: the nodes alone keep {range} inside"));
         }
     }
     Ok(())
 }
 
-/// Removes both.
+/// Removes both, also rules of a network that somebody has removed before.
 pub(super) fn remove(name: &str, engine: &Engine) -> Outcome<()> {
-    let Some(bridge) = bridge(name, engine) else { return Ok(()) };
-    for range in RANGES {
-        let rule = rule(&bridge, range);
-        // As often as it is there.
-        while command::ask(&mut iptables("-C", &rule)).is_ok() {
-            command::ask(&mut iptables("-D", &rule))?;
-        }
+    for line in rules().iter().filter(|line| line.contains(&format!(" {} ", comment(name)))) {
+        let rule = line.split(' ').skip(1);
+        command::ask(iptables().arg("-D").args(rule))?;
     }
-    command::ask(engine.docker().args(["network", "rm", name]))?;
+    if bridge(name, engine).is_some() {
+        command::ask(engine.docker().args(["network", "rm", name]))?;
+    }
     Ok(())
 }
 
@@ -55,12 +58,28 @@ fn bridge(name: &str, engine: &Engine) -> Option<String> {
     Some(format!("br-{}", id.trim().get(..12)?))
 }
 
-fn rule(bridge: &str, range: &str) -> [String; 9] {
-    ["-i", bridge, "!", "-o", bridge, "-d", range, "-j", "REJECT"].map(str::to_owned)
+fn rule(name: &str, bridge: &str, range: &str) -> Vec<String> {
+    let comment = comment(name);
+    ["-i", bridge, "!", "-o", bridge, "-d", range]
+        .into_iter()
+        .chain(["-m", "comment", "--comment", &comment, "-j", "REJECT"])
+        .map(str::to_owned)
+        .collect()
 }
 
-fn iptables(action: &str, rule: &[String]) -> Command {
+/// By which a rule is known to be this cluster's.
+fn comment(name: &str) -> String {
+    format!("kind-cluster/{name}")
+}
+
+/// The chain's rules, in the words that would make them again.
+fn rules() -> Vec<String> {
+    let listed = command::ask(iptables().args(["-S", CHAIN])).unwrap_or_default();
+    listed.lines().map(str::to_owned).collect()
+}
+
+fn iptables() -> Command {
     let mut command = Command::new("iptables");
-    command.args(["-w", action, "DOCKER-USER"]).args(rule);
+    command.arg("-w");
     command
 }

@@ -12,10 +12,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
 	registerapi "k8s.io/kubelet/pkg/apis/pluginregistration/v1"
 )
+
+// A driver has its socket in a second, where it can have one at all.
+const patience = time.Minute
 
 type server struct {
 	registerapi.UnimplementedRegistrationServer
@@ -41,7 +45,16 @@ func main() {
 	name := flag.String("driver-name", "secrets-store.csi.k8s.io", "CSI driver")
 	endpoint := flag.String("kubelet-registration-path", "", "the driver's socket as the kubelet sees it")
 	dir := flag.String("plugin-registration-path", "/registration", "the kubelet's plugins_registry as this process sees it")
+	driver := flag.String("csi-address", "/csi/csi.sock", "the driver's socket as this process sees it")
 	flag.Parse()
+	// The kubelet dials the driver as soon as it sees this program's socket.
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := os.Stat(*driver); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			log.Fatal(err)
+		}
+	}
 	socket := filepath.Join(*dir, *name+"-reg.sock")
 	if err := os.Remove(socket); err != nil && !os.IsNotExist(err) {
 		log.Fatal(err)
