@@ -14,9 +14,10 @@ const OPERATOR_MODULE: &str = "github.com/prometheus-operator/prometheus-operato
 const DRIVER_MODULE: &str = "sigs.k8s.io/secrets-store-csi-driver";
 
 /// What is applied for the operator, from its module.
-const OPERATOR_PARTS: [&str; 2] = [
+const OPERATOR_PARTS: [&str; 3] = [
     "example/prometheus-operator-crd",
     "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml",
+    "example/rbac/prometheus/prometheus-cluster-role.yaml",
 ];
 /// What is applied for the driver, from its module.
 const DRIVER_PARTS: [&str; 4] = [
