@@ -19,6 +19,8 @@ use super::{
 const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 /// How often both sides are asked: each answer holds megabytes.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
+/// Two scrapes: an account of nothing says nothing.
+const AT_LEAST: i64 = 10_000;
 /// What is shown of a difference.
 const SHOWN: usize = 5;
 
@@ -29,6 +31,15 @@ pub(crate) struct Tolerance {
     pub(crate) losses: Vec<Loss>,
     /// Whether requests may have been sent again whose answer was lost.
     pub(crate) replays: bool,
+    /// What else was seen.
+    pub(crate) note: String,
+}
+
+impl Tolerance {
+    /// None, but for something to be said.
+    pub(crate) fn none(note: String) -> Self {
+        Self { note, ..Self::default() }
+    }
 }
 
 /// An account: everything up to a time has been accounted for.
@@ -52,7 +63,11 @@ impl Account {
 
     /// Accounts for every sample since the last time; its answer is a line.
     pub(crate) async fn settle(&mut self, stack: &Stack, tolerance: &Tolerance) -> Outcome<String> {
-        let (from, to) = (self.settled, stack.now());
+        let from = self.settled;
+        while stack.now() < from + AT_LEAST {
+            sleep(Duration::from_millis(200)).await;
+        }
+        let to = stack.now();
         let mut lines = Vec::new();
         for (identity, before) in IDENTITIES.into_iter().zip(&mut self.duplicates) {
             let found = until_equal(stack, identity, (from, to), tolerance).await?;
@@ -69,7 +84,12 @@ impl Account {
             lines.push(format!("{} {}{twice}{lost}", identity.name, found.samples));
         }
         self.settled = to;
-        Ok(format!("every sample arrived: {}", lines.join("; ")))
+        let note = if tolerance.note.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", tolerance.note)
+        };
+        Ok(format!("every sample arrived: {}{note}", lines.join("; ")))
     }
 }
 

@@ -62,11 +62,11 @@ impl Probe {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends, if every pod got its sidecar; how many they were.
-    pub(crate) fn all_injected(self) -> Outcome<u64> {
+    /// Ends, if every pod got its sidecar, and says how many they were.
+    pub(crate) fn all_injected(self) -> Outcome<String> {
         let Seen { injected, bare, refused, reason, .. } = self.seen();
         if bare == 0 && refused == 0 && injected > 0 {
-            return Ok(injected);
+            return Ok(format!("{injected} pods injected meanwhile, none refused"));
         }
         Err(Failure::new(format!(
             "of the pods that were created meanwhile {injected} got a sidecar, {bare} none, {refused} were refused: {reason}"

@@ -141,12 +141,17 @@ async fn fetches(stack: &Stack, identity: Identity) -> Outcome<f64> {
     counter(stack, identity, "prom_remotewrite_token_fetches_total", &["result=\"ok\""]).await
 }
 
-/// How many requests each sidecar has answered with "later".
+/// How many requests each sidecar has answered with "later", whether it asked
+/// Azure or had no token to ask with.
 async fn told_to_wait(stack: &Stack) -> Outcome<[f64; 3]> {
     let mut counts = [0.0; 3];
     for (count, identity) in counts.iter_mut().zip(IDENTITIES) {
-        *count =
-            counter(stack, identity, "prom_remotewrite_requests_total", &["answered=\"50"]).await?;
+        for (name, label) in [
+            ("prom_remotewrite_requests_total", "answered=\"50"),
+            ("prom_remotewrite_refused_requests_total", "reason=\"no_token\""),
+        ] {
+            *count += counter(stack, identity, name, &[label]).await?;
+        }
     }
     Ok(counts)
 }

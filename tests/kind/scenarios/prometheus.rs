@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Several scrapes.
-const A_WHILE: Duration = Duration::from_secs(20);
+const A_WHILE: Duration = Duration::from_secs(15);
 /// A killed Prometheus never sends what it held back: its remote write waits up
 /// to 5 s for a full batch and, once restarted, sends only samples that are
 /// younger than its start (`SetStartTime` in `tsdb/wlog/watcher.go`). One scrape
@@ -42,8 +42,9 @@ pub(super) fn restart(stack: &Stack) -> Outcome<Tolerance> {
     Ok(Tolerance::default())
 }
 
-/// Without grace.
+/// Without grace, in the midst of scraping.
 pub(super) async fn delete(stack: &Stack) -> Outcome<Tolerance> {
+    sleep(A_WHILE).await;
     let before = IDENTITIES.map(|identity| uid(stack, identity));
     let killed = stack.now();
     for identity in IDENTITIES {
@@ -58,9 +59,10 @@ pub(super) async fn delete(stack: &Stack) -> Outcome<Tolerance> {
         deployment::running(&stack.cluster, identity)?;
     }
     let until = stack.now();
+    sleep(A_WHILE).await;
     let loss =
         |identity: Identity| Loss { identity: identity.name, after: killed - HELD_BACK, until };
-    Ok(Tolerance { losses: IDENTITIES.map(loss).to_vec(), replays: true })
+    Ok(Tolerance { losses: IDENTITIES.map(loss).to_vec(), replays: true, ..Tolerance::default() })
 }
 
 fn uid(stack: &Stack, identity: Identity) -> Outcome<String> {

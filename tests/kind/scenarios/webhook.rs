@@ -11,7 +11,7 @@ use tests::{
 
 use crate::{
     account::Tolerance,
-    probe::Probe,
+    probe::{Probe, Seen},
     stack::{Stack, eventually},
 };
 
@@ -27,8 +27,7 @@ pub(super) fn restart(stack: &Stack) -> Outcome<Tolerance> {
     let probe = Probe::start(stack.client())?;
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
     deployment::rolled_out(&stack.cluster, RELEASE_NAMESPACE, DEPLOYMENT)?;
-    probe.all_injected()?;
-    Ok(Tolerance::default())
+    probe.all_injected().map(Tolerance::none)
 }
 
 /// To other values.
@@ -37,8 +36,7 @@ pub(super) fn upgrade(stack: &Stack) -> Outcome<Tolerance> {
     let helm = Helm::find()?;
     helm.upgrade(&stack.cluster, &["webhook.logLevel=debug"])?;
     helm.upgrade(&stack.cluster, &[])?;
-    probe.all_injected()?;
-    Ok(Tolerance::default())
+    probe.all_injected().map(Tolerance::none)
 }
 
 /// A new authority and a new certificate, although neither is due.
@@ -49,8 +47,7 @@ pub(super) fn rotation(stack: &Stack) -> Outcome<Tolerance> {
     if certificate(stack)? == before {
         return Err(Failure::new("the certificate is the old one"));
     }
-    probe.all_injected()?;
-    Ok(Tolerance::default())
+    probe.all_injected().map(Tolerance::none)
 }
 
 /// Whoever deletes it needs no more than the next run of the job. Pods may be
@@ -66,10 +63,12 @@ pub(super) async fn secret(stack: &Stack) -> Outcome<Tolerance> {
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
     deployment::rolled_out(&stack.cluster, RELEASE_NAMESPACE, DEPLOYMENT)?;
     eventually("pods get their sidecars from new webhooks", HEALED_WITHIN, well).await?;
-    match probe.seen().bare {
-        0 => Ok(Tolerance::default()),
-        bare => Err(Failure::new(format!("{bare} pods were created without a sidecar"))),
+    let Seen { injected, bare, refused, reason, .. } = probe.seen();
+    if bare > 0 {
+        return Err(Failure::new(format!("{bare} pods were created without a sidecar")));
     }
+    let refusals = if refused > 0 { format!(", the last because {reason}") } else { String::new() };
+    Ok(Tolerance::none(format!("{injected} pods injected, {refused} refused{refusals}")))
 }
 
 /// Runs the certificate job as its `CronJob` would, with more arguments.
