@@ -20,10 +20,11 @@ pub(super) enum Sidecar<'a> {
     HandWritten(&'a str),
 }
 
-/// What the path of Microsoft's image has in it.
+/// What the path of Microsoft's image has in it: today, and until 2023.
 ///
 /// <https://learn.microsoft.com/azure/azure-monitor/containers/prometheus-remote-write-managed-identity>
-const MICROSOFTS_IMAGE: &str = "/prometheus-remote-write/images";
+const MICROSOFTS_IMAGES: [&str; 2] =
+    ["/prometheus-remote-write/images", "/promdev/prom-remotewrite"];
 
 /// A warning that is longer may be cut by the API server.
 const MAX_WARNING_CHARS: usize = 256;
@@ -43,9 +44,17 @@ pub(super) fn sidecar<'a>(config: &Config, pod: Pod<'a>) -> Option<Sidecar<'a>> 
 /// needs: a name alone proves nothing.
 fn is_sidecar(config: &Config, container: Container<'_>) -> bool {
     let named = container.name() == names::CONTAINER;
-    container.image().contains(MICROSOFTS_IMAGE)
-        || (named && container.has_variable(env::INGESTION_URL))
+    is_hand_written(container)
         || (named && repository(container.image()) == repository(config.image.as_str()))
+}
+
+/// Whether this is what Microsoft documents, also from a mirror's registry
+/// and under another name: two variables that nothing else has together.
+pub(crate) fn is_hand_written(container: Container<'_>) -> bool {
+    let named = container.name() == names::CONTAINER;
+    MICROSOFTS_IMAGES.iter().any(|path| container.image().contains(path))
+        || (container.has_variable(env::INGESTION_URL)
+            && (named || container.has_variable(env::IDENTITY_TYPE)))
 }
 
 /// An image without its tag and digest.

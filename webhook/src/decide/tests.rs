@@ -49,11 +49,22 @@ fn what_has_one_keeps_it() {
     let by_microsoft = json!({"name": "rw", "image":
         "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:prom-remotewrite-20230505.1",
     });
+    let by_microsoft_until_2023 = json!({"name": "rw", "image":
+        "mcr.microsoft.com/azuremonitor/prometheus/promdev/prom-remotewrite:prom-remotewrite-20221012.2",
+    });
+    let by_variables = json!({"name": "rw", "image": "registry.example/azure-monitor:1", "env": [
+        {"name": "INGESTION_URL", "value": "https://example.com"},
+        {"name": "IDENTITY_TYPE", "value": "userAssigned"},
+    ]});
     let by_our_image =
         json!({"name": "prom-remotewrite", "image": "ghcr.io/example/prom-remotewrite@sha256:00"});
-    for (container, name) in
-        [(by_name, "prom-remotewrite"), (by_microsoft, "rw"), (by_our_image, "prom-remotewrite")]
-    {
+    for (container, name) in [
+        (by_name, "prom-remotewrite"),
+        (by_microsoft, "rw"),
+        (by_microsoft_until_2023, "rw"),
+        (by_variables, "rw"),
+        (by_our_image, "prom-remotewrite"),
+    ] {
         for list in ["containers", "initContainers"] {
             let mut pod = prometheus(&[("inject", "true")]);
             pod["spec"][list].as_array_mut().unwrap().push(container.clone());
