@@ -5,13 +5,13 @@
 //! is touched, lines are inserted and everything else stays.
 
 pub mod cluster;
-mod documents;
-mod edit;
+pub(crate) mod documents;
+pub(crate) mod edit;
 pub mod explain;
-mod layout;
+pub(crate) mod layout;
 pub mod needs;
-mod operator;
-mod targets;
+pub(crate) mod operator;
+pub(crate) mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -145,7 +145,7 @@ fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
     patch.0.into_iter().map(moved).collect()
 }
 
-fn parse(number: usize, document: &str) -> Result<Value, OfflineError> {
+pub(crate) fn parse(number: usize, document: &str) -> Result<Value, OfflineError> {
     documents::read(document).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default().to_owned();

@@ -1,12 +1,14 @@
-//! A patch as an edit of text: lines are inserted, and all others stay, with
-//! their comments and their order.
+//! A patch as an edit of text: lines are inserted or taken out, and all others
+//! stay, with their comments and their order.
 //!
 //! The result is read again and compared with the patched value. Where they
 //! differ (aliases, rare styles), the document is written anew as a whole.
 
+mod remove;
+
 use std::{cmp::Reverse, ops::Range};
 
-use json_patch::{AddOperation, Patch, PatchOperation};
+use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
 use serde_saphyr::SerializerOptions;
 
@@ -24,8 +26,10 @@ struct Edit {
     text: String,
 }
 
-/// The document's text with `patch` applied; `value` is what it says now.
-pub(super) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
+/// The document's text with `patch` applied; `value` is what it says now. Items
+/// of a list are removed from its end to its beginning, so that each operation's
+/// path is also one of the document as it is.
+pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
     let mut wanted = value.clone();
     if json_patch::patch(&mut wanted, patch).is_err() {
         return document.to_owned();
@@ -33,6 +37,9 @@ pub(super) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
     let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
     let right = |text: &String| read(text).is_ok_and(|is| is == wanted);
     edited.filter(right).unwrap_or_else(|| {
+        if serde_json::from_str::<Value>(document).is_ok() {
+            return format!("{wanted:#}\n");
+        }
         let marker = if document.starts_with("---") { "---\n" } else { "" };
         format!("{marker}{}", yaml(&wanted).unwrap_or_default())
     })
@@ -41,8 +48,16 @@ pub(super) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
 fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
     let mut edits: Vec<Edit> = Vec::new();
     for operation in &patch.0 {
-        let PatchOperation::Add(add) = operation else { return None };
-        let edit = edit(document, root, add, &edits)?;
+        let edit = match operation {
+            PatchOperation::Add(add) => edit(document, root, add, &edits)?,
+            PatchOperation::Replace(new) => replacement(document, root, &new.path, &new.value)?,
+            PatchOperation::Remove(old) => {
+                let (name, parent) = ends(root, &old.path)?;
+                let range = remove::range(document, parent, &name)?;
+                Edit { range, depth: usize::MAX, text: String::new() }
+            }
+            _ => return None,
+        };
         edits.push(edit);
     }
     edits.sort_by_key(|edit| (edit.range.start, Reverse(edit.depth)));
@@ -58,15 +73,27 @@ fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
 }
 
 fn edit(document: &str, root: &Node, add: &AddOperation, before: &[Edit]) -> Option<Edit> {
-    let tokens: Vec<String> = add.path.tokens().map(|token| token.decoded().into_owned()).collect();
+    let (name, parent) = ends(root, &add.path)?;
+    if parent.child(&name).is_some() {
+        return replacement(document, root, &add.path, &add.value);
+    }
+    let (range, text) = insert(document, parent, &name, &add.value, before)?;
+    Some(Edit { range, depth: add.path.tokens().count(), text })
+}
+
+/// What takes the place of nothing belongs to its line: new lines follow it.
+fn replacement(document: &str, root: &Node, path: &PointerBuf, value: &Value) -> Option<Edit> {
+    let (name, parent) = ends(root, path)?;
+    let (range, text) = replace(document, parent, &name, parent.child(&name)?, value)?;
+    Some(Edit { range, depth: usize::MAX, text })
+}
+
+/// The last name of a path, and the node that has it or may get it.
+fn ends<'a>(root: &'a Node, path: &PointerBuf) -> Option<(String, &'a Node)> {
+    let tokens: Vec<String> = path.tokens().map(|token| token.decoded().into_owned()).collect();
     let (name, parents) = tokens.split_last()?;
     let parent = parents.iter().try_fold(root, |node, token| node.child(token))?;
-    // What takes the place of nothing belongs to its line: new lines follow it.
-    let (depth, (range, text)) = match parent.child(name) {
-        Some(existing) => (usize::MAX, replace(document, parent, name, existing, &add.value)?),
-        None => (tokens.len(), insert(document, parent, name, &add.value, before)?),
-    };
-    Some(Edit { range, depth, text })
+    Some((name.clone(), parent))
 }
 
 /// A range and the text that takes its place.
