@@ -28,6 +28,16 @@ pub(crate) enum Command {
     /// The exit status is 1 if there is no pod, if one would be denied, or if one
     /// could not start in the cluster that was asked.
     Explain(Explain),
+    /// Writes what people have written by hand with an annotation instead.
+    ///
+    /// Microsoft's container with its volumes, aad-auth-proxy beside Prometheus,
+    /// and Prometheus' own azuread block, in a chart's values, a Prometheus
+    /// object, a workload or prometheus.yml. The file goes to standard output,
+    /// with all other lines as they are; the profile for this chart's values,
+    /// and what was done, differs or is lost, to standard error. The exit status
+    /// is 1 if something stays as it is or is lost, or if the file cannot be
+    /// read, and then nothing is written.
+    Migrate(Migrate),
     /// Reads a configuration and says everything that is wrong with it.
     Validate(Validate),
     /// Writes the configuration's JSON Schema to standard output.
@@ -55,6 +65,20 @@ pub(crate) struct Explain {
     /// The namespace of objects that name none.
     #[arg(short, long, value_name = "NAME", requires = "cluster")]
     pub(crate) namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// YAML or JSON with any number of documents; - is standard input.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) filename: PathBuf,
+    /// The name of the first profile; pods need not name the one called default.
+    #[arg(long, value_name = "NAME", default_value = contract::annotations::DEFAULT_PROFILE)]
+    pub(crate) profile: String,
+    /// Compare each pod with the one that the webhook makes of the result, field
+    /// by field, on standard error.
+    #[arg(long)]
+    pub(crate) diff: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@
 //! Prometheus that runs without its sidecar loses data silently, and since on
 //! a `StatefulSet` the denial's text is all that anybody sees.
 
-mod neighbours;
+pub(crate) mod neighbours;
 #[cfg(test)]
 mod tests;
 

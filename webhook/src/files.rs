@@ -10,6 +10,7 @@ use std::{
 use contract::{Mistake, names::EXIT_CONFIGURATION};
 use webhook::{
     config::{self, Config},
+    migrate,
     offline::{
         self, OfflineError, cluster,
         explain::{self, Explanation},
@@ -17,7 +18,7 @@ use webhook::{
 };
 
 use crate::{
-    arguments::{Explain, Manifests, Validate},
+    arguments::{Explain, Manifests, Migrate, Validate},
     run::VERSION,
 };
 
@@ -79,6 +80,33 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
         }
         let bad = texts.is_empty() || explained.iter().any(Explanation::is_bad);
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }))
+}
+
+/// Writes the manifests without hand-written sidecars; all that there is to say
+/// goes to standard error, and the profile last, to be pasted.
+pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
+    let Migrate { filename, profile, diff } = arguments;
+    finish(text(filename).and_then(|text| {
+        let migration = migrate::migrate(&text, profile, VERSION).map_err(|source| {
+            if text.contains("{{") {
+                say(&"a template is no YAML: migrate its values, or what helm template prints");
+            }
+            Failure::Manifests { file: name(filename), source }
+        })?;
+        write(&migration.text)?;
+        for outcome in &migration.outcomes {
+            say(outcome);
+            if let (true, Ok(migrated)) = (diff, &outcome.result) {
+                say(&migrated.comparison());
+            }
+        }
+        match migration.values().as_str() {
+            "" if migration.outcomes.is_empty() => say(&"nothing to migrate"),
+            "" => {}
+            values => say(&format!("\n# for the values of prom-remotewrite's own chart\n{values}")),
+        }
+        Ok(if migration.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }))
 }
 

@@ -16,7 +16,9 @@
 //!
 //! Read [`review::answer`] first: it is this picture in code.
 //!
-//! [`offline`] makes the same decision and the same patch from a file.
+//! [`offline`] makes the same decision and the same patch from a file;
+//! [`migrate`] turns hand-written sidecars into annotations and profiles, and
+//! uses them to prove that nothing is lost.
 //!
 //! # Invariants
 //!
@@ -37,6 +39,7 @@ pub mod decide;
 pub mod effective;
 pub mod inject;
 pub mod metrics;
+pub mod migrate;
 pub mod offline;
 pub mod patch;
 pub mod pod;

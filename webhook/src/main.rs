@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => run::serve(arguments),
         Command::Inject(arguments) => files::inject(&arguments),
         Command::Explain(arguments) => files::explain(&arguments),
+        Command::Migrate(arguments) => files::migrate(&arguments),
         Command::Validate(arguments) => files::validate(&arguments),
         Command::Schema => files::schema(),
     }

@@ -121,6 +121,11 @@ impl<'a> Pod<'a> {
 }
 
 impl<'a> Container<'a> {
+    /// A view of `raw`.
+    pub const fn new(raw: &'a Value, is_init: bool) -> Self {
+        Self { raw, is_init }
+    }
+
     /// Its name; empty if it has none.
     pub fn name(self) -> &'a str {
         self.raw.get("name").and_then(Value::as_str).unwrap_or_default()

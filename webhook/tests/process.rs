@@ -225,6 +225,33 @@ fn inject_writes_all_or_nothing() {
 }
 
 #[test]
+fn migrate_has_statuses_for_scripts() {
+    let directory = directory(CONFIG);
+    let migrate = |input: &str, more: &[&str]| {
+        let output = run(&[&["migrate", "-f", "-"], more].concat(), directory.path(), input);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let written = include_str!("../testdata/migrate/statefulset.json");
+    let (code, text, said) = migrate(written, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!text.contains("INGESTION_URL") && text.contains("prom-remotewrite/inject"), "{text}");
+    assert!(said.contains("\n# for the values") && said.contains("\n    default:\n"), "{said}");
+    assert!(!said.contains("sidecar.image: "), "{said}");
+    let (.., said) = migrate(written, &["--diff"]);
+    assert!(said.contains("\n~ sidecar.image: mcr.microsoft.com/"), "{said}");
+    let (code, again, said) = migrate(&text, &[]);
+    assert_eq!((code, said.as_str()), (Some(0), "nothing to migrate\n"));
+    assert_eq!(again, text);
+    let (code, text, _) = migrate(include_str!("../testdata/migrate/stays.yaml"), &[]);
+    assert_eq!((code, text.is_empty()), (Some(1), false), "something stays");
+    let (code, text, said) =
+        migrate("- name: prom-remotewrite\n  image: {{ .Values.a }}:{{\n", &[]);
+    assert_eq!((code, text.as_str()), (Some(1), ""));
+    assert!(said.contains("helm template"), "{said}");
+}
+
+#[test]
 fn explain_and_validate_have_statuses_for_scripts() {
     let directory = directory(CONFIG);
     let explain = ["explain", "--config", "config.yaml", "-f", "-"];

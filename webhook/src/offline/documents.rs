@@ -1,17 +1,18 @@
 //! A stream's documents as pieces of its text, which together are the text.
 
 use serde_json::Value;
+use serde_saphyr::granit_parser::{Event, Parser};
 
 /// A document's value. A number that begins with 0 is octal, as it is for
 /// kubectl and as modes of files are written.
-pub(super) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
+pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
     let options = serde_saphyr::options! { legacy_octal_numbers: true };
     serde_saphyr::from_str_with_options(document, options)
 }
 
 /// Every document with the marker that begins it. A line that begins with `---`
 /// is always a marker, also within a block of text: YAML 1.2, production 206.
-pub(super) fn documents(text: &str) -> Vec<&str> {
+pub(crate) fn documents(text: &str) -> Vec<&str> {
     let mut starts = vec![0];
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
@@ -22,6 +23,12 @@ pub(super) fn documents(text: &str) -> Vec<&str> {
     }
     starts.push(text.len());
     starts.windows(2).filter_map(|pair| text.get(*pair.first()?..*pair.last()?)).collect()
+}
+
+/// How many comments a document has.
+pub(crate) fn comments(document: &str) -> usize {
+    let events = Parser::new_from_str(document).map_while(Result::ok);
+    events.filter(|(event, _)| matches!(event, Event::Comment(..))).count()
 }
 
 fn is_marker(line: &str) -> bool {

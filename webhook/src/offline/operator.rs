@@ -18,7 +18,7 @@ const FIELDS: [&str; 6] = [
 const GRACE_SECONDS: u64 = 600;
 
 /// The pod of `object`, if prometheus-operator makes one of it.
-pub(super) fn pod(object: &Value) -> Option<Value> {
+pub(crate) fn pod(object: &Value) -> Option<Value> {
     let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
     if !text("apiVersion").starts_with("monitoring.coreos.com/") || !KINDS.contains(&text("kind")) {
         return None;

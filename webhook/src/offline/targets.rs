@@ -25,7 +25,7 @@ pub(super) struct Target<'a> {
 }
 
 /// Where workloads keep their template: most, `CronJob`, `PodTemplate`.
-const TEMPLATES: [&[&str]; 3] =
+pub(crate) const TEMPLATES: [&[&str]; 3] =
     [&["spec", "template"], &["spec", "jobTemplate", "spec", "template"], &["template"]];
 
 /// What cannot be done here.
@@ -79,7 +79,7 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
     }
 }
 
-fn has_containers(pod: &Value) -> bool {
+pub(crate) fn has_containers(pod: &Value) -> bool {
     pod.pointer("/spec/containers").is_some_and(Value::is_array)
 }
 
@@ -106,7 +106,7 @@ fn unquoted(pod: &Value) -> Vec<String> {
         .collect()
 }
 
-fn subject(object: &Value, kind: &str) -> String {
+pub(crate) fn subject(object: &Value, kind: &str) -> String {
     let name = text(object, "/metadata/name").or_else(|| text(object, "/metadata/generateName"));
     let namespace = text(object, "/metadata/namespace").map(|name| format!("{name}/"));
     format!("{kind} {}{}", namespace.unwrap_or_default(), name.unwrap_or("without a name"))

@@ -1,0 +1,56 @@
+//! What its author should know, or has to do: one sentence each.
+
+use super::{
+    loopback,
+    profile::Profile,
+    sites::{Form, Site},
+    source::Source,
+};
+
+/// About the site itself.
+pub(super) fn hints(site: &Site<'_>, source: &Source<'_>, port: u16) -> Vec<String> {
+    let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
+    let mut hints = Vec::new();
+    let writes = site.writes().any(|(.., entry)| {
+        let url = entry.get("url").and_then(serde_json::Value::as_str).unwrap_or_default();
+        loopback::parse(url).is_some_and(|found| found.port == port)
+    });
+    if let Source::Container { .. } = source {
+        match site.form {
+            Form::Pod => hints.push(format!(
+                "what Prometheus writes to is not in this object: it has to be {url}"
+            )),
+            Form::Operator if !writes => {
+                hints.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
+            }
+            Form::Operator | Form::Configuration => {}
+        }
+    }
+    if site.form == Form::Configuration {
+        hints.push("the pod of this Prometheus is not in this object: it needs the annotation prom-remotewrite/inject: \"true\"".to_owned());
+    }
+    if site.label("aadpodidbinding").is_some() {
+        hints.push("label aadpodidbinding stays: pod identity has been retired, and workload identity replaces it".to_owned());
+    }
+    hints
+}
+
+/// About what the file does not say.
+pub(super) fn elsewhere(variables: &[&'static str]) -> Option<String> {
+    (!variables.is_empty()).then(|| {
+        let keys: Vec<&str> = variables
+            .iter()
+            .map(|name| if name.ends_with("CLIENT_ID") { "clientId" } else { "tenantId" })
+            .collect();
+        format!(
+            "{} is not in this file: the label azure.workload.identity/use has to stay, so that azure-workload-identity's webhook says it, unless you write it into the profile",
+            keys.join(" or ")
+        )
+    })
+}
+
+/// About what is still a template.
+pub(super) fn placeholders(profile: &Profile) -> Option<String> {
+    let keys = profile.placeholders();
+    (!keys.is_empty()).then(|| format!("fill in the profile's {}", keys.join(", ")))
+}

@@ -1,0 +1,246 @@
+//! What is to be done at one site, checked by doing it: the pod that comes out
+//! is put through the webhook's own decision and patch.
+
+use contract::{IdentityType, Settings, names::env};
+use serde_json::{Value, json};
+
+use super::{
+    Profiles, auth_proxy,
+    changes::{Changes, changes},
+    check,
+    compare::{self, Row, Sidecars},
+    files::{self, Files},
+    hints,
+    profile::Profile,
+    resources,
+    sites::{Form, Site},
+    source::{Program, Source, sources},
+    variables::{self, Given, Variables},
+};
+
+/// A migration that works.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What is replaced, for people.
+    pub(super) source: String,
+    /// The profile's name.
+    pub(super) name: String,
+    /// The profile.
+    pub(super) profile: Profile,
+    /// What is done to the document.
+    pub(super) changes: Changes,
+    /// What its author should know, or has to do.
+    pub(super) notes: Vec<String>,
+    /// The pods before and after.
+    pub(super) rows: Vec<Row>,
+}
+
+/// The settings of a source, and where they are from.
+struct Read {
+    given: Variables,
+    settings: Settings,
+    /// Variables that azure-workload-identity's webhook provides.
+    elsewhere: Vec<&'static str>,
+}
+
+/// What to do at `site` of `document`; `None` where there is nothing of ours.
+///
+/// # Errors
+/// Why it has to stay as it is: one sentence each.
+pub(super) fn plan(
+    site: &Site<'_>,
+    document: &Value,
+    profiles: &Profiles,
+    version: &str,
+) -> Option<Result<Plan, Vec<String>>> {
+    let sources = sources(site);
+    match sources.as_slice() {
+        [] => None,
+        [source] => Some(one(site, document, source, profiles, version)),
+        several => {
+            let names: Vec<String> = several.iter().map(Source::name).collect();
+            Some(Err(vec![format!(
+                "a pod gets one sidecar, and here are {}: {}",
+                several.len(),
+                names.join(", ")
+            )]))
+        }
+    }
+}
+
+fn one(
+    site: &Site<'_>,
+    document: &Value,
+    source: &Source<'_>,
+    profiles: &Profiles,
+    version: &str,
+) -> Result<Plan, Vec<String>> {
+    if site.form == Form::Pod && site.items("containers").len() < 2 && is_container(source) {
+        return Err(vec!["no other container is in its pod: it serves other pods, and a sidecar serves its own alone".to_owned()]);
+    }
+    let read = read(site, source)?;
+    let nothing = Value::Null;
+    let container = match source {
+        Source::Container { container, .. } => container,
+        Source::Native { .. } => &nothing,
+    };
+    let certificate = [env::AZURE_CLIENT_CERTIFICATE_PATH, env::MDM_CERT_PATH]
+        .iter()
+        .find_map(|name| read.given.get(*name));
+    let files = files::files(site, container, &read.settings, certificate)?;
+    let amounts = resources::keys(container);
+    let profile = Profile::new(&read.settings, &read.given, &read.elsewhere, &files, amounts);
+    let name = profiles.name_of(&profile, site);
+    let port = read.settings.listening_port.get();
+    let changes = changes(site, source, &files.replaced, &name, port)?;
+    let node = node_after(site, document, &changes)?;
+    let config = check::config(&name, &profile, version)?;
+    let pod = site.form.pod(&node).unwrap_or_else(any_pod);
+    let reviewed = reviewed(&pod, &read);
+    let (injection, pod) = check::injected(&config, &pod, &reviewed, version)?;
+    let others = check::changed_settings(&read.settings, &injection.effective);
+    if !others.is_empty() {
+        return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);
+    }
+    let before = with_writes(pod_before(site, source, &read), site.form, site.node);
+    let after = with_writes(pod, site.form, &node);
+    let rows = rows(site, source, &files, &before, &after);
+    let mut notes = files.notes;
+    notes.extend(hints::hints(site, source, port));
+    notes.extend(hints::elsewhere(&read.elsewhere));
+    notes.extend(hints::placeholders(&profile));
+    notes.extend(injection.warnings);
+    Ok(Plan { source: source.name(), name, profile, changes, notes, rows })
+}
+
+const fn is_container(source: &Source<'_>) -> bool {
+    matches!(source, Source::Container { .. })
+}
+
+/// The settings, with what azure-workload-identity's webhook would add.
+fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
+    let mut given = source.variables(site)?;
+    let mut elsewhere = Vec::new();
+    let kind = given.get(env::IDENTITY_TYPE).and_then(|given| given.value.parse().ok());
+    let labelled = site.label("azure.workload.identity/use") == Some("true");
+    if kind == Some(IdentityType::WorkloadIdentity) && labelled {
+        let annotations = [
+            (env::AZURE_CLIENT_ID, "azure.workload.identity/client-id"),
+            (env::AZURE_TENANT_ID, "azure.workload.identity/tenant-id"),
+        ];
+        for (name, annotation) in annotations {
+            if given.get(name).is_some_and(|given| !given.text.is_empty()) {
+                continue;
+            }
+            let says = site.account.and_then(|account| account.get(annotation)?.as_str());
+            if says.is_none() {
+                elsewhere.push(name);
+            }
+            let value = Given::new(name, says.unwrap_or(check::SOMEBODY));
+            given.insert(name.to_owned(), value);
+        }
+        let file = Given::new(env::AZURE_FEDERATED_TOKEN_FILE, check::TOKEN);
+        given.entry(env::AZURE_FEDERATED_TOKEN_FILE.to_owned()).or_insert(file);
+    }
+    let lookup = |name: &str| given.get(name).map(|given| given.value.clone());
+    let settings = Settings::from_env(lookup)
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(Read { given, settings, elsewhere })
+}
+
+/// The pod as it is; Prometheus' own block as if it were a container.
+fn pod_before(site: &Site<'_>, source: &Source<'_>, read: &Read) -> Value {
+    let mut pod = site.form.pod(site.node).unwrap_or_else(any_pod);
+    if is_container(source) {
+        return pod;
+    }
+    let variables = read.settings.to_env().into_iter();
+    let variables: Vec<Value> =
+        variables.map(|(name, value)| json!({"name": name, "value": value})).collect();
+    let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
+    if let Some(containers) = containers {
+        containers.push(json!({"name": NATIVE, "env": variables}));
+    }
+    pod
+}
+
+/// What Prometheus' own block is called among containers.
+const NATIVE: &str = "azuread";
+
+/// The site in the changed document.
+fn node_after(site: &Site<'_>, document: &Value, changes: &Changes) -> Result<Value, Vec<String>> {
+    let mut document = document.clone();
+    for patch in [&changes.added, &changes.taken] {
+        json_patch::patch(&mut document, patch).map_err(|error| vec![error.to_string()])?;
+    }
+    let node = site.path.iter().try_fold(&document, |node, name| match node {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        other => other.get(name),
+    });
+    Ok(node.cloned().unwrap_or_default())
+}
+
+/// The pod as azure-workload-identity's webhook leaves it to ours.
+fn reviewed(pod: &Value, read: &Read) -> Value {
+    if read.elsewhere.is_empty() { pod.clone() } else { check::with_azures_webhook(pod) }
+}
+
+/// The pod together with what its Prometheus writes to.
+fn with_writes(mut pod: Value, form: Form, node: &Value) -> Value {
+    for key in form.remote_write() {
+        if let (Some(pod), Some(list)) = (pod.as_object_mut(), node.get(key)) {
+            pod.insert((*key).to_owned(), list.clone());
+        }
+    }
+    pod
+}
+
+/// Some Prometheus, where its pod is described elsewhere.
+fn any_pod() -> Value {
+    json!({
+        "metadata": {"annotations": {contract::annotations::INJECT: "true"}},
+        "spec": {"containers": [{"name": "prometheus"}]},
+    })
+}
+
+fn rows(
+    site: &Site<'_>,
+    source: &Source<'_>,
+    files: &Files,
+    before: &Value,
+    after: &Value,
+) -> Vec<Row> {
+    let name = match source {
+        Source::Container { container, .. } => {
+            container.get("name").and_then(Value::as_str).unwrap_or_default()
+        }
+        Source::Native { .. } => NATIVE,
+    };
+    let mut answered: Vec<String> = variables::known().into_iter().collect();
+    if let Source::Container { program: Program::AuthProxy, .. } = source {
+        answered.extend(auth_proxy::names().map(str::to_owned));
+    }
+    if let Source::Container { container, .. } = source {
+        // A reference is not a setting that anybody has answered for.
+        answered.extend(variables::referred(container));
+        answered.retain(|name| !is_reference(container, name));
+    }
+    let volumes: Vec<String> = files
+        .replaced
+        .iter()
+        .filter_map(|place| site.items("volumes").get(*place)?.get("name")?.as_str())
+        .map(str::to_owned)
+        .collect();
+    let mut mounts = files.mounts.clone();
+    mounts.push(contract::names::API_TOKEN_MOUNT_PATH.to_owned());
+    let sidecars =
+        Sidecars { before: name, variables: &answered, mounts: &mounts, volumes: &volumes };
+    compare::rows(before, after, &sidecars)
+}
+
+fn is_reference(container: &Value, name: &str) -> bool {
+    let variables = container.get("env").and_then(Value::as_array).into_iter().flatten();
+    variables
+        .filter(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
+        .any(|variable| variable.get("valueFrom").is_some_and(|from| !from.is_null()))
+}

@@ -1,0 +1,112 @@
+//! What is there today: a container written by hand, or Prometheus' own
+//! `azuread` block.
+
+use contract::names;
+use serde_json::Value;
+
+use super::{
+    auth_proxy, native,
+    sites::{Form, Site},
+    variables::{self, Variables},
+};
+use crate::{decide::neighbours, pod::Container};
+
+/// What takes the samples to Azure today.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// A container beside Prometheus.
+    Container {
+        /// The list that it is in.
+        list: &'static str,
+        /// Its place there.
+        index: usize,
+        /// It.
+        container: &'a Value,
+        /// Which program it runs.
+        program: Program,
+    },
+    /// Prometheus itself.
+    Native {
+        /// The list that the entry is in.
+        list: &'static str,
+        /// Its place there.
+        index: usize,
+        /// The entry of remote write.
+        entry: &'a Value,
+    },
+}
+
+/// A program that authenticates for Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// Microsoft's, or one that has its variables.
+    RemoteWrite,
+    /// Azure/aad-auth-proxy.
+    AuthProxy,
+}
+
+/// All that are there; one can be replaced.
+pub(super) fn sources<'a>(site: &Site<'a>) -> Vec<Source<'a>> {
+    let mut found = Vec::new();
+    let lists = if site.form == Form::Configuration {
+        [].as_slice()
+    } else {
+        ["initContainers", "containers"].as_slice()
+    };
+    for list in lists {
+        let containers = site.items(list).iter().enumerate();
+        found.extend(containers.filter_map(|(index, container)| {
+            let program = program(container, *list == "initContainers")?;
+            Some(Source::Container { list, index, container, program })
+        }));
+    }
+    let native = site.writes().filter(|(.., entry)| native::block(entry).is_some());
+    found.extend(native.map(|(list, index, entry)| Source::Native { list, index, entry }));
+    found
+}
+
+/// Whether `node` looks like a container that takes samples to Azure.
+pub(super) fn is_sidecar(node: &Value) -> bool {
+    (node.get("image").is_some() || node.get("env").is_some()) && program(node, false).is_some()
+}
+
+fn program(container: &Value, is_init: bool) -> Option<Program> {
+    let container = Container::new(container, is_init);
+    if container.image().contains(auth_proxy::IMAGE) {
+        return Some(Program::AuthProxy);
+    }
+    let is = neighbours::is_hand_written(container) || container.name() == names::CONTAINER;
+    is.then_some(Program::RemoteWrite)
+}
+
+impl Source<'_> {
+    /// What it is, for people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Container { list, container, .. } => {
+                let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+                format!("{} {name:?}", list.trim_end_matches('s'))
+            }
+            Self::Native { list, index, entry } => {
+                let block = native::block(entry).map_or("azuread", |(key, _)| key);
+                format!("{list}[{index}].{block}")
+            }
+        }
+    }
+
+    /// Its settings, as variables of the sidecar.
+    ///
+    /// # Errors
+    /// Why they cannot be known or have no counterpart: one sentence each.
+    pub(super) fn variables(&self, site: &Site<'_>) -> Result<Variables, Vec<String>> {
+        match self {
+            Self::Container { container, program: Program::RemoteWrite, .. } => {
+                variables::of_container(container)
+            }
+            Self::Container { container, program: Program::AuthProxy, .. } => {
+                auth_proxy::variables(container, site)
+            }
+            Self::Native { entry, .. } => native::variables(entry),
+        }
+    }
+}

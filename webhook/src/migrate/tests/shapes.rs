@@ -1,0 +1,258 @@
+//! Single shapes, each with the one thing that is to be seen.
+
+use super::*;
+
+const URL: &str = "https://team-a-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+
+/// A `Prometheus` whose container has these variables, each `NAME: VALUE` in
+/// YAML, and these other lines.
+fn prometheus(variables: &[&str], more: &str) -> String {
+    let mut text = "\
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: main}
+spec:
+  replicas: 2
+  containers:
+  - name: prom-remotewrite
+    env:
+"
+    .to_owned();
+    for variable in variables {
+        let (name, value) = variable.split_once(": ").unwrap();
+        let _ = writeln!(text, "    - {{name: {name}, {value}}}");
+    }
+    text + more
+}
+
+fn user_assigned(more: &[&str], rest: &str) -> String {
+    let url = format!("INGESTION_URL: value: '{URL}'");
+    let mut variables = vec![
+        url.as_str(),
+        "IDENTITY_TYPE: value: userAssigned",
+        "AZURE_CLIENT_ID: value: 33333333-0000-0000-0000-000000000000",
+    ];
+    variables.extend(more);
+    prometheus(&variables, rest)
+}
+
+fn application(certificate: &str, rest: &str) -> String {
+    let url = format!("INGESTION_URL: value: '{URL}'");
+    let certificate = format!("AZURE_CLIENT_CERTIFICATE_PATH: value: {certificate}");
+    let variables = [
+        url.as_str(),
+        "IDENTITY_TYPE: value: aadApplication",
+        "AZURE_CLIENT_ID: value: 33333333-0000-0000-0000-000000000000",
+        "AZURE_TENANT_ID: value: 22222222-0000-0000-0000-000000000000",
+        &certificate,
+    ];
+    prometheus(&variables, rest)
+}
+
+/// It stays byte for byte, and this is why.
+fn stays(text: &str, because: &str) {
+    let migration = migrated(text);
+    assert_eq!(migration.text, text);
+    assert!(!migration.is_whole());
+    let said: String = migration.outcomes.iter().map(ToString::to_string).collect();
+    assert!(said.contains(because), "{because:?} is not in {said}");
+}
+
+/// The profile has these lines.
+fn has(text: &str, lines: &[&str]) -> Migration {
+    let migration = migrated(text);
+    let values = migration.values();
+    for line in lines {
+        assert!(
+            values.lines().any(|other| other.trim() == *line),
+            "{line:?} in {}",
+            report(&migration)
+        );
+    }
+    migration
+}
+
+/// It is lost, and said so.
+fn loses(text: &str, field: &str) {
+    let migration = migrated(text);
+    let said: String = migration.outcomes.iter().map(ToString::to_string).collect();
+    assert!(said.contains(&format!("  lost     {field}")), "{field:?} is not in {said}");
+    assert!(!migration.is_whole());
+}
+
+#[test]
+fn what_a_file_does_not_tell_stays() {
+    stays(&prometheus(&["IDENTITY_TYPE: value: userAssigned"], ""), "INGESTION_URL is missing");
+    stays(
+        &user_assigned(&["CLOUD: valueFrom: {configMapKeyRef: {name: a, key: b}}"], ""),
+        "variable CLOUD comes from",
+    );
+    stays(&user_assigned(&["CLOUD: value: $(PLACE)"], ""), "refers to $(PLACE)");
+    stays(&user_assigned(&["IDENTITY_TYPE: value: <IDENTITY-TYPE>"], ""), "IDENTITY_TYPE=");
+    stays(&user_assigned(&["LISTENING_PORT: value: '${PORT}'"], ""), "LISTENING_PORT=");
+    stays(&user_assigned(&[], "    envFrom: [{secretRef: {name: a}}]\n"), "envFrom");
+}
+
+#[test]
+fn what_no_profile_can_say_stays() {
+    stays(&user_assigned(&["SSL_CERT_DIR: value: /etc/roots"], ""), "SSL_CERT_DIR");
+    stays(&user_assigned(&["SSL_CERT_FILE: value: /etc/roots.pem"], ""), "SSL_CERT_FILE");
+    stays(
+        &user_assigned(&["HTTPS_PROXY: value: 'http://user:s3cret@proxy.example'"], ""),
+        "without user and password",
+    );
+    stays(&application("/etc/certificate.pfx", ""), "is in no volume of this object");
+    let vault = "    volumeMounts: [{name: vault, mountPath: /vault}]\n  volumes: [{name: vault, emptyDir: {}}]\n";
+    stays(&application("/vault/certificate.pfx", vault), "is in no volume of this object");
+}
+
+#[test]
+fn secrets_of_a_proxy_are_not_said() {
+    let text = user_assigned(&["HTTPS_PROXY: value: 'http://user:s3cret@proxy.example'"], "");
+    let said: String = migrated(&text).outcomes.iter().map(ToString::to_string).collect();
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn a_pod_that_would_be_denied_stays() {
+    let taken = "  - name: other\n    ports: [{containerPort: 8081}]\n";
+    stays(&user_assigned(&[], taken), "port 8081 is taken by container \"other\"");
+    let declines = "  podMetadata: {annotations: {prom-remotewrite/inject: 'false'}}\n";
+    stays(&user_assigned(&[], declines), "is \"false\"");
+}
+
+#[test]
+fn everything_that_a_profile_can_say_is_carried() {
+    let text = user_assigned(
+        &[
+            "CLOUD: value: AZURE_CHINA",
+            "AAD_HOST_ENDPOINT: value: https://login.example",
+            "INGESTION_AAD_AUDIENCE: value: https://other.azure.cn/",
+            "HTTPS_PROXY: value: http://proxy.example:3128",
+            "NO_PROXY: value: .svc",
+            "CLUSTER: value: '0815'",
+            "RESPONSE_MODE: value: transparent",
+            "UPSTREAM_TIMEOUT: value: 20s",
+        ],
+        "",
+    );
+    let migration = has(
+        &text,
+        &[
+            "cloud: AzureChina",
+            "authorityHost: https://login.example",
+            "audience: https://other.azure.cn//.default",
+            "httpsProxy: http://proxy.example:3128",
+            "noProxy: \".svc\"",
+            "cluster: \"0815\"",
+            "responseMode: transparent",
+            "upstreamTimeout: 20s",
+        ],
+    );
+    assert!(migration.is_whole(), "{}", report(&migration));
+}
+
+#[test]
+fn certificates_are_found_in_all_kinds_of_volumes() {
+    let part = "    volumeMounts: [{name: a, mountPath: /etc/azure/cert.pfx, subPath: team.pfx}]\n  volumes: [{name: a, secret: {secretName: entra}}]\n";
+    let migration = has(
+        &application("/etc/azure/cert.pfx", part),
+        &["certificateSecret: entra", "certificateName: team.pfx"],
+    );
+    assert!(!migration.text.contains("volumes"), "{}", migration.text);
+    let keyed = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    secret: {secretName: entra, items: [{key: team, path: x.pfx}], optional: true}\n";
+    let migration = has(
+        &application("/a/x.pfx", keyed),
+        &["certificateSecret: entra", "certificateName: team", "mountPath: /a"],
+    );
+    assert!(report(&migration).contains("would have no secret.optional"));
+    let template = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: '${CLASS}'}}\n";
+    has(
+        &application("/a/<CERT-NAME>", template),
+        &["secretProviderClass: \"${CLASS}\"", "certificateName: \"<CERT-NAME>\""],
+    );
+}
+
+#[test]
+fn roots_are_carried_with_their_config_map() {
+    let rest = "    volumeMounts: [{name: roots, mountPath: /roots}]\n  volumes: [{name: roots, configMap: {name: company, items: [{key: ca.crt, path: company.pem}]}}]\n";
+    let text = user_assigned(&["SSL_CERT_FILE: value: /roots/company.pem"], rest);
+    let migration = has(&text, &["trustConfigMap: {name: company, key: ca.crt}"]);
+    assert!(migration.is_whole(), "{}", report(&migration));
+}
+
+#[test]
+fn a_token_that_was_projected_by_hand_is_projected_by_the_webhook() {
+    let url = format!("INGESTION_URL: value: '{URL}'");
+    let variables = [
+        url.as_str(),
+        "IDENTITY_TYPE: value: workloadIdentity",
+        "AZURE_CLIENT_ID: value: 33333333-0000-0000-0000-000000000000",
+        "AZURE_TENANT_ID: value: 22222222-0000-0000-0000-000000000000",
+        "AZURE_FEDERATED_TOKEN_FILE: value: /token/azure",
+    ];
+    let rest = "    volumeMounts: [{name: token, mountPath: /token}]\n  volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: azure, audience: 'api://AzureADTokenExchange'}}]}}]\n";
+    let migration = has(&prometheus(&variables, rest), &["identityType: workloadIdentity"]);
+    assert!(migration.is_whole() && !migration.text.contains("volumes"), "{}", report(&migration));
+}
+
+#[test]
+fn whatever_else_a_container_has_is_named() {
+    loses(&user_assigned(&["GODEBUG: value: http2client=0"], ""), "sidecar.env[GODEBUG].value");
+    loses(&user_assigned(&[], "    args: [--verbose]\n"), "sidecar.args[0]: --verbose");
+    loses(
+        &user_assigned(&[], "    lifecycle: {preStop: {exec: {command: [sleep, '5']}}}\n"),
+        "sidecar.lifecycle.preStop.exec.command[0]: sleep",
+    );
+    loses(
+        &user_assigned(&[], "    ports: [{containerPort: 8081, hostPort: 8081}]\n"),
+        "sidecar.ports[8081].hostPort",
+    );
+    loses(
+        &user_assigned(&[], "    resources: {limits: {cpu: 500mc, ephemeral-storage: 1Gi}}\n"),
+        "sidecar.resources.limits.cpu: 500mc",
+    );
+    loses(
+        &user_assigned(&[], "    resources: {requests: {memory: 256Mi}}\n"),
+        "sidecar.resources.requests.memory",
+    );
+    loses(&user_assigned(&[], "    fieldOfTheFuture: {a: b}\n"), "sidecar.fieldOfTheFuture.a: b");
+}
+
+#[test]
+fn a_limit_alone_is_also_the_request() {
+    let text = user_assigned(&[], "    resources: {limits: {cpu: 5m, memory: 64Mi}}\n");
+    let lines = ["cpuRequest: 5m", "cpuLimit: 5m", "memoryRequest: 64Mi", "memoryLimit: 64Mi"];
+    assert!(has(&text, &lines).is_whole());
+}
+
+#[test]
+fn profiles_are_shared_and_told_apart() {
+    let one = user_assigned(&[], "");
+    let same = one.replace("main", "second");
+    let other = one.replace("main", "third").replace("userAssigned", "systemAssigned");
+    let migration = migrated(&format!("{one}---\n{same}---\n{other}"));
+    let names: Vec<&str> = migration.profiles.all.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["default", "third"]);
+    assert_eq!(migration.text.matches("prom-remotewrite/profile: third").count(), 1);
+    let team = migrate(&one, "team-a", "1.0.0").unwrap();
+    assert!(team.text.contains("prom-remotewrite/profile: team-a"), "{}", team.text);
+}
+
+#[test]
+fn what_cannot_be_edited_in_place_is_written_anew_and_that_is_said() {
+    let text = user_assigned(&[], "").replace("spec:\n", "x: &shared {a: 1}\nspec:\n")
+        + "  # a comment\n  nodeSelector: *shared\n  podMetadata: *shared\n";
+    let migration = migrated(&text);
+    let value = read(&migration.text).unwrap();
+    assert_eq!(value["spec"]["podMetadata"]["annotations"]["prom-remotewrite/inject"], "true");
+    assert_eq!(value["x"], serde_json::json!({"a": 1}));
+    assert!(report(&migration).contains("comments that went"), "{}", report(&migration));
+}
+
+#[test]
+fn texts_that_are_no_yaml_are_an_error_only_if_they_are_about_this() {
+    assert!(migrate("a: {{ .Values.a }\n---\nb: [", "default", "1").is_ok());
+    let error = migrate("a: 1\n---\nname: prom-remotewrite\nb: [", "default", "1").unwrap_err();
+    assert!(error.to_string().starts_with("document 2: "), "{error}");
+}
