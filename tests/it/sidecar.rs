@@ -30,7 +30,7 @@ use tests::{
 };
 
 /// The headers of a remote-write request of version 1.0.
-const HEADERS: [(&str, &str); 3] = [
+pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("content-type", "application/x-protobuf"),
     ("content-encoding", "snappy"),
     ("x-prometheus-remote-write-version", "0.1.0"),
@@ -174,24 +174,24 @@ impl Rig {
 }
 
 /// A batch of one sample for each of these metrics.
-fn batch<'a>(metrics: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+pub(crate) fn batch<'a>(metrics: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     encode(metrics.into_iter().map(|metric| series(metric, &[])))
 }
 
-fn series(metric: &str, labels: &[(&str, &str)]) -> TimeSeries {
+pub(crate) fn series(metric: &str, labels: &[(&str, &str)]) -> TimeSeries {
     let label = |(name, value): (&str, &str)| Label { name: name.into(), value: value.into() };
     let labels = [("__name__", metric)].into_iter().chain(labels.iter().copied()).map(label);
     let sample = Sample { value: 1.5, timestamp: 1_795_000_000_000, start_timestamp: 0 };
     TimeSeries { labels: labels.collect(), samples: vec![sample], ..TimeSeries::default() }
 }
 
-fn encode(series: impl IntoIterator<Item = TimeSeries>) -> Vec<u8> {
+pub(crate) fn encode(series: impl IntoIterator<Item = TimeSeries>) -> Vec<u8> {
     let request = WriteRequest { timeseries: series.into_iter().collect(), metadata: Vec::new() };
     snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
 }
 
 /// A text that does not compress.
-fn noise(seed: u64, length: usize) -> String {
+pub(crate) fn noise(seed: u64, length: usize) -> String {
     let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut next = || {
         state ^= state << 13;

@@ -2,7 +2,11 @@
 
 mod answers;
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,6 +43,8 @@ pub struct Options {
     pub mode: Mode,
     /// What it scrapes besides itself: a job and `host:port`.
     pub targets: Vec<(String, String)>,
+    /// Labels for what a job's target tells, as an operator would add them.
+    pub target_labels: BTreeMap<String, BTreeMap<String, String>>,
     /// Where it writes: a name for its metrics, and the URL.
     pub remote_writes: Vec<(String, String)>,
     /// Labels on everything that it writes.
@@ -56,6 +62,7 @@ impl Default for Options {
         Self {
             mode: Mode::Server,
             targets: Vec::new(),
+            target_labels: BTreeMap::new(),
             remote_writes: Vec::new(),
             external_labels: BTreeMap::from([("cluster".to_owned(), "test".to_owned())]),
             scrape_interval: Duration::from_secs(1),
@@ -130,6 +137,15 @@ impl Prometheus {
         answers::points(&self.query(expression, None).await?)
     }
 
+    /// The names of the metrics that an expression reads; empty where the
+    /// expression has none.
+    pub async fn metrics_in(&self, expression: &str) -> Outcome<BTreeSet<String>> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", expression);
+        let tree = self.api(&format!("parse_query?{}", form.finish())).await?;
+        Ok(answers::metrics(&tree))
+    }
+
     /// What it scrapes.
     pub async fn targets(&self) -> Outcome<Vec<Target>> {
         let data = self.api("targets?state=active").await?;
@@ -159,7 +175,11 @@ impl Prometheus {
 
 fn configuration(options: &Options, port: u16) -> Value {
     let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
-    let job = |name: &str, address: &str| json!({"job_name": name, "static_configs": [{"targets": [address]}]});
+    let job = |name: &str, address: &str| {
+        let labels = options.target_labels.get(name).cloned().unwrap_or_default();
+        let targets = json!([{"targets": [address], "labels": labels}]);
+        json!({"job_name": name, "static_configs": targets})
+    };
     let own = job("prometheus", &format!("127.0.0.1:{port}"));
     let others = options.targets.iter().map(|(name, address)| job(name, address));
     let write = |(name, url): &(String, String)| {

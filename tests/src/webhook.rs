@@ -23,6 +23,7 @@ use crate::{
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// It has nobody to wait for here.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
+const CONFIGURATION: &str = "config.yaml";
 
 /// Files that `prom-remotewrite-certs issue` wrote.
 pub struct IssuedCertificate {
@@ -60,14 +61,14 @@ pub struct Webhook {
     port: u16,
     admin: u16,
     _certificate: IssuedCertificate,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Webhook {
     /// Starts it with a certificate and a configuration; JSON is YAML.
     pub async fn start(certificate: IssuedCertificate, configuration: &Value) -> Outcome<Self> {
         let folder = folder::temporary("the webhook")?;
-        let file = folder.path().join("config.yaml");
+        let file = folder.path().join(CONFIGURATION);
         fs::write(&file, format!("{configuration:#}")).context("write the webhook's config")?;
         let mut process = Program::new("the webhook", binaries::find(binaries::WEBHOOK)?)
             .args(["serve", "--config", &file.display().to_string()])
@@ -77,7 +78,13 @@ impl Webhook {
         let ports = |line: &str| Some((port(line, "address")?, port(line, "admin")?));
         let (port, admin) = process.line("it listened", STARTS_WITHIN, ports).await?;
         let client = Client::new(certificate.roots()?);
-        Ok(Self { process, client, port, admin, _certificate: certificate, _folder: folder })
+        Ok(Self { process, client, port, admin, _certificate: certificate, folder })
+    }
+
+    /// Replaces its configuration, which it looks at every two seconds.
+    pub fn configure(&self, text: &str) -> Outcome<()> {
+        let file = self.folder.path().join(CONFIGURATION);
+        fs::write(file, text).context("write the webhook's config")
     }
 
     /// Where it takes reviews.

@@ -2,7 +2,7 @@
 //!
 //! <https://prometheus.io/docs/prometheus/latest/querying/api/>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -77,6 +77,19 @@ pub(super) fn points(data: &Value) -> Outcome<Vec<Point>> {
     let point =
         |vector: Vector| Ok(Point { labels: vector.metric, value: number(&vector.value.1)? });
     answer.result.into_iter().map(point).collect()
+}
+
+/// The names in the selectors of a parsed expression.
+pub(super) fn metrics(tree: &Value) -> BTreeSet<String> {
+    let own = ["vectorSelector", "matrixSelector"]
+        .contains(&tree.get("type").and_then(Value::as_str).unwrap_or_default())
+        .then(|| tree.get("name").and_then(Value::as_str).unwrap_or_default().to_owned());
+    let parts: Vec<&Value> = match tree {
+        Value::Array(parts) => parts.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
+        _ => Vec::new(),
+    };
+    own.into_iter().chain(parts.into_iter().flat_map(metrics)).collect()
 }
 
 pub(super) fn targets(data: &Value) -> Outcome<Vec<Target>> {
