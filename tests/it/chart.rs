@@ -5,12 +5,14 @@
 
 mod acceptance;
 mod admission;
+mod api_server;
 mod creating;
 mod documents;
 pub(crate) mod foreign;
 pub(crate) mod helm;
 pub(crate) mod injected;
 mod lifecycle;
+mod monitoring;
 mod neighbours;
 pub(crate) mod objects;
 mod release;

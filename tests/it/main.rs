@@ -20,6 +20,8 @@ mod harness;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod release;
 #[cfg(test)]
 mod rotation;

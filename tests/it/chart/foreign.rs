@@ -52,6 +52,11 @@ const DEFINITIONS: &[(&str, &str, &str)] = &[
         "example/prometheus-operator-crd/monitoring.coreos.com_prometheuses.yaml",
     ),
     (
+        "prometheusrules.monitoring.coreos.com",
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+    (
         "secretproviderclasses.secrets-store.csi.x-k8s.io",
         "sigs.k8s.io/secrets-store-csi-driver",
         "deploy/secrets-store.csi.x-k8s.io_secretproviderclasses.yaml",
@@ -83,6 +88,7 @@ async fn resources_of_others_are_accepted() {
         "certificates.cert-manager.io",
         "issuers.cert-manager.io",
         "podmonitors.monitoring.coreos.com",
+        "prometheusrules.monitoring.coreos.com",
     ];
     let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
     let Some(definitions) = definitions(TEST, KINDS) else { return };
@@ -99,6 +105,7 @@ async fn resources_of_others_are_accepted() {
         let values = json!({
             "certificates": certificates,
             "podMonitor": {"enabled": true, "labels": {"release": "kps"}, "interval": "1m"},
+            "prometheusRule": {"enabled": true, "labels": {"release": "kps"}},
         });
         let rendered = helm.template(("one", "foreign"), &values, &[]).await.unwrap();
         kinds.extend(rendered);
@@ -115,6 +122,7 @@ async fn resources_of_others_are_accepted() {
     }
     let count = |kind: &str| kinds.iter().filter(|object| object["kind"] == kind).count();
     assert_eq!(["Issuer", "Certificate", "PodMonitor"].map(count), [2, 3, 4]);
+    assert_eq!(["PrometheusRule", "ConfigMap"].map(count), [2, 2]);
     // Nobody's certificate but cert-manager's.
     assert_eq!(["Job", "CronJob", "Role", "ClusterRole"].map(count), [0; 4]);
 }

@@ -11,6 +11,7 @@ use tests::environment;
 use webhook::config::{self, Config};
 
 use super::helm::{Helm, chart};
+use crate::monitoring::alerts;
 
 const DURATION: &str = "^([0-9]+(ms|s|m|h))+$";
 const SIZE: &str = "^[1-9][0-9]*(k|M|G|Ki|Mi|Gi)?B?$";
@@ -60,12 +61,32 @@ fn expected_config() -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
+/// What may be changed of each alert: a threshold where it has one.
+fn expected_alerts() -> Value {
+    let alert = |threshold: bool| {
+        let mut properties = json!({
+            "enabled": {"type": "boolean"},
+            "for": {"$ref": "#/definitions/for"},
+            "severity": {"type": "string", "minLength": 1},
+        });
+        if threshold {
+            properties["threshold"] = json!({"type": "number", "minimum": 0});
+        }
+        json!({"type": "object", "additionalProperties": false, "properties": properties})
+    };
+    let all = alerts().into_iter();
+    let all = all.map(|one| (one.name.clone(), alert(one.threshold().is_some())));
+    let all: serde_json::Map<String, Value> = all.collect();
+    json!({"type": "object", "additionalProperties": false, "properties": all})
+}
+
 #[test]
-fn the_configuration_has_the_webhooks_own_schema() {
+fn the_schema_knows_the_webhooks_configuration_and_the_alerts() {
     let file = chart().join("values.schema.json");
     let text = fs::read_to_string(&file).unwrap();
     let mut schema: Value = serde_json::from_str(&text).unwrap();
     schema["properties"]["config"] = expected_config();
+    schema["properties"]["prometheusRule"]["properties"]["alerts"] = expected_alerts();
     let expected = format!("{schema:#}\n");
     if environment::variable("UPDATE_EXPECT").is_some() {
         fs::write(&file, &expected).unwrap();
@@ -136,6 +157,12 @@ async fn a_mistake_is_found_and_named() {
         ("podDisruptionBudget.maxUnavailable", json!(0)),
         ("networkPolicy.metricsFrom", json!([{}])),
         ("podMonitor.interval", json!(30)),
+        ("prometheusRule.alerts.PromRemoteWriteNothing", json!({"enabled": false})),
+        ("prometheusRule.alerts.PromRemoteWriteBehind.treshold", json!(60)),
+        ("prometheusRule.alerts.PromRemoteWriteBehind.threshold", json!("10m")),
+        ("prometheusRule.alerts.PromRemoteWriteBehind.for", json!("10 minutes")),
+        ("prometheusRule.alerts.PromRemoteWriteWebhookDown.threshold", json!(1)),
+        ("prometheusRule.runbook", json!("alerts.md")),
         ("fullnameOverride", json!("My_Release")),
     ] {
         let failure = helm.template(("one", "two"), &at(path, &bad), &[]).await.err();

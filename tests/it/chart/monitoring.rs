@@ -1,0 +1,105 @@
+//! Alerts, as a release has them.
+
+use std::{fs, time::Duration};
+
+use serde_json::{Map, Value, json};
+use tests::{
+    process::Program,
+    tools::{self, PROMETHEUS},
+};
+
+use super::{
+    helm::{Helm, chart},
+    objects::{of_kind, text},
+};
+use crate::monitoring::alerts;
+
+const RELEASE: (&str, &str) = ("one", "two");
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The groups that a release with these values has.
+async fn groups(helm: &Helm, mut rule: Value) -> Value {
+    rule["enabled"] = json!(true);
+    let rendered = helm.template(RELEASE, &json!({"prometheusRule": rule}), &[]).await.unwrap();
+    of_kind(&rendered, "PrometheusRule")["spec"]["groups"].clone()
+}
+
+fn rules(groups: &Value) -> impl Iterator<Item = &Value> {
+    let groups = groups.as_array().into_iter().flatten();
+    groups.flat_map(|group| group["rules"].as_array().unwrap())
+}
+
+fn rule<'a>(groups: &'a Value, name: &str) -> &'a Value {
+    rules(groups).find(|rule| rule["alert"] == name).unwrap()
+}
+
+#[tokio::test]
+async fn a_release_has_the_alerts_of_the_file() {
+    let Some(helm) = Helm::find("a_release_has_the_alerts_of_the_file") else { return };
+    let file = fs::read_to_string(chart().join("files/alerts.yaml")).unwrap();
+    let file: Value = serde_saphyr::from_str(&file).unwrap();
+    assert_eq!(groups(&helm, json!({})).await, file["groups"]);
+}
+
+#[tokio::test]
+async fn single_alerts_are_changed_by_values() {
+    let Some(helm) = Helm::find("single_alerts_are_changed_by_values") else { return };
+    let groups = groups(
+        &helm,
+        json!({
+            "alertLabels": {"team": "observability", "severity": "none"},
+            "runbook": "https://wiki.example/alerts?version=1",
+            "alerts": {
+                "PromRemoteWriteBehind": {"enabled": false},
+                "PromRemoteWriteReceivesNothing": {"enabled": true, "for": "2h"},
+                "PromRemoteWriteNotInjected": {"severity": "page"},
+            },
+        }),
+    )
+    .await;
+    assert!(rules(&groups).all(|rule| rule["alert"] != "PromRemoteWriteBehind"));
+    assert_eq!(rules(&groups).count(), alerts().len() - 1);
+    let nothing = rule(&groups, "PromRemoteWriteReceivesNothing");
+    assert_eq!(nothing["for"], "2h");
+    let labels = json!({"severity": "warning", "team": "observability"});
+    assert_eq!(nothing["labels"], labels, "an alert's own labels come first");
+    assert_eq!(
+        nothing["annotations"]["runbook_url"],
+        "https://wiki.example/alerts?version=1#promremotewritereceivesnothing"
+    );
+    assert_eq!(rule(&groups, "PromRemoteWriteNotInjected")["labels"]["severity"], "page");
+}
+
+#[tokio::test]
+async fn thresholds_replace_the_numbers_that_expressions_end_in() {
+    const TEST: &str = "thresholds_replace_the_numbers_that_expressions_end_in";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let with_threshold = || alerts().into_iter().filter(|alert| alert.threshold().is_some());
+    let changes = with_threshold().map(|alert| (alert.name, json!({"threshold": 1_234_567.5})));
+    let changes: Map<String, Value> = changes.collect();
+    assert!(changes.len() > 15, "{changes:?}");
+    let groups = groups(&helm, json!({"alerts": changes})).await;
+    for alert in with_threshold() {
+        let kept = alert.expr.strip_suffix(alert.threshold().unwrap()).unwrap();
+        let expr = text(rule(&groups, &alert.name), "/expr");
+        let number = expr.strip_prefix(kept).unwrap();
+        assert!((number.parse::<f64>().unwrap() - 1_234_567.5).abs() < 1.0, "{expr}");
+    }
+    // Prometheus reads the number as it is written.
+    let file = helm.values(&json!({"groups": groups})).unwrap().display().to_string();
+    let promtool = tools::find(&PROMETHEUS, "promtool").unwrap();
+    Program::new("promtool", promtool).args(["check", "rules", &file]).run(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn alerts_look_for_the_webhook_by_its_name() {
+    let Some(helm) = Helm::find("alerts_look_for_the_webhook_by_its_name") else { return };
+    let rendered = helm.template(RELEASE, &json!({}), &[]).await.unwrap();
+    let configuration = of_kind(&rendered, "MutatingWebhookConfiguration");
+    let name = format!("{{name=\"{}\"", text(configuration, "/webhooks/0/name"));
+    let unreachable =
+        alerts().into_iter().find(|one| one.name == "PromRemoteWriteWebhookUnreachable");
+    assert_eq!(unreachable.unwrap().expr.matches(&name).count(), 2);
+    let kinds: Vec<&str> = rendered.iter().map(|object| text(object, "/kind")).collect();
+    assert!(!kinds.contains(&"PrometheusRule"), "unasked: {kinds:?}");
+}

@@ -1,0 +1,21 @@
+//! Alerts: what Prometheus' own tool makes of them, and that they are what the
+//! documentation says.
+
+mod alerts;
+mod rules;
+
+pub(crate) use rules::alerts;
+
+use std::{fs, path::PathBuf};
+
+use tests::environment;
+
+/// Below `manifests`.
+fn manifest(name: &str) -> PathBuf {
+    environment::crate_folder().join("../manifests").join(name)
+}
+
+fn read(name: &str) -> String {
+    let file = manifest(name);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
