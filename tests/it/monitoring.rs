@@ -1,8 +1,11 @@
-//! Alerts: what Prometheus' own tool makes of them, and that they are what the
-//! documentation says.
+//! Alerts and dashboard: what real Prometheus makes of them, over metrics of a
+//! real run, and that they are what the documentation says.
 
 mod alerts;
+mod dashboard;
+mod metrics;
 mod rules;
+mod run;
 
 pub(crate) use rules::alerts;
 

@@ -106,6 +106,7 @@ async fn resources_of_others_are_accepted() {
             "certificates": certificates,
             "podMonitor": {"enabled": true, "labels": {"release": "kps"}, "interval": "1m"},
             "prometheusRule": {"enabled": true, "labels": {"release": "kps"}},
+            "dashboard": {"enabled": true, "annotations": {"grafana_folder": "Azure"}},
         });
         let rendered = helm.template(("one", "foreign"), &values, &[]).await.unwrap();
         kinds.extend(rendered);
@@ -122,7 +123,7 @@ async fn resources_of_others_are_accepted() {
     }
     let count = |kind: &str| kinds.iter().filter(|object| object["kind"] == kind).count();
     assert_eq!(["Issuer", "Certificate", "PodMonitor"].map(count), [2, 3, 4]);
-    assert_eq!(["PrometheusRule", "ConfigMap"].map(count), [2, 2]);
+    assert_eq!(["PrometheusRule", "ConfigMap"].map(count), [2, 4]);
     // Nobody's certificate but cert-manager's.
     assert_eq!(["Job", "CronJob", "Role", "ClusterRole"].map(count), [0; 4]);
 }

@@ -1,4 +1,4 @@
-//! Alerts, as a release has them.
+//! Alerts and dashboard, as a release has them.
 
 use std::{fs, time::Duration};
 
@@ -102,4 +102,31 @@ async fn alerts_look_for_the_webhook_by_its_name() {
     assert_eq!(unreachable.unwrap().expr.matches(&name).count(), 2);
     let kinds: Vec<&str> = rendered.iter().map(|object| text(object, "/kind")).collect();
     assert!(!kinds.contains(&"PrometheusRule"), "unasked: {kinds:?}");
+}
+
+#[tokio::test]
+async fn the_dashboard_is_where_grafanas_companion_looks() {
+    const TEST: &str = "the_dashboard_is_where_grafanas_companion_looks";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let file = fs::read_to_string(chart().join("files/dashboard.json")).unwrap();
+    let file: Value = serde_json::from_str(&file).unwrap();
+    for (more, namespace, label) in [
+        (json!({}), "two", "grafana_dashboard"),
+        (json!({"namespace": "grafana", "labels": {"dashboards": "1"}}), "grafana", "dashboards"),
+    ] {
+        let mut values = more;
+        values["enabled"] = json!(true);
+        values["annotations"] = json!({"grafana_folder": "Azure"});
+        let rendered = helm.template(RELEASE, &json!({"dashboard": values}), &[]).await.unwrap();
+        let is_it = |object: &&Value| text(object, "/metadata/name").ends_with("-dashboard");
+        let map = rendered.iter().find(is_it).unwrap();
+        assert_eq!(map["metadata"]["namespace"], namespace);
+        assert_eq!(map["metadata"]["labels"][label], "1");
+        assert_eq!(map["metadata"]["annotations"]["grafana_folder"], "Azure");
+        let data: Vec<_> = map["data"].as_object().unwrap().iter().collect();
+        let [(name, text)] = data[..] else { panic!("{data:?}") };
+        assert_eq!(name, "one-prom-remotewrite.json");
+        let shown: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        assert_eq!(shown, file);
+    }
 }

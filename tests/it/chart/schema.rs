@@ -163,6 +163,7 @@ async fn a_mistake_is_found_and_named() {
         ("prometheusRule.alerts.PromRemoteWriteBehind.for", json!("10 minutes")),
         ("prometheusRule.alerts.PromRemoteWriteWebhookDown.threshold", json!(1)),
         ("prometheusRule.runbook", json!("alerts.md")),
+        ("dashboard.labels", json!({"grafana_dashboard": 1})),
         ("fullnameOverride", json!("My_Release")),
     ] {
         let failure = helm.template(("one", "two"), &at(path, &bad), &[]).await.err();
