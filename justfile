@@ -50,9 +50,9 @@ kind-up *ARGS:
 kind-down *ARGS:
     cargo kind down {{ ARGS }}
 
-# Load image archives into its nodes
-kind-load *ARCHIVES:
-    cargo kind load {{ ARCHIVES }}
+# Build images anew and load them into its nodes: sidecar, webhook, certs, azure
+kind-load +IMAGES:
+    cargo kind load {{ IMAGES }}
 
 # Write the logs of its nodes and pods into a folder
 kind-logs *FOLDER:

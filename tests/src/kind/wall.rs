@@ -40,11 +40,15 @@ pub(super) fn build(name: &str, engine: &Engine, steps: &Steps) -> Outcome<()> {
 
 /// Removes both, also rules of a network that somebody has removed before.
 pub(super) fn remove(name: &str, engine: &Engine) -> Outcome<()> {
-    for line in rules().iter().filter(|line| line.contains(&format!(" {} ", comment(name)))) {
-        let rule = line.split(' ').skip(1);
-        command::ask(iptables().arg("-D").args(rule))?;
+    let (comment, bridge) = (comment(name), bridge(name, engine));
+    for line in rules() {
+        let words: Vec<&str> = line.split(' ').map(|word| word.trim_matches('"')).collect();
+        let is_ours = |word: &&str| *word == comment || Some(*word) == bridge.as_deref();
+        if let (["-A", rule @ ..], true) = (words.as_slice(), words.iter().any(is_ours)) {
+            command::ask(iptables().arg("-D").args(rule))?;
+        }
     }
-    if bridge(name, engine).is_some() {
+    if bridge.is_some() {
         command::ask(engine.docker().args(["network", "rm", name]))?;
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{convert::Infallible, path::PathBuf, str::FromStr};
 
 use clap::{Parser, Subcommand};
-use tests::kind;
+use tests::{binaries, kind};
 
 /// A real Kubernetes cluster on this machine, made by kind from nothing.
 #[derive(Debug, Parser)]
@@ -23,11 +23,14 @@ pub(crate) enum Action {
     Up,
     /// Remove it, and whatever was started for it.
     Down,
-    /// Load images into its nodes.
+    /// Install the product and the stand-in for Azure, or bring them up to date.
+    Install,
+    /// Load images into its nodes, those of the product built anew.
     Load {
-        /// Archives as `docker save` writes them.
+        /// `sidecar`, `webhook`, `certs`, `azure`, or an archive as `docker save`
+        /// writes it.
         #[arg(required = true)]
-        archives: Vec<PathBuf>,
+        images: Vec<Image>,
     },
     /// Write the logs of its nodes and pods.
     Logs {
@@ -35,4 +38,27 @@ pub(crate) enum Action {
         #[arg(default_value = "target/kind-logs")]
         folder: PathBuf,
     },
+}
+
+/// What is loaded.
+#[derive(Clone, Debug)]
+pub(crate) enum Image {
+    /// Of this program of the workspace.
+    Program(&'static str),
+    /// From a file.
+    Archive(PathBuf),
+}
+
+impl FromStr for Image {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "sidecar" => Self::Program(binaries::SIDECAR),
+            "webhook" => Self::Program(binaries::WEBHOOK),
+            "certs" => Self::Program(binaries::CERTS),
+            "azure" => Self::Program(binaries::AZURE),
+            path => Self::Archive(path.into()),
+        })
+    }
 }

@@ -9,11 +9,12 @@ use std::{
 
 use clap::Parser;
 use tests::{
+    deployment,
     failure::{Failure, Outcome},
     kind::{Cluster, Steps},
 };
 
-use self::arguments::{Action, Arguments};
+use self::arguments::{Action, Arguments, Image};
 
 fn main() -> ExitCode {
     let Arguments { name, action } = Arguments::parse();
@@ -36,9 +37,10 @@ fn run(name: &str, action: Action) -> Outcome<()> {
             Ok(())
         }
         Action::Down => Cluster::down(name, &steps),
-        Action::Load { archives } => {
+        Action::Install => deployment::install(&find(name)?, &steps),
+        Action::Load { images } => {
             let cluster = find(name)?;
-            steps.step("images", || cluster.load(&archives))
+            images.into_iter().try_for_each(|image| load(&cluster, image, &steps))
         }
         Action::Logs { folder } => {
             let cluster = find(name)?;
@@ -50,6 +52,19 @@ fn run(name: &str, action: Action) -> Outcome<()> {
 fn find(name: &str) -> Outcome<Cluster> {
     Cluster::find(name)?
         .ok_or_else(|| Failure::new(format!("there is no cluster {name}: up makes it")))
+}
+
+fn load(cluster: &Cluster, image: Image, steps: &Steps) -> Outcome<()> {
+    match image {
+        Image::Program(program) => {
+            steps.step(program, || deployment::load(cluster, &[program]))?;
+            steps.note("pods that are made from now on have it");
+            Ok(())
+        }
+        Image::Archive(file) => {
+            steps.step(&file.display().to_string(), || cluster.load(std::slice::from_ref(&file)))
+        }
+    }
 }
 
 /// What a shell needs to reach it, on standard output: for `eval` as well.
