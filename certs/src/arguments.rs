@@ -25,7 +25,7 @@ pub(crate) enum Command {
     /// Keep the certificate in a Secret, and the API server's trust in it, fresh.
     ///
     /// Does what is needed now and ends; run it as a Job at installation and
-    /// daily as a `CronJob`. Both objects must have the label
+    /// daily as a cron job. Both objects must have the label
     /// prom-remotewrite/certificates=rotate; a Secret that is not there is made.
     Rotate(Rotate),
 }
@@ -57,7 +57,7 @@ pub(crate) struct Rotate {
     /// The Secret that the webhook mounts.
     #[arg(long, value_name = "NAME", default_value = "prom-remotewrite-webhook-tls")]
     secret: String,
-    /// The `MutatingWebhookConfiguration`.
+    /// The mutating webhook configuration.
     #[arg(long, value_name = "NAME", default_value = "prom-remotewrite")]
     configuration: String,
     /// The webhook in the configuration.
