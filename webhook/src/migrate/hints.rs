@@ -1,5 +1,7 @@
 //! What its author should know, or has to do: one sentence each.
 
+use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE};
+
 use super::{
     loopback,
     profile::Profile,
@@ -8,7 +10,7 @@ use super::{
 };
 
 /// About the site itself.
-pub(super) fn hints(site: &Site<'_>, source: &Source<'_>, port: u16) -> Vec<String> {
+pub(super) fn hints(site: &Site<'_>, source: &Source<'_>, port: u16, profile: &str) -> Vec<String> {
     let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
     let mut hints = Vec::new();
     let writes = site.writes().any(|(.., entry)| {
@@ -27,7 +29,12 @@ pub(super) fn hints(site: &Site<'_>, source: &Source<'_>, port: u16) -> Vec<Stri
         }
     }
     if site.form == Form::Configuration {
-        hints.push("the pod of this Prometheus is not in this object: it needs the annotation prom-remotewrite/inject: \"true\"".to_owned());
+        let other = if profile == DEFAULT_PROFILE {
+            String::new()
+        } else {
+            format!(" and {PROFILE}: {profile}")
+        };
+        hints.push(format!("the pod of this Prometheus is not in this object: it has to be annotated with {INJECT}: \"true\"{other}"));
     }
     if site.label("aadpodidbinding").is_some() {
         hints.push("label aadpodidbinding stays: pod identity has been retired, and workload identity replaces it".to_owned());

@@ -6,47 +6,58 @@ use serde_json::Value;
 use super::{native, sites::each_child, source};
 
 /// Words in a text that is a file of its own.
-const WORDS: [&str; 4] =
-    ["prometheus-remote-write/images", "/promdev/prom-remotewrite", "INGESTION_URL", "azuread:"];
+const WORDS: [&str; 5] = [
+    "prometheus-remote-write/images",
+    "/promdev/prom-remotewrite",
+    "INGESTION_URL",
+    "azuread:",
+    "azureAd:",
+];
+
+/// The ways to texts that are files of their own, as Argo CD has values and a
+/// `ConfigMap` has `prometheus.yml`.
+pub(super) fn texts(document: &Value) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    walk(document, &mut Vec::new(), &mut |node, path| {
+        let Value::String(text) = node else { return true };
+        let has_lines = text.trim_end().contains('\n');
+        if has_lines && WORDS.iter().any(|word| text.contains(word)) {
+            found.push(path.to_vec());
+        }
+        false
+    });
+    found
+}
 
 /// Each with what it is and why it stays; not below the ways in `known`, where
 /// it has been named already.
 pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    walk(document, &mut Vec::new(), known, &mut found);
+    walk(document, &mut Vec::new(), &mut |node, path| {
+        if known.iter().any(|known| known == path) {
+            return false;
+        }
+        let (what, why) = if native::block(node).is_some() && node.get("url").is_some() {
+            ("remote write", "whose pod it is about is not known")
+        } else if source::is_sidecar(node) {
+            ("container", "whose pod it belongs to is not known")
+        } else {
+            return true;
+        };
+        found.push((format!("{what} at {}", path.join(".")), why.to_owned()));
+        false
+    });
     found
 }
 
-fn walk(
-    node: &Value,
-    path: &mut Vec<String>,
-    known: &[Vec<String>],
-    found: &mut Vec<(String, String)>,
-) {
-    if known.contains(path) {
-        return;
-    }
-    let place = path.join(".");
-    let mut stays =
-        |what: &str, why: &str| found.push((format!("{what} at {place}"), why.to_owned()));
-    if let Value::String(text) = node {
-        let has_lines = text.trim_end().contains('\n');
-        if has_lines && WORDS.iter().any(|word| text.contains(word)) {
-            stays("text", "it is a file of its own: migrate it by itself");
-        }
-        return;
-    }
-    if native::block(node).is_some() && node.get("url").is_some() {
-        stays("remote write", "whose pod it is about is not known");
-        return;
-    }
-    if source::is_sidecar(node) {
-        stays("container", "whose pod it belongs to is not known");
+/// Visits `node`, and its children where `visit` says so.
+fn walk(node: &Value, path: &mut Vec<String>, visit: &mut impl FnMut(&Value, &[String]) -> bool) {
+    if !visit(node, path) {
         return;
     }
     each_child(node, |name, child| {
         path.push(name);
-        walk(child, path, known, found);
+        walk(child, path, visit);
         path.pop();
     });
 }

@@ -117,6 +117,9 @@ impl Reader {
 
     /// Without a client id it is the system-assigned identity, since 3.5.0.
     fn managed(&mut self, identity: &Value) {
+        if !identity.is_object() {
+            return self.problem("it names no identity");
+        }
         let client = either(identity, "clientId", "client_id");
         let named = client.and_then(Value::as_str).is_some_and(|id| !id.is_empty());
         self.kind(if named { IdentityType::UserAssigned } else { IdentityType::SystemAssigned });
@@ -125,6 +128,9 @@ impl Reader {
 
     /// Where the token is does not matter: the sidecar gets one of its own.
     fn workload(&mut self, identity: &Value) {
+        if !identity.is_object() {
+            return self.problem("it names no identity");
+        }
         self.kind(IdentityType::WorkloadIdentity);
         self.set(env::AZURE_CLIENT_ID, either(identity, "clientId", "client_id"));
         self.set(env::AZURE_TENANT_ID, either(identity, "tenantId", "tenant_id"));

@@ -1,17 +1,22 @@
 //! What is to be done at one site, checked by doing it: the pod that comes out
 //! is put through the webhook's own decision and patch.
 
-use contract::{IdentityType, Settings, names::env};
+use contract::{
+    IdentityType, Settings,
+    annotations::{INJECT, PROFILE},
+    names::env,
+};
 use serde_json::{Value, json};
 
 use super::{
-    Profiles, auth_proxy,
+    auth_proxy,
     changes::{Changes, changes},
     check,
     compare::{self, Row, Sidecars},
     files::{self, Files},
     hints,
     profile::Profile,
+    profiles::Profiles,
     resources,
     sites::{Form, Site},
     source::{Program, Source, sources},
@@ -95,18 +100,18 @@ fn one(
     let changes = changes(site, source, &files.replaced, &name, port)?;
     let node = node_after(site, document, &changes)?;
     let config = check::config(&name, &profile, version)?;
-    let pod = site.form.pod(&node).unwrap_or_else(any_pod);
+    let pod = site.form.pod(&node).unwrap_or_else(|| any_pod(&name));
     let reviewed = reviewed(&pod, &read);
     let (injection, pod) = check::injected(&config, &pod, &reviewed, version)?;
     let others = check::changed_settings(&read.settings, &injection.effective);
     if !others.is_empty() {
         return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);
     }
-    let before = with_writes(pod_before(site, source, &read), site.form, site.node);
+    let before = with_writes(pod_before(site, source, &read, &name), site.form, site.node);
     let after = with_writes(pod, site.form, &node);
     let rows = rows(site, source, &files, &before, &after);
     let mut notes = files.notes;
-    notes.extend(hints::hints(site, source, port));
+    notes.extend(hints::hints(site, source, port, &name));
     notes.extend(hints::elsewhere(&read.elsewhere));
     notes.extend(hints::placeholders(&profile));
     notes.extend(injection.warnings);
@@ -149,8 +154,8 @@ fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
 }
 
 /// The pod as it is; Prometheus' own block as if it were a container.
-fn pod_before(site: &Site<'_>, source: &Source<'_>, read: &Read) -> Value {
-    let mut pod = site.form.pod(site.node).unwrap_or_else(any_pod);
+fn pod_before(site: &Site<'_>, source: &Source<'_>, read: &Read, name: &str) -> Value {
+    let mut pod = site.form.pod(site.node).unwrap_or_else(|| any_pod(name));
     if is_container(source) {
         return pod;
     }
@@ -196,9 +201,9 @@ fn with_writes(mut pod: Value, form: Form, node: &Value) -> Value {
 }
 
 /// Some Prometheus, where its pod is described elsewhere.
-fn any_pod() -> Value {
+fn any_pod(profile: &str) -> Value {
     json!({
-        "metadata": {"annotations": {contract::annotations::INJECT: "true"}},
+        "metadata": {"annotations": {INJECT: "true", PROFILE: profile}},
         "spec": {"containers": [{"name": "prometheus"}]},
     })
 }

@@ -151,12 +151,32 @@ fn replace(
 ) -> Option<Change> {
     let Shape::Scalar = existing.shape else { return None };
     if !existing.range.is_empty() {
-        return Some((existing.range.clone(), value.to_string()));
+        let block = value.as_str().and_then(|text| block(document, existing, text));
+        return Some(block.unwrap_or_else(|| (existing.range.clone(), value.to_string())));
     }
     let Shape::Mapping { entries, .. } = &parent.shape else { return None };
     let (key, ..) = entries.iter().find(|(_, key, _)| key == name)?;
     let place = key.range.end + document.get(key.range.end..)?.find(':')? + 1;
     Some((place..place, format!(" {value}")))
+}
+
+/// The lines of a literal block, as far in as they are; `None` where `existing`
+/// is in another style. The parser has it begin with its first character.
+fn block(document: &str, existing: &Node, text: &str) -> Option<Change> {
+    let before = document.get(..existing.range.start)?;
+    let (headers, indent) = before.rsplit_once('\n')?;
+    let header = headers.lines().last()?.split(" #").next()?.trim_end();
+    let is_literal = [" |", " |-", " |+"].iter().any(|style| header.ends_with(style));
+    if !is_literal || !indent.bytes().all(|byte| byte == b' ') {
+        return None;
+    }
+    let length = document.get(existing.range.clone())?.trim_end().len();
+    let newline = if document.contains("\r\n") { "\r\n" } else { "\n" };
+    let lines = text.trim_end().lines().enumerate().map(|(number, line)| {
+        if number == 0 || line.is_empty() { line.to_owned() } else { format!("{indent}{line}") }
+    });
+    let lines: Vec<String> = lines.collect();
+    Some((existing.range.start..existing.range.start + length, lines.join(newline)))
 }
 
 fn into_brackets(parent: &Node, empty: bool, item: &str, before: &[Edit]) -> Option<Change> {

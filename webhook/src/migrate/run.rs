@@ -1,0 +1,152 @@
+//! Documents one after the other, and the texts in them that are files of their
+//! own.
+
+use json_patch::{
+    Patch, PatchOperation, ReplaceOperation,
+    jsonptr::{PointerBuf, Token},
+};
+use serde_json::Value;
+
+use super::{
+    Migrated, Outcome, leftovers,
+    plan::{Plan, plan},
+    profiles::Profiles,
+    sites::{Accounts, sites},
+};
+use crate::offline::{
+    OfflineError,
+    documents::{comments, documents},
+    edit, parse,
+};
+
+/// What is mentioned by everything that can be migrated, in small letters.
+const MARKS: [&str; 5] = [
+    "prom-remotewrite",
+    "prometheus-remote-write/images",
+    "ingestion_url",
+    "azuread",
+    "aad-auth-proxy",
+];
+
+/// One migration on its way.
+pub(super) struct Run<'a> {
+    /// What has been done or left so far.
+    pub(super) outcomes: Vec<Outcome>,
+    /// The profiles that it takes.
+    pub(super) profiles: Profiles,
+    /// The file's service accounts.
+    pub(super) accounts: Accounts<'a>,
+    /// This program's version.
+    pub(super) version: &'a str,
+}
+
+impl Run<'_> {
+    /// The text of a document; `place` says where in another it is a text.
+    pub(super) fn document(
+        &mut self,
+        number: usize,
+        place: &str,
+        document: &str,
+    ) -> Result<String, OfflineError> {
+        let lower = document.to_lowercase();
+        if !MARKS.iter().any(|mark| lower.contains(mark)) {
+            return Ok(document.to_owned());
+        }
+        let mut value = parse(number, document)?;
+        let (text, stays) = self.sites(number, place, document, &mut value);
+        for (subject, reason) in leftovers::leftovers(&value, &stays) {
+            let subject = format!("{place}{subject}");
+            self.outcomes.push(Outcome { number, subject, result: Err(vec![reason]) });
+        }
+        Ok(self.texts(number, place, text, value))
+    }
+
+    /// The text with every site migrated, and the ways to those that stay.
+    fn sites(
+        &mut self,
+        number: usize,
+        place: &str,
+        document: &str,
+        value: &mut Value,
+    ) -> (String, Vec<Vec<String>>) {
+        let original = value.clone();
+        let (mut text, mut stays) = (document.to_owned(), Vec::new());
+        for site in sites(&original, &self.accounts.clone()) {
+            let Some(planned) = plan(&site, value, &self.profiles, self.version) else { continue };
+            let subject = format!("{place}{}", site.subject);
+            let result = planned.inspect_err(|_| stays.push(site.path.clone())).map(|plan| {
+                let before = comments(&text);
+                for patch in [&plan.changes.added, &plan.changes.taken] {
+                    text = edit::apply(&text, value, patch);
+                    // It was applied when it was planned.
+                    let _ = json_patch::patch(value, patch);
+                }
+                self.done(plan, before.saturating_sub(comments(&text)))
+            });
+            self.outcomes.push(Outcome { number, subject, result });
+        }
+        (text, stays)
+    }
+
+    /// The text with those of its texts migrated that are files of their own.
+    fn texts(&mut self, number: usize, place: &str, mut text: String, mut value: Value) -> String {
+        for way in leftovers::texts(&value) {
+            let pointer = PointerBuf::from_tokens(way.iter().map(String::as_str).map(Token::new));
+            let Some(before) = value.pointer(pointer.as_str()).and_then(Value::as_str) else {
+                continue;
+            };
+            let place = format!("{place}{}: ", way.join("."));
+            let outcomes = self.outcomes.len();
+            let after = match self.inner(number, &place, before) {
+                // A text without an end stays one.
+                Ok(after) if !before.ends_with('\n') => after.trim_end().to_owned(),
+                Ok(after) => after,
+                Err(error) => {
+                    let why = format!("it is no YAML: {error}");
+                    self.stays(number, &place, why);
+                    continue;
+                }
+            };
+            if self.outcomes.len() == outcomes {
+                self.stays(number, &place, "nothing in it is known to this program".to_owned());
+            }
+            if after != before {
+                let replace = ReplaceOperation { path: pointer, value: after.into() };
+                let patch = Patch(vec![PatchOperation::Replace(replace)]);
+                let edited = edit::apply(&text, &value, &patch);
+                let _ = json_patch::patch(&mut value, &patch);
+                if comments(&edited) < comments(&text) {
+                    self.note(outcomes, "the document around it is written anew, without comments");
+                }
+                text = edited;
+            }
+        }
+        text
+    }
+
+    fn inner(&mut self, number: usize, place: &str, text: &str) -> Result<String, OfflineError> {
+        documents(text).into_iter().map(|inner| self.document(number, place, inner)).collect()
+    }
+
+    /// Adds a note to what has been migrated since there were `count` outcomes.
+    fn note(&mut self, count: usize, note: &str) {
+        let mut new = self.outcomes.iter_mut().skip(count);
+        if let Some(migrated) = new.find_map(|outcome| outcome.result.as_mut().ok()) {
+            migrated.notes.push(note.to_owned());
+        }
+    }
+
+    fn stays(&mut self, number: usize, place: &str, reason: String) {
+        let subject = format!("{place}text");
+        self.outcomes.push(Outcome { number, subject, result: Err(vec![reason]) });
+    }
+
+    fn done(&mut self, plan: Plan, comments: usize) -> Migrated {
+        let Plan { source, name, profile, changes, mut notes, rows } = plan;
+        if comments > 0 {
+            notes.push(format!("comments that went with what was removed: {comments}"));
+        }
+        self.profiles.add(&name, profile);
+        Migrated { source, profile: name, done: changes.words, notes, rows }
+    }
+}
