@@ -76,6 +76,8 @@ fn grafana_10_to_12_can_show_it() {
     let dashboard = dashboard();
     assert_eq!(dashboard["schemaVersion"], SCHEMA_VERSION);
     assert!(dashboard["id"].is_null(), "an id belongs to one Grafana");
+    let page = format!("{}/blob/main/manifests/alerts.md", env!("CARGO_PKG_REPOSITORY"));
+    assert_eq!(dashboard["links"][0]["url"], page);
     let mut ids = BTreeSet::new();
     for panel in panels(&dashboard) {
         let title = text(&panel["title"]);
