@@ -14,6 +14,8 @@ mod control_plane;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod harness;

@@ -1,0 +1,110 @@
+//! Annotations, variables and metrics are spelt as the programs spell them.
+
+use std::collections::BTreeSet;
+
+use contract::{Key, annotations::PREFIX};
+
+use super::pages;
+
+/// Names under our prefix that are no annotation of a pod's author: what the
+/// webhook writes, the label by which the certificate job knows its objects, and
+/// the repository.
+const OTHERS: &[&str] = &["inject", "profile", "injected", "certificates", "prom-remotewrite"];
+
+/// Variables of others, and of the harness.
+const VARIABLES: &[&str] = &[
+    "GODEBUG",
+    "KUBEBUILDER_ASSETS",
+    "POD_NAMESPACE",
+    "SERVICE_ACCOUNT",
+    "UPDATE_EXPECT",
+    "XDG_CACHE_HOME",
+    // Of the webhook's command line, see its README.
+    "CERT_DIR",
+    "CLIENT_CA",
+    "SHUTDOWN_DELAY",
+];
+
+/// The name at the start of `text`.
+fn name(text: &str, is_part: fn(char) -> bool) -> &str {
+    text.split(|c| !is_part(c)).next().unwrap_or_default()
+}
+
+#[test]
+fn annotations_are_those_of_the_contract() {
+    let mut seen = BTreeSet::new();
+    for page in pages() {
+        for (start, _) in page.text.match_indices(PREFIX) {
+            // `ghcr.io/prom-remotewrite/…` and paths are something else.
+            let before = page.text[..start].chars().next_back().unwrap_or(' ');
+            if before.is_alphanumeric() || matches!(before, '/' | '.' | '-') {
+                continue;
+            }
+            let found =
+                name(&page.text[start + PREFIX.len()..], |c| c.is_ascii_lowercase() || c == '-');
+            if found.is_empty() {
+                continue;
+            }
+            let known =
+                OTHERS.contains(&found) || Key::ALL.iter().any(|key| key.annotation() == found);
+            assert!(known, "{}: there is no annotation {PREFIX}{found}", page.name);
+            seen.insert(found.to_owned());
+        }
+    }
+    assert!(seen.contains("inject"), "{seen:?}");
+}
+
+#[test]
+fn metrics_are_those_of_the_tables() {
+    let pages = pages();
+    let of = |name: &str| &pages.iter().find(|page| page.name == name).unwrap().text;
+    let first = |line: &str| Some(name(line.strip_prefix("| `")?, is_metric).to_owned());
+    let sidecar = of("sidecar/README.md").lines().filter_map(first);
+    let sidecar = sidecar.filter(|name| name.starts_with("prom_remotewrite_"));
+    let webhook = of("webhook/README.md").lines().filter_map(first);
+    let webhook = webhook.map(|name| format!("prom_remotewrite_webhook_{name}"));
+    let known: BTreeSet<String> = sidecar.chain(webhook).collect();
+    for page in &pages {
+        for (start, _) in page.text.match_indices("prom_remotewrite_") {
+            let found = name(&page.text[start..], is_metric);
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| found.strip_suffix(end));
+            let found = base.unwrap_or(found);
+            let is_prefix = found.ends_with('_');
+            assert!(
+                is_prefix || known.contains(found),
+                "{}: there is no metric {found}",
+                page.name
+            );
+        }
+    }
+}
+
+fn is_metric(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
+}
+
+#[test]
+fn variables_are_those_of_the_contract() {
+    let pages = pages();
+    // That table is the contract's own, see `sidecar/src/readme.rs`.
+    let sidecar = &pages.iter().find(|page| page.name == "sidecar/README.md").unwrap().text;
+    let rows = sidecar.lines().filter_map(|line| line.strip_prefix("| `"));
+    let table: BTreeSet<&str> = rows.map(|row| name(row, is_variable)).collect();
+    let known = |name: &str| table.contains(name) || VARIABLES.contains(&name);
+    let mut seen = 0;
+    for page in &pages {
+        for code in page.text.split('`').skip(1).step_by(2) {
+            let word = name(code, is_variable);
+            let ends = code[word.len()..].chars().next().is_none_or(|c| c == '=');
+            if word.contains('_') && !word.ends_with('_') && ends {
+                assert!(known(word), "{}: there is no variable {word}", page.name);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+fn is_variable(c: char) -> bool {
+    c.is_ascii_uppercase() || c == '_'
+}

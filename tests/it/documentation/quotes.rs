@@ -1,0 +1,61 @@
+//! Words that pages quote from our programs are in the programs.
+
+use std::{fs, path::Path};
+
+use super::{pages, root};
+
+/// Sections whose tables quote our own words in their first column; rows that say
+/// whose words they are quote others.
+const SECTIONS: &[(&str, &str)] = &[
+    ("manifests/troubleshooting.md", "## The pod is not created"),
+    ("manifests/troubleshooting.md", "## The sidecar restarts"),
+    ("manifests/troubleshooting.md", "## The sidecar says"),
+    ("manifests/troubleshooting.md", "## The webhook says"),
+    ("certs/README.md", "## What it says"),
+];
+
+/// Words of the kubelet and of addresses, within rows that quote ours.
+const OTHERS: &[&str] = &["OOMKilled"];
+
+/// All Rust of the three programs, on one line as far as texts go.
+fn sources() -> String {
+    let mut text = String::new();
+    for folder in ["sidecar/src", "sidecar/contract/src", "webhook/src", "certs/src"] {
+        collect(&root().join(folder), &mut text);
+    }
+    text.replace("\\\"", "\"")
+}
+
+fn collect(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn quoted_words_are_the_programs_own() {
+    let (pages, sources) = (pages(), sources());
+    let mut checked = 0;
+    for (name, heading) in SECTIONS {
+        let page = pages.iter().find(|page| page.name == *name).unwrap();
+        let (_, section) = page.text.split_once(&format!("\n{heading}\n")).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        for cell in section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        {
+            if cell.contains(" words)") {
+                continue;
+            }
+            for quote in cell.split('`').skip(1).step_by(2) {
+                let found = sources.contains(quote) || OTHERS.contains(&quote);
+                assert!(found, "{name}: no program says {quote:?}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 25, "{checked}");
+}
