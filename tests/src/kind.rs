@@ -15,6 +15,7 @@ mod command;
 mod configuration;
 mod engine;
 mod node_image;
+mod readiness;
 mod steps;
 mod wall;
 
@@ -195,20 +196,6 @@ impl Cluster {
     fn exists(&self) -> Outcome<bool> {
         let clusters = command::ask(self.kind().args(["get", "clusters", "--quiet"]))?;
         Ok(clusters.lines().any(|name| name == self.name))
-    }
-
-    /// Nodes and what every pod needs: kube-proxy for services, and names.
-    fn settled(&self) -> Outcome<()> {
-        let wait = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=3m"];
-        command::ask(self.kubectl().args(wait))?;
-        self.rolled_out("kube-system", "daemonset/kube-proxy")?;
-        self.rolled_out("kube-system", "deployment/coredns")
-    }
-
-    fn rolled_out(&self, namespace: &str, workload: &str) -> Outcome<()> {
-        let mut kubectl = self.kubectl();
-        kubectl.args(["rollout", "status", workload, "--timeout=3m", "--namespace", namespace]);
-        command::ask(&mut kubectl).map(drop)
     }
 
     fn kind(&self) -> Command {

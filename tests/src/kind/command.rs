@@ -1,6 +1,7 @@
 //! Other programs, run to their end.
 
 use std::{
+    io::stderr,
     process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -14,7 +15,9 @@ use crate::{
 /// Runs it; what it says is for the person who waits.
 pub(super) fn show(command: &mut Command) -> Outcome<()> {
     let what = format!("run {command:?}");
-    let mut child = warden::spawn(command.stdin(Stdio::null())).context(&what)?;
+    // Standard output is for what a shell reads.
+    let command = command.stdin(Stdio::null()).stdout(stderr());
+    let mut child = warden::spawn(command).context(&what)?;
     let status = child.wait().context(&what)?;
     warden::forget(child.id());
     if status.success() {

@@ -44,12 +44,19 @@ enum Source {
     Built,
 }
 
-/// The name of an image that the engine has, or can pull.
+/// The name of an image that the engine then has.
 pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
     let wanted = environment::variable(VARIABLE);
     let available = || is_there(engine, PUBLIC) || registry_answers(engine);
     match choose(wanted.as_deref(), available) {
-        Source::Named(image) => Ok(image),
+        Source::Named(image) => {
+            if !is_there(engine, &image) {
+                // Not left to kind, which says nothing while it takes minutes.
+                let mut docker = engine.docker();
+                steps.step("pull it", || command::show(docker.args(["pull", &image])))?;
+            }
+            Ok(image)
+        }
         Source::Built => {
             steps.note("the node image is built here");
             built(engine, steps)
