@@ -27,7 +27,8 @@ impl fmt::Display for Failure {
         let mut source = self.source();
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
-            source = cause.source();
+            // One of ours has told all of its causes.
+            source = if cause.is::<Self>() { None } else { cause.source() };
         }
         Ok(())
     }
