@@ -31,6 +31,9 @@ pub(crate) struct Tolerance {
     pub(crate) losses: Vec<Loss>,
     /// Whether requests may have been sent again whose answer was lost.
     pub(crate) replays: bool,
+    /// Whether some must be: a fault of the stand-in itself, by which the account
+    /// shows that it can fail.
+    pub(crate) must_lose: bool,
     /// What else was seen.
     pub(crate) note: String,
 }
@@ -68,7 +71,7 @@ impl Account {
             sleep(Duration::from_millis(200)).await;
         }
         let to = stack.now();
-        let mut lines = Vec::new();
+        let (mut lines, mut lost) = (Vec::new(), 0);
         for (identity, before) in IDENTITIES.into_iter().zip(&mut self.duplicates) {
             let found = until_equal(stack, identity, (from, to), tolerance).await?;
             let again = found.duplicates - std::mem::replace(before, found.duplicates);
@@ -77,13 +80,17 @@ impl Account {
                 return Err(Failure::new(text));
             }
             let twice = if again > 0 { format!(", {again} twice") } else { String::new() };
-            let lost = match found.excused {
+            let without = match found.excused {
                 0 => String::new(),
-                lost => format!(", {lost} never sent by Prometheus"),
+                excused => format!(", but for {excused}"),
             };
-            lines.push(format!("{} {}{twice}{lost}", identity.name, found.samples));
+            lost += found.excused;
+            lines.push(format!("{} {}{twice}{without}", identity.name, found.samples));
         }
         self.settled = to;
+        if tolerance.must_lose && lost == 0 {
+            return Err(Failure::new("samples were thrown away, and nobody noticed"));
+        }
         let note = if tolerance.note.is_empty() {
             String::new()
         } else {

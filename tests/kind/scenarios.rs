@@ -25,7 +25,7 @@ pub(crate) struct Scenario {
 }
 
 /// All of them.
-static ALL: [Scenario; 12] = [
+static ALL: [Scenario; 13] = [
     Scenario {
         name: "steady",
         what: "nothing happens",
@@ -69,7 +69,7 @@ static ALL: [Scenario; 12] = [
     Scenario {
         name: "restart",
         what: "every Prometheus is restarted in order",
-        play: |stack| Box::pin(ready(prometheus::restart(stack))),
+        play: |stack| Box::pin(prometheus::restart(stack)),
     },
     Scenario {
         name: "kubelet",
@@ -85,6 +85,11 @@ static ALL: [Scenario; 12] = [
         name: "delete",
         what: "every Prometheus pod is deleted without grace",
         play: |stack| Box::pin(prometheus::delete(stack)),
+    },
+    Scenario {
+        name: "lie",
+        what: "Azure throws samples away and says it has stored them: the account must notice",
+        play: |stack| Box::pin(azure::lie(stack)),
     },
 ];
 

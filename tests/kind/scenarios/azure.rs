@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::{
     account::Tolerance,
+    compare::Loss,
     stack::{Stack, eventually},
 };
 
@@ -26,6 +27,9 @@ const SHORT: Duration = Duration::from_mins(1);
 const OUTAGE: Duration = Duration::from_secs(95);
 /// Longer than one request may take (25 s), so that some end by their deadline.
 const SWALLOWED: Duration = Duration::from_secs(35);
+/// What waited to be sent when something began: 5 s for others to be sent with,
+/// and a moment for the sending.
+const SCRAPED_BEFORE: i64 = 10_000;
 /// Some requests.
 const REFUSED: Duration = Duration::from_secs(15);
 /// A sidecar's first try after an outage comes after 36 s at the latest.
@@ -90,6 +94,18 @@ pub(super) async fn cut(stack: &Stack) -> Outcome<Tolerance> {
     }
     bitten(&before, &told_to_wait(stack).await?)?;
     Ok(Tolerance { replays: true, ..Tolerance::default() })
+}
+
+/// Azure says that it has stored what it throws away: the account must notice.
+pub(super) async fn lie(stack: &Stack) -> Outcome<Tolerance> {
+    let after = stack.now() - SCRAPED_BEFORE;
+    stack.misbehave("ingestion", &json!({"status": 204})).await?;
+    sleep(REFUSED).await;
+    stack.behave().await?;
+    let until = stack.now();
+    let loss = |identity: Identity| Loss { identity: identity.name, after, until };
+    let losses = IDENTITIES.map(loss).to_vec();
+    Ok(Tolerance { losses, must_lose: true, ..Tolerance::default() })
 }
 
 /// A rule of the worker's packet filter, which goes when it is dropped.

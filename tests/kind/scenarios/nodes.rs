@@ -8,6 +8,7 @@ use tests::{
 };
 use tokio::time::sleep;
 
+use super::prometheus;
 use crate::{
     account::Tolerance,
     probe::Probe,
@@ -47,7 +48,7 @@ fn restarts(stack: &Stack) -> Outcome<String> {
 /// Every pod is evicted in order. The volumes are on this node, so Prometheus
 /// waits for it; the webhook must not.
 pub(super) async fn drain(stack: &Stack) -> Outcome<Tolerance> {
-    let node = stack.worker();
+    let (node, start) = (stack.worker(), stack.now());
     let probe = Probe::start(stack.client())?;
     let drained = stack.kubectl(&[
         "drain",
@@ -62,5 +63,6 @@ pub(super) async fn drain(stack: &Stack) -> Outcome<Tolerance> {
     for identity in IDENTITIES {
         deployment::running(&stack.cluster, identity)?;
     }
-    probe.all_injected().map(Tolerance::none)
+    let losses = prometheus::last_moments(stack, start).await?;
+    Ok(Tolerance { losses, note: probe.all_injected()?, ..Tolerance::default() })
 }

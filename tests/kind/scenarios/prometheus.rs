@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, api::ListParams};
 use tests::{
     deployment::{self, IDENTITIES, Identity, MONITORING},
-    failure::Outcome,
+    failure::{Context, Failure, Outcome},
 };
 use tokio::time::sleep;
 
@@ -31,16 +33,55 @@ pub(super) async fn steady(_: &Stack) -> Outcome<Tolerance> {
     Ok(Tolerance::default())
 }
 
+/// What a Prometheus that ends in order may fail to send: as it ends, it stops
+/// those who send before the one who reads the log for them (`Stop` in
+/// `storage/remote/queue_manager.go`), so that a scrape of the very last moment
+/// is in its log and nowhere else.
+const LAST_MOMENT: i64 = 1000;
+/// It still finishes what it was about to scrape, and the time of its end is
+/// known in whole seconds.
+const LAST_WORDS: i64 = 2000;
+
 /// All three at once; each sends what it has before it ends.
-pub(super) fn restart(stack: &Stack) -> Outcome<Tolerance> {
+pub(super) async fn restart(stack: &Stack) -> Outcome<Tolerance> {
+    let start = stack.now();
     for identity in IDENTITIES {
         stack.kubectl(&["rollout", "restart", &identity.stateful_set(), "-n", MONITORING])?;
     }
     for identity in IDENTITIES {
         deployment::rolled_out(&stack.cluster, MONITORING, &identity.stateful_set())?;
     }
-    Ok(Tolerance::default())
+    Ok(Tolerance { losses: last_moments(stack, start).await?, ..Tolerance::default() })
 }
+
+/// The last moments of every Prometheus that was told to end since `start`.
+pub(super) async fn last_moments(stack: &Stack, start: i64) -> Outcome<Vec<Loss>> {
+    let events: Api<Event> = Api::namespaced(stack.client(), MONITORING);
+    let killing = ListParams::default().fields("reason=Killing,involvedObject.kind=Pod");
+    let events = events.list(&killing).await.context("read events")?.items;
+    let mut losses = Vec::new();
+    for identity in IDENTITIES {
+        let pod = identity.pod();
+        let of_pod = events.iter().filter(|event| {
+            event.involved_object.name.as_ref() == Some(&pod)
+                && event.message.as_deref() == Some(STOPPING)
+        });
+        let told =
+            of_pod.filter_map(|event| Some(event.last_timestamp.as_ref()?.0.as_millisecond()));
+        losses.extend(told.filter(|told| *told > start - 1000).map(|told| Loss {
+            identity: identity.name,
+            after: told - LAST_MOMENT,
+            until: told + LAST_WORDS,
+        }));
+    }
+    if losses.len() >= IDENTITIES.len() {
+        return Ok(losses);
+    }
+    Err(Failure::new(format!("only {} of the Prometheus were told to end", losses.len())))
+}
+
+/// The event that says so.
+const STOPPING: &str = "Stopping container prometheus";
 
 /// Without grace, in the midst of scraping.
 pub(super) async fn delete(stack: &Stack) -> Outcome<Tolerance> {
