@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// read, and then nothing is written.
     Migrate(Migrate),
     /// Reads a configuration and says everything that is wrong with it.
+    ///
+    /// Of the chart's values the part that becomes the configuration is read; the
+    /// rest has a schema, which Helm checks.
     Validate(Validate),
     /// Writes the configuration's JSON Schema to standard output.
     Schema,
@@ -83,7 +86,7 @@ pub(crate) struct Migrate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// The webhook's configuration; - is standard input.
+    /// The webhook's configuration, or values of the chart; - is standard input.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
     pub(crate) config: PathBuf,
 }

@@ -9,6 +9,7 @@ mod reader;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use hosts::host_rule;
 pub use profile::{PROFILE_ONLY_KEYS, Profile, ProfileLimits, TrustConfigMap};
 use reader::{Reader, Section};
 pub use schema::schema;
+pub use values::CHARTS_IMAGE;
 
 /// Everything that decides how a pod is patched, apart from the pod itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,17 +126,20 @@ impl Config {
     /// # Errors
     /// Every mistake, with its path in the file.
     pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
-        let document = reader::document(yaml)?;
+        Self::at("", reader::document(yaml)?)
+    }
+
+    fn at(path: &str, document: Value) -> Result<Self, Vec<Mistake>> {
         let mut reader = Reader::default();
-        let config = Self::read(&mut reader, document);
+        let config = Self::read(&mut reader, path, document);
         match config {
             Some(config) if reader.mistakes.is_empty() => Ok(config),
             _ => Err(reader.mistakes),
         }
     }
 
-    fn read(reader: &mut Reader, document: Value) -> Option<Self> {
-        let mut top = reader.section("", document)?;
+    fn read(reader: &mut Reader, path: &str, document: Value) -> Option<Self> {
+        let mut top = reader.section(path, document)?;
         let image = reader.required(&mut top, "image", "the sidecar's image");
         let image_pull_policy =
             reader.parsed(&mut top, "imagePullPolicy").unwrap_or(ImagePullPolicy::IfNotPresent);

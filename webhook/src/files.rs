@@ -145,7 +145,10 @@ fn cause(error: &kube::Error) -> String {
 
 /// Says whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
-    finish(read_config(&arguments.config).and_then(|config| {
+    finish(text(&arguments.config).and_then(|text| {
+        let parsed = Config::parse_values(&text).unwrap_or_else(|| Config::parse(&text));
+        let config = parsed
+            .map_err(|mistakes| Failure::Config { file: name(&arguments.config), mistakes })?;
         let profiles: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
         let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
         write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;

@@ -265,6 +265,11 @@ fn explain_and_validate_have_statuses_for_scripts() {
     let validate = ["validate", "--config", "-"];
     let output = run(&validate, directory.path(), CONFIG);
     assert_eq!(output.status.code(), Some(0));
+    let values = include_str!("../../manifests/chart/examples/user-assigned.yaml");
+    let output = run(&validate, directory.path(), values);
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "standard input: ok; profiles: default\n");
     let output = run(&validate, directory.path(), "image: a\nprofile: {}\n");
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8(output.stderr).unwrap();

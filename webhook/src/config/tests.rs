@@ -9,6 +9,22 @@ fn mistakes(yaml: &str) -> Vec<String> {
 }
 
 #[test]
+fn values_of_the_chart_are_read_at_their_config() {
+    let values = "images: {registry: a}\nconfig:\n  sidecarMode: auto\n  profiles:\n    default: {clinetId: x}\n";
+    let mistakes = Config::parse_values(values).unwrap().unwrap_err();
+    let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].starts_with("config.profiles.default.clinetId"), "{texts:?}");
+    let fine = Config::parse_values(&values.replace("{clinetId: x}", "{}")).unwrap().unwrap();
+    assert!(fine.native_sidecar && fine.profiles.contains_key("default"));
+    assert!(Config::parse_values("config: {}\nwebhook: {}\n").unwrap().is_ok());
+    let image = Config::parse_values("config: {image: a}\n").unwrap().unwrap_err();
+    assert!(image[0].to_string().starts_with("config.image="), "{image:?}");
+    assert!(Config::parse_values("image: a\nprofiles: {}\n").is_none());
+    assert!(Config::parse_values("[").is_none());
+}
+
+#[test]
 fn an_image_is_enough() {
     let config = Config::parse("image: a").unwrap();
     assert!(config.native_sidecar);

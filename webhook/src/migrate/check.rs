@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::profile::Profile;
 use crate::{
-    config::Config,
+    config::{CHARTS_IMAGE, Config},
     decide::{Decision, Injection, decide},
     effective::Effective,
     pod::Pod,
@@ -18,8 +18,6 @@ use crate::{
 pub(super) const SOMEBODY: &str = "00000000-0000-0000-0000-000000000000";
 /// The token that it provides.
 pub(super) const TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
-/// Where the chart takes the image from, unless its values say otherwise.
-const IMAGE: &str = "ghcr.io/prom-remotewrite/prom-remotewrite";
 
 /// A configuration with this one profile, as the chart would render it.
 ///
@@ -28,7 +26,7 @@ const IMAGE: &str = "ghcr.io/prom-remotewrite/prom-remotewrite";
 pub(super) fn config(name: &str, profile: &Profile, version: &str) -> Result<Config, Vec<String>> {
     let name = Value::from(name);
     let lines = profile.usable(4);
-    let text = format!("image: {IMAGE}:{version}\nprofiles:\n  {name}:\n{lines}");
+    let text = format!("image: {CHARTS_IMAGE}:{version}\nprofiles:\n  {name}:\n{lines}");
     Config::parse(&text).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
