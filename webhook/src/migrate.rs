@@ -27,7 +27,6 @@ mod compare;
 mod files;
 mod hints;
 mod leftovers;
-mod loopback;
 mod native;
 mod placeholder;
 mod plan;

@@ -9,6 +9,7 @@ pub(crate) mod documents;
 pub(crate) mod edit;
 pub mod explain;
 pub(crate) mod layout;
+pub(crate) mod loopback;
 pub mod needs;
 pub(crate) mod operator;
 pub(crate) mod targets;
@@ -128,8 +129,26 @@ fn inject_one(
 }
 
 fn outcome(number: usize, target: Target<'_>, decision: Decision) -> Outcome {
-    Outcome { number, subject: target.subject, decision, hints: target.hints }
+    let mut hints = target.hints;
+    if let Decision::Inject(injection) = &decision {
+        let port = injection.effective.settings.listening_port.get();
+        let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
+        let goes_there = |written: &String| {
+            loopback::parse(written)
+                .is_some_and(|to| to.port == port && to.rest == contract::names::WRITE_PATH)
+        };
+        if target.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
+            hints.push(format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"));
+        }
+        if let Some(name) = target.namespace.filter(|name| EXCLUDED.contains(&name.as_str())) {
+            hints.push(format!("the webhook is not asked about pods in namespace {name}"));
+        }
+    }
+    Outcome { number, subject: target.subject, decision, hints }
 }
+
+/// Namespaces that the chart excludes, whatever its values say.
+const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// The patch of a pod as a patch of the document that holds it; of one that no
 /// document holds, nothing.

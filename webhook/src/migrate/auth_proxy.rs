@@ -7,10 +7,10 @@ use contract::names::env;
 use serde_json::Value;
 
 use super::{
-    loopback,
     sites::Site,
     variables::{self, Given, Variables},
 };
+use crate::offline::loopback;
 
 /// What the path of its image has in it.
 pub(super) const IMAGE: &str = "/aad-auth-proxy";

@@ -10,11 +10,14 @@ use json_patch::{
 use serde_json::{Value, json};
 
 use super::{
-    loopback, native,
+    native,
     sites::{Form, Site},
     source::Source,
 };
-use crate::patch::{self, Additions};
+use crate::{
+    offline::loopback,
+    patch::{self, Additions},
+};
 
 /// The change of one site, and what it is in words.
 #[derive(Debug, Default)]

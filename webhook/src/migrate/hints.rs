@@ -3,11 +3,11 @@
 use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE};
 
 use super::{
-    loopback,
     profile::Profile,
     sites::{Form, Site},
     source::Source,
 };
+use crate::offline::loopback;
 
 /// About the site itself.
 pub(super) fn hints(site: &Site<'_>, source: &Source<'_>, port: u16, profile: &str) -> Vec<String> {

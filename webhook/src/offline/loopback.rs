@@ -2,15 +2,15 @@
 
 /// A URL of this pod: its port, and what follows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Loopback<'a> {
+pub(crate) struct Loopback<'a> {
     /// The port; 80 where none is written.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Path and query.
-    pub(super) rest: &'a str,
+    pub(crate) rest: &'a str,
 }
 
 /// The parts of `url`, if it is one of this pod.
-pub(super) fn parse(url: &str) -> Option<Loopback<'_>> {
+pub(crate) fn parse(url: &str) -> Option<Loopback<'_>> {
     let rest = url.trim().strip_prefix("http://")?;
     let rest = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]
         .into_iter()

@@ -22,6 +22,8 @@ pub(super) struct Target<'a> {
     pub(super) namespace: Option<String>,
     /// What its author might have got wrong.
     pub(super) hints: Vec<String>,
+    /// Where its Prometheus writes to, if the object says so.
+    pub(super) writes: Option<Vec<String>>,
 }
 
 /// Where workloads keep their template: most, `CronJob`, `PodTemplate`.
@@ -55,7 +57,7 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
     if kind == "Pod" {
         let hints = unquoted(object);
         let (path, pod) = (Some(path.clone()), Cow::Borrowed(object));
-        found.push(Target { path, pod, subject, namespace, hints });
+        found.push(Target { path, pod, subject, namespace, hints, writes: None });
         return;
     }
     if let Some(pod) = operator::pod(object) {
@@ -63,7 +65,8 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         hints.extend(misplaced(object, &pod, "spec.podMetadata.annotations"));
         hints.push(OPERATORS.to_owned());
         let pod = Cow::Owned(pod);
-        found.push(Target { path: None, pod, subject, namespace, hints });
+        let writes = Some(writes(object));
+        found.push(Target { path: None, pod, subject, namespace, hints, writes });
         return;
     }
     for template in TEMPLATES {
@@ -75,8 +78,15 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         hints.extend(misplaced(object, pod, &place));
         let (subject, namespace) = (subject.clone(), namespace.clone());
         let (path, pod) = (Some(whole.collect()), Cow::Borrowed(pod));
-        found.push(Target { path, pod, subject, namespace, hints });
+        found.push(Target { path, pod, subject, namespace, hints, writes: None });
     }
+}
+
+/// The URLs of an operator's object.
+fn writes(object: &Value) -> Vec<String> {
+    let entries = object.pointer("/spec/remoteWrite").and_then(Value::as_array);
+    let urls = entries.into_iter().flatten().filter_map(|entry| entry.get("url")?.as_str());
+    urls.map(str::to_owned).collect()
 }
 
 pub(crate) fn has_containers(pod: &Value) -> bool {

@@ -355,6 +355,14 @@ spec:
     let injected = inject(&config(), "1.0.0", &fixed).unwrap();
     assert_eq!(injected.text, fixed, "there is no pod to write into");
     assert!(matches!(injected.outcomes[1].decision, Decision::Inject(_)));
+    let hints = |text: &str| explain::explain(&config(), text).unwrap()[1].outcome.hints.join("; ");
+    assert!(hints(&fixed).contains("add http://localhost:8081/api/v1/write"), "{}", hints(&fixed));
+    let writes = "spec:\n  remoteWrite: [{url: 'http://127.0.0.1:8081/api/v1/write'}]\n  podM";
+    let (first, second) = fixed.split_once("---\n").unwrap();
+    let writing = format!("{first}---\n{}", second.replace("spec:\n  podM", writes));
+    assert!(!hints(&writing).contains("localhost"), "{}", hints(&writing));
+    let system = fixed.replace("{name: other}", "{name: other, namespace: kube-system}");
+    assert!(hints(&system).contains("not asked about pods in namespace kube-system"));
 }
 
 #[test]
