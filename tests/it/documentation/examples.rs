@@ -1,5 +1,7 @@
 //! YAML and JSON of the READMEs are taken by what they are meant for.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use tests::{
     process::Program,
@@ -10,7 +12,7 @@ use webhook::{config::Config, decide::Decision, offline};
 use super::{markdown::Block, pages};
 use crate::{
     chart::{
-        helm::Helm,
+        helm::{self, Helm},
         objects::{self, of_kind, text},
     },
     cluster::control_plane,
@@ -61,7 +63,7 @@ async fn check(block: &Block, document: &Value) {
         assert!(spec.pointer("/remoteWrite/0/url").is_some(), "{place}");
     } else if has("metadata") {
         pod(place, document);
-    } else if has("config") || has("images") || has("certificates") || has("webhook") {
+    } else if are_values(document) {
         values(place, document).await;
     } else if has("image") {
         let parsed = Config::parse(&document.to_string());
@@ -83,7 +85,7 @@ async fn object(origin: &str, document: &Value) {
 async fn prometheus(place: &str, document: &Value) {
     let here = tempfile::tempdir().unwrap();
     let file = here.path().join("prometheus.yml");
-    std::fs::write(&file, document.to_string()).unwrap();
+    fs::write(&file, document.to_string()).unwrap();
     let promtool = tools::find(&PROMETHEUS, "promtool").unwrap();
     let program = Program::new("promtool", promtool);
     let file = file.display().to_string();
@@ -103,6 +105,13 @@ fn pod(place: &str, document: &Value) {
     let outcomes = offline::inject(&config, "1", &pod.to_string()).unwrap().outcomes;
     let [outcome] = outcomes.as_slice() else { panic!("{place}: {outcomes:?}") };
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{place}: {:?}", outcome.decision);
+}
+
+/// Whether each of its keys is one of our chart's.
+fn are_values(document: &Value) -> bool {
+    let values = fs::read_to_string(helm::chart().join("values.yaml")).unwrap();
+    let values: Value = serde_saphyr::from_str(&values).unwrap();
+    document.as_object().is_some_and(|keys| keys.keys().all(|key| values.get(key).is_some()))
 }
 
 /// Values of our chart.

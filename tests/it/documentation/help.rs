@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Page, program, and subcommands that are shown.
 const SHOWN: &[(&str, &str, &[&str])] = &[
     ("sidecar/README.md", SIDECAR, &["check", "native"]),
-    ("webhook/README.md", WEBHOOK, &["serve", "inject", "explain", "validate"]),
+    ("webhook/README.md", WEBHOOK, &["serve", "inject", "explain", "migrate", "validate"]),
     ("certs/README.md", CERTS, &["issue", "rotate"]),
 ];
 

@@ -1,29 +1,21 @@
 //! Annotations, variables and metrics are spelt as the programs spell them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use contract::{Key, annotations::PREFIX};
 
-use super::pages;
+use super::{pages, root};
 
 /// Names under our prefix that are no annotation of a pod's author: what the
 /// webhook writes, the label by which the certificate job knows its objects, and
 /// the repository.
 const OTHERS: &[&str] = &["inject", "profile", "injected", "certificates", "prom-remotewrite"];
 
-/// Variables of others, and of the harness.
-const VARIABLES: &[&str] = &[
-    "GODEBUG",
-    "KUBEBUILDER_ASSETS",
-    "POD_NAMESPACE",
-    "SERVICE_ACCOUNT",
-    "UPDATE_EXPECT",
-    "XDG_CACHE_HOME",
-    // Of the webhook's command line, see its README.
-    "CERT_DIR",
-    "CLIENT_CA",
-    "SHUTDOWN_DELAY",
-];
+/// Variables that others read, and no text of ours.
+const VARIABLES: &[&str] = &["RUST_BACKTRACE"];
+
+/// Where our programs, scripts and the harness read theirs.
+const READERS: &[&str] = &[".ci", "certs/src", "manifests", "tests/src", "tests/it", "webhook/src"];
 
 /// The name at the start of `text`.
 fn name(text: &str, is_part: fn(char) -> bool) -> &str {
@@ -90,12 +82,16 @@ fn variables_are_those_of_the_contract() {
     let sidecar = &pages.iter().find(|page| page.name == "sidecar/README.md").unwrap().text;
     let rows = sidecar.lines().filter_map(|line| line.strip_prefix("| `"));
     let table: BTreeSet<&str> = rows.map(|row| name(row, is_variable)).collect();
-    let known = |name: &str| table.contains(name) || VARIABLES.contains(&name);
+    let readers: String = READERS.iter().map(|folder| code(&root().join(folder))).collect();
+    let is_read = |name: &str| {
+        readers.contains(&format!("\"{name}\"")) || readers.contains(&format!("${{{name}"))
+    };
+    let known = |name: &str| table.contains(name) || VARIABLES.contains(&name) || is_read(name);
     let mut seen = 0;
     for page in &pages {
-        for code in page.text.split('`').skip(1).step_by(2) {
-            let word = name(code, is_variable);
-            let ends = code[word.len()..].chars().next().is_none_or(|c| c == '=');
+        for quoted in page.text.split('`').skip(1).step_by(2) {
+            let word = name(quoted, is_variable);
+            let ends = quoted[word.len()..].chars().next().is_none_or(|c| c == '=');
             if word.contains('_') && !word.ends_with('_') && ends {
                 assert!(known(word), "{}: there is no variable {word}", page.name);
                 seen += 1;
@@ -107,4 +103,18 @@ fn variables_are_those_of_the_contract() {
 
 fn is_variable(c: char) -> bool {
     c.is_ascii_uppercase() || c == '_'
+}
+
+/// All text below a folder but pages.
+fn code(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &code(&path);
+        } else if path.extension().is_none_or(|extension| extension != "md") {
+            text += &fs::read_to_string(path).unwrap_or_default();
+        }
+    }
+    text
 }

@@ -1,9 +1,7 @@
-//! There is one version: the workspace's. Chart, images, examples and change log
-//! repeat it, and everything is released together.
+//! There is one version: the workspace's. Crates and the plain YAML repeat it;
+//! `release.rs` has chart and change log, `examples/gitops.rs` the examples.
 
 use std::fs;
-
-use serde_json::Value;
 
 use super::root;
 
@@ -29,29 +27,12 @@ fn every_crate_has_the_workspaces_version() {
 }
 
 #[test]
-fn the_chart_and_its_images_have_it() {
-    let chart: Value = serde_saphyr::from_str(&read("manifests/chart/Chart.yaml")).unwrap();
-    assert_eq!(chart["version"], version());
-    assert_eq!(chart["appVersion"], version());
+fn the_images_of_the_plain_yaml_have_it() {
     let plain = read("manifests/install.yaml");
     let images: Vec<&str> =
         plain.lines().filter(|line| line.contains("ghcr.io/prom-remotewrite/")).collect();
     assert!(images.len() > 3, "{images:?}");
     for line in images {
         assert!(line.trim_matches('"').ends_with(&format!(":{}", version())), "{line}");
-    }
-}
-
-/// A version that is not released yet stands under Unreleased.
-#[test]
-fn the_change_log_has_it() {
-    let log = read("CHANGELOG.md");
-    let heading = format!("\n## {} - ", version());
-    let unreleased = log.contains("\n## Unreleased\n");
-    assert!(log.contains(&heading) || unreleased, "CHANGELOG.md knows no {}", version());
-    let dates = log.lines().filter_map(|line| line.strip_prefix("## ")?.split_once(" - "));
-    for (version, date) in dates {
-        let numbers: Vec<&str> = date.split('-').collect();
-        assert_eq!(numbers.len(), 3, "{version} - {date}");
     }
 }
