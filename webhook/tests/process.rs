@@ -265,7 +265,7 @@ fn explain_and_validate_have_statuses_for_scripts() {
     let validate = ["validate", "--config", "-"];
     let output = run(&validate, directory.path(), CONFIG);
     assert_eq!(output.status.code(), Some(0));
-    let values = include_str!("../../manifests/chart/examples/user-assigned.yaml");
+    let values = include_str!("../../manifests/examples/profiles/user-assigned.yaml");
     let output = run(&validate, directory.path(), values);
     assert_eq!(output.status.code(), Some(0));
     let said = String::from_utf8(output.stdout).unwrap();
