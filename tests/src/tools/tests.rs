@@ -3,6 +3,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread};
 use tempfile::TempDir;
 
 use super::*;
+use crate::control_plane::say_skipped;
 
 const RECIPE: Recipe = Recipe {
     folder: "prometheus",
@@ -101,4 +102,22 @@ fn a_failed_build_says_why_and_leaves_nothing() {
     let cache = machine.0.path().join("prom-remotewrite/tools");
     let left = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());
     assert!(left.into_iter().all(|file| file.extension().is_some_and(|end| end == "lock")));
+}
+
+/// What is written in Go here has tests in Go, which run with all others.
+#[test]
+fn programs_of_our_own_pass_their_tests() {
+    const TEST: &str = "programs_of_our_own_pass_their_tests";
+    let Some(go) = environment::on_path("go") else {
+        assert!(environment::variable("CI").is_none(), "Go, which runs them, is missing");
+        return say_skipped(TEST, "Go, which runs them, is not installed");
+    };
+    // The flags of the recipe: what one has compiled is there for the other.
+    let said = Command::new(go)
+        .args(["test", "-trimpath", "-buildvcs=false", "-mod=readonly", "./csi-provider"])
+        .current_dir(environment::crate_folder().join("tools/addons"))
+        .env("CGO_ENABLED", "0")
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
 }

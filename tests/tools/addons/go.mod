@@ -15,6 +15,7 @@ require (
 	k8s.io/cri-api v0.37.2
 	k8s.io/kubelet v0.37.2
 	sigs.k8s.io/secrets-store-csi-driver v1.6.1
+	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
@@ -205,7 +206,6 @@ require (
 	sigs.k8s.io/mcs-api v0.5.2 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
-	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
 replace monis.app/mlog => ./mlog

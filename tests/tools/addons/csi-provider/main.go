@@ -1,6 +1,6 @@
-// csi-provider is a Secrets Store provider whose store is a folder: each
-// SecretProviderClass parameter "objects" names files, comma separated, and
-// their contents and a digest as their version are what it answers.
+// csi-provider is a Secrets Store provider whose store is a folder. It goes by
+// any number of names, that of Azure's provider too, whose parameters it reads:
+// a SecretProviderClass can be tested as it will be used.
 package main
 
 import (
@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"google.golang.org/grpc"
@@ -26,51 +25,67 @@ import (
 type server struct{ store string }
 
 func (s *server) Version(context.Context, *v1alpha1.VersionRequest) (*v1alpha1.VersionResponse, error) {
-	return &v1alpha1.VersionResponse{Version: "v1alpha1", RuntimeName: "e2e-provider", RuntimeVersion: "0.0.10"}, nil
+	return &v1alpha1.VersionResponse{Version: "v1alpha1", RuntimeName: "csi-provider", RuntimeVersion: "1.0.0"}, nil
 }
 
+// Mount answers with the objects' contents, and with digests of them as their
+// versions.
 func (s *server) Mount(_ context.Context, r *v1alpha1.MountRequest) (*v1alpha1.MountResponse, error) {
-	var at map[string]string
-	if err := json.Unmarshal([]byte(r.GetAttributes()), &at); err != nil {
+	var parameters map[string]string
+	if err := json.Unmarshal([]byte(r.GetAttributes()), &parameters); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	var mode os.FileMode
 	if err := json.Unmarshal([]byte(r.GetPermission()), &mode); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	out := &v1alpha1.MountResponse{}
-	for _, o := range strings.Split(at["objects"], ",") {
-		o = strings.TrimSpace(o)
-		if o == "" {
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(s.store, filepath.Base(o)))
-		if err != nil {
-			return nil, status.Error(codes.NotFound, "no such object: "+o)
-		}
-		h := sha256.Sum256(b)
-		out.ObjectVersion = append(out.ObjectVersion, &v1alpha1.ObjectVersion{Id: "secret/" + o, Version: hex.EncodeToString(h[:8])})
-		out.Files = append(out.Files, &v1alpha1.File{Path: o, Mode: int32(mode), Contents: b})
+	wanted, err := objects(parameters)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	log.Printf("mount pod=%s/%s sa=%s objects=%d current=%d", at["csi.storage.k8s.io/pod.namespace"], at["csi.storage.k8s.io/pod.name"], at["csi.storage.k8s.io/serviceAccount.name"], len(out.Files), len(r.GetCurrentObjectVersion()))
-	return out, nil
+	answer := &v1alpha1.MountResponse{}
+	for _, o := range wanted {
+		contents, err := os.ReadFile(filepath.Join(s.store, filepath.Base(o.name)))
+		if err != nil {
+			return nil, status.Error(codes.NotFound, "no such object: "+o.name)
+		}
+		digest := sha256.Sum256(contents)
+		version := &v1alpha1.ObjectVersion{Id: "secret/" + o.name, Version: hex.EncodeToString(digest[:8])}
+		answer.ObjectVersion = append(answer.ObjectVersion, version)
+		answer.Files = append(answer.Files, &v1alpha1.File{Path: o.file, Mode: int32(mode), Contents: contents})
+	}
+	pod := parameters["csi.storage.k8s.io/pod.namespace"] + "/" + parameters["csi.storage.k8s.io/pod.name"]
+	log.Printf("mounted %d objects for %s", len(wanted), pod)
+	return answer, nil
+}
+
+// listen makes the socket PROVIDERS/NAME.sock, whose name is the provider's.
+func listen(providers, name string) (net.Listener, error) {
+	socket := filepath.Join(providers, name+".sock")
+	if err := os.Remove(socket); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	return net.Listen("unix", socket)
 }
 
 func main() {
-	socket := flag.String("endpoint", "/providers/e2e-provider.sock", "socket, named after the provider")
+	providers := flag.String("providers", "/providers", "folder of the providers' sockets")
 	store := flag.String("store", "/store", "folder of objects")
 	flag.Parse()
-	if err := os.Remove(*socket); err != nil && !os.IsNotExist(err) {
-		log.Fatal(err)
-	}
-	l, err := net.Listen("unix", *socket)
-	if err != nil {
-		log.Fatal(err)
-	}
 	g := grpc.NewServer()
 	v1alpha1.RegisterCSIDriverProviderServer(g, &server{store: *store})
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT)
-	go func() { <-c; g.GracefulStop() }()
-	log.Fatal(g.Serve(l))
+	ended := make(chan error)
+	for _, name := range flag.Args() {
+		l, err := listen(*providers, name)
+		if err != nil {
+			log.Fatal(err)
+		}
+		go func() { ended <- g.Serve(l) }()
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() { <-signals; g.GracefulStop() }()
+	if err := <-ended; err != nil {
+		log.Fatal(err)
+	}
 }
