@@ -19,8 +19,8 @@ use super::{
 const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 /// How often both sides are asked: each answer holds megabytes.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
-/// Two scrapes: an account of nothing says nothing.
-const AT_LEAST: i64 = 10_000;
+/// Two scrapes after whatever happened: what does not go on shows nowhere else.
+const GOES_ON: Duration = Duration::from_secs(10);
 /// What is shown of a difference.
 const SHOWN: usize = 5;
 
@@ -66,11 +66,8 @@ impl Account {
 
     /// Accounts for every sample since the last time; its answer is a line.
     pub(crate) async fn settle(&mut self, stack: &Stack, tolerance: &Tolerance) -> Outcome<String> {
-        let from = self.settled;
-        while stack.now() < from + AT_LEAST {
-            sleep(Duration::from_millis(200)).await;
-        }
-        let to = stack.now();
+        sleep(GOES_ON).await;
+        let (from, to) = (self.settled, stack.now());
         let (mut lines, mut lost) = (Vec::new(), 0);
         for (identity, before) in IDENTITIES.into_iter().zip(&mut self.duplicates) {
             let found = until_equal(stack, identity, (from, to), tolerance).await?;

@@ -20,11 +20,11 @@ use crate::{
 /// looks every 5 s.
 const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 /// The life of tokens before an outage of the identity services.
-const SHORT: Duration = Duration::from_mins(1);
-/// So long none is issued: until all have ended, and then for half a minute,
-/// which is the longest pause between two tries of the sidecar. An outage of
-/// several minutes looks the same, but for the number of samples that wait.
-const OUTAGE: Duration = Duration::from_secs(95);
+const SHORT: Duration = Duration::from_secs(30);
+/// So long none is issued: until all have ended, and then for as long as the
+/// longest pause between two tries of the sidecar. An outage of many minutes
+/// looks the same, but for the number of samples that wait.
+const OUTAGE: Duration = Duration::from_secs(65);
 /// Longer than one request may take (25 s), so that some end by their deadline.
 const SWALLOWED: Duration = Duration::from_secs(35);
 /// What waited to be sent when something began: 5 s for others to be sent with,

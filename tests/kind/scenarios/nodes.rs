@@ -48,6 +48,7 @@ fn restarts(stack: &Stack) -> Outcome<String> {
 /// Every pod is evicted in order. The volumes are on this node, so Prometheus
 /// waits for it; the webhook must not.
 pub(super) async fn drain(stack: &Stack) -> Outcome<Tolerance> {
+    sleep(prometheus::A_WHILE).await;
     let (node, start) = (stack.worker(), stack.now());
     let probe = Probe::start(stack.client())?;
     let drained = stack.kubectl(&[

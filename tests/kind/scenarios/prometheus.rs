@@ -16,8 +16,8 @@ use crate::{
     stack::{Stack, eventually},
 };
 
-/// Several scrapes.
-const A_WHILE: Duration = Duration::from_secs(15);
+/// Some scrapes, for a scenario to have something to lose.
+pub(super) const A_WHILE: Duration = Duration::from_secs(10);
 /// A killed Prometheus never sends what it held back: its remote write waits up
 /// to 5 s for a full batch and, once restarted, sends only samples that are
 /// younger than its start (`SetStartTime` in `tsdb/wlog/watcher.go`). One scrape
@@ -44,6 +44,7 @@ const LAST_WORDS: i64 = 2000;
 
 /// All three at once; each sends what it has before it ends.
 pub(super) async fn restart(stack: &Stack) -> Outcome<Tolerance> {
+    sleep(A_WHILE).await;
     let start = stack.now();
     for identity in IDENTITIES {
         stack.kubectl(&["rollout", "restart", &identity.stateful_set(), "-n", MONITORING])?;
@@ -100,7 +101,6 @@ pub(super) async fn delete(stack: &Stack) -> Outcome<Tolerance> {
         deployment::running(&stack.cluster, identity)?;
     }
     let until = stack.now();
-    sleep(A_WHILE).await;
     let loss =
         |identity: Identity| Loss { identity: identity.name, after: killed - HELD_BACK, until };
     Ok(Tolerance { losses: IDENTITIES.map(loss).to_vec(), replays: true, ..Tolerance::default() })
