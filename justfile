@@ -38,6 +38,10 @@ demo *ARGS:
 fuzz TARGET="review" *ARGS:
     cd webhook && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
 
+# What a request costs, counted; `UPDATE_EXPECT=1 just guard` writes it down
+guard:
+    .ci/run guard
+
 # CPU, latency and memory beside nginx and a bare hyper proxy; `just bench --help`
 bench *ARGS:
     cargo run --release --package tests --bin bench -- {{ ARGS }}

@@ -102,7 +102,8 @@ fn judge(uid: &str, pod: &Value, answer: Answer) -> Outcome<Admitted> {
     })
 }
 
-fn review(uid: &str, pod: &Value) -> Value {
+/// The review of a pod that somebody creates, as the API server writes it.
+pub fn review(uid: &str, pod: &Value) -> Value {
     let text = |path| pod.pointer(path).cloned().unwrap_or_default();
     json!({
         "apiVersion": "admission.k8s.io/v1",

@@ -1,8 +1,12 @@
 //! The webhook as a process, with a certificate that the certificate job
 //! issued.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
+use certs::{
+    directory::{self, Existing},
+    issue::issue,
+};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -14,11 +18,14 @@ use crate::{
     admission::{self, Admitted},
     binaries,
     client::Client,
+    clock::Clock,
     failure::{Context, Outcome},
     folder,
     process::{Process, Program},
 };
 
+/// Beyond the threshold at which a program begins to warn.
+const LIFETIME: &str = "90d";
 /// From start to its first line; it is a few milliseconds.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// It has nobody to wait for here.
@@ -43,8 +50,28 @@ impl IssuedCertificate {
         Ok(Self { folder, said })
     }
 
-    /// The authority, as `caBundle` would carry it.
-    fn roots(&self) -> Outcome<RootCertStore> {
+    /// The same, issued by the job's library: without the job being built.
+    pub fn in_process(name: &str) -> Outcome<Self> {
+        let folder = folder::temporary("certificates")?;
+        let request = certs::issue::Request {
+            dns_names: vec![name.to_owned()],
+            addresses: Vec::new(),
+            lifetime: LIFETIME.parse().ok().context("read a lifetime")?,
+        };
+        let issued = issue(&request, Clock::default().now()).context("issue a certificate")?;
+        let files = directory::write(&issued, folder.path(), Existing::Keep);
+        let said = format!("{:?}", files.context("write the certificate")?);
+        Ok(Self { folder, said })
+    }
+
+    /// The authority, for `caBundle`, PEM.
+    pub fn authority(&self) -> Outcome<String> {
+        let file = self.folder.path().join(directory::CA_FILE);
+        fs::read_to_string(file).context("read ca.crt")
+    }
+
+    /// The authority, as a client would trust it.
+    pub fn roots(&self) -> Outcome<RootCertStore> {
         let file = self.folder.path().join("ca.crt");
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&file).context("read ca.crt")? {
@@ -60,31 +87,47 @@ pub struct Webhook {
     client: Client,
     port: u16,
     admin: u16,
-    _certificate: IssuedCertificate,
+    certificate: IssuedCertificate,
     folder: TempDir,
 }
 
 impl Webhook {
     /// Starts it with a certificate and a configuration; JSON is YAML.
     pub async fn start(certificate: IssuedCertificate, configuration: &Value) -> Outcome<Self> {
+        let program = Program::new("the webhook", binaries::find(binaries::WEBHOOK)?);
+        Self::start_as(program, certificate, configuration).await
+    }
+
+    /// The same as this program, which gets its arguments here.
+    pub async fn start_as(
+        program: Program,
+        certificate: IssuedCertificate,
+        configuration: &Value,
+    ) -> Outcome<Self> {
         let folder = folder::temporary("the webhook")?;
         let file = folder.path().join(CONFIGURATION);
         fs::write(&file, format!("{configuration:#}")).context("write the webhook's config")?;
-        let mut process = Program::new("the webhook", binaries::find(binaries::WEBHOOK)?)
-            .args(["serve", "--config", &file.display().to_string()])
-            .args(["--cert-dir", &certificate.folder.path().display().to_string()])
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--shutdown-delay", "0s"])
-            .start()?;
+        let mut process = program.args(serve(&file, &certificate, 0, 0)).start()?;
         let ports = |line: &str| Some((port(line, "address")?, port(line, "admin")?));
         let (port, admin) = process.line("it listened", STARTS_WITHIN, ports).await?;
         let client = Client::new(certificate.roots()?);
-        Ok(Self { process, client, port, admin, _certificate: certificate, folder })
+        Ok(Self { process, client, port, admin, certificate, folder })
     }
 
     /// Replaces its configuration, which it looks at every two seconds.
     pub fn configure(&self, text: &str) -> Outcome<()> {
         let file = self.folder.path().join(CONFIGURATION);
         fs::write(file, text).context("write the webhook's config")
+    }
+
+    /// Its port for reviews.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its certificate.
+    pub const fn certificate(&self) -> &IssuedCertificate {
+        &self.certificate
     }
 
     /// Where it takes reviews.
@@ -116,6 +159,24 @@ impl Webhook {
     pub async fn stop(&mut self) -> Outcome<()> {
         self.process.stop(STOPS_WITHIN).await.map(|_| ())
     }
+}
+
+/// Its arguments, with ports on loopback; 0 lets the system choose.
+pub fn serve(
+    config: &Path,
+    certificate: &IssuedCertificate,
+    port: u16,
+    admin: u16,
+) -> impl IntoIterator<Item = String> {
+    let folder = certificate.folder.path();
+    [
+        "serve".to_owned(),
+        format!("--config={}", config.display()),
+        format!("--cert-dir={}", folder.display()),
+        format!("--listen=127.0.0.1:{port}"),
+        format!("--admin=127.0.0.1:{admin}"),
+        "--shutdown-delay=0s".to_owned(),
+    ]
 }
 
 /// The port in `name=127.0.0.1:PORT` of a log line.

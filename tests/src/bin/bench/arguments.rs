@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{cells::Cell, contenders::Proxy, rounds::Effort};
 
@@ -19,6 +19,15 @@ pub(crate) struct Arguments {
 /// What else it can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Counts what a request costs, and compares with what is checked in.
+    Guard,
+    /// Draws the picture of an earlier run's figures.
+    Draw {
+        /// What `--json` wrote.
+        json: PathBuf,
+        /// The picture.
+        svg: PathBuf,
+    },
     /// A contender, which the bench starts by itself.
     #[command(hide = true)]
     BareHyper(Proxy),
@@ -31,6 +40,9 @@ pub(crate) struct Run {
     /// goals.
     #[arg(long)]
     pub(crate) all: bool,
+    /// What is measured; all of it by default.
+    #[arg(long, value_delimiter = ',')]
+    parts: Vec<Part>,
     /// These alone, such as 100KiB/8,25KiB/1.
     #[arg(long, value_delimiter = ',', conflicts_with = "all")]
     pub(crate) cells: Vec<Cell>,
@@ -43,9 +55,27 @@ pub(crate) struct Run {
     /// Writes all figures there.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Draws a picture of them there.
+    #[arg(long)]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Writes, beside other proxies.
+    Forwarding,
+    /// The sidecar's start, and an idle sidecar.
+    Sidecar,
+    /// Reviews, the webhook's start, and a pod's creation.
+    Webhook,
 }
 
 impl Run {
+    pub(crate) fn wants(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
     pub(crate) const fn effort(&self) -> Effort {
         Effort { rounds: self.rounds, round_seconds: self.seconds }
     }

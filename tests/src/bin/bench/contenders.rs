@@ -76,7 +76,12 @@ impl Kind {
 
 /// The sidecar as it is shipped, with a managed identity.
 pub(crate) fn sidecar(stage: &Stage, port: u16) -> Program {
-    Program::new("the sidecar", &stage.sidecar)
+    sidecar_as(Program::new("the sidecar", &stage.sidecar), stage, port)
+}
+
+/// The same as this program, which gets its environment here.
+pub(crate) fn sidecar_as(program: Program, stage: &Stage, port: u16) -> Program {
+    program
         .env("INGESTION_URL", stage.sink_url())
         .env("IDENTITY_TYPE", "userAssigned")
         .env("AZURE_CLIENT_ID", &stage.identity.client_id)

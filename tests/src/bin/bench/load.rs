@@ -57,8 +57,8 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     closes: bool,
     retry_after: Duration,
 }
@@ -92,6 +92,20 @@ impl Load {
         }
         all.took = begun.elapsed();
         Ok(all)
+    }
+
+    /// Sends one request after the other over the first connection; each must
+    /// succeed.
+    pub(crate) async fn send(&mut self, times: u32) -> Outcome<()> {
+        let connection = self.connections.first_mut().context("find a connection")?;
+        for _ in 0..times {
+            let answer = connection.exchange(&self.target.request).await?;
+            (200..300)
+                .contains(&answer.status)
+                .then_some(())
+                .context(format!("be content with an answer {}", answer.status))?;
+        }
+        Ok(())
     }
 }
 
@@ -158,7 +172,7 @@ impl Connection {
 
 /// The answer, once all of it is there. Contenders say how long their bodies
 /// are.
-fn whole_answer(input: &[u8]) -> Option<Answer> {
+pub(crate) fn whole_answer(input: &[u8]) -> Option<Answer> {
     let end = input.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(input.get(..end)?).ok()?;
     let status = head.get(9..12)?.parse().ok()?;

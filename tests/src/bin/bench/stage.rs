@@ -26,14 +26,16 @@ pub(crate) struct Stage {
     pub(crate) folder: TempDir,
     /// The sink's authority.
     pub(crate) trust: PathBuf,
-    /// The sidecar as it is shipped.
+    /// The programs as they are shipped.
     pub(crate) sidecar: PathBuf,
+    pub(crate) webhook: PathBuf,
 }
 
 impl Stage {
     pub(crate) async fn new() -> Outcome<Self> {
         // First, since it may take minutes.
         let sidecar = binaries::find_optimised(binaries::SIDECAR)?;
+        let webhook = binaries::find_optimised(binaries::WEBHOOK)?;
         let sink = Sink::start()?;
         let identity = Principal::new();
         let setup = Setup { identities: vec![identity.clone()], ..Setup::default() };
@@ -43,7 +45,7 @@ impl Stage {
         let folder = folder::temporary("the bench")?;
         let trust = folder.path().join("sink-ca.pem");
         std::fs::write(&trust, &sink.trust).context("write the sink's authority")?;
-        Ok(Self { sink, azure, identity, token, folder, trust, sidecar })
+        Ok(Self { sink, azure, identity, token, folder, trust, sidecar, webhook })
     }
 
     /// The sink's address under the name in its certificate.

@@ -2,7 +2,12 @@
 
 use std::io::{Write, stdout};
 
-use crate::rounds::{Figures, Measured};
+use crate::{
+    creation::Creation,
+    goals::{Goal, Limit},
+    report::Report,
+    rounds::{Figures, Measured},
+};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -59,4 +64,52 @@ fn line(cell: &str, figures: &Figures) -> String {
 pub(crate) fn mebibytes(bytes: u64) -> String {
     let tenths = bytes * 10 / MEBIBYTE;
     format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// What the sidecar and the webhook cost by themselves.
+pub(crate) fn alone(report: &Report) {
+    if let Some(alone) = &report.sidecar {
+        say("");
+        say(&format!("sidecar: start to first token {:.1} ms", alone.start_to_token_milliseconds));
+        let idle = alone.idle_cpu_milliseconds_a_second;
+        say(&format!("sidecar: idle, {idle:.3} ms of CPU a second"));
+    }
+    let Some(webhook) = &report.webhook else { return };
+    say(&format!(
+        "\n{:<20}{:>12}{:>28}{:>14}{:>9}{:>9}{:>10}",
+        "review", "bytes", "CPU µs", "a core second", "p50 ms", "p99", "peak MiB"
+    ));
+    for review in &webhook.reviews {
+        say(&format!(
+            "{:<20}{:>12}{:>28}{:>14.0}{:>9.2}{:>9.2}{:>10}",
+            review.pod,
+            review.review_bytes,
+            format!("{:.0}", review.cpu_microseconds),
+            review.per_core_second,
+            review.p50_microseconds / 1e3,
+            review.p99_microseconds / 1e3,
+            mebibytes(review.peak_memory_bytes),
+        ));
+    }
+    say(&format!("webhook: start to ready {:.1} ms", webhook.start_to_ready_milliseconds));
+    if let Some(creation) = &webhook.creation {
+        let Creation { without, with, added } = creation;
+        say(&format!(
+            "a pod's creation: {without:.1} ms without the webhook, {with:.1} ms with it"
+        ));
+        say(&format!("the webhook adds {added:.1} ms"));
+    }
+}
+
+/// Whether the goals are reached.
+pub(crate) fn goals(goals: &[Goal]) {
+    say("");
+    for goal in goals {
+        let mark = if goal.is_met() { "ok    " } else { "MISSED" };
+        let limit = match goal.limit {
+            Limit::AtMost(limit) => format!("at most {limit}"),
+            Limit::AtLeast(limit) => format!("at least {limit}"),
+        };
+        say(&format!("{mark} {:<48}{:>10.3}  {limit}", goal.what, goal.value));
+    }
 }
