@@ -1,0 +1,109 @@
+//! What is said about pods that stay in their file.
+
+use expect_test::expect;
+
+use super::*;
+
+#[test]
+fn slips_of_the_pen_are_hinted_at() {
+    let text = "\
+kind: StatefulSet
+metadata:
+  name: a
+  namespace: monitoring
+  annotations: {prom-remotewrite/inject: 'true'}
+spec: {template: {spec: {containers: []}}}
+---
+kind: Pod
+metadata:
+  generateName: b-
+  annotations: {prom-remotewrite/inject: true}
+";
+    let explained = explain::explain(&config(), text).unwrap();
+    let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
+    let expected = expect![[r#"
+        document 1: StatefulSet monitoring/a stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: its pods do not get the annotations in metadata: write them in spec.template.metadata.annotations
+
+        document 2: Pod b- stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: write prom-remotewrite/inject: "true" with quotes: Kubernetes takes texts only
+    "#]];
+    expected.assert_eq(&texts.join("\n"));
+}
+
+#[test]
+fn what_prometheus_operator_will_make_is_explained() {
+    let text = "\
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata:
+  name: main
+  annotations: {prom-remotewrite/inject: 'true'}
+spec: {}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: other}
+spec:
+  podMetadata: {annotations: {prom-remotewrite/inject: 'true'}}
+  containers:
+  - name: proxy
+    ports: [{containerPort: 8081}]
+";
+    let texts: Vec<String> =
+        explain::explain(&config(), text).unwrap().iter().map(ToString::to_string).collect();
+    let expected = expect![[r#"
+        document 1: Prometheus main stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: its pods do not get the annotations in metadata: write them in spec.podMetadata.annotations
+          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+        document 2: Prometheus other is denied: cannot inject the remote-write sidecar: port 8081 is taken by container "proxy": set prom-remotewrite/listening-port and the port of remote_write.url to a free one
+          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+    "#]];
+    expected.assert_eq(&texts.join(""));
+    let fixed = text.replace("containerPort: 8081", "containerPort: 8082");
+    let injected = inject(&config(), "1.0.0", &fixed).unwrap();
+    assert_eq!(injected.text, fixed, "there is no pod to write into");
+    assert!(matches!(injected.outcomes[1].decision, Decision::Inject(_)));
+    let hints = |text: &str| explain::explain(&config(), text).unwrap()[1].outcome.hints.join("; ");
+    assert!(hints(&fixed).contains("add http://localhost:8081/api/v1/write"), "{}", hints(&fixed));
+    let writes = "spec:\n  remoteWrite: [{url: 'http://127.0.0.1:8081/api/v1/write'}]\n  podM";
+    let (first, second) = fixed.split_once("---\n").unwrap();
+    let writing = format!("{first}---\n{}", second.replace("spec:\n  podM", writes));
+    assert!(!hints(&writing).contains("localhost"), "{}", hints(&writing));
+    let system = fixed.replace("{name: other}", "{name: other, namespace: kube-system}");
+    assert!(hints(&system).contains("not asked about pods in namespace kube-system"));
+}
+
+#[test]
+fn every_setting_has_its_source() {
+    let pod = prometheus(&[
+        ("inject", "true"),
+        ("profile", "application"),
+        ("log-level", "debug"),
+        ("client-id", "33334444-dddd-5555-eeee-6666ffff7777"),
+    ]);
+    let explained = explain::explain(&config(), &pod.to_string()).unwrap();
+    let expected = expect![[r"
+        document 1: Pod monitoring/prometheus-kps-kube-prometheus-stack-prometheus-0 gets a sidecar
+          annotation     profile                application
+          profile        ingestion-url          https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24
+          default        cloud                  AzurePublic
+          default        audience               https://monitor.azure.com//.default
+          profile        identity-type          aadApplication
+          annotation     client-id              33334444-dddd-5555-eeee-6666ffff7777
+          profile        tenant-id              aaaabbbb-0000-cccc-1111-dddd2222eeee
+          profile        certificate-name       prom-remotewrite-cert
+          profile        secret-provider-class  azure-kvname-user-msi
+          default        mount-path             /mnt/secrets-store
+          default        listening-port         8081
+          configuration  image                  ghcr.io/example/prom-remotewrite:1.0.0
+          configuration  image-pull-policy      IfNotPresent
+          configuration  cpu-request            10m
+          configuration  memory-request         16Mi
+          configuration  memory-limit           128Mi
+          annotation     log-level              debug
+          configuration  sidecar-mode           native
+          default        response-mode          protective
+    "]];
+    expected.assert_eq(&explained[0].to_string());
+}
