@@ -72,7 +72,7 @@ mod upstream;
 mod wire;
 
 pub use check::{Report, Status, Step, check};
-pub use native::native;
+pub use native::{Language, native};
 pub use run::{RunError, run};
 pub use trust::{TlsConfig, TrustError};
 

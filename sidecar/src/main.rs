@@ -23,13 +23,13 @@ use tokio::{
 };
 use tracing::error;
 
-use crate::arguments::{Arguments, Command, Output};
+use crate::arguments::{Arguments, Command, Language, Output};
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         None => run(),
         Some(Command::Check { output, timeout }) => check(output, timeout),
-        Some(Command::Native { .. }) => native(),
+        Some(Command::Native { output }) => native(output),
     };
     done.unwrap_or_else(|trouble| {
         log(LogLevel::Info, LogFormat::Logfmt);
@@ -93,9 +93,13 @@ fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
 }
 
 /// Prints what Prometheus' own configuration would be.
-fn native() -> io::Result<ExitCode> {
+fn native(output: Language) -> io::Result<ExitCode> {
+    let language = match output {
+        Language::Yaml => sidecar::Language::Prometheus,
+        Language::Operator => sidecar::Language::Operator,
+    };
     match Settings::from_env(environment) {
-        Ok(settings) => say(&sidecar::native(&settings)).map(|()| ExitCode::SUCCESS),
+        Ok(settings) => say(&sidecar::native(&settings, language)).map(|()| ExitCode::SUCCESS),
         Err(mistakes) => Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
     }
 }

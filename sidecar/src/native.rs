@@ -12,33 +12,76 @@ mod differences;
 
 use std::fmt::Write as _;
 
-use contract::Settings;
+use contract::{Identity, Settings};
 
 use self::azuread::AzureAd;
 
-/// YAML that Prometheus accepts, with comments.
-pub fn native(settings: &Settings) -> String {
-    let azuread = AzureAd::of(settings);
-    let (differences, missing) = (differences::of(settings), differences::missing(settings));
+/// In whose language the entry is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Prometheus' own configuration.
+    Prometheus,
+    /// A `Prometheus` object of prometheus-operator, and the values of
+    /// kube-prometheus-stack.
+    Operator,
+}
+
+impl Language {
+    /// A key in this language.
+    const fn key(self, own: &'static str, operators: &'static str) -> &'static str {
+        match self {
+            Self::Prometheus => own,
+            Self::Operator => operators,
+        }
+    }
+
+    /// Where the entry belongs.
+    const fn place(self) -> &'static str {
+        self.key("its own configuration", "spec of its Prometheus object")
+    }
+}
+
+/// YAML that Prometheus, or the operator, accepts, with comments.
+pub fn native(settings: &Settings, language: Language) -> String {
+    if language == Language::Operator
+        && matches!(settings.identity, Identity::AadApplication { .. })
+    {
+        return NO_CERTIFICATE.to_owned();
+    }
+    let azuread = AzureAd::of(settings, language);
+    let (differences, missing) =
+        (differences::of(settings), differences::missing(settings, language));
     let mut text = format!(
-        "# Prometheus {} and newer write without the sidecar, with this in its own configuration.\n",
-        azuread.since
+        "# Prometheus {} and newer write without the sidecar, with this in {}.\n",
+        azuread.since,
+        language.place()
     );
-    text.push_str("remote_write:\n");
+    let _ = writeln!(text, "{}:", language.key("remote_write", "remoteWrite"));
     let _ = writeln!(text, "  - url: {}", quoted(settings.ingestion_url.url().as_str()));
-    for line in azuread.lines.iter().chain(&proxy(settings)).chain(&tls(settings)) {
+    let (proxy, tls) = (proxy(settings, language), tls(settings, language));
+    for line in azuread.lines.iter().chain(&proxy).chain(&tls) {
         let _ = writeln!(text, "    {line}");
     }
-    text.push_str(QUEUE);
+    text.push_str(&queue(language));
     list(&mut text, "What is different then:", &differences);
     list(&mut text, "What has no counterpart there:", &missing);
     text
 }
 
-/// Without it, Prometheus drops what Azure throttles.
-const QUEUE: &str = "    queue_config:
-      retry_on_http_429: true  # since 2.26.0; without it, Prometheus drops what Azure throttles
+/// <https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.AzureAD>
+const NO_CERTIFICATE: &str =
+    "# prometheus-operator's azureAd has no certificate: only Prometheus' own configuration,
+# which `prom-remotewrite native` prints, can say it.
 ";
+
+/// Without it, Prometheus drops what Azure throttles.
+fn queue(language: Language) -> String {
+    let key = language.key("queue_config", "queueConfig");
+    let retry = language.key("retry_on_http_429", "retryOnRateLimit");
+    format!(
+        "    {key}:\n      {retry}: true  # since 2.26.0; without it, Prometheus drops what Azure throttles\n"
+    )
+}
 
 fn list(text: &mut String, title: &str, items: &[String]) {
     if items.is_empty() {
@@ -51,7 +94,7 @@ fn list(text: &mut String, title: &str, items: &[String]) {
 }
 
 /// The forward proxy, without its user and password.
-fn proxy(settings: &Settings) -> Vec<String> {
+fn proxy(settings: &Settings, language: Language) -> Vec<String> {
     let Some(proxy) = &settings.proxy else { return Vec::new() };
     let mut address = proxy.address().clone();
     let mut lines = Vec::new();
@@ -60,17 +103,21 @@ fn proxy(settings: &Settings) -> Vec<String> {
         let _ = (address.set_username(""), address.set_password(None));
         lines.push("# add the user and password that HTTPS_PROXY has".to_owned());
     }
-    lines.push(format!("proxy_url: {}", quoted(address.as_str())));
+    let key = language.key("proxy_url", "proxyUrl");
+    lines.push(format!("{key}: {}", quoted(address.as_str())));
     if !proxy.exceptions().is_empty() {
-        lines.push(format!("no_proxy: {}  # since 2.43.0", quoted(proxy.exceptions())));
+        let key = language.key("no_proxy", "noProxy");
+        lines.push(format!("{key}: {}  # since 2.43.0", quoted(proxy.exceptions())));
     }
     lines
 }
 
 /// The roots for ingestion; tokens are another matter.
-fn tls(settings: &Settings) -> Vec<String> {
+fn tls(settings: &Settings, language: Language) -> Vec<String> {
     let Some(file) = &settings.trusted_roots_file else { return Vec::new() };
-    vec!["tls_config:".to_owned(), format!("  ca_file: {}", quoted(&file.to_string_lossy()))]
+    let (section, key) =
+        (language.key("tls_config", "tlsConfig"), language.key("ca_file", "caFile"));
+    vec![format!("{section}:"), format!("  {key}: {}", quoted(&file.to_string_lossy()))]
 }
 
 /// A YAML string in which nothing has a meaning, on one line.

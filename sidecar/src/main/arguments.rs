@@ -52,8 +52,11 @@ pub(crate) enum Output {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Language {
-    /// With comments.
+    /// As prometheus.yml has it, with comments.
     Yaml,
+    /// As spec of a Prometheus object and the values of kube-prometheus-stack
+    /// have it, with comments.
+    Operator,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,7 @@
 
 use contract::{Certificate, ClientId, Cloud, Identity, Settings, TenantId};
 
-use super::quoted;
+use super::{Language, quoted};
 
 /// The block, and the oldest Prometheus that knows all of its fields.
 pub(super) struct AzureAd {
@@ -29,10 +29,11 @@ impl std::fmt::Display for Version {
 }
 
 impl AzureAd {
-    pub(super) fn of(settings: &Settings) -> Self {
-        let (mut since, authenticator) = authenticator(&settings.identity);
+    pub(super) fn of(settings: &Settings, language: Language) -> Self {
+        let (mut since, authenticator) = authenticator(&settings.identity, language);
         let cloud = cloud(settings);
-        let mut lines = vec!["azuread:".to_owned(), format!("  cloud: {cloud}")];
+        let mut lines =
+            vec![format!("{}:", language.key("azuread", "azureAd")), format!("  cloud: {cloud}")];
         if Some(&settings.audience) != cloud.audience().as_ref() {
             since = since.max(SCOPE);
             lines.push(format!("  scope: {}  # since {SCOPE}", quoted(settings.audience.scope())));
@@ -53,28 +54,34 @@ pub(super) fn cloud(settings: &Settings) -> Cloud {
     asked.unwrap_or_default()
 }
 
-fn authenticator(identity: &Identity) -> (Version, Vec<String>) {
+fn authenticator(identity: &Identity, language: Language) -> (Version, Vec<String>) {
+    let managed = language.key("managed_identity", "managedIdentity");
+    let client = language.key("client_id", "clientId");
     match identity {
         Identity::UserAssigned { client_id } => (
             MANAGED_IDENTITY,
             vec![
-                format!("managed_identity:  # since {MANAGED_IDENTITY}"),
-                format!("  client_id: {}", quoted(client_id.as_str())),
+                format!("{managed}:  # since {MANAGED_IDENTITY}"),
+                format!("  {client}: {}", quoted(client_id.as_str())),
             ],
         ),
         Identity::SystemAssigned => (
             SYSTEM_ASSIGNED,
             vec![
-                format!("managed_identity:  # without a client id since {SYSTEM_ASSIGNED}"),
-                "  client_id: ''".to_owned(),
+                format!("{managed}:  # without a client id since {SYSTEM_ASSIGNED}"),
+                format!("  {client}: ''"),
             ],
         ),
         Identity::AadApplication { client_id, tenant_id, certificate } => {
             (CERTIFICATE, application(client_id, tenant_id, certificate))
         }
         Identity::WorkloadIdentity { client_id, tenant_id, token_file } => {
-            let mut lines = vec![format!("workload_identity:  # since {WORKLOAD_IDENTITY}")];
-            lines.extend(principal(client_id, tenant_id));
+            let workload = language.key("workload_identity", "workloadIdentity");
+            let mut lines = vec![format!("{workload}:  # since {WORKLOAD_IDENTITY}")];
+            lines.extend(principal(client_id, tenant_id, language));
+            if language == Language::Operator {
+                return (WORKLOAD_IDENTITY, lines);
+            }
             lines.push(format!(
                 "  # since {FEDERATED_TOKEN_FILE} it may be left out where AZURE_FEDERATED_TOKEN_FILE is set"
             ));
@@ -90,7 +97,7 @@ fn application(
     certificate: &Certificate,
 ) -> Vec<String> {
     let mut lines = vec![format!("certificate:  # since {CERTIFICATE}")];
-    lines.extend(principal(client_id, tenant_id));
+    lines.extend(principal(client_id, tenant_id, Language::Prometheus));
     lines.push(format!("  certificate_path: {}", quoted(&certificate.path.to_string_lossy())));
     if certificate.path.extension().is_some_and(|extension| extension == "crt") {
         let key = certificate.path.with_extension("key");
@@ -109,9 +116,11 @@ fn application(
     lines
 }
 
-fn principal(client_id: &ClientId, tenant_id: &TenantId) -> [String; 2] {
+fn principal(client_id: &ClientId, tenant_id: &TenantId, language: Language) -> [String; 2] {
+    let (client, tenant) =
+        (language.key("client_id", "clientId"), language.key("tenant_id", "tenantId"));
     [
-        format!("  client_id: {}", quoted(client_id.as_str())),
-        format!("  tenant_id: {}", quoted(tenant_id.as_str())),
+        format!("  {client}: {}", quoted(client_id.as_str())),
+        format!("  {tenant}: {}", quoted(tenant_id.as_str())),
     ]
 }

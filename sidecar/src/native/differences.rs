@@ -3,7 +3,7 @@
 
 use contract::{ClientId, Cloud, Identity, ResponseMode, Settings};
 
-use super::{azuread::cloud, quoted};
+use super::{Language, azuread::cloud, quoted};
 
 /// What changes for whoever changes over.
 pub(super) fn of(settings: &Settings) -> Vec<String> {
@@ -40,7 +40,7 @@ pub(super) fn of(settings: &Settings) -> Vec<String> {
 }
 
 /// What the settings say and Prometheus cannot be told.
-pub(super) fn missing(settings: &Settings) -> Vec<String> {
+pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     let mut missing = Vec::new();
     let (cloud, asks_authority) = (cloud(settings), settings.identity.tenant_id().is_some());
     if cloud != settings.cloud {
@@ -60,6 +60,14 @@ pub(super) fn missing(settings: &Settings) -> Vec<String> {
         && certificate.password_file.is_some()
     {
         missing.push("a file for the certificate's password: it has to stand in the configuration, as certificate_password".to_owned());
+    }
+    if let (Identity::WorkloadIdentity { token_file, .. }, Language::Operator) =
+        (&settings.identity, language)
+    {
+        missing.push(format!(
+            "the token's file ({}): Prometheus reads it where AZURE_FEDERATED_TOKEN_FILE says since 3.14.0, and before where azure-workload-identity's webhook once put it",
+            quoted(&token_file.to_string_lossy())
+        ));
     }
     if let Identity::WorkloadIdentity { tenant_id, .. } = &settings.identity
         && tenant_id.as_str().parse::<ClientId>().is_err()
