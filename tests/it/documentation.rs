@@ -4,6 +4,7 @@
 //! What cannot be run here is listed with the reason (`commands.rs`).
 
 mod commands;
+mod configuration;
 mod examples;
 mod help;
 mod links;

@@ -34,7 +34,8 @@ async fn command_lines_are_what_the_programs_print() {
                 .unwrap();
             // Empty lines end in spaces here and there.
             let lines: Vec<&str> = printed.trim().lines().map(str::trim_end).collect();
-            text = with_section(&text, &format!("help {command}"), &lines.join("\n"));
+            let section = format!("```text\n{}\n```", lines.join("\n"));
+            text = with_section(&text, &format!("help {command}"), &section);
         }
         if environment::variable("UPDATE_EXPECT").is_some() {
             fs::write(&file, &text).unwrap();
@@ -46,11 +47,11 @@ async fn command_lines_are_what_the_programs_print() {
 }
 
 /// The text with another between the two marks of this name.
-fn with_section(text: &str, name: &str, section: &str) -> String {
+pub(super) fn with_section(text: &str, name: &str, section: &str) -> String {
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->\n"));
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("no {name}"));
     let (_, after) = rest.split_once(&end).unwrap();
-    format!("{before}{begin}\n```text\n{section}\n```\n\n{end}{after}")
+    format!("{before}{begin}\n{section}\n\n{end}{after}")
 }
 
 /// No subcommand is left out.

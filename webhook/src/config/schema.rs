@@ -50,7 +50,9 @@ pub fn schema() -> Value {
 
 fn resources() -> Value {
     let amounts = |cpu: Option<String>, memory: Option<String>| {
-        object(json!({"cpu": quantity(cpu), "memory": quantity(memory)}), &[])
+        let cpu = quantity("CPUs, such as 10m or 0.5.", cpu);
+        let memory = quantity("Memory, such as 64Mi.", memory);
+        object(json!({"cpu": cpu, "memory": memory}), &[])
     };
     let usual = Resources::default();
     let text = |quantity: Option<contract::Quantity>| quantity.map(|amount| amount.to_string());
@@ -134,7 +136,10 @@ fn setting(key: Key) -> Value {
         }),
         Key::Image => text("The sidecar's image, in place of the one above."),
         Key::ImagePullPolicy => one_of("When it is pulled.", &pull_policies()),
-        Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit => quantity(None),
+        Key::CpuRequest => quantity("CPU that is reserved, such as 10m.", None),
+        Key::CpuLimit => quantity("CPU that it may use; a limit delays samples.", None),
+        Key::MemoryRequest => quantity("Memory that is reserved, such as 16Mi.", None),
+        Key::MemoryLimit => quantity("Memory that it may use, such as 128Mi.", None),
         Key::LogLevel => one_of("How much the sidecar logs.", LogLevel::WORDS),
         Key::SidecarMode => one_of("As which kind of container it runs.", SidecarMode::WORDS),
         Key::ResponseMode => {
@@ -163,11 +168,24 @@ fn profile_only(key: &str) -> Value {
         "logFormat" => one_of("How the sidecar logs.", LogFormat::WORDS),
         "httpsProxy" => text("The forward proxy on the way to Azure, without a password."),
         "noProxy" => text("Hosts that are reached without it, separated by commas."),
-        "maxConnections" => json!({"type": "integer", "minimum": 1}),
-        "maxInFlightBytes" | "maxRequestBytes" | "maxDecompressedBytes" => {
-            json!({"description": "A size such as 32Mi.", "type": ["string", "integer"]})
+        "maxConnections" => {
+            json!({"description": "Bound on open connections.", "type": "integer", "minimum": 1})
         }
-        _ => text("A duration such as 25s or 1m30s."),
+        key => limit(key),
+    }
+}
+
+/// A bound on memory or time; the sidecar's own where it is absent.
+fn limit(key: &str) -> Value {
+    let size = |of: &str| json!({"description": format!("Bound on {of}, such as 32Mi."), "type": ["string", "integer"]});
+    match key {
+        "maxInFlightBytes" => size("the bytes of all requests under way"),
+        "maxRequestBytes" => size("one request's body"),
+        "maxDecompressedBytes" => size("what one request claims to decompress to"),
+        "headerTimeout" => text("How long a request's head may take, such as 10s."),
+        "idleTimeout" => text("How long a connection may be idle, such as 6m."),
+        "upstreamTimeout" => text("From a request's first byte to its answer, such as 25s."),
+        _ => text("From SIGTERM to the end, at the latest, such as 1m30s."),
     }
 }
 
@@ -204,9 +222,8 @@ fn one_of(description: &str, words: &[&str]) -> Value {
     json!({"description": description, "enum": words})
 }
 
-fn quantity(default: Option<String>) -> Value {
-    let mut schema =
-        json!({"description": "A quantity such as 10m or 64Mi.", "type": ["string", "number"]});
+fn quantity(description: &str, default: Option<String>) -> Value {
+    let mut schema = json!({"description": description, "type": ["string", "number"]});
     if let (Value::Object(schema), Some(default)) = (&mut schema, default) {
         schema.insert("default".to_owned(), default.into());
     }
