@@ -20,8 +20,12 @@ use std::{
 };
 
 use tests::environment;
+use tokio::sync::Mutex;
 
 use markdown::Page;
+
+/// Held by whoever rewrites a page: several tests have a part in one.
+pub(crate) static WRITING: Mutex<()> = Mutex::const_new(());
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {

@@ -6,11 +6,12 @@ use std::fs;
 use serde_json::Value;
 use tests::environment;
 
-use super::{help::with_section, root};
+use super::{WRITING, help::with_section, root};
 
 #[test]
 fn the_configurations_tables_are_its_schema() {
     let file = root().join("webhook/README.md");
+    let _writing = WRITING.blocking_lock();
     let before = fs::read_to_string(&file).unwrap();
     let schema = webhook::config::schema();
     let properties = |path: &str| schema.pointer(path).unwrap();

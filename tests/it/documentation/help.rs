@@ -9,7 +9,7 @@ use tests::{
     process::Program,
 };
 
-use super::root;
+use super::{WRITING, root};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -24,6 +24,7 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
 async fn command_lines_are_what_the_programs_print() {
     for (page, program, commands) in SHOWN {
         let file = root().join(page);
+        let _writing = WRITING.lock().await;
         let before = fs::read_to_string(&file).unwrap();
         let mut text = before.clone();
         for command in *commands {
