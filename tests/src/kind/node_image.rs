@@ -58,7 +58,7 @@ pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
             Ok(image)
         }
         Source::Built => {
-            steps.note("the node image is built here");
+            steps.note("the node image is one of our own");
             built(engine, steps)
         }
     }
