@@ -40,3 +40,21 @@ fn every_image_of_the_chart_is_released_under_its_name() {
         assert_eq!(named.collect::<BTreeMap<_, _>>(), wanted, "job {job}");
     }
 }
+
+#[test]
+fn the_dockerfile_has_a_target_for_every_image() {
+    let values: Value = serde_saphyr::from_str(&read("manifests/chart/values.yaml")).unwrap();
+    let file = read("manifests/images/Dockerfile");
+    for (target, image) in values["images"].as_object().unwrap() {
+        let Some(name) = image["name"].as_str() else { continue };
+        let stage = format!(
+            "FROM base AS {target}\nCOPY --from=build /out/{name} /{name}\nENTRYPOINT [\"/{name}\"]\n"
+        );
+        assert!(file.contains(&stage), "{file}\nlacks\n{stage}");
+    }
+    let bases = file.lines().filter(|line| line.starts_with("FROM ") && line.contains(':'));
+    assert!(bases.clone().count() == 2, "{file}");
+    for base in bases {
+        assert!(base.contains("@sha256:"), "not pinned: {base}");
+    }
+}
