@@ -4,6 +4,7 @@
 mod entra;
 mod imds;
 mod ingestion;
+mod program;
 
 use tests::{
     authority::ApplicationCertificate,

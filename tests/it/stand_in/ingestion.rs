@@ -39,14 +39,14 @@ fn encode(message: &impl Message) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(&message.encode_to_vec()).unwrap()
 }
 
-fn good() -> Vec<u8> {
+pub(super) fn good() -> Vec<u8> {
     encode(&WriteRequest {
         timeseries: vec![series(&[("__name__", "up"), ("job", "a")], &[(1000, 1.0)])],
         ..WriteRequest::default()
     })
 }
 
-const HEADERS: [(&str, &str); 3] = [
+pub(super) const HEADERS: [(&str, &str); 3] = [
     ("content-type", "application/x-protobuf"),
     ("content-encoding", "snappy"),
     ("x-prometheus-remote-write-version", "0.1.0"),
