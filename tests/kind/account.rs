@@ -4,15 +4,13 @@
 use std::time::{Duration, Instant};
 
 use tests::{
+    account::{Difference, Loss, arrived, count, difference, held},
     deployment::{IDENTITIES, Identity},
     failure::{Failure, Outcome},
 };
 use tokio::time::sleep;
 
-use super::{
-    compare::{Difference, Loss, arrived, count, difference, held},
-    stack::{Stack, external},
-};
+use super::stack::{Stack, external};
 
 /// Samples wait 5 s for others to be sent with; after an outage Prometheus backs
 /// off up to 5 s and catches up. Anything beyond is a loss.

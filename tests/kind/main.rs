@@ -6,7 +6,6 @@
 //! name scenarios; without any, all run, in their order.
 
 mod account;
-mod compare;
 mod probe;
 mod scenarios;
 mod stack;

@@ -13,6 +13,7 @@
 //! * Nothing that was started outlives the run, however it ends.
 //! * Nothing sleeps for a guessed time: waiting is asking, within a bound.
 
+pub mod account;
 pub mod admission;
 pub mod authority;
 pub mod azure;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 use tests::{
+    account::Loss,
     deployment::{AZURE, Credentials, IDENTITIES, Identity},
     failure::{Context, Failure, Outcome},
 };
@@ -12,7 +13,6 @@ use tokio::time::sleep;
 
 use crate::{
     account::Tolerance,
-    compare::Loss,
     stack::{Stack, eventually},
 };
 

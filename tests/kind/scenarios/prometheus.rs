@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, api::ListParams};
 use tests::{
+    account::Loss,
     deployment::{self, IDENTITIES, Identity, MONITORING},
     failure::{Context, Failure, Outcome},
 };
@@ -12,7 +13,6 @@ use tokio::time::sleep;
 
 use crate::{
     account::Tolerance,
-    compare::Loss,
     stack::{Stack, eventually},
 };
 
