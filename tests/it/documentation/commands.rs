@@ -17,6 +17,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("az", "asks Azure; `azure.rs` runs manifests/azure/commands.sh against a played one"),
     ("cosign", "asks a registry and Sigstore"),
     ("curl", "asks what runs on the kind cluster only"),
+    ("docker", "asks an engine and a registry; `release.rs` looks at the Dockerfile"),
     ("eval", "sets variables for what follows; the command in it is one of just's"),
     ("export", "sets a variable for what follows"),
     ("go", "fetches a tool from the network"),
