@@ -123,26 +123,32 @@ struct Status {
 /// # Errors
 /// Where the body is no review that can be answered.
 pub fn answer(config: &Config, version: &str, body: &[u8]) -> Result<Answered, ReviewError> {
-    let review: Value = serde_json::from_slice(body).map_err(ReviewError::Json)?;
+    let mut review: Value = serde_json::from_slice(body).map_err(ReviewError::Json)?;
     check_version(&review)?;
+    // Out of the review, so that the patch can be tried on it: to copy a pod
+    // costs as much as to read it.
+    let mut object = review.pointer_mut("/request/object").map(Value::take).unwrap_or_default();
     let request = review.get("request").filter(|request| request.is_object());
     let request = request.ok_or(ReviewError::Missing("request"))?;
     let uid = text(request, "/uid").filter(|uid| !uid.is_empty());
     let uid = uid.ok_or(ReviewError::Missing("request.uid"))?;
-    let object = request.get("object").unwrap_or(&Value::Null);
-    let pod = Pod::new(object);
+    let pod = Pod::new(&object);
     let decision = if creates_a_pod(request) {
         decide(config, pod)
     } else {
         Decision::Skip(skip(SkipReason::NotAPodCreation, None))
     };
-    let patch = patch_for(&decision, pod, version)?;
+    let patch = untried_patch(&decision, pod, version)?;
+    let subject = subject(request, pod);
+    if let Some(patch) = &patch {
+        json_patch::patch(&mut object, patch).map_err(ReviewError::Patch)?;
+    }
     let answer = Answer {
         api_version: API_VERSION,
         kind: KIND,
         response: response(uid.to_owned(), &decision, patch.as_ref()),
     };
-    Ok(Answered { answer, decision, subject: subject(request, pod) })
+    Ok(Answered { answer, decision, subject })
 }
 
 /// The patch that the decision takes, already applied once to a copy.
@@ -154,12 +160,21 @@ pub fn patch_for(
     pod: Pod<'_>,
     version: &str,
 ) -> Result<Option<Patch>, ReviewError> {
+    let patch = untried_patch(decision, pod, version)?;
+    if let Some(patch) = &patch {
+        json_patch::patch(&mut pod.raw().clone(), patch).map_err(ReviewError::Patch)?;
+    }
+    Ok(patch)
+}
+
+fn untried_patch(
+    decision: &Decision,
+    pod: Pod<'_>,
+    version: &str,
+) -> Result<Option<Patch>, ReviewError> {
     let Decision::Inject(injection) = decision else { return Ok(None) };
     let additions = inject::additions(&injection.effective, pod, version);
-    let patch = patch(pod.raw(), &additions).map_err(ReviewError::NoPod)?;
-    let mut copy = pod.raw().clone();
-    json_patch::patch(&mut copy, &patch).map_err(ReviewError::Patch)?;
-    Ok(Some(patch))
+    patch(pod.raw(), &additions).map(Some).map_err(ReviewError::NoPod)
 }
 
 fn check_version(review: &Value) -> Result<(), ReviewError> {

@@ -45,7 +45,9 @@ pub(crate) fn serve(arguments: Serve) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let ended = tokio::runtime::Builder::new_multi_thread()
+    // One thread: a review takes a fraction of a millisecond, and to hand it to
+    // another thread costs as much again.
+    let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::from)
