@@ -49,12 +49,14 @@ impl Machine {
     pub(crate) fn this() -> Self {
         let read = |file| std::fs::read_to_string(file).unwrap_or_default();
         let processor = read("/proc/cpuinfo");
+        let release = read("/proc/sys/kernel/osrelease");
         let model = processor.lines().find_map(|line| line.strip_prefix("model name"));
         let model = model.unwrap_or_default().trim_matches(['\t', ' ', ':']);
         Self {
             processor: model.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            // What a distribution adds says nothing here.
+            kernel: release.trim().split('-').next().unwrap_or_default().to_owned(),
         }
     }
 }
