@@ -44,6 +44,8 @@ pub(crate) struct Reviewed {
 const CONNECTIONS: usize = 8;
 /// The port that the sidecar of a pod gets; nobody listens on it here.
 pub(crate) const PORT: u16 = 18_081;
+/// A Prometheus pod with the fields that its API server has filled in.
+const USUAL_POD_BYTES: usize = 15 << 10;
 /// What a pod with many containers and long lists of variables comes to.
 const LARGE_POD_BYTES: usize = 300 << 10;
 
@@ -53,13 +55,11 @@ pub(crate) async fn measure(
     scene: &Scene,
     effort: Effort,
 ) -> Outcome<Vec<Reviewed>> {
-    let opted_in = Scene::pod(&scene.identity, PORT)?;
-    let mut large = opted_in.clone();
-    enlarge(&mut large)?;
+    let opted_in = || Scene::pod(&scene.identity, PORT);
     let kinds = [
-        ("opted in", opted_in),
-        ("not opted in", scene::prometheus_pod()?),
-        ("opted in, 300 KiB", large),
+        ("opted in", enlarged(opted_in()?, USUAL_POD_BYTES)?),
+        ("not opted in", enlarged(scene::prometheus_pod()?, USUAL_POD_BYTES)?),
+        ("opted in, 300 KiB", enlarged(opted_in()?, LARGE_POD_BYTES)?),
     ];
     let mut all = Vec::new();
     for (name, pod) in kinds {
@@ -143,18 +143,18 @@ pub(crate) fn target(webhook: &Webhook, pod: &Value) -> Outcome<Target> {
     })
 }
 
-/// Variables until the pod is as large as it is called.
-fn enlarge(pod: &mut Value) -> Outcome<()> {
+/// The pod with variables until it is so large.
+fn enlarged(mut pod: Value, bytes: usize) -> Outcome<Value> {
     let mut size = pod.to_string().len();
     let container = pod.pointer_mut("/spec/containers/0").context("find a container")?;
     let container = container.as_object_mut().context("find a container")?;
     let list = container.entry("env").or_insert_with(|| json!([]));
     let list = list.as_array_mut().context("find its variables")?;
-    while size < LARGE_POD_BYTES {
+    while size < bytes {
         let number = list.len();
         let one = json!({"name": format!("FEATURE_{number}_URL"), "value": format!("http://service-{number}.namespace.svc.cluster.local:8080/path")});
         size += one.to_string().len() + 1;
         list.push(one);
     }
-    Ok(())
+    Ok(pod)
 }
