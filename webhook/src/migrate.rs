@@ -45,7 +45,7 @@ use crate::offline::{OfflineError, documents::documents, parse};
 pub use compare::{Row, Verdict};
 use profiles::Profiles;
 use run::Run;
-use sites::{Accounts, account};
+use sites::accounts;
 
 /// A text without hand-written sidecars, and all there is to say about it.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub fn migrate(text: &str, profile: &str, version: &str) -> Result<Migration, Of
             described.push(parse(*number, document)?);
         }
     }
-    let accounts: Accounts<'_> = described.iter().filter_map(account).collect();
+    let accounts = accounts(described.iter());
     let profiles = Profiles { first: profile.to_owned(), all: Vec::new() };
     let mut run = Run { outcomes: Vec::new(), profiles, accounts, version };
     let mut text = String::new();

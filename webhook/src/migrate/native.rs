@@ -107,8 +107,13 @@ struct Reader {
 
 impl Reader {
     fn set(&mut self, name: &str, value: Option<&Value>) {
-        let Some(text) = value.and_then(Value::as_str) else { return };
-        self.variables.insert(name.to_owned(), Given::new(name, text));
+        match value {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => {
+                self.variables.insert(name.to_owned(), Given::new(name, text));
+            }
+            Some(other) => self.problem(&format!("{other} is no text, as {name} must be")),
+        }
     }
 
     fn kind(&mut self, kind: IdentityType) {
@@ -121,9 +126,10 @@ impl Reader {
             return self.problem("it names no identity");
         }
         let client = either(identity, "clientId", "client_id");
-        let named = client.and_then(Value::as_str).is_some_and(|id| !id.is_empty());
+        let client = client.filter(|id| !id.is_null() && id.as_str() != Some(""));
+        let named = client.is_some();
         self.kind(if named { IdentityType::UserAssigned } else { IdentityType::SystemAssigned });
-        self.set(env::AZURE_CLIENT_ID, client.filter(|_| named));
+        self.set(env::AZURE_CLIENT_ID, client);
     }
 
     /// Where the token is does not matter: the sidecar gets one of its own.

@@ -47,11 +47,22 @@ pub(super) fn sites<'a>(document: &'a Value, accounts: &Accounts<'a>) -> Vec<Sit
     found
 }
 
-/// A service account with its annotations.
-pub(super) fn account(document: &Value) -> Option<(&str, &Value)> {
-    let is = document.get("kind").and_then(Value::as_str) == Some("ServiceAccount");
-    let name = document.pointer("/metadata/name")?.as_str()?;
-    is.then_some((name, document.pointer("/metadata/annotations")?))
+/// The annotations of the service accounts in `documents`. A name that stands for
+/// several, in several namespaces, tells nothing.
+pub(super) fn accounts<'a>(documents: impl Iterator<Item = &'a Value>) -> Accounts<'a> {
+    let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for document in documents {
+        let is = document.get("kind").and_then(Value::as_str) == Some("ServiceAccount");
+        let name = document.pointer("/metadata/name").and_then(Value::as_str);
+        if let Some(name) = name.filter(|_| is) {
+            named.entry(name).or_default().push(document.pointer("/metadata/annotations"));
+        }
+    }
+    let single = named.into_iter().filter_map(|(name, all)| match all.as_slice() {
+        [annotations] => Some((name, (*annotations)?)),
+        _ => None,
+    });
+    single.collect()
 }
 
 fn find<'a>(
