@@ -65,6 +65,11 @@ fn authenticator(identity: &Identity, language: Language) -> (Version, Vec<Strin
                 format!("  {client}: {}", quoted(client_id.as_str())),
             ],
         ),
+        // The operator's definition refuses an empty client id.
+        Identity::SystemAssigned if language == Language::Operator => (
+            SYSTEM_ASSIGNED,
+            vec![format!("{managed}: {{}}  # without a client id since {SYSTEM_ASSIGNED}")],
+        ),
         Identity::SystemAssigned => (
             SYSTEM_ASSIGNED,
             vec![
