@@ -4,6 +4,7 @@ use crate::{
     cells::Cell,
     contenders::Kind,
     report::Report,
+    reviews::WANTED_PER_CORE,
     rounds::{Figures, Measured},
 };
 
@@ -67,7 +68,7 @@ pub(crate) fn judge(report: &Report) -> Vec<Goal> {
             goals.push(Goal {
                 what: "webhook: opted-in reviews a second of a core".to_owned(),
                 value: opted_in.per_core_second,
-                limit: Limit::AtLeast(5000.0),
+                limit: Limit::AtLeast(WANTED_PER_CORE),
             });
             let p99 = opted_in.p99_microseconds / 1000.0;
             goals.push(Goal::at_most("webhook: p99 at half that rate, ms", p99, 1.0));

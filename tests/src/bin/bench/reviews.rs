@@ -34,7 +34,7 @@ pub(crate) struct Reviewed {
     pub(crate) per_core_second: f64,
     /// In the closed loop.
     pub(crate) per_second: Spread,
-    /// At half the rate that a core bears.
+    /// At half the rate that a core bears, or shall bear.
     pub(crate) p50_microseconds: f64,
     pub(crate) p99_microseconds: f64,
     pub(crate) peak_memory_bytes: u64,
@@ -44,6 +44,8 @@ pub(crate) struct Reviewed {
 const CONNECTIONS: usize = 8;
 /// The port that the sidecar of a pod gets; nobody listens on it here.
 pub(crate) const PORT: u16 = 18_081;
+/// Reviews a second that a core shall bear.
+pub(crate) const WANTED_PER_CORE: f64 = 5000.0;
 /// A Prometheus pod with the fields that its API server has filled in.
 const USUAL_POD_BYTES: usize = 15 << 10;
 /// What a pod with many containers and long lists of variables comes to.
@@ -115,7 +117,7 @@ fn at_half_rate(target: &Target, per_core: f64, effort: Effort) -> Outcome<Laten
     let connections = u32::try_from(CONNECTIONS).unwrap_or(1);
     let rounds = u32::try_from(effort.rounds).unwrap_or(1);
     let time = Duration::from_secs_f64(effort.round_seconds) * rounds;
-    paced::run(target, connections, per_core / 2.0, time)
+    paced::run(target, connections, per_core.min(WANTED_PER_CORE) / 2.0, time)
 }
 
 /// The webhook as it is shipped, with the chart's log level.
