@@ -74,8 +74,7 @@ async fn sidecar_run(stage: &Stage, requests: u32) -> Outcome<Total> {
 
 async fn webhook_run(stage: &Stage, scene: &Scene, requests: u32) -> Outcome<Total> {
     let counts = stage.folder.path().join(format!("callgrind.webhook.{requests}"));
-    // How threads wake each other depends on the machine.
-    let program = valgrind(&counts, &stage.webhook)?.env("TOKIO_WORKER_THREADS", "1");
+    let program = valgrind(&counts, &stage.webhook)?;
     let certificate = IssuedCertificate::in_process("localhost")?;
     let mut webhook = Webhook::start_as(program, certificate, &scene.configuration()).await?;
     let target = reviews::target(&webhook, &Scene::pod(&scene.identity, reviews::PORT)?)?;
