@@ -60,7 +60,8 @@ az identity federated-credential create --name prometheus --identity-name "$NAME
   --audiences api://AzureADTokenExchange --output none
 
 # 5. Its right to write: Monitoring Metrics Publisher, on the rule. It takes up to
-# 30 minutes to apply; samples wait in Prometheus' log meanwhile.
+# 30 minutes to apply; samples wait in Prometheus' log meanwhile, and Azure takes
+# those that are not older than 20 minutes then.
 az role assignment create --role 3913510d-42f4-4e42-8a64-420c390055eb \
   --assignee-object-id "$principal" --assignee-principal-type ServicePrincipal \
   --scope "$insights/dataCollectionRules/$NAME" --output none

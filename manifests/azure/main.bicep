@@ -148,7 +148,8 @@ resource federation 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedI
   }
 }
 
-// On the rule alone. It takes up to 30 minutes to apply; samples wait meanwhile.
+// On the rule alone. It takes up to 30 minutes to apply: samples older than 20 minutes
+// are lost by then, so deploy this before Prometheus writes.
 resource mayWrite 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: rule
   name: guid(rule.id, makesIdentity ? identity.id : principalId, publisherRole)

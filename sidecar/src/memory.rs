@@ -71,7 +71,8 @@ impl Memory {
     }
 
     /// Buffers come in powers of two, so that one fits many a body; a page that
-    /// is never written to takes no memory.
+    /// is never written to takes no memory. One that was used before may hold up
+    /// to twice what is reserved for it: all together, twice the limit at most.
     fn buffer(&self, capacity: usize) -> Vec<u8> {
         if capacity == 0 {
             return Vec::new();
