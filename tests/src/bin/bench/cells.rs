@@ -4,7 +4,6 @@ use std::{fmt, str::FromStr};
 
 use ::tests::failure::{Context, Outcome};
 use bytes::Bytes;
-use contract::names::WRITE_PATH;
 use serde::{Deserialize, Serialize};
 
 /// One load: bodies of so many KiB over so many connections.
@@ -56,13 +55,13 @@ impl FromStr for Cell {
 
 /// A write as Prometheus sends it: snappy that decompresses, of noise, since
 /// what compresses well has been compressed.
-pub(crate) fn write_request(kibibytes: usize) -> Outcome<Bytes> {
+pub(crate) fn write_request(kibibytes: usize, path: &str) -> Outcome<Bytes> {
     // Snappy adds a length and a few bytes for each 64 KiB.
     let noise = noise(kibibytes * 1024 - 64);
     let body = snap::raw::Encoder::new().compress_vec(&noise).context("compress a body")?;
     let length = body.len();
     let mut request = format!(
-        "POST {WRITE_PATH} HTTP/1.1\r\nHost: localhost:8081\r\nUser-Agent: Prometheus/3.16.0\r\nContent-Length: {length}\r\nContent-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: localhost:8081\r\nUser-Agent: Prometheus/3.16.0\r\nContent-Length: {length}\r\nContent-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n\r\n"
     )
     .into_bytes();
     request.extend_from_slice(&body);
@@ -101,7 +100,7 @@ mod tests {
     #[test]
     fn bodies_are_snappy_and_no_larger_than_they_are_called() {
         for kibibytes in [25, 100, 1024] {
-            let request = write_request(kibibytes).unwrap();
+            let request = write_request(kibibytes, "/").unwrap();
             let end = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
             let body = &request[end..];
             assert!(body.len() <= kibibytes * 1024 && body.len() > kibibytes * 1024 - 64);

@@ -1,11 +1,13 @@
 //! Who is measured. Each does the same: takes a write over plain HTTP, adds a
 //! bearer token, posts it over kept TLS connections to a peer that it verifies.
 
+mod aad_auth_proxy;
 mod bare_hyper;
 mod nginx;
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use contract::names::WRITE_PATH;
 use serde::{Deserialize, Serialize};
 use tests::{
     environment,
@@ -13,10 +15,10 @@ use tests::{
     ports,
     process::{Process, Program, Usage},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinSet};
 
 pub(crate) use self::bare_hyper::{Proxy, serve};
-use crate::stage::Stage;
+use crate::stage::{PATH, Stage};
 
 /// One of those that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ use crate::stage::Stage;
 pub(crate) enum Kind {
     /// What the others are compared with.
     Nginx,
+    /// What Microsoft offers for the task, in Go.
+    AadAuthProxy,
     /// The least that can be written with hyper.
     BareHyper,
     /// Ours.
@@ -34,6 +38,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nginx => "nginx",
+            Self::AadAuthProxy => "aad-auth-proxy",
             Self::BareHyper => "bare hyper",
             Self::Sidecar => "sidecar",
         })
@@ -45,6 +50,8 @@ pub(crate) struct Contender {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
     process: Process,
+    /// What serves it alone.
+    _serving: JoinSet<()>,
 }
 
 /// From start to where it listens and holds its token.
@@ -52,17 +59,45 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
 impl Kind {
-    /// Those that can be measured here.
-    pub(crate) fn available() -> Vec<Self> {
-        let nginx = environment::on_path("nginx").map(|_| Self::Nginx);
-        nginx.into_iter().chain([Self::BareHyper, Self::Sidecar]).collect()
+    /// Those that can be measured here, and why others are left out.
+    pub(crate) fn available() -> (Vec<Self>, Vec<String>) {
+        let nginx = environment::on_path("nginx")
+            .ok_or_else(|| "nginx is left out: it is not on the search path".to_owned());
+        let mut kinds = Vec::new();
+        let mut left_out = Vec::new();
+        let foreign = [
+            (Self::Nginx, nginx.map(|_| ())),
+            (Self::AadAuthProxy, aad_auth_proxy::find().map(|_| ())),
+        ];
+        for (kind, found) in foreign {
+            match found {
+                Ok(()) => kinds.push(kind),
+                Err(reason) => left_out.push(reason),
+            }
+        }
+        kinds.extend([Self::BareHyper, Self::Sidecar]);
+        (kinds, left_out)
+    }
+
+    /// Where it takes writes: the Go program keeps the path it is asked for.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::AadAuthProxy => PATH,
+            Self::Nginx | Self::BareHyper | Self::Sidecar => WRITE_PATH,
+        }
     }
 
     /// Starts it.
     pub(crate) async fn start(self, stage: &Stage) -> Outcome<Contender> {
         let port = ports::free()?;
+        let mut serving = JoinSet::new();
         let program = match self {
             Self::Nginx => nginx::program(stage, port)?,
+            Self::AadAuthProxy => {
+                let (program, tokens) = aad_auth_proxy::program(stage, port).await?;
+                serving = tokens;
+                program
+            }
             Self::BareHyper => bare_hyper::program(stage, port)?,
             Self::Sidecar => sidecar(stage, port),
         };
@@ -70,7 +105,7 @@ impl Kind {
         let mut process = program.start()?;
         let listening = async |_: &Process| TcpStream::connect(address).await.ok();
         process.until("it listened", STARTS_WITHIN, listening).await?;
-        Ok(Contender { kind: self, address, process })
+        Ok(Contender { kind: self, address, process, _serving: serving })
     }
 }
 

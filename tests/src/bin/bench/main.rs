@@ -1,6 +1,6 @@
 //! What both programs cost, beside what one could use instead.
 //!
-//! The sidecar, nginx and a bare hyper proxy forward the same writes to the
+//! The sidecar, nginx, a bare hyper proxy and aad-auth-proxy forward the same writes to the
 //! same sink, in turn, round after round. What counts is CPU time of their own
 //! processes, and each round's ratio: a machine that drifts hits all alike.
 
@@ -86,7 +86,10 @@ async fn bench(run: &Run) -> Outcome<()> {
 }
 
 async fn forwarding(run: &Run, stage: &Stage) -> Outcome<Vec<Measured>> {
-    let kinds = Kind::available();
+    let (kinds, left_out) = Kind::available();
+    for reason in left_out {
+        table::say(&reason);
+    }
     let cells = match (run.cells.as_slice(), run.all) {
         ([], true) => all_cells(),
         ([], false) => GOAL_CELLS.to_vec(),

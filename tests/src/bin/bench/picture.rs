@@ -95,7 +95,7 @@ fn legend(picture: &mut String, report: &Report) {
     for kind in kinds.into_iter().flatten() {
         rectangle(picture, (x, 55.0), (12.0, 12.0), colour(kind));
         text(picture, (x + 17.0, 65.0), "start", "", &kind.to_string());
-        x += 110.0;
+        x += 130.0;
     }
 }
 
@@ -179,6 +179,7 @@ fn height(measured: &Measured) -> f64 {
 const fn colour(kind: Kind) -> &'static str {
     match kind {
         Kind::Nginx => "#8c959f",
+        Kind::AadAuthProxy => "#bf8aaf",
         Kind::BareHyper => "#d4a72c",
         Kind::Sidecar => "#0969da",
     }

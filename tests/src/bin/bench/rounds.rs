@@ -66,12 +66,12 @@ pub(crate) async fn measure(
     cell: Cell,
     effort: Effort,
 ) -> Outcome<Measured> {
-    let request = write_request(cell.kibibytes)?;
     let time = Duration::from_secs_f64(effort.round_seconds);
     let mut runners = Vec::new();
     for kind in kinds {
         let contender = kind.start(stage).await?;
-        let target = Target { address: contender.address, tls: None, request: request.clone() };
+        let request = write_request(cell.kibibytes, kind.path())?;
+        let target = Target { address: contender.address, tls: None, request };
         let load = Load::new(target, cell.connections).await?;
         let mut runner = Runner::new(contender, load);
         // Handshakes and first allocations are not what is compared.

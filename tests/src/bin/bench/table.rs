@@ -21,7 +21,7 @@ pub(crate) fn say(text: &str) {
 /// The head of the table of cells.
 pub(crate) fn cells_head() {
     say(&format!(
-        "{:<13}{:<12}{:>28}  {:<20}{:>9}{:>9}{:>9}{:>9}{:>10}",
+        "{:<13}{:<16}{:>28}  {:<20}{:>9}{:>9}{:>9}{:>9}{:>10}",
         "body/conns",
         "",
         "CPU µs/request",
@@ -49,7 +49,7 @@ fn line(cell: &str, figures: &Figures) -> String {
         shed => format!("  {shed} answered 503"),
     };
     format!(
-        "{cell:<13}{:<12}{:>28}  {ratio:<20}{:>9.0}{:>9}{:>9}{:>9}{:>10}{shed}",
+        "{cell:<13}{:<16}{:>28}  {ratio:<20}{:>9.0}{:>9}{:>9}{:>9}{:>10}{shed}",
         figures.contender.to_string(),
         format!("{:.0}", figures.cpu_microseconds),
         figures.requests_per_second.median,

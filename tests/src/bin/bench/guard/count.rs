@@ -11,6 +11,7 @@ use ::tests::{
     scene::Scene,
     webhook::{IssuedCertificate, Webhook},
 };
+use contract::names::WRITE_PATH;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
@@ -66,7 +67,7 @@ async fn sidecar_run(stage: &Stage, requests: u32) -> Outcome<Total> {
     let has_token = |line: &str| line.contains("token obtained").then_some(());
     process.line("it held a token", STARTS_WITHIN, has_token).await?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let target = Target { address, tls: None, request: write_request(KIBIBYTES)? };
+    let target = Target { address, tls: None, request: write_request(KIBIBYTES, WRITE_PATH)? };
     connected(&target).await?.send(requests).await?;
     stop(&mut process).await?;
     total(&process, &counts)
