@@ -32,6 +32,7 @@ mod placeholder;
 mod plan;
 mod profile;
 mod profiles;
+mod read;
 mod report;
 mod resources;
 mod run;
@@ -41,7 +42,7 @@ mod source;
 mod tests;
 mod variables;
 
-use crate::offline::{OfflineError, documents::documents, parse};
+use crate::offline::{OfflineError, documents::documents};
 pub use compare::{Row, Verdict};
 use profiles::Profiles;
 use run::Run;
@@ -99,13 +100,13 @@ impl Migration {
 /// Migrates every document of `text`; the first profile is named `profile`.
 ///
 /// # Errors
-/// Where a document that mentions a sidecar is no YAML.
+/// Where a document is no YAML.
 pub fn migrate(text: &str, profile: &str, version: &str) -> Result<Migration, OfflineError> {
     let documents: Vec<(usize, &str)> = (1..).zip(documents(text)).collect();
     let mut described = Vec::new();
     for (number, document) in &documents {
         if document.contains("azure.workload.identity/client-id") {
-            described.push(parse(*number, document)?);
+            described.push(read::value(*number, document)?);
         }
     }
     let accounts = accounts(described.iter());

@@ -80,8 +80,8 @@ fn one(
     profiles: &Profiles,
     version: &str,
 ) -> Result<Plan, Vec<String>> {
-    if site.form == Form::Pod && site.items("containers").len() < 2 && is_container(source) {
-        return Err(vec!["no other container is in its pod: it serves other pods, and a sidecar serves its own alone".to_owned()]);
+    if let Some(reason) = source.stays(site) {
+        return Err(vec![reason]);
     }
     let read = read(site, source)?;
     let nothing = Value::Null;

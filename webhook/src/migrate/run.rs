@@ -11,12 +11,13 @@ use super::{
     Migrated, Outcome, leftovers,
     plan::{Plan, plan},
     profiles::Profiles,
+    read,
     sites::{Accounts, sites},
 };
 use crate::offline::{
     OfflineError,
     documents::{comments, documents},
-    edit, parse,
+    edit,
 };
 
 /// What is mentioned by everything that can be migrated, in small letters.
@@ -50,9 +51,10 @@ impl Run<'_> {
     ) -> Result<String, OfflineError> {
         let lower = document.to_lowercase();
         if !MARKS.iter().any(|mark| lower.contains(mark)) {
+            read::check(number, document)?;
             return Ok(document.to_owned());
         }
-        let mut value = parse(number, document)?;
+        let mut value = read::value(number, document)?;
         let (text, stays) = self.sites(number, place, document, &mut value);
         for (subject, reason) in leftovers::leftovers(&value, &stays) {
             let subject = format!("{place}{subject}");

@@ -1,7 +1,7 @@
 //! What is there today: a container written by hand, or Prometheus' own
 //! `azuread` block.
 
-use contract::names;
+use contract::{annotations::INJECTED, names};
 use serde_json::Value;
 
 use super::{
@@ -92,6 +92,22 @@ impl Source<'_> {
                 format!("{list}[{index}].{block}")
             }
         }
+    }
+
+    /// Why it stays, whatever its settings are.
+    pub(super) fn stays(&self, site: &Site<'_>) -> Option<String> {
+        let Self::Container { list, .. } = self else { return None };
+        let metadata = site.node.get(site.form.metadata());
+        let injected = metadata.and_then(|metadata| metadata.get("annotations")?.get(INJECTED));
+        if injected.is_some() {
+            return Some(format!(
+                "the webhook injected it already, as its annotation {INJECTED} says: migrate what this pod is made of"
+            ));
+        }
+        // A native sidecar is not in the list of those that it serves.
+        let others = site.items("containers").len() - usize::from(*list == "containers");
+        let alone = site.form == Form::Pod && others == 0;
+        alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone".to_owned())
     }
 
     /// Its settings, as variables of the sidecar.

@@ -249,10 +249,3 @@ fn what_cannot_be_edited_in_place_is_written_anew_and_that_is_said() {
     assert_eq!(value["x"], serde_json::json!({"a": 1}));
     assert!(report(&migration).contains("comments that went"), "{}", report(&migration));
 }
-
-#[test]
-fn texts_that_are_no_yaml_are_an_error_only_if_they_are_about_this() {
-    assert!(migrate("a: {{ .Values.a }\n---\nb: [", "default", "1").is_ok());
-    let error = migrate("a: 1\n---\nname: prom-remotewrite\nb: [", "default", "1").unwrap_err();
-    assert!(error.to_string().starts_with("document 2: "), "{error}");
-}

@@ -1,0 +1,65 @@
+//! What somebody tries who has read nothing: files that are broken, that have
+//! been through the webhook, or that say things in rare ways.
+
+use super::*;
+
+const URL: &str = "https://team-a-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+
+/// A hand-written container in braces.
+fn container() -> String {
+    format!(
+        "{{name: prom-remotewrite, restartPolicy: Always, image: i, env: [{{name: INGESTION_URL, value: '{URL}'}}, {{name: IDENTITY_TYPE, value: systemAssigned}}]}}"
+    )
+}
+
+fn said(migration: &Migration) -> String {
+    migration.outcomes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_native_sidecar_is_migrated_as_one_beside_prometheus() {
+    let text = format!(
+        "kind: Pod\nmetadata: {{name: p}}\nspec:\n  initContainers:\n  - {}\n  containers:\n  - {{name: prometheus, image: p}}\n",
+        container()
+    );
+    let migration = migrated(&text);
+    assert!(migration.is_whole(), "{}", said(&migration));
+    let value = read(&migration.text).unwrap();
+    assert_eq!(value["spec"]["initContainers"], Value::Null);
+    assert_eq!(value["metadata"]["annotations"]["prom-remotewrite/inject"], "true");
+    let alone = text.replace("  - {name: prometheus, image: p}\n", "").replace("containers:\n", "");
+    assert!(!migrated(&alone).is_whole());
+}
+
+#[test]
+fn what_the_webhook_injected_stays_and_is_called_so() {
+    let config =
+        "image: a/b:1\nprofiles:\n  default:\n    identityType: systemAssigned\n    ingestionUrl: ";
+    let config = Config::parse(&format!("{config}{URL}\n")).unwrap();
+    let pod = "kind: Pod\nmetadata: {name: p, annotations: {prom-remotewrite/inject: 'true'}}\nspec:\n  containers:\n  - {name: prometheus, image: p}\n";
+    let injected = offline::inject(&config, "1.0.0", pod).unwrap().text;
+    let migration = migrated(&injected);
+    assert_eq!(migration.text, injected);
+    assert!(said(&migration).contains("injected it already"), "{}", said(&migration));
+}
+
+#[test]
+fn what_is_no_yaml_is_an_error_in_plain_words() {
+    let error = |text: &str| migrate(text, "default", "1").unwrap_err().to_string();
+    for (text, place) in [
+        ("a: [1, 2\nb: 3", "document 1: line 2"),
+        ("a: 1\n---\nname: prom-remotewrite\nb: [", "document 2: line"),
+        ("a: prom-remotewrite\na: 2", "document 1: line 2 column 1: duplicate mapping key: a"),
+        (
+            "a: .inf\nb: prom-remotewrite",
+            "document 1: line 1 column 4: neither JSON nor Kubernetes has the number `.inf`",
+        ),
+    ] {
+        let error = error(text);
+        assert!(error.starts_with(place), "{error}");
+        assert!(!error.contains("olicy"), "{error}");
+    }
+    for text in ["", "# nothing\n", "%YAML 1.2\n---\na: 1\n"] {
+        assert_eq!(migrate(text, "default", "1").unwrap().text, text);
+    }
+}
