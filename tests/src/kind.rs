@@ -81,17 +81,22 @@ impl Cluster {
     }
 
     /// Removes the cluster, and ends the engine if it was started for clusters
-    /// and has none left.
+    /// and has none left. Whatever fails, the rest is removed.
     pub fn down(name: &str, steps: &Steps) -> Outcome<()> {
-        let kubeconfig = kubeconfig(name)?;
+        let mut outcomes = vec![engine::revive()];
         if let Some(engine) = Engine::find() {
-            let [kind, kubectl] = find_tools()?;
-            let cluster = Self { name: name.to_owned(), kubeconfig, kind, kubectl, engine };
-            steps.step("nodes", || cluster.delete())?;
-            steps.step("network and rules", || wall::remove(name, &cluster.engine))?;
-            let _ = fs::remove_file(&cluster.kubeconfig);
+            outcomes.push(steps.step("nodes", || {
+                let [kind, kubectl] = find_tools()?;
+                let (name, kubeconfig) = (name.to_owned(), kubeconfig(name)?);
+                let cluster = Self { name, kubeconfig, kind, kubectl, engine: engine.clone() };
+                cluster.delete()?;
+                let _ = fs::remove_file(&cluster.kubeconfig);
+                Ok(())
+            }));
+            outcomes.push(steps.step("network and rules", || wall::remove(name, &engine)));
         }
-        steps.step("Docker engine", engine::stop)
+        outcomes.push(steps.step("Docker engine", engine::stop));
+        all(outcomes)
     }
 
     /// Loads image archives, as `docker save` and the harness write them, into
@@ -204,6 +209,13 @@ impl Cluster {
         command.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &self.name);
         command
     }
+}
+
+/// Succeeds if all have; else every failure is told.
+fn all(outcomes: Vec<Outcome<()>>) -> Outcome<()> {
+    let failures: Vec<_> =
+        outcomes.into_iter().filter_map(Result::err).map(|failure| failure.to_string()).collect();
+    if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n"))) }
 }
 
 fn find_tools() -> Outcome<[PathBuf; 2]> {

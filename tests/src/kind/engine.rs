@@ -7,7 +7,7 @@ use super::{command, manifests};
 use crate::failure::Outcome;
 
 /// An engine that answers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Engine {
     host: Option<String>,
 }
@@ -45,6 +45,12 @@ impl Engine {
     fn at(said: &str) -> Self {
         Self { host: Some(said.trim().to_owned()).filter(|host| !host.is_empty()) }
     }
+}
+
+/// Starts the engine that [`Engine::start`] started again, if it died: only then
+/// its containers can be removed.
+pub(super) fn revive() -> Outcome<()> {
+    command::show(script().arg("revive"))
 }
 
 /// Ends the engine that [`Engine::start`] started, once it runs nothing.
