@@ -3,9 +3,11 @@
 # shellcheck shell=bash disable=SC2154
 
 images() {
-  local name short folder
+  local asked name short folder
   mkdir "$work/images"
-  for name in $(kubeadm_images) local/box:1 local/local-path-provisioner:v0.0.30; do
+  # Of its own: what fails in the list of a loop ends nothing.
+  asked=$(kubeadm_images)
+  for name in $asked local/box:1 local/local-path-provisioner:v0.0.30; do
     short=${name##*/}
     short=${short%%:*}
     folder=$work/images/$short
@@ -15,7 +17,10 @@ images() {
     case $short in
       kube-apiserver | kube-controller-manager | etcd) program "$CONTROL_PLANE" ;;
       kube-scheduler) program "$NODE" ;;
-      kube-proxy) program "$NODE" && packet_filters ;;
+      kube-proxy)
+        program "$NODE"
+        packet_filters
+        ;;
       coredns | pause) program "$ADDONS" ;;
       local-path-provisioner) program "$LOCAL_PATH" ;;
       box) box ;;
@@ -32,10 +37,11 @@ program() { install -m 0755 "$1/$short" "$folder/usr/local/bin/"; }
 
 # Debian's static busybox with a link for each of its names.
 box() {
-  local name
+  local names name
   mkdir "$folder/bin" "$folder/host"
   install -m 0755 "$root/bin/busybox" "$folder/bin/"
-  for name in $(in_root busybox --list); do
+  names=$(in_root busybox --list)
+  for name in $names; do
     [[ $name == busybox ]] || ln -s busybox "$folder/bin/$name"
   done
   ln -s /bin/sh "$folder/usr/local/bin/box"

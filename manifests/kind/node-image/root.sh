@@ -40,11 +40,13 @@ programs() {
 }
 
 settings() {
+  local pause
   mkdir -p "$root/etc/kubernetes/manifests" "$root/kind/manifests"
   echo -n "$VERSION" >"$root/kind/version"
+  pause=$(kubeadm_images | grep /pause:)
   # A lower oom_score_adj takes CAP_SYS_RESOURCE, which a host may not have.
   sed -i -e 's/restrict_oom_score_adj = false/restrict_oom_score_adj = true/' \
-    -e "s#sandbox_image = .*#sandbox_image = \"$(kubeadm_images | grep /pause:)\"#" \
+    -e "s#sandbox_image = .*#sandbox_image = \"$pause\"#" \
     "$root/etc/containerd/config.toml"
   in_root ctr oci spec |
     in_root jq 'del(.process.rlimits)

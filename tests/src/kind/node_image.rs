@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -24,6 +24,11 @@ const PUBLIC: &str =
 const VARIABLE: &str = "KIND_NODE_IMAGE";
 /// A registry that takes longer to answer would take an hour for the image.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(8);
+/// The variable that names Debian's release, and what it is otherwise.
+const SUITE: (&str, &str) = ("DEBIAN_SUITE", "bookworm");
+/// For how long an image of other inputs may still be wanted: somebody goes
+/// back and forth between two states of a checkout.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// Folders that the build takes, by the variable that names each.
 const PROGRAMS: [(&str, &Recipe); 6] = [
@@ -86,15 +91,17 @@ fn is_there(engine: &Engine, image: &str) -> bool {
 fn built(engine: &Engine, steps: &Steps) -> Outcome<String> {
     let programs = programs()?;
     let scripts = manifests().join("node-image");
-    let key = key(&scripts, &programs)?;
+    let suite = environment::variable(SUITE.0).unwrap_or_else(|| SUITE.1.to_owned());
+    let key = key(&scripts, &programs, &suite)?;
     let image = format!("local/kind-node:{key}");
     if is_there(engine, &image) {
         return Ok(image);
     }
     let archive = cache()?.join(format!("node-{key}.tar.zst"));
     if !archive.exists() {
-        steps
-            .step("build the node image, once", || build(&scripts, &programs, &image, &archive))?;
+        let build = || build(&scripts, &programs, &suite, &image, &archive);
+        steps.step("build the node image, once", build)?;
+        remove_old(&archive)?;
     }
     steps.step("load the node image", || load(engine, &archive))?;
     Ok(image)
@@ -104,10 +111,11 @@ fn programs() -> Outcome<Vec<(&'static str, PathBuf)>> {
     PROGRAMS.iter().map(|(variable, recipe)| Ok((*variable, tools::built(recipe)?))).collect()
 }
 
-/// Other scripts or programs make another image. A folder of programs has a
-/// key of its own in its name.
-fn key(scripts: &Path, programs: &[(&str, PathBuf)]) -> Outcome<String> {
+/// Other scripts, programs or packages make another image. A folder of programs
+/// has a key of its own in its name.
+fn key(scripts: &Path, programs: &[(&str, PathBuf)], suite: &str) -> Outcome<String> {
     let mut hash = Sha256::new();
+    hash.update(suite);
     for (_, folder) in programs {
         hash.update(folder.file_name().unwrap_or_default().as_encoded_bytes());
     }
@@ -134,15 +142,22 @@ fn short(hash: Sha256) -> String {
     format!("{start:012x}")
 }
 
-fn build(scripts: &Path, programs: &[(&str, PathBuf)], image: &str, archive: &Path) -> Outcome<()> {
+fn build(
+    scripts: &Path,
+    programs: &[(&str, PathBuf)],
+    suite: &str,
+    image: &str,
+    archive: &Path,
+) -> Outcome<()> {
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new(format!(
             "only root can build a node image: set {VARIABLE} to an image that the engine has, or have a registry at hand"
         )));
     }
     let kind = tools::source("kind", "sigs.k8s.io/kind")?;
-    // Debian's part changes by its list alone, and takes the longest.
+    // Debian's part changes by its release and list alone, and takes the longest.
     let mut debian = Sha256::new();
+    debian.update(suite);
     hash_files(scripts, |name| ["base", "packages"].contains(&name), &mut debian)?;
     let mut command = Command::new(scripts.join("build"));
     command
@@ -150,25 +165,36 @@ fn build(scripts: &Path, programs: &[(&str, PathBuf)], image: &str, archive: &Pa
         .arg(archive)
         .env("KIND_FILES", kind.join("images/base/files"))
         .env("KIND_STORAGE", kind.join("pkg/build/nodeimage/const_storage.go"))
+        .env(SUITE.0, suite)
         .env("BASE", cache()?.join(format!("debian-{}.tar", short(debian))))
         .envs(programs.iter().map(|(variable, folder)| (variable, folder)));
     command::show(&mut command)
 }
 
-fn load(engine: &Engine, archive: &Path) -> Outcome<()> {
-    let mut unpack = Command::new("zstd")
-        .args(["--decompress", "--stdout"])
-        .arg(archive)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("run zstd")?;
-    let image = unpack.stdout.take().context("read from zstd")?;
-    let loaded = engine.docker().arg("load").stdin(image).stdout(Stdio::null()).status();
-    let unpacked = unpack.wait().context("wait for zstd")?;
-    if loaded.context("run docker load")?.success() && unpacked.success() {
-        return Ok(());
+/// Removes images of other inputs that are much older than this one.
+fn remove_old(archive: &Path) -> Outcome<()> {
+    let made = |file: &Path| fs::metadata(file).and_then(|found| found.modified());
+    let now = made(archive).context(format!("look at {}", archive.display()))?;
+    let folder = archive.parent().context("find the folder of node images")?;
+    for entry in fs::read_dir(folder).context(format!("read {}", folder.display()))?.flatten() {
+        let file = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_image = name.starts_with("node-") && name.ends_with(".tar.zst");
+        let age = made(&file).ok().and_then(|then| now.duration_since(then).ok());
+        if is_image && age.is_some_and(|age| age > KEPT) {
+            fs::remove_file(&file).context(format!("remove {}", file.display()))?;
+        }
     }
-    Err(Failure::new(format!("cannot load {} into the engine", archive.display())))
+    Ok(())
+}
+
+fn load(engine: &Engine, archive: &Path) -> Outcome<()> {
+    command::show(Command::new(manifests().join("install-missing")).arg("zstd:zstd"))?;
+    let mut load = Command::new("bash");
+    engine.apply(&mut load);
+    // Older engines read no zstd themselves.
+    let script = r#"set -o pipefail; zstd --decompress --stdout "$0" | docker load --quiet"#;
+    command::ask(load.args(["-c", script]).arg(archive)).map(drop)
 }
 
 #[cfg(test)]
@@ -189,14 +215,38 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_and_other_scripts_make_another_image() {
+    fn other_programs_other_scripts_and_another_release_make_another_image() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("build"), "one").unwrap();
-        let programs = |key: &str| vec![("NODE", PathBuf::from(format!("/tools/node-{key}")))];
-        let first = key(folder.path(), &programs("1")).unwrap();
-        assert_eq!(key(folder.path(), &programs("1")).unwrap(), first);
-        assert_ne!(key(folder.path(), &programs("2")).unwrap(), first);
+        let key = |node: &str, suite: &str| {
+            let programs = [("NODE", PathBuf::from(format!("/tools/node-{node}")))];
+            key(folder.path(), &programs, suite).unwrap()
+        };
+        let first = key("1", "bookworm");
+        assert_eq!(key("1", "bookworm"), first);
+        assert_ne!(key("2", "bookworm"), first);
+        assert_ne!(key("1", "trixie"), first);
         fs::write(folder.path().join("build"), "two").unwrap();
-        assert_ne!(key(folder.path(), &programs("1")).unwrap(), first);
+        assert_ne!(key("1", "bookworm"), first);
+    }
+
+    #[test]
+    fn images_of_the_week_before_go_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |name: &str, age: Duration| {
+            let path = folder.path().join(name);
+            let file = fs::File::create(&path).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now - age).unwrap();
+            path
+        };
+        let (day, old) = (Duration::from_hours(24), KEPT + Duration::from_mins(1));
+        let gone = make("node-1.tar.zst", old);
+        let kept =
+            [make("node-2.tar.zst", day), make("debian-1.tar", old), make("a.kubeconfig", old)];
+        let new = make("node-3.tar.zst", Duration::ZERO);
+        remove_old(&new).unwrap();
+        assert!(!gone.exists() && new.exists());
+        assert!(kept.iter().all(|file| file.exists()));
     }
 }
