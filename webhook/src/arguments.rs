@@ -40,8 +40,9 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Reads a configuration and says everything that is wrong with it.
     ///
-    /// Of the chart's values the part that becomes the configuration is read; the
-    /// rest has a schema, which Helm checks.
+    /// Of the chart's values the part that becomes the configuration is read, with
+    /// every spelling that the webhook takes. Helm's schema is stricter there (one
+    /// spelling, no texts for numbers) and knows the rest: run helm template too.
     Validate(Validate),
     /// Writes the configuration's JSON Schema to standard output.
     Schema,
@@ -49,7 +50,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Manifests {
-    /// The webhook's configuration.
+    /// The webhook's configuration, or values of the chart.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
     pub(crate) config: PathBuf,
     /// YAML or JSON with any number of documents; - is standard input.

@@ -6,6 +6,7 @@
 mod hosts;
 mod profile;
 mod reader;
+mod resources;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use contract::{
-    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, Quantity, Rejected, SidecarMode,
+    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, Rejected, SidecarMode,
 };
 use serde_json::Value;
 
@@ -22,6 +23,7 @@ pub use hosts::HostRule;
 use hosts::host_rule;
 pub use profile::{PROFILE_ONLY_KEYS, Profile, ProfileLimits, TrustConfigMap};
 use reader::{Reader, Section};
+pub use resources::Resources;
 pub use schema::schema;
 pub use values::CHARTS_IMAGE;
 
@@ -42,52 +44,23 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
     /// What a pod's annotations may do.
     pub policy: Policy,
+    /// Which of these it says itself.
+    pub stated: Stated,
+    /// Namespaces about whose pods the webhook is not asked, besides those of
+    /// the control plane. Only values of the chart tell.
+    pub excluded_namespaces: Vec<String>,
 }
 
-/// CPU and memory of the sidecar; `None` sets none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resources {
-    /// CPU that is set aside.
-    pub cpu_request: Option<Quantity>,
-    /// CPU at most.
-    pub cpu_limit: Option<Quantity>,
-    /// Memory that is set aside.
-    pub memory_request: Option<Quantity>,
-    /// Memory at most.
-    pub memory_limit: Option<Quantity>,
-}
-
-impl Resources {
-    /// Requests above their limits, with which every pod would be refused.
-    fn mistakes(&self) -> Vec<Mistake> {
-        let above = |name, request: &Option<Quantity>, limit: &Option<Quantity>| {
-            let (request, limit) = (request.as_ref()?, limit.as_ref()?);
-            let expected = Rejected::expected(format!("at most the limit, which is {limit}"));
-            (request.thousandths() > limit.thousandths())
-                .then(|| expected.at(format!("resources.requests.{name}"), request.as_str()))
-        };
-        [
-            above("cpu", &self.cpu_request, &self.cpu_limit),
-            above("memory", &self.memory_request, &self.memory_limit),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
-
-impl Default for Resources {
-    /// A proxy for one Prometheus: measured below 12 MiB, with a limit that
-    /// leaves room for 32 MiB of requests under way and their copies. No CPU
-    /// limit: throttling would delay samples and save nothing.
-    fn default() -> Self {
-        Self {
-            cpu_request: "10m".parse().ok(),
-            cpu_limit: None,
-            memory_request: "16Mi".parse().ok(),
-            memory_limit: "128Mi".parse().ok(),
-        }
-    }
+/// The settings besides the image and profiles that the file has; the others
+/// are defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// `imagePullPolicy`.
+    pub image_pull_policy: bool,
+    /// `sidecarMode`.
+    pub sidecar_mode: bool,
+    /// `resources`, which replace the defaults as a whole.
+    pub resources: bool,
 }
 
 /// What a pod's author may decide. It binds annotations, not profiles.
@@ -126,7 +99,11 @@ impl Config {
     /// # Errors
     /// Every mistake, with its path in the file.
     pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
-        Self::at("", reader::document(yaml)?)
+        let document = reader::document(yaml)?;
+        if values::are_values(&document) {
+            return Err(vec![values::not_the_file()]);
+        }
+        Self::at("", document)
     }
 
     fn at(path: &str, document: Value) -> Result<Self, Vec<Mistake>> {
@@ -140,12 +117,17 @@ impl Config {
 
     fn read(reader: &mut Reader, path: &str, document: Value) -> Option<Self> {
         let mut top = reader.section(path, document)?;
+        let stated = Stated {
+            image_pull_policy: top.has("imagePullPolicy"),
+            sidecar_mode: top.has("sidecarMode"),
+            resources: top.has("resources"),
+        };
         let image = reader.required(&mut top, "image", "the sidecar's image");
         let image_pull_policy =
             reader.parsed(&mut top, "imagePullPolicy").unwrap_or(ImagePullPolicy::IfNotPresent);
         let image_pull_secrets = pull_secrets(reader, &mut top);
         let native_sidecar = native_sidecar(reader, &mut top);
-        let resources = resources(reader, &mut top);
+        let resources = resources::read(reader, &mut top);
         let profiles = profiles(reader, &mut top);
         let policy = policy(reader, &mut top);
         reader.finish(top);
@@ -157,6 +139,8 @@ impl Config {
             resources,
             profiles,
             policy,
+            stated,
+            excluded_namespaces: Vec::new(),
         })
     }
 }
@@ -187,25 +171,6 @@ fn native_sidecar(reader: &mut Reader, top: &mut Section) -> bool {
             true
         }
     }
-}
-
-/// Given, they replace the defaults as a whole.
-fn resources(reader: &mut Reader, top: &mut Section) -> Resources {
-    let Some(mut given) = reader.subsection(top, "resources") else { return Resources::default() };
-    let mut amounts = |name| match reader.subsection(&mut given, name) {
-        None => (None, None),
-        Some(mut section) => {
-            let both = (reader.parsed(&mut section, "cpu"), reader.parsed(&mut section, "memory"));
-            reader.finish(section);
-            both
-        }
-    };
-    let (cpu_request, memory_request) = amounts("requests");
-    let (cpu_limit, memory_limit) = amounts("limits");
-    reader.finish(given);
-    let resources = Resources { cpu_request, cpu_limit, memory_request, memory_limit };
-    reader.mistakes.extend(resources.mistakes());
-    resources
 }
 
 fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile> {

@@ -56,6 +56,9 @@ pub struct Skip {
 pub enum SkipReason {
     /// The request does not create a pod.
     NotAPodCreation,
+    /// The webhook is not asked about pods in its namespace: never the reason of
+    /// a review, only of an explanation.
+    ExcludedNamespace,
     /// It has no `inject` annotation.
     NotAskedFor,
     /// Its annotation says `"false"`.
@@ -123,6 +126,7 @@ impl SkipReason {
     const fn word(self) -> &'static str {
         match self {
             Self::NotAPodCreation => "not_a_pod_creation",
+            Self::ExcludedNamespace => "excluded_namespace",
             Self::NotAskedFor => "not_asked_for",
             Self::OptedOut => "opted_out",
             Self::MirrorPod => "mirror_pod",
@@ -137,6 +141,7 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAPodCreation => "no pod is created",
+            Self::ExcludedNamespace => "the webhook is not asked about pods in its namespace",
             Self::NotAskedFor => "it has no annotation prom-remotewrite/inject: \"true\"",
             Self::OptedOut => "its annotation prom-remotewrite/inject is \"false\"",
             Self::MirrorPod => "a static pod cannot be changed",

@@ -35,7 +35,7 @@ enum Failure {
     #[error("{file}: {source}")]
     Manifests { file: String, source: OfflineError },
     /// There is no kubeconfig that can be used, or nobody answers there.
-    #[error("ask the cluster: {error}{}", cause(.error))]
+    #[error("ask the cluster: {error}{}{}", cause(.error), advice(.error))]
     Cluster { error: kube::Error },
 }
 
@@ -134,6 +134,14 @@ fn no_cluster(error: kube::Error) -> Failure {
     Failure::Cluster { error }
 }
 
+/// What to do where there is no kubeconfig.
+const fn advice(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::InferConfig(_) => "; set KUBECONFIG to the kubeconfig of a cluster",
+        _ => "",
+    }
+}
+
 /// The innermost reason, where there is one besides the error's own text.
 fn cause(error: &kube::Error) -> String {
     let mut source = std::error::Error::source(error);
@@ -143,15 +151,24 @@ fn cause(error: &kube::Error) -> String {
     source.map(|inner| format!(": {inner}")).unwrap_or_default()
 }
 
+/// The chart's schema is stricter than what reads the configuration: it knows
+/// one spelling of each word, and no texts for numbers.
+const HELM_CHECKS: &str = "note: what these values mean was checked, of the part config; Helm also checks how they are written (userAssigned, not USERASSIGNED; 8081, not '8081') and all other parts: run helm template";
+
 /// Says whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     finish(text(&arguments.config).and_then(|text| {
-        let parsed = Config::parse_values(&text).unwrap_or_else(|| Config::parse(&text));
-        let config = parsed
+        let values = Config::parse_values(&text, VERSION);
+        let are_values = values.is_some();
+        let config = values
+            .unwrap_or_else(|| Config::parse(&text))
             .map_err(|mistakes| Failure::Config { file: name(&arguments.config), mistakes })?;
         let profiles: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
         let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
         write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;
+        if are_values {
+            say(&HELM_CHECKS);
+        }
         Ok(ExitCode::SUCCESS)
     }))
 }
@@ -179,8 +196,12 @@ fn read(arguments: &Manifests) -> Result<(Config, String), Failure> {
     Ok((read_config(&arguments.config)?, text(&arguments.filename)?))
 }
 
+/// The file itself, or values that the chart makes it of.
 fn read_config(path: &Path) -> Result<Config, Failure> {
-    Config::parse(&text(path)?).map_err(|mistakes| Failure::Config { file: name(path), mistakes })
+    let text = text(path)?;
+    Config::parse_values(&text, VERSION)
+        .unwrap_or_else(|| Config::parse(&text))
+        .map_err(|mistakes| Failure::Config { file: name(path), mistakes })
 }
 
 fn text(path: &Path) -> Result<String, Failure> {

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::{
     config::Config,
-    decide::{Decision, decide},
+    decide::{Decision, SkipReason, decide, skip},
     pod::Pod,
     review::{ReviewError, patch_for},
 };
@@ -120,7 +120,7 @@ fn inject_one(
             source,
         })?;
         operations.extend(patch.into_iter().flat_map(|patch| below(&target, patch)));
-        outcomes.push(outcome(number, target, decision));
+        outcomes.push(outcome(config, number, target, decision));
     }
     if operations.is_empty() {
         return Ok((document.to_owned(), outcomes));
@@ -128,7 +128,7 @@ fn inject_one(
     Ok((edit::apply(document, &value, &Patch(operations)), outcomes))
 }
 
-fn outcome(number: usize, target: Target<'_>, decision: Decision) -> Outcome {
+fn outcome(config: &Config, number: usize, target: Target<'_>, decision: Decision) -> Outcome {
     let mut hints = target.hints;
     if let Decision::Inject(injection) = &decision {
         let port = injection.effective.settings.listening_port.get();
@@ -140,7 +140,7 @@ fn outcome(number: usize, target: Target<'_>, decision: Decision) -> Outcome {
         if target.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
             hints.push(format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"));
         }
-        if let Some(name) = target.namespace.filter(|name| EXCLUDED.contains(&name.as_str())) {
+        if let Some(name) = target.namespace.filter(|name| is_excluded(config, Some(name))) {
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
         }
     }
@@ -149,6 +149,24 @@ fn outcome(number: usize, target: Target<'_>, decision: Decision) -> Outcome {
 
 /// Namespaces that the chart excludes, whatever its values say.
 const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// Whether the webhook is known not to be asked about pods there.
+fn is_excluded(config: &Config, namespace: Option<&str>) -> bool {
+    namespace.is_some_and(|name| {
+        EXCLUDED.contains(&name) || config.excluded_namespaces.iter().any(|other| other == name)
+    })
+}
+
+/// What comes of `decision` in this namespace: the API server does not send
+/// all pods to the webhook.
+fn reviewed(config: &Config, namespace: Option<&str>, decision: Decision) -> Decision {
+    match decision {
+        Decision::Inject(_) | Decision::Deny(_) if is_excluded(config, namespace) => {
+            Decision::Skip(skip(SkipReason::ExcludedNamespace, None))
+        }
+        other => other,
+    }
+}
 
 /// The patch of a pod as a patch of the document that holds it; of one that no
 /// document holds, nothing.

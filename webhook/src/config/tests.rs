@@ -11,17 +11,46 @@ fn mistakes(yaml: &str) -> Vec<String> {
 #[test]
 fn values_of_the_chart_are_read_at_their_config() {
     let values = "images: {registry: a}\nconfig:\n  sidecarMode: auto\n  profiles:\n    default: {clinetId: x}\n";
-    let mistakes = Config::parse_values(values).unwrap().unwrap_err();
+    let mistakes = Config::parse_values(values, "1.0.0").unwrap().unwrap_err();
     let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].starts_with("config.profiles.default.clinetId"), "{texts:?}");
-    let fine = Config::parse_values(&values.replace("{clinetId: x}", "{}")).unwrap().unwrap();
+    let fine = values.replace("{clinetId: x}", "{}");
+    let fine = Config::parse_values(&fine, "1.0.0").unwrap().unwrap();
     assert!(fine.native_sidecar && fine.profiles.contains_key("default"));
-    assert!(Config::parse_values("config: {}\nwebhook: {}\n").unwrap().is_ok());
-    let image = Config::parse_values("config: {image: a}\n").unwrap().unwrap_err();
+    assert_eq!(fine.image.as_str(), "a/prom-remotewrite:1.0.0");
+    let parse = |yaml| Config::parse_values(yaml, "1.0.0");
+    let image = parse("config: {image: a}\n").unwrap().unwrap_err();
     assert!(image[0].to_string().starts_with("config.image="), "{image:?}");
-    assert!(Config::parse_values("image: a\nprofiles: {}\n").is_none());
-    assert!(Config::parse_values("[").is_none());
+    assert!(parse("image: a\nprofiles: {}\n").is_none());
+    assert!(parse("[").is_none());
+    let list = parse("config: [a]\n").unwrap().unwrap_err();
+    assert!(list[0].to_string().contains("a mapping"), "{list:?}");
+}
+
+#[test]
+fn values_of_the_chart_mean_what_helm_makes_of_them() {
+    let config = |yaml: &str| Config::parse_values(yaml, "1.0.0").unwrap().unwrap();
+    let few = config("webhook: {excludedNamespaces: [batch]}\n");
+    assert_eq!(few.image.as_str(), format!("{CHARTS_IMAGE}:1.0.0"));
+    assert_eq!((few.resources, few.stated), (Resources::default(), Stated::default()));
+    assert_eq!(few.excluded_namespaces, ["batch"]);
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let pinned = config(&format!(
+        "images: {{tag: '2', sidecar: {{name: b, digest: '{digest}'}}}}\nconfig: {{resources: {{requests: {{cpu: null}}, limits: {{memory: 1Gi}}}}}}\n"
+    ));
+    assert_eq!(pinned.image.as_str(), format!("ghcr.io/prom-remotewrite/b@{digest}"));
+    assert_eq!(pinned.resources.cpu_request, None);
+    assert_eq!(pinned.resources.memory_request, Resources::default().memory_request);
+    assert_eq!(pinned.resources.memory_limit.unwrap().as_str(), "1Gi");
+    assert_eq!(config("images: {tag: '2'}").image.as_str(), format!("{CHARTS_IMAGE}:2"));
+}
+
+#[test]
+fn values_of_the_chart_are_not_the_file() {
+    let told = mistakes("config: {profiles: {}}\n");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("these are values of the chart"), "{told:?}");
 }
 
 #[test]

@@ -97,7 +97,8 @@ pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineE
         let value = parse(number, document)?;
         for target in targets(&value) {
             let pod = Pod::new(&target.pod);
-            let decision = decide(config, pod);
+            let decision =
+                super::reviewed(config, target.namespace.as_deref(), decide(config, pod));
             let (settings, needs) = match &decision {
                 Decision::Inject(injection) => {
                     let effective = &injection.effective;
@@ -106,7 +107,7 @@ pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineE
                 Decision::Skip(_) | Decision::Deny(_) => (Vec::new(), Vec::new()),
             };
             let namespace = target.namespace.clone();
-            let outcome = super::outcome(number, target, decision);
+            let outcome = super::outcome(config, number, target, decision);
             let findings = Vec::new();
             explanations.push(Explanation { outcome, settings, needs, namespace, findings });
         }
@@ -123,7 +124,7 @@ fn settings(config: &Config, pod: Pod<'_>, effective: &Effective) -> Vec<Setting
         vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
     for key in Key::ALL {
         if let Some(value) = value(*key, effective) {
-            let source = source(*key, &given, profile);
+            let source = source(*key, &given, profile, config);
             settings.push(Setting { name: key.annotation(), value, source });
         }
     }
@@ -144,22 +145,22 @@ fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting>
     })
 }
 
-fn source(key: Key, given: &Annotations, profile: &Profile) -> Source {
+fn source(key: Key, given: &Annotations, profile: &Profile, config: &Config) -> Source {
     if given.overrides.has(key) {
         return Source::Annotation;
     }
     if profile.overrides.has(key) {
         return Source::Profile;
     }
+    let stated = |stated| if stated { Source::Configuration } else { Source::Default };
     match key {
         Key::ClientId | Key::TenantId => Source::Pod,
-        Key::Image
-        | Key::ImagePullPolicy
-        | Key::SidecarMode
-        | Key::CpuRequest
-        | Key::CpuLimit
-        | Key::MemoryRequest
-        | Key::MemoryLimit => Source::Configuration,
+        Key::Image => Source::Configuration,
+        Key::ImagePullPolicy => stated(config.stated.image_pull_policy),
+        Key::SidecarMode => stated(config.stated.sidecar_mode),
+        Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit => {
+            stated(config.stated.resources)
+        }
         _ => Source::Default,
     }
 }

@@ -16,8 +16,13 @@ const FIELDS: [&str; 6] = [
 ];
 /// The operator's own, for a server; in seconds.
 const GRACE_SECONDS: u64 = 600;
+/// Prometheus' own web port.
+const WEB_PORT: u16 = 9090;
+/// That of the container that reloads its configuration.
+const RELOADER_PORT: u16 = 8080;
 
-/// The pod of `object`, if prometheus-operator makes one of it.
+/// The pod of `object`, if prometheus-operator makes one of it, as far as the
+/// object says it.
 pub(crate) fn pod(object: &Value) -> Option<Value> {
     let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
     if !text("apiVersion").starts_with("monitoring.coreos.com/") || !KINDS.contains(&text("kind")) {
@@ -34,4 +39,26 @@ pub(crate) fn pod(object: &Value) -> Option<Value> {
     let grace = field("terminationGracePeriodSeconds").unwrap_or_else(|| GRACE_SECONDS.into());
     spec.insert("terminationGracePeriodSeconds".to_owned(), grace);
     Some(json!({"metadata": field("podMetadata"), "spec": spec}))
+}
+
+/// The same with what every such pod has besides: the ports of the operator's
+/// own containers. With `listenLocal` none are declared, and declared ones are
+/// all that the webhook sees. The operator's init container has ended when the
+/// sidecar needs its port.
+pub(super) fn whole_pod(object: &Value) -> Option<Value> {
+    let mut pod = pod(object)?;
+    let local = object.pointer("/spec/listenLocal").and_then(Value::as_bool) == Some(true);
+    let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
+    if let Some(containers) = containers.filter(|_| !local) {
+        if let Some(prometheus) = containers.first_mut().and_then(Value::as_object_mut) {
+            let ports = json!([{"containerPort": WEB_PORT, "name": "web"}]);
+            prometheus.insert("ports".to_owned(), ports);
+        }
+        containers.push(json!({
+            "name": "config-reloader",
+            "image": "prometheus-config-reloader",
+            "ports": [{"containerPort": RELOADER_PORT, "name": "reloader-web"}],
+        }));
+    }
+    Some(pod)
 }

@@ -60,7 +60,7 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         found.push(Target { path, pod, subject, namespace, hints, writes: None });
         return;
     }
-    if let Some(pod) = operator::pod(object) {
+    if let Some(pod) = operator::whole_pod(object) {
         let mut hints = unquoted(&pod);
         hints.extend(misplaced(object, &pod, "spec.podMetadata.annotations"));
         hints.push(OPERATORS.to_owned());

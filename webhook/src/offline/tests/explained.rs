@@ -71,7 +71,50 @@ spec:
     let writing = format!("{first}---\n{}", second.replace("spec:\n  podM", writes));
     assert!(!hints(&writing).contains("localhost"), "{}", hints(&writing));
     let system = fixed.replace("{name: other}", "{name: other, namespace: kube-system}");
-    assert!(hints(&system).contains("not asked about pods in namespace kube-system"));
+    let explained = explain::explain(&config(), &system).unwrap()[1].to_string();
+    let headline = "kube-system/other stays as it is: the webhook is not asked about pods";
+    assert!(explained.contains(headline), "{explained}");
+}
+
+#[test]
+fn the_operators_own_containers_have_their_ports() {
+    let denied = |spec: &str, port: &str| {
+        let text = format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusAgent\nmetadata: {{name: a}}\nspec: {{{spec}podMetadata: {{annotations: {{prom-remotewrite/inject: 'true', prom-remotewrite/listening-port: '{port}'}}}}}}\n"
+        );
+        let explained = explain::explain(&config(), &text).unwrap();
+        if explained[0].is_bad() { explained[0].to_string() } else { String::new() }
+    };
+    assert!(denied("", "9090").contains("port 9090 is taken by container \"prometheus\""));
+    assert!(denied("", "8080").contains("port 8080 is taken by container \"config-reloader\""));
+    assert_eq!(denied("", "8081"), "");
+    assert_eq!(denied("listenLocal: true, ", "9090"), "", "no port is declared");
+}
+
+#[test]
+fn what_the_configuration_does_not_say_is_a_default() {
+    let values = "\
+config:
+  imagePullPolicy: Always
+  profiles: {default: {identityType: systemAssigned}}
+webhook: {excludedNamespaces: [batch]}
+";
+    let config = Config::parse_values(values, "1.0.0").unwrap().unwrap();
+    let url = "https://a.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+    let mut pod = prometheus(&[("inject", "true"), ("ingestion-url", url)]);
+    let explained = explain::explain(&config, &pod.to_string()).unwrap();
+    let source = |name: &str| {
+        let setting = explained[0].settings.iter().find(|setting| setting.name == name);
+        setting.map(|setting| setting.source).unwrap()
+    };
+    assert_eq!(source("image-pull-policy"), explain::Source::Configuration);
+    for name in ["cpu-request", "memory-request", "memory-limit", "sidecar-mode"] {
+        assert_eq!(source(name), explain::Source::Default, "{name}");
+    }
+    pod["metadata"]["namespace"] = json!("batch");
+    let explained = explain::explain(&config, &pod.to_string()).unwrap();
+    assert!(explained[0].to_string().contains("batch/"), "{}", explained[0]);
+    assert!(explained[0].to_string().contains("not asked about pods"), "{}", explained[0]);
 }
 
 #[test]
@@ -97,10 +140,10 @@ fn every_setting_has_its_source() {
           default        mount-path             /mnt/secrets-store
           default        listening-port         8081
           configuration  image                  ghcr.io/example/prom-remotewrite:1.0.0
-          configuration  image-pull-policy      IfNotPresent
-          configuration  cpu-request            10m
-          configuration  memory-request         16Mi
-          configuration  memory-limit           128Mi
+          default        image-pull-policy      IfNotPresent
+          default        cpu-request            10m
+          default        memory-request         16Mi
+          default        memory-limit           128Mi
           annotation     log-level              debug
           configuration  sidecar-mode           native
           default        response-mode          protective
