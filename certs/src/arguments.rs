@@ -6,7 +6,7 @@ use certs::{
     lifetime::Lifetime,
     rotate::{cluster::Target, plan::Policy},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use contract::{LogFormat, Rejected};
 use rustls::pki_types::DnsName;
 
@@ -31,12 +31,13 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
+#[command(group(ArgGroup::new("names").required(true).multiple(true).args(["dns_name", "ip"])))]
 pub(crate) struct Issue {
     /// The directory; it is made if needed.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// A host name of the server, such as prom-remotewrite-webhook.monitoring.svc.
-    #[arg(long, value_name = "NAME", required_unless_present = "ip", value_parser = dns_name)]
+    #[arg(long, value_name = "NAME", value_parser = dns_name)]
     pub(crate) dns_name: Vec<String>,
     /// An address of the server.
     #[arg(long, value_name = "ADDRESS")]
@@ -132,4 +133,24 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
 
 fn expected(rejected: &Rejected) -> String {
     format!("expected {}", rejected.expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_for_a_name_or_an_address() {
+        let parse = |names: &[&str]| {
+            let words = ["certs", "issue", "--dir", "x"].iter().chain(names);
+            Arguments::try_parse_from(words).map(|_| ()).map_err(|error| error.to_string())
+        };
+        for names in
+            [&["--ip", "::1"][..], &["--dns-name", "a"], &["--dns-name", "a", "--ip", "::1"]]
+        {
+            assert_eq!(parse(names), Ok(()), "{names:?}");
+        }
+        let told = parse(&[]).unwrap_err();
+        assert!(told.contains("<--dns-name <NAME>|--ip <ADDRESS>>"), "{told}");
+    }
 }
