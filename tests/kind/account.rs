@@ -19,6 +19,8 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 /// Two scrapes after whatever happened: what does not go on shows nowhere else.
 const GOES_ON: Duration = Duration::from_secs(10);
+/// A scrape that has begun is stored by then.
+const STORED_WITHIN: Duration = Duration::from_secs(1);
 /// What is shown of a difference.
 const SHOWN: usize = 5;
 
@@ -66,6 +68,7 @@ impl Account {
     pub(crate) async fn settle(&mut self, stack: &Stack, tolerance: &Tolerance) -> Outcome<String> {
         sleep(GOES_ON).await;
         let (from, to) = (self.settled, stack.now());
+        sleep(STORED_WITHIN).await;
         let (mut lines, mut lost) = (Vec::new(), 0);
         for (identity, before) in IDENTITIES.into_iter().zip(&mut self.duplicates) {
             let found = until_equal(stack, identity, (from, to), tolerance).await?;
@@ -109,13 +112,16 @@ async fn until_equal(
 ) -> Outcome<Found> {
     let own: Vec<Loss> =
         tolerance.losses.iter().filter(|loss| loss.identity == identity.name).cloned().collect();
-    let held = held(stack.held(identity, from, to).await?, &external(identity), from);
-    if held.is_empty() {
-        return Err(Failure::new(format!("{}: Prometheus has no samples at all", identity.name)));
-    }
     let start = Instant::now();
     loop {
         let report = stack.report(identity, from, to).await?;
+        // Each time, and after the report: a slow scrape's samples have the time
+        // of its start, and are stored and sent at its end.
+        let held = held(stack.held(identity, from, to).await?, &external(identity), from);
+        if held.is_empty() {
+            let text = format!("{}: Prometheus has no samples at all", identity.name);
+            return Err(Failure::new(text));
+        }
         let difference = difference(&held, &arrived(&report, from), &own);
         if report.conflicts > 0 {
             let text =
