@@ -14,6 +14,7 @@ use std::{
     io::{Write, stderr},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
     time::Instant,
 };
 
@@ -43,14 +44,26 @@ async fn run(named: &[String]) -> Outcome<()> {
     let name = environment::variable("KIND_CLUSTER").unwrap_or_else(|| kind::NAME.to_owned());
     let cluster = Cluster::find(&name)?
         .ok_or_else(|| Failure::new(format!("there is no cluster {name}: run `just kind-up`")))?;
+    let cluster = Arc::new(cluster);
+    let Err(failure) = install_and_play(&cluster, &name, &scenarios).await else { return Ok(()) };
+    let what = match logs(&cluster) {
+        Ok(folder) => format!("finish; logs are in {}", folder.display()),
+        Err(failure) => format!("finish, nor have the logs ({failure})"),
+    };
+    Err(failure).context(what)
+}
+
+async fn install_and_play(
+    cluster: &Arc<Cluster>,
+    name: &str,
+    scenarios: &[&Scenario],
+) -> Outcome<()> {
     let start = Instant::now();
-    deployment::install(&cluster, &Steps::default())?;
-    let stack = Stack::new(cluster, &name).await?;
-    let outcome = play(&stack, &scenarios).await;
+    deployment::install(cluster, &Steps::default())?;
+    let stack = Stack::new(Arc::clone(cluster), name).await?;
+    let outcome = play(&stack, scenarios).await;
     say(&format!("{} scenarios in {} s", scenarios.len(), start.elapsed().as_secs()));
-    let Err(failure) = outcome else { return Ok(()) };
-    let folder = logs(&stack)?;
-    Err(failure).context(format!("finish; logs are in {}", folder.display()))
+    outcome
 }
 
 /// One after the other over the same running stack, the first failure ends it.
@@ -71,10 +84,10 @@ async fn play(stack: &Stack, scenarios: &[&Scenario]) -> Outcome<()> {
 }
 
 /// Logs of everything, in a folder that stays.
-fn logs(stack: &Stack) -> Outcome<PathBuf> {
+fn logs(cluster: &Cluster) -> Outcome<PathBuf> {
     let folder = environment::crate_folder().with_file_name("target").join("kind-logs");
     let _ = std::fs::remove_dir_all(&folder);
-    stack.cluster.logs(&folder)?;
+    cluster.logs(&folder)?;
     Ok(folder)
 }
 

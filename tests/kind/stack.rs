@@ -1,7 +1,7 @@
 //! The running stack, and how it is asked: through the API server's proxy, which
 //! reaches pods and services whatever is published on this machine.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request};
 use kube::Client;
@@ -14,17 +14,19 @@ use tests::{
     kind::Cluster,
     prometheus::{Range, ranges},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::form_urlencoded;
 
 /// A pod that was just made anew, a node whose kubelet is away: the proxy
 /// answers again soon.
 const PROXY_PATIENCE: Duration = Duration::from_secs(60);
+/// One answer may hold megabytes; the client itself would wait for ever.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The cluster with everything in it.
 pub(crate) struct Stack {
     /// The cluster.
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Arc<Cluster>,
     name: String,
     client: Client,
     clock: Clock,
@@ -32,7 +34,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Where everything is installed and runs.
-    pub(crate) async fn new(cluster: Cluster, name: &str) -> Outcome<Self> {
+    pub(crate) async fn new(cluster: Arc<Cluster>, name: &str) -> Outcome<Self> {
         let client = tests::control_plane::client(cluster.kubeconfig()).await?;
         Ok(Self { cluster, name: name.to_owned(), client, clock: Clock::default() })
     }
@@ -105,7 +107,7 @@ impl Stack {
     pub(crate) async fn sidecar_is_ready(&self, of: Identity) -> Outcome<bool> {
         let path = format!("/api/v1/namespaces/{MONITORING}/pods/{}:8081/proxy/ready", of.pod());
         let request = Request::get(path).body(Vec::new()).context("make a request")?;
-        Ok(self.client.request_text(request).await.is_ok())
+        Ok(self.request(request).await.is_ok())
     }
 
     /// The administrator's client.
@@ -135,26 +137,22 @@ impl Stack {
                 .header("content-type", "application/json")
                 .body(body.clone())
                 .context("make a request")?;
-            match self.client.request_text(request).await {
+            match self.request(request).await {
                 Ok(text) => return Ok(text),
                 Err(_) if start.elapsed() < PROXY_PATIENCE => sleep(Duration::from_secs(1)).await,
-                Err(error) => return Err(error).context(format!("{method} {path}")),
+                Err(failure) => return Err(failure).context(format!("{method} {path}")),
             }
         }
     }
 
+    async fn request(&self, request: Request<Vec<u8>>) -> Outcome<String> {
+        let answer = timeout(ANSWERS_WITHIN, self.client.request_text(request)).await;
+        answer.context(format!("get an answer within {ANSWERS_WITHIN:?}"))?.context("get an answer")
+    }
+
     /// Runs a program in a node's container.
     pub(crate) fn on_node(&self, node: &str, arguments: &[&str]) -> Outcome<String> {
-        let mut docker = std::process::Command::new("docker");
-        if let Some(host) = self.cluster.docker_host() {
-            docker.env("DOCKER_HOST", host);
-        }
-        let what = format!("run {} on {node}", arguments.join(" "));
-        let said = docker.args(["exec", node]).args(arguments).output().context(&what)?;
-        if said.status.success() {
-            return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
-        }
-        Err(Failure::new(String::from_utf8_lossy(&said.stderr).trim())).context(what)
+        self.cluster.on_node(node, arguments)
     }
 }
 

@@ -16,10 +16,9 @@ use serde_json::{Value, json};
 pub use self::{credentials::Credentials, helm::Helm};
 use crate::{
     binaries::{self, CERTS, SIDECAR, WEBHOOK},
-    environment,
-    failure::{Context, Failure, Outcome},
+    failure::{Context, Outcome},
     folder, images,
-    kind::{Cluster, Steps},
+    kind::{Cluster, Steps, command, manifests},
 };
 
 /// The namespace of the Prometheus resources.
@@ -81,12 +80,12 @@ pub fn install(cluster: &Cluster, steps: &Steps) -> Outcome<()> {
     steps.step("images of the product and of the stand-in", || load(cluster, &PROGRAMS))?;
     steps.step("keys and certificates", || credentials::install(cluster))?;
     steps.step("the stand-in for Azure", || {
-        apply(cluster, "azure.yaml")?;
-        rolled_out(cluster, AZURE, "deployment/azure")
+        cluster.apply(&[manifests().join("azure.yaml")])?;
+        cluster.rolled_out(AZURE, "deployment/azure")
     })?;
     steps.step("the chart", || Helm::find()?.upgrade(cluster, &[]))?;
     steps.step("three Prometheus with a sidecar each", || {
-        apply(cluster, "prometheus.yaml")?;
+        cluster.apply(&[manifests().join("prometheus.yaml")])?;
         IDENTITIES.into_iter().try_for_each(|identity| running(cluster, identity))
     })
 }
@@ -113,28 +112,12 @@ pub fn load(cluster: &Cluster, programs: &[&str]) -> Outcome<()> {
 pub fn running(cluster: &Cluster, identity: Identity) -> Outcome<()> {
     let made = identity.stateful_set();
     kubectl(cluster, &["wait", "--for=create", &made, "-n", MONITORING, "--timeout=1m"])?;
-    rolled_out(cluster, MONITORING, &made)
-}
-
-/// Waits until every pod of a workload is the new one, and ready.
-pub fn rolled_out(cluster: &Cluster, namespace: &str, workload: &str) -> Outcome<()> {
-    kubectl(cluster, &["rollout", "status", workload, "-n", namespace, "--timeout=3m"]).map(|_| ())
+    cluster.rolled_out(MONITORING, &made)
 }
 
 /// Runs kubectl; what it prints.
 pub fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Outcome<String> {
-    let what = format!("run kubectl {}", arguments.join(" "));
-    let said = cluster.kubectl().args(arguments).output().context(&what)?;
-    if said.status.success() {
-        return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
-    }
-    Err(Failure::new(String::from_utf8_lossy(&said.stderr).trim())).context(what)
-}
-
-/// Applies a file of `manifests/kind`.
-fn apply(cluster: &Cluster, file: &str) -> Outcome<()> {
-    let path = manifests().join("kind").join(file).display().to_string();
-    kubectl(cluster, &["apply", "--server-side", "--force-conflicts", "-f", &path]).map(|_| ())
+    command::ask(cluster.kubectl().args(arguments))
 }
 
 /// Applies an object that is made here.
@@ -142,8 +125,7 @@ pub fn apply_object(cluster: &Cluster, object: &Value) -> Outcome<()> {
     let folder = folder::temporary("an object")?;
     let file = folder.path().join("object.json");
     std::fs::write(&file, object.to_string()).context("write an object")?;
-    let path = file.display().to_string();
-    kubectl(cluster, &["apply", "--server-side", "--force-conflicts", "-f", &path]).map(|_| ())
+    cluster.apply(&[file])
 }
 
 /// A Secret with these files.
@@ -156,9 +138,4 @@ pub(crate) fn secret(namespace: &str, name: &str, files: &BTreeMap<&str, Vec<u8>
         "metadata": {"name": name, "namespace": namespace},
         "data": data,
     })
-}
-
-/// `manifests` of this checkout.
-fn manifests() -> PathBuf {
-    environment::crate_folder().with_file_name("manifests")
 }

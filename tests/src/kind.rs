@@ -11,7 +11,7 @@
 //! * [`Cluster::down`] leaves nothing running and no rule behind.
 
 mod addons;
-mod command;
+pub(crate) mod command;
 mod configuration;
 mod engine;
 mod node_image;
@@ -154,6 +154,22 @@ impl Cluster {
         command
     }
 
+    /// Runs a program in a node's container; what it prints.
+    pub fn on_node(&self, node: &str, arguments: &[&str]) -> Outcome<String> {
+        command::ask(self.engine.docker().args(["exec", node]).args(arguments))
+    }
+
+    /// Applies files. On the server's side: some definitions are too large for
+    /// the annotation that the client's side keeps.
+    pub(crate) fn apply(&self, files: &[PathBuf]) -> Outcome<()> {
+        let mut kubectl = self.kubectl();
+        kubectl.args(["apply", "--server-side", "--force-conflicts"]);
+        for file in files {
+            kubectl.arg("--filename").arg(file);
+        }
+        command::ask(&mut kubectl).map(drop)
+    }
+
     fn create(&self, image: &str, steps: &Steps) -> Outcome<()> {
         let ports = Ports::from(&environment::variable)?;
         let folder = tempfile::tempdir().context("make a folder")?;
@@ -234,6 +250,6 @@ fn kubeconfig(name: &str) -> Outcome<PathBuf> {
 }
 
 /// `manifests/kind` of this checkout.
-fn manifests() -> PathBuf {
+pub(crate) fn manifests() -> PathBuf {
     environment::crate_folder().with_file_name("manifests").join("kind")
 }

@@ -50,7 +50,7 @@ pub(super) async fn restart(stack: &Stack) -> Outcome<Tolerance> {
         stack.kubectl(&["rollout", "restart", &identity.stateful_set(), "-n", MONITORING])?;
     }
     for identity in IDENTITIES {
-        deployment::rolled_out(&stack.cluster, MONITORING, &identity.stateful_set())?;
+        stack.cluster.rolled_out(MONITORING, &identity.stateful_set())?;
     }
     Ok(Tolerance { losses: last_moments(stack, start).await?, ..Tolerance::default() })
 }

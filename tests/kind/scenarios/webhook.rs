@@ -26,7 +26,7 @@ const HEALED_WITHIN: Duration = Duration::from_mins(1);
 pub(super) fn restart(stack: &Stack) -> Outcome<Tolerance> {
     let probe = Probe::start(stack.client())?;
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
-    deployment::rolled_out(&stack.cluster, RELEASE_NAMESPACE, DEPLOYMENT)?;
+    stack.cluster.rolled_out(RELEASE_NAMESPACE, DEPLOYMENT)?;
     probe.all_injected().map(Tolerance::none)
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn secret(stack: &Stack) -> Outcome<Tolerance> {
     eventually("pods get their sidecars again", HEALED_WITHIN, well).await?;
     // With new pods as well, which have never seen the former Secret.
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
-    deployment::rolled_out(&stack.cluster, RELEASE_NAMESPACE, DEPLOYMENT)?;
+    stack.cluster.rolled_out(RELEASE_NAMESPACE, DEPLOYMENT)?;
     eventually("pods get their sidecars from new webhooks", HEALED_WITHIN, well).await?;
     let Seen { injected, bare, refused, reason, .. } = probe.seen();
     if bare > 0 {

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::Command};
 
-use super::{RELEASE, RELEASE_NAMESPACE, manifests};
+use super::{RELEASE, RELEASE_NAMESPACE};
 use crate::{
-    failure::{Context, Failure, Outcome},
-    kind::Cluster,
+    failure::{Context, Outcome},
+    kind::{Cluster, command, manifests},
     tools,
 };
 
@@ -24,11 +24,10 @@ impl Helm {
     /// Installs the chart or brings it up to date with values besides those of
     /// `manifests/kind/values.yaml`, and waits until its webhooks run.
     pub fn upgrade(&self, cluster: &Cluster, set: &[&str]) -> Outcome<()> {
-        let chart = manifests().join("chart");
-        let values = manifests().join("kind/values.yaml");
-        let mut command = Command::new(&self.file);
-        command
-            .args(["upgrade", "--install", RELEASE])
+        let chart = manifests().with_file_name("chart");
+        let values = manifests().join("values.yaml");
+        let mut helm = Command::new(&self.file);
+        helm.args(["upgrade", "--install", RELEASE])
             .arg(chart)
             .args(["--namespace", RELEASE_NAMESPACE, "--create-namespace"])
             .arg("--values")
@@ -36,12 +35,8 @@ impl Helm {
             .args(["--wait", "--timeout=3m", "--kubeconfig"])
             .arg(cluster.kubeconfig());
         for one in set {
-            command.args(["--set", one]);
+            helm.args(["--set", one]);
         }
-        let said = command.output().context("run helm")?;
-        if said.status.success() {
-            return Ok(());
-        }
-        Err(Failure::new(String::from_utf8_lossy(&said.stderr).trim())).context("install the chart")
+        command::ask(&mut helm).map(drop).context("install the chart")
     }
 }

@@ -1,7 +1,7 @@
 //! What people have in their clusters before the product comes: Prometheus
 //! Operator, and the Secrets Store CSI driver with a provider for tests.
 
-use super::{Cluster, Steps, command, manifests};
+use super::{Cluster, Steps, manifests};
 use crate::{
     failure::Outcome,
     images::{self, CSI_PROVIDER, CSI_REGISTRAR, Image, OPERATOR, RELOADER},
@@ -54,16 +54,10 @@ fn images() -> Outcome<Vec<Image>> {
     ])
 }
 
-/// Applies parts of a module and a file of ours. On the server's side: the
-/// operator's definitions are too large for the annotation that the client's
-/// side keeps.
+/// Applies parts of a module and a file of ours.
 fn apply(cluster: &Cluster, module: &str, parts: &[&str], ours: &str) -> Outcome<()> {
     let folder = tools::source("crds", module)?;
-    let mut kubectl = cluster.kubectl();
-    kubectl.args(["apply", "--server-side", "--force-conflicts"]);
-    for part in parts {
-        kubectl.arg("--filename").arg(folder.join(part));
-    }
-    kubectl.arg("--filename").arg(manifests().join(ours));
-    command::ask(&mut kubectl).map(drop)
+    let mut files: Vec<_> = parts.iter().map(|part| folder.join(part)).collect();
+    files.push(manifests().join(ours));
+    cluster.apply(&files)
 }

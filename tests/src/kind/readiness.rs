@@ -25,7 +25,11 @@ impl Cluster {
         const PATIENCE: Duration = Duration::from_mins(2);
         let start = Instant::now();
         loop {
-            match command::ask(self.kubectl().args(["get", "--raw=/readyz"])) {
+            match command::ask(self.kubectl().args([
+                "get",
+                "--raw=/readyz",
+                "--request-timeout=10s",
+            ])) {
                 Ok(_) => return Ok(()),
                 Err(failure) if start.elapsed() > PATIENCE => return Err(failure),
                 Err(_) => thread::sleep(Duration::from_secs(1)),
@@ -33,7 +37,8 @@ impl Cluster {
         }
     }
 
-    pub(super) fn rolled_out(&self, namespace: &str, workload: &str) -> Outcome<()> {
+    /// Waits until every pod of a workload is the new one, and ready.
+    pub fn rolled_out(&self, namespace: &str, workload: &str) -> Outcome<()> {
         let mut kubectl = self.kubectl();
         kubectl.args(["rollout", "status", workload, "--timeout=3m", "--namespace", namespace]);
         command::ask(&mut kubectl).map(drop)
