@@ -76,15 +76,19 @@ impl Run<'_> {
         for site in sites(&original, &self.accounts.clone()) {
             let Some(planned) = plan(&site, value, &self.profiles, self.version) else { continue };
             let subject = format!("{place}{}", site.subject);
-            let result = planned.inspect_err(|_| stays.push(site.path.clone())).map(|plan| {
-                let before = comments(&text);
+            let result = planned.and_then(|mut plan| {
+                let (edited, note) = edited(&text, value, &plan)?;
                 for patch in [&plan.changes.added, &plan.changes.taken] {
-                    text = edit::apply(&text, value, patch);
                     // It was applied when it was planned.
                     let _ = json_patch::patch(value, patch);
                 }
-                self.done(plan, before.saturating_sub(comments(&text)))
+                text = edited;
+                plan.notes.extend(note);
+                Ok(self.done(plan))
             });
+            if result.is_err() {
+                stays.push(site.path.clone());
+            }
             self.outcomes.push(Outcome { number, subject, result });
         }
         (text, stays)
@@ -143,12 +147,40 @@ impl Run<'_> {
         self.outcomes.push(Outcome { number, subject, result: Err(vec![reason]) });
     }
 
-    fn done(&mut self, plan: Plan, comments: usize) -> Migrated {
-        let Plan { source, name, profile, changes, mut notes, rows } = plan;
-        if comments > 0 {
-            notes.push(format!("comments that went with what was removed: {comments}"));
-        }
+    fn done(&mut self, plan: Plan) -> Migrated {
+        let Plan { source, name, profile, changes, notes, rows } = plan;
         self.profiles.add(&name, profile);
         Migrated { source, profile: name, done: changes.words, notes, rows }
     }
+}
+
+/// The text with a plan carried out, and what is to be said of its comments.
+///
+/// # Errors
+/// Where it had to be written anew, and a number would be another.
+fn edited(text: &str, value: &Value, plan: &Plan) -> Result<(String, Option<String>), Vec<String>> {
+    let mut value = value.clone();
+    let (mut after, mut in_place) = (text.to_owned(), true);
+    for patch in [&plan.changes.added, &plan.changes.taken] {
+        let (edited, stayed) = edit::in_place_or_anew(&after, &value, patch);
+        (after, in_place) = (edited, in_place && stayed);
+        let _ = json_patch::patch(&mut value, patch);
+    }
+    let gone = comments(text).saturating_sub(comments(&after));
+    if in_place {
+        let note = format!("comments that went with what was removed: {gone}");
+        return Ok((after, (gone > 0).then_some(note)));
+    }
+    let why = edit::anew::why(text);
+    if let Some(line) = edit::anew::loses(text) {
+        return Err(vec![format!(
+            "because of {why} its document would have to be written anew, and the number at line {line} is too long to stay the same: put it into quotes, or edit by hand"
+        )]);
+    }
+    Ok((
+        after,
+        Some(format!(
+            "the document is written anew because of {why} and with it go the order of keys, anchors, layout and all comments: {gone}"
+        )),
+    ))
 }

@@ -4,6 +4,7 @@
 //! The result is read again and compared with the patched value. Where they
 //! differ (aliases, rare styles), the document is written anew as a whole.
 
+pub(crate) mod anew;
 mod remove;
 
 use std::{cmp::Reverse, ops::Range};
@@ -30,19 +31,25 @@ struct Edit {
 /// of a list are removed from its end to its beginning, so that each operation's
 /// path is also one of the document as it is.
 pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
+    in_place_or_anew(document, value, patch).0
+}
+
+/// As [`apply`], and whether the document was edited in place.
+pub(crate) fn in_place_or_anew(document: &str, value: &Value, patch: &Patch) -> (String, bool) {
     let mut wanted = value.clone();
     if json_patch::patch(&mut wanted, patch).is_err() {
-        return document.to_owned();
+        return (document.to_owned(), true);
     }
     let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
     let right = |text: &String| read(text).is_ok_and(|is| is == wanted);
-    edited.filter(right).unwrap_or_else(|| {
-        if serde_json::from_str::<Value>(document).is_ok() {
-            return format!("{wanted:#}\n");
-        }
-        let marker = if document.starts_with("---") { "---\n" } else { "" };
-        format!("{marker}{}", yaml(&wanted).unwrap_or_default())
-    })
+    if let Some(text) = edited.filter(right) {
+        return (text, true);
+    }
+    if serde_json::from_str::<Value>(document).is_ok() {
+        return (format!("{wanted:#}\n"), false);
+    }
+    let marker = if document.starts_with("---") { "---\n" } else { "" };
+    (format!("{marker}{}", yaml(&wanted).unwrap_or_default()), false)
 }
 
 fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {

@@ -247,5 +247,9 @@ fn what_cannot_be_edited_in_place_is_written_anew_and_that_is_said() {
     let value = read(&migration.text).unwrap();
     assert_eq!(value["spec"]["podMetadata"]["annotations"]["prom-remotewrite/inject"], "true");
     assert_eq!(value["x"], serde_json::json!({"a": 1}));
-    assert!(report(&migration).contains("comments that went"), "{}", report(&migration));
+    assert!(
+        report(&migration).contains("written anew because of an alias, the first at line"),
+        "{}",
+        report(&migration)
+    );
 }
