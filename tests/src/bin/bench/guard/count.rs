@@ -26,8 +26,9 @@ use crate::{
 
 /// Requests of the shorter run: connections are made, buffers are there.
 const FEW: u32 = 20;
-/// Requests that the longer run has more.
-const MORE: u32 = 200;
+/// Requests that the longer run has more: so many that a handshake more or less,
+/// of some three million instructions, is one per cent.
+const MORE: u32 = 2000;
 /// The size of writes: small enough that our own code shows beside AES.
 const KIBIBYTES: usize = 25;
 /// Valgrind is some fifty times slower.
