@@ -69,8 +69,10 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 impl FromStr for ByteSize {
     type Err = Rejected;
 
+    /// Whole numbers with Kubernetes' units. No `MB`: Prometheus takes it for
+    /// 1024² bytes and others for 1000², and a quantity of Kubernetes has none.
     fn from_str(text: &str) -> Result<Self, Rejected> {
-        let (number, unit) = split_number(text.strip_suffix('B').unwrap_or(text));
+        let (number, unit) = split_number(text);
         let factor = SIZE_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
         let bytes = number
             .parse::<u64>()
@@ -79,7 +81,9 @@ impl FromStr for ByteSize {
             .and_then(|(number, factor)| number.checked_mul(factor));
         match bytes {
             Some(bytes) if bytes > 0 => Ok(Self(bytes)),
-            _ => Err(Rejected::expected("a size above 0 such as 32Mi, 500Ki or 1048576")),
+            _ => Err(Rejected::expected(
+                "a size above 0 in bytes, or with Ki, Mi, Gi (powers of 1024), k, M or G (of 1000), such as 32Mi or 1048576",
+            )),
         }
     }
 }
@@ -171,11 +175,17 @@ mod tests {
             assert_eq!(text.parse().ok().map(ByteSize::bytes), bytes, "{text:?}");
         };
         check("32Mi", Some(32 << 20));
-        check("32MiB", Some(32 << 20));
+        check("500Ki", Some(500 << 10));
+        check("1Gi", Some(1 << 30));
         check("1k", Some(1000));
+        check("16M", Some(16_000_000));
+        check("2G", Some(2_000_000_000));
         check("1048576", Some(1 << 20));
-        for bad in ["", "0", "Mi", "-1", "1.5Mi", "99999999999Gi", "1 Mi", "1mi"] {
+        for bad in ["", "0", "0Mi", "Mi", "-1", "1.5Mi", "99999999999Gi", "1 Mi", "1mi", "1e6"] {
             check(bad, None);
+        }
+        for ambiguous in ["16MB", "32MiB", "1kB", "1KB", "1GB", "100B", "1K", "B"] {
+            check(ambiguous, None);
         }
         assert_eq!(ByteSize::mebibytes(16).to_string(), "16Mi");
         assert_eq!(ByteSize(1500).to_string(), "1500");

@@ -14,7 +14,7 @@ use super::helm::{Helm, chart};
 use crate::monitoring::alerts;
 
 const DURATION: &str = "^([0-9]+(ms|s|m|h))+$";
-const SIZE: &str = "^[1-9][0-9]*(k|M|G|Ki|Mi|Gi)?B?$";
+const SIZE: &str = "^[1-9][0-9]*(k|M|G|Ki|Mi|Gi)?$";
 const QUANTITY: &str = "^[0-9]*\\.?[0-9]+(m|k|M|G|Ki|Mi|Gi)?$";
 const NAME: &str = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$";
 const GUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
