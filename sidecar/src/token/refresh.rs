@@ -73,10 +73,10 @@ impl Refresh {
         let now = (self.tokens.shared.now)();
         let left = token.expires_on.duration_since(now).unwrap_or_default();
         let before = self.tokens.shared.held.borrow().token.clone();
-        let brought_more = before.is_none_or(|before| before.expires_on < token.expires_on);
+        let again = before.is_some_and(|before| before.authorization == token.authorization);
         self.failures = 0;
         self.was_valid = !left.is_zero();
-        self.next("due", schedule::after_success(left, brought_more, chance()));
+        self.next("due", schedule::after_success(left, again, chance()));
         self.metrics.token_ends(token.expires_on);
         if left.is_zero() {
             error!(

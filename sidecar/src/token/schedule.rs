@@ -6,7 +6,10 @@ use std::time::Duration;
 const MIN_PAUSE: Duration = Duration::from_millis(200);
 /// IMDS answers with a token that it keeps; asking again sooner than this would
 /// bring the same one.
-const MIN_PAUSE_UNCHANGED: Duration = Duration::from_mins(1);
+const MIN_PAUSE_AGAIN: Duration = Duration::from_mins(1);
+/// A token that comes again although it ends soon: when this much of what is left
+/// has passed the next is asked for, so that it is there before the end.
+const LAST_ASKED: f64 = 0.8;
 /// Between forced fetches: a refused token may be refused for another reason,
 /// and an identity service that is asked by every request throttles.
 pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
@@ -19,20 +22,18 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// How long to wait after a token was fetched that has `left` to live: half of
-/// it, with jitter, so that a fleet does not ask at once.
+/// it, with jitter, so that a fleet does not ask at once. How long the one before
+/// it would have lived is of no concern: a new token may end earlier.
 ///
-/// `brought_more` is whether it ends later than the one before; `chance` is
-/// drawn evenly from 0 to 1.
-pub(super) fn after_success(left: Duration, brought_more: bool, chance: f64) -> Duration {
+/// `again` is whether it is the one that was held before; `chance` is drawn
+/// evenly from 0 to 1.
+pub(super) fn after_success(left: Duration, again: bool, chance: f64) -> Duration {
     if left.is_zero() {
         return PAUSE_EXPIRED;
     }
     let half = left.mul_f64(0.4 + 0.2 * chance);
-    if brought_more {
-        half.max(MIN_PAUSE)
-    } else {
-        half.max(MIN_PAUSE_UNCHANGED.min(left)).max(MIN_PAUSE)
-    }
+    let least = if again { MIN_PAUSE_AGAIN.min(left.mul_f64(LAST_ASKED)) } else { MIN_PAUSE };
+    half.max(least).max(MIN_PAUSE)
 }
 
 /// How long to wait after the `failures`th failure in a row (from 1): doubling
@@ -58,19 +59,26 @@ mod tests {
     #[test]
     fn tokens_are_refreshed_around_half_of_their_life() {
         for chance in [0.0, 0.5, 1.0] {
-            let pause = after_success(seconds(3600), true, chance);
+            let pause = after_success(seconds(3600), false, chance);
             assert!((seconds(1440)..=seconds(2160)).contains(&pause), "{pause:?}");
         }
-        assert_eq!(after_success(seconds(3), true, 0.5), Duration::from_millis(1500));
-        assert_eq!(after_success(Duration::from_millis(1), true, 0.5), MIN_PAUSE);
-        assert_eq!(after_success(seconds(0), true, 0.5), PAUSE_EXPIRED);
+        assert_eq!(after_success(seconds(20), false, 0.5), seconds(10));
+        assert_eq!(after_success(seconds(3), false, 0.5), Duration::from_millis(1500));
+        assert_eq!(after_success(Duration::from_millis(1), false, 0.5), MIN_PAUSE);
+        assert_eq!(after_success(seconds(0), false, 0.5), PAUSE_EXPIRED);
     }
 
     #[test]
-    fn a_refresh_that_brought_nothing_waits_a_minute_but_not_beyond_the_end() {
-        assert_eq!(after_success(seconds(80), false, 0.5), seconds(60));
-        assert_eq!(after_success(seconds(20), false, 0.5), seconds(20));
-        assert_eq!(after_success(seconds(3600), false, 0.5), seconds(1800));
+    fn the_same_token_again_waits_a_minute_but_never_up_to_its_end() {
+        assert_eq!(after_success(seconds(3600), true, 0.5), seconds(1800));
+        assert_eq!(after_success(seconds(90), true, 0.5), seconds(60));
+        assert_eq!(after_success(seconds(20), true, 0.5), seconds(16));
+        for left in 1..200 {
+            for chance in [0.0, 1.0] {
+                let pause = after_success(seconds(left), true, chance);
+                assert!(pause <= seconds(left).mul_f64(0.8), "{left}: {pause:?}");
+            }
+        }
     }
 
     #[test]

@@ -58,6 +58,23 @@ async fn tokens_that_live_seconds_are_renewed_in_time() {
 }
 
 #[tokio::test]
+async fn a_token_that_ends_before_the_one_that_it_replaces_is_renewed_in_time() {
+    let stage = Stage::new().await;
+    stage.azure.change(|setup| setup.metadata_cache = false);
+    stage.azure.issue_tokens_for(Duration::from_secs(10));
+    let rig = stage.ready().await;
+    let begun = Instant::now();
+    rig.azure().issue_tokens_for(Duration::from_secs(3));
+    // Long enough to be seen, were the end waited for.
+    rig.azure().faults(Service::Imds).always(Fault::delay(Duration::from_millis(300)));
+    while begun.elapsed() < Duration::from_secs(12) {
+        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(rig.azure().tokens().count() >= 4);
+}
+
+#[tokio::test]
 async fn the_old_token_is_served_while_the_identity_service_is_down() {
     let stage = Stage::new().await;
     stage.azure.issue_tokens_for(Duration::from_secs(6));
