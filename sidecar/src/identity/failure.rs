@@ -58,6 +58,12 @@ pub(super) enum Failure {
         /// The answer's status.
         status: StatusCode,
     },
+    /// A token that nothing is said of when it ends.
+    #[error("got a token from {host} without its end")]
+    NoEnd {
+        /// Host and port that answered.
+        host: String,
+    },
 }
 
 impl Failure {

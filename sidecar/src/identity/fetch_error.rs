@@ -54,6 +54,12 @@ impl FetchError {
         self
     }
 
+    /// A 2xx answer that is none.
+    fn no_answer_of_azures(managed: bool, explanation: String) -> Self {
+        let kind = if managed { FetchErrorKind::ImdsRefused } else { FetchErrorKind::EntraRefused };
+        Self::lasting(kind, explanation)
+    }
+
     /// What a failed exchange means to `identity`.
     pub(super) fn explain(failure: &Failure, identity: &Identity) -> Self {
         let managed = identity.tenant_id().is_none();
@@ -79,10 +85,16 @@ impl FetchError {
             }
             Failure::Refused { host, answer } if managed => imds_refused(host, answer, identity),
             Failure::Refused { host, answer } => entra_refused(host, answer),
-            Failure::NoToken { host, status } => Self::lasting(
-                if managed { FetchErrorKind::ImdsRefused } else { FetchErrorKind::EntraRefused },
+            Failure::NoToken { host, status } => Self::no_answer_of_azures(
+                managed,
                 format!(
                     "{host} answered {status} without a token: something else than a token service answers there, such as a proxy's page"
+                ),
+            ),
+            Failure::NoEnd { host } => Self::no_answer_of_azures(
+                managed,
+                format!(
+                    "{host} answered with a token, but with neither expires_on nor expires_in that could be its end: something else than Azure's token service answers there"
                 ),
             ),
         }

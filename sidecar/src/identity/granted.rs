@@ -1,62 +1,121 @@
-//! The answer of a metadata service, in the one form that `azure_identity` reads.
+//! A token service's answer, in the one form that `azure_identity` reads.
 //!
-//! It wants `expires_on` as text, `token_type` and `resource`. What stands in for
-//! the metadata service elsewhere (proxies, emulators, other clouds) writes
-//! numbers, or says `expires_in` alone, and its tokens are as good.
+//! Of Entra it wants `expires_in` and `ext_expires_in` as whole numbers, of a
+//! metadata service `expires_on` as text, and `resource`. What stands in for either
+//! elsewhere (proxies, emulators, other clouds) writes text for numbers, fractions,
+//! or less than that, and its tokens are as good.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-/// The same answer with what is wanted; as it came where its token's end cannot be
-/// known.
-pub(super) fn completed(body: Bytes, now: SystemTime) -> Bytes {
-    let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(&body) else { return body };
-    let Some(end) = end(&answer, now) else { return body };
+/// How old a token may be that a service answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Minted for this answer: its life begins now, whatever a clock says.
+    New,
+    /// It may be one that the service keeps, of which only the end is sure.
+    Any,
+}
+
+/// Ten years: Entra's longest tokens live for a day or so, and what is far longer
+/// would overflow a date.
+const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// The same answer with what is wanted; `None` if its token's end cannot be known.
+pub(super) fn completed(body: &[u8], age: Age, now: SystemTime) -> Option<Bytes> {
+    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let now = now.duration_since(UNIX_EPOCH).ok()?;
+    let (end, left) = (seconds(&answer, "expires_on"), seconds(&answer, "expires_in"));
+    let by_left = || Some(now.checked_add(left?)?.as_secs());
+    let by_end = || Some(end?.as_secs());
+    let end = match age {
+        Age::New => by_left().or_else(by_end),
+        Age::Any => by_end().or_else(by_left),
+    }?;
+    let left = end.saturating_sub(now.as_secs());
+    if left > MAX_LIFETIME.as_secs() {
+        return None;
+    }
     answer.insert("expires_on".to_owned(), end.to_string().into());
+    for name in ["expires_in", "ext_expires_in"] {
+        answer.insert(name.to_owned(), left.into());
+    }
     for (name, usual) in [("token_type", "Bearer"), ("resource", "")] {
         answer.entry(name).or_insert_with(|| usual.into());
     }
-    serde_json::to_vec(&answer).map_or(body, Bytes::from)
+    serde_json::to_vec(&answer).ok().map(Bytes::from)
 }
 
-/// When the token ends, in seconds since 1970.
-fn end(answer: &Map<String, Value>, now: SystemTime) -> Option<i64> {
-    let number = |name: &str| match answer.get(name)? {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_i64(),
+/// A number of seconds, in whatever form.
+fn seconds(answer: &Map<String, Value>, name: &str) -> Option<Duration> {
+    let number = match answer.get(name)? {
+        Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
     };
-    number("expires_on").or_else(|| {
-        let now = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
-        i64::try_from(now).ok()?.checked_add(number("expires_in")?)
-    })
+    Duration::try_from_secs_f64(number).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    /// End and rest of life that `azure_identity` is told at second 1000.
+    fn told(answer: &str, age: Age) -> Option<(String, u64)> {
+        let completed = completed(answer.as_bytes(), age, UNIX_EPOCH + Duration::from_secs(1000))?;
+        let told: Value = serde_json::from_slice(&completed).unwrap();
+        assert_eq!((&told["token_type"], &told["resource"]), (&"Bearer".into(), &"".into()));
+        assert_eq!(told["expires_in"], told["ext_expires_in"]);
+        Some((told["expires_on"].as_str()?.to_owned(), told["expires_in"].as_u64()?))
+    }
 
     #[test]
     fn every_way_to_say_the_end() {
-        let check = |answer: &str, expected: &str| {
-            let now = UNIX_EPOCH + Duration::from_secs(1000);
-            let completed = completed(Bytes::copy_from_slice(answer.as_bytes()), now);
-            assert_eq!(String::from_utf8(completed.to_vec()).unwrap(), expected, "{answer}");
-        };
-        let whole =
-            |end: &str| format!(r#"{{"expires_on":"{end}","resource":"","token_type":"Bearer"}}"#);
-        check(r#"{"expires_on":"4600"}"#, &whole("4600"));
-        check(r#"{"expires_on":4600}"#, &whole("4600"));
-        let both = r#"{"expires_in":3600,"expires_on":"4600","resource":"","token_type":"Bearer"}"#;
-        check(r#"{"expires_in":3600}"#, both);
-        check(r#"{"expires_on":"soon","expires_in":3600}"#, both);
-        let text = both.replace("3600", "\"3600\"");
-        check(r#"{"expires_in":"3600"}"#, &text);
-        for unknown in ["", "[]", "{}", r#"{"expires_on":"soon"}"#, r#"{"expires_in":1e300}"#] {
-            check(unknown, unknown);
+        for answer in [
+            r#"{"expires_on":"4600"}"#,
+            r#"{"expires_on":4600}"#,
+            r#"{"expires_on":4600.5}"#,
+            r#"{"expires_on":" 4600.0 "}"#,
+            r#"{"expires_in":3600}"#,
+            r#"{"expires_in":"3600"}"#,
+            r#"{"expires_in":3600.0}"#,
+            r#"{"expires_in":"3600.9","ext_expires_in":"x"}"#,
+            r#"{"expires_on":"soon","expires_in":3600}"#,
+            r#"{"expires_on":"4600","expires_in":-1}"#,
+            r#"{"expires_on":null,"expires_in":3600,"token_type":"Bearer","resource":""}"#,
+        ] {
+            for age in [Age::New, Age::Any] {
+                assert_eq!(told(answer, age), Some(("4600".to_owned(), 3600)), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kept_token_ends_when_it_says_and_a_new_one_after_its_life() {
+        let both = r#"{"expires_on":"2000","expires_in":"3600"}"#;
+        assert_eq!(told(both, Age::Any), Some(("2000".to_owned(), 1000)));
+        assert_eq!(told(both, Age::New), Some(("4600".to_owned(), 3600)));
+        assert_eq!(told(r#"{"expires_on":"900"}"#, Age::Any), Some(("900".to_owned(), 0)));
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_known() {
+        for answer in [
+            "",
+            "[]",
+            "{}",
+            r#"{"expires_on":"soon"}"#,
+            r#"{"expires_in":-3600}"#,
+            r#"{"expires_in":"-1"}"#,
+            r#"{"expires_in":true}"#,
+            r#"{"expires_in":1e300}"#,
+            r#"{"expires_in":"inf"}"#,
+            r#"{"expires_in":"NaN"}"#,
+            r#"{"expires_in":9223372036854775807}"#,
+            r#"{"expires_on":"9223372036854775807"}"#,
+        ] {
+            assert_eq!(told(answer, Age::Any), None, "{answer}");
         }
     }
 }

@@ -30,7 +30,7 @@ use url::Url;
 
 use super::{
     failure::{Answer, Failure},
-    metadata::completed,
+    granted::{Age, completed},
     route::Route,
 };
 
@@ -136,11 +136,12 @@ impl Transport {
         if !holds_token(&body) {
             return Err(Failure::NoToken { host, status: parts.status });
         }
-        let body = match self.peer {
-            Peer::Metadata(_) => completed(body, (self.now)()),
-            Peer::Authority => body,
+        let age = match self.peer {
+            Peer::Metadata(_) => Age::Any,
+            Peer::Authority => Age::New,
         };
-        Ok((parts, body))
+        let completed = completed(&body, age, (self.now)());
+        Ok((parts, completed.ok_or(Failure::NoEnd { host })?))
     }
 }
 
@@ -199,17 +200,11 @@ fn translate(url: &Url, request: &Request) -> azure_core::Result<http::Request<F
     builder.body(Full::new(body.clone())).map_err(|_| unexpected("header"))
 }
 
-/// Whether a 2xx answer is one of a token service. A captive portal's page is
-/// not, and neither is an answer whose lifetime would overflow a date.
+/// Whether a 2xx answer is one of a token service; a captive portal's page is not.
 fn holds_token(body: &[u8]) -> bool {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return false };
-    let token = answer.get("access_token").and_then(Value::as_str);
-    let lifetime = answer.get("expires_in").and_then(Value::as_i64).unwrap_or(0);
-    token.is_some_and(|token| !token.is_empty()) && (0..=MAX_LIFETIME_SECS).contains(&lifetime)
+    answer.get("access_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty())
 }
-
-/// Ten years: Entra's longest tokens live for a day or so.
-const MAX_LIFETIME_SECS: i64 = 10 * 365 * 86_400;
 
 /// The innermost cause in words, and whether it is one of TLS.
 fn root_cause(error: &(dyn StdError + 'static)) -> (String, bool) {

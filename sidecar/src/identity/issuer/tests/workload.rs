@@ -37,3 +37,34 @@ async fn the_token_file_is_read_at_each_attempt_and_trimmed() {
     assert!(error.to_string().contains("AADSTS700213: No."), "{error}");
     assert!(error.to_string().contains("api://AzureADTokenExchange"), "{error}");
 }
+
+#[tokio::test]
+async fn an_authority_may_write_a_tokens_life_in_other_ways_but_must_write_it() {
+    let (entra, tls) = StandIn::tls().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "assertion").unwrap();
+    let variables = [
+        (env::IDENTITY_TYPE, "workloadIdentity"),
+        (env::AZURE_CLIENT_ID, CLIENT),
+        (env::AZURE_TENANT_ID, TENANT),
+        (env::AZURE_FEDERATED_TOKEN_FILE, file.path().to_str().unwrap()),
+        (env::AZURE_AUTHORITY_HOST, &entra.address),
+    ];
+    let mut issuer = Issuer::new(&settings(&variables), tls, now).unwrap();
+    for body in [
+        r#"{"access_token":"x","token_type":"Bearer","expires_in":3599}"#,
+        r#"{"access_token":"x","token_type":"Bearer","expires_in":"3599","expires_on":"0"}"#,
+        r#"{"access_token":"x","expires_in":3599.0,"ext_expires_in":null}"#,
+    ] {
+        entra.will(200, body);
+        assert_eq!(bearer(&issuer.fetch().await.unwrap()), "x", "{body}");
+    }
+    for body in [r#"{"access_token":"s3cret"}"#, r#"{"access_token":"s3cret","expires_in":-1}"#] {
+        entra.will(200, body);
+        let error = issuer.fetch().await.unwrap_err();
+        assert_eq!(error.kind, FetchErrorKind::EntraRefused);
+        let text = error.to_string();
+        assert!(text.contains("neither expires_on nor expires_in"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
