@@ -29,7 +29,7 @@ pub(super) enum ExchangeError {
     /// closed it before the request reached it.
     #[error("the connection broke before an answer")]
     BeforeAnswer(#[source] io::Error),
-    /// The answer broke off within its head.
+    /// The answer broke off within its head, or accepts what was not sent.
     #[error("the connection broke within the answer")]
     WithinAnswer(#[source] io::Error),
     /// The answer's head cannot be read.
@@ -80,6 +80,9 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
+        if (200..300).contains(&head.status) && !matches!(sent, Ok(true)) {
+            return Err(ExchangeError::WithinAnswer(premature(head.status)));
+        }
         let mut body = Vec::new();
         let until = deadline.min(Instant::now() + MAX_BODY_TIME);
         let whole = timeout_at(until, self.read_body(head.framing, &mut body)).await;
@@ -219,4 +222,9 @@ impl Connection {
 /// The peer's end of the connection, in words.
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection without an answer")
+}
+
+/// Whoever says yes to a part of a batch has stored none of it.
+fn premature(status: u16) -> io::Error {
+    io::Error::other(format!("it answered {status} before the batch was sent"))
 }

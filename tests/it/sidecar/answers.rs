@@ -90,3 +90,37 @@ async fn a_status_counts_though_its_lengths_contradict_each_other() {
     let rig = endpoint(&[], answer).await;
     assert_eq!(rig.status(batch(["up"])).await, 200);
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_batch_was_sent_is_no_success() {
+    // A refusal is heard; an acceptance of what was not sent would lose it.
+    for (answer, status, words) in [
+        (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], 503, "before the batch was sent"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 503, "before the batch was sent"),
+        (b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\nno", 409, "no"),
+    ] {
+        let before: &'static [&'static [u8]] = Box::leak(Box::new([answer]));
+        let rig = endpoint(before, b"").await;
+        let body = [vec![0x80, 0x80, 0x40], vec![0; 14 << 20]].concat();
+        let reply = rig.post(body).await;
+        assert_eq!(reply.status, status, "{}", reply.text());
+        assert!(reply.text().contains(words), "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn answers_of_http_1_0_and_bytes_behind_an_answer_end_the_connection_only() {
+    for answer in [
+        &b"HTTP/1.0 204 No Content\r\n\r\n"[..],
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more",
+    ] {
+        let rig = endpoint(&[], answer).await;
+        // Each on a connection of its own: the stand-in serves one on each.
+        for _ in 0..3 {
+            let status = rig.status(batch(["up"])).await;
+            assert!((200..300).contains(&status), "{status}");
+        }
+    }
+}
