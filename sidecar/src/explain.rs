@@ -1,7 +1,10 @@
 //! What a refusal of Azure's means, and what to do about it. Pure.
 
+mod failure;
+
 use std::time::Duration;
 
+pub(crate) use self::failure::no_tls;
 use crate::{identity::Claims, upstream::Received};
 
 /// The role without which nothing is accepted.

@@ -7,7 +7,7 @@ use std::{
 
 use contract::{Settings, names::env};
 use http::Uri;
-use rustls::{CertificateError, ProtocolVersion};
+use rustls::ProtocolVersion;
 use tokio::{
     net::{TcpStream, lookup_host},
     time::Instant,
@@ -19,9 +19,10 @@ use super::{
     span::{end, span},
 };
 use crate::{
+    explain,
     outcome::describe,
     proxy::proxy_for,
-    upstream::{Failure, Handshake, Upstream},
+    upstream::{Handshake, Upstream},
 };
 
 /// More addresses are not listed.
@@ -111,7 +112,7 @@ pub(super) async fn tls(upstream: &Upstream, tcp: TcpStream, now: SystemTime) ->
     match upstream.shake_hands(tcp).await {
         Ok(Some(handshake)) => Found::ok((), agreed(&handshake, now)),
         Ok(None) => Found::ok((), "plain http, which stays on this machine"),
-        Err(failure) => Found::failed(describe(&failure), remedy(&failure)),
+        Err(failure) => Found::failed(describe(&failure), explain::no_tls(&failure)),
     }
 }
 
@@ -135,59 +136,10 @@ fn agreed(handshake: &Handshake, now: SystemTime) -> String {
     )
 }
 
-/// What to do about a certificate that is not trusted, or a peer that speaks no
-/// TLS.
-fn remedy(failure: &Failure) -> String {
-    let cause = match failure {
-        Failure::Tls(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
-    };
-    match cause {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
-            "nobody whom the sidecar trusts has issued its certificate: if a proxy or a private cloud has a root of its own, name it in {}",
-            env::SSL_CERT_FILE
-        ),
-        Some(rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        )) => format!(
-            "its certificate is another host's: check the host in {}, and whether a proxy is in the way",
-            env::INGESTION_URL
-        ),
-        Some(rustls::Error::InvalidCertificate(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        )) => "by this node's clock, its certificate is not valid now: check the clock first"
-            .to_owned(),
-        _ => format!(
-            "something else than the ingestion endpoint may answer there, or cut the connection: a firewall, a service mesh, a proxy that {} should name",
-            env::HTTPS_PROXY
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
     use crate::check::report::{Report, Status, step};
-
-    #[test]
-    fn each_tls_failure_has_its_remedy() {
-        let check = |error: rustls::Error, expected: &str| {
-            let failure = Failure::Tls(io::Error::new(io::ErrorKind::InvalidData, error));
-            let text = remedy(&failure);
-            assert!(text.contains(expected), "{text}");
-        };
-        check(CertificateError::UnknownIssuer.into(), "SSL_CERT_FILE");
-        check(CertificateError::NotValidForName.into(), "another host's");
-        check(CertificateError::Expired.into(), "clock");
-        check(CertificateError::NotValidYet.into(), "clock");
-        check(rustls::Error::HandshakeNotComplete, "something else");
-        assert!(remedy(&Failure::Timeout).contains("something else"));
-    }
 
     #[tokio::test]
     async fn a_name_that_cannot_be_looked_up() {
