@@ -4,7 +4,7 @@ mod failure;
 
 use std::time::Duration;
 
-pub(crate) use self::failure::no_tls;
+pub(crate) use self::failure::{no_answer, no_tls};
 use crate::{identity::Claims, upstream::Received};
 
 /// The role without which nothing is accepted.

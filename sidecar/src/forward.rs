@@ -103,7 +103,9 @@ impl Forwarder {
                 let claims = token.claims();
                 explain::refusal(received, &self.host, claims.as_ref()).unwrap_or_default()
             }),
-            Err(failure) => self.warn(failure.reason(), answer, || outcome::no_answer(failure)),
+            Err(failure) => {
+                self.warn(failure.reason(), answer, || explain::no_answer(failure, &self.host))
+            }
         }
     }
 

@@ -22,8 +22,8 @@ const RETRY_REFUSED: Duration = Duration::from_secs(5);
 const RETRY_NO_TOKEN: Duration = Duration::from_secs(2);
 /// For a limit of ours, or an upstream that names no time.
 const RETRY_SOON: Duration = Duration::from_secs(1);
-/// Prometheus takes a long `Retry-After` for its backoff from then on, so it is
-/// kept short.
+/// Prometheus waits for as long as `Retry-After` says, be it an hour, while Azure
+/// takes no samples that are older than 20 minutes; so it is kept short.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The answer for what Azure said, or for why it said nothing.
@@ -76,6 +76,10 @@ fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> 
         429 if protective => {
             let wanted = retry_after(received, now).unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
             Answer::passed_on(received).with_status(503).with_retry_after(wanted)
+        }
+        // A time in which the samples would become too old for Azure.
+        500..=599 if protective && retry_after(received, now) > Some(MAX_RETRY_AFTER) => {
+            Answer::passed_on(received).with_retry_after(MAX_RETRY_AFTER)
         }
         200..=299 | 400..=599 => Answer::passed_on(received),
         status => Answer::text(502, format!("the ingestion endpoint answered {status}")),
@@ -147,7 +151,10 @@ mod tests {
             check(r#final, None, (r#final, None), true);
         }
         check(500, None, (500, None), true);
-        check(503, Some("120"), (503, Some("120")), true);
+        check(503, Some("7"), (503, Some("7")), true);
+        check(503, Some("3600"), (503, Some("30")), true);
+        check(500, Some("Thu, 01 Jan 1970 01:00:00 GMT"), (500, Some("30")), true);
+        check(502, Some("soon"), (502, Some("soon")), true);
         for redirect in [301, 302, 307, 308] {
             check(redirect, None, (502, None), false);
         }

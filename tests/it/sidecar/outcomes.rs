@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tests::azure::{Fault, Moment, Service};
+use tests::{
+    azure::{Fault, Moment, Service},
+    ports,
+};
 
 use super::{PATIENCE, Stage, batch, noise};
 
@@ -10,7 +13,7 @@ use super::{PATIENCE, Stage, batch, noise};
 async fn every_status_in_both_modes() {
     // What Azure answers (with Retry-After), and what Prometheus is told.
     type Row = (u16, Option<&'static str>, (u16, Option<&'static str>));
-    const PROTECTIVE: [Row; 17] = [
+    const PROTECTIVE: [Row; 18] = [
         (200, None, (200, None)),
         (204, None, (204, None)),
         (301, None, (502, None)),
@@ -27,6 +30,7 @@ async fn every_status_in_both_modes() {
         (500, None, (500, None)),
         (502, None, (502, None)),
         (503, Some("3"), (503, Some("3"))),
+        (503, Some("900"), (503, Some("30"))),
         (504, None, (504, None)),
     ];
     for mode in ["protective", "transparent"] {
@@ -67,6 +71,38 @@ async fn the_reason_reaches_prometheus_and_the_log() {
         rig.metric("prom_remotewrite_requests_total{upstream=\"403\",answered=\"503\"}").await,
         6
     );
+}
+
+#[tokio::test]
+async fn the_log_says_what_to_do_where_azure_cannot_be_reached() {
+    for (reason, cause, advice) in [
+        ("connect", "Connection refused", "NetworkPolicy"),
+        ("tls", "agree on TLS", "something else than the ingestion endpoint"),
+    ] {
+        let mut stage = Stage::new().await;
+        let port = match reason {
+            "connect" => ports::free().unwrap().to_string(),
+            // Of something that speaks no TLS.
+            _ => stage.azure.metadata_host().rsplit_once(':').unwrap().1.to_owned(),
+        };
+        let url = format!("https://localhost:{port}/dataCollectionRules/r/streams/s/api/v1/write");
+        stage.set("INGESTION_URL", url);
+        let mut rig = stage.ready().await;
+        for _ in 0..5 {
+            assert_eq!(rig.status(batch(["up"])).await, 503);
+        }
+        let said = |line: &str| {
+            [cause, advice, "localhost", "Prometheus tries again"]
+                .iter()
+                .all(|part| line.contains(part))
+                .then_some(())
+        };
+        rig.process.line("the log says what to do", PATIENCE, said).await.unwrap();
+        let log = rig.process.output();
+        assert_eq!(log.matches("Prometheus tries again").count(), 1, "once a minute:\n{log}");
+        let failures = format!("prom_remotewrite_upstream_failures_total{{reason=\"{reason}\"}}");
+        assert_eq!(rig.metric(&failures).await, 5);
+    }
 }
 
 #[tokio::test]
