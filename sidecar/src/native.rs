@@ -35,9 +35,17 @@ impl Language {
         }
     }
 
-    /// Where the entry belongs.
-    const fn place(self) -> &'static str {
-        self.key("its own configuration", "spec of its Prometheus object")
+    /// Who can do it, and where the entry belongs.
+    fn heading(self, azuread: &AzureAd) -> String {
+        let AzureAd { since, operator, .. } = azuread;
+        match self {
+            Self::Prometheus => format!(
+                "# Prometheus {since} and newer write without the sidecar, with this in its own configuration.\n"
+            ),
+            Self::Operator => format!(
+                "# Prometheus {since} and newer, made by prometheus-operator {operator} or newer, write without\n# the sidecar, with this in spec of their Prometheus object. An older operator's definition\n# may drop fields that it does not know without a word.\n"
+            ),
+        }
     }
 }
 
@@ -50,12 +58,8 @@ pub fn native(settings: &Settings, language: Language) -> String {
     }
     let azuread = AzureAd::of(settings, language);
     let (differences, missing) =
-        (differences::of(settings), differences::missing(settings, language));
-    let mut text = format!(
-        "# Prometheus {} and newer write without the sidecar, with this in {}.\n",
-        azuread.since,
-        language.place()
-    );
+        (differences::of(settings, language), differences::missing(settings, language));
+    let mut text = language.heading(&azuread);
     let _ = writeln!(text, "{}:", language.key("remote_write", "remoteWrite"));
     let _ = writeln!(text, "  - url: {}", quoted(settings.ingestion_url.url().as_str()));
     let (proxy, tls) = (proxy(settings, language), tls(settings, language));

@@ -4,13 +4,16 @@ use contract::{Certificate, ClientId, Cloud, Identity, Settings, TenantId};
 
 use super::{Language, quoted};
 
-/// The block, and the oldest Prometheus that knows all of its fields.
+/// The block, and who knows all of its fields.
 pub(super) struct AzureAd {
+    /// The oldest Prometheus that does.
     pub(super) since: Version,
+    /// The oldest prometheus-operator whose definition does.
+    pub(super) operator: Version,
     pub(super) lines: Vec<String>,
 }
 
-/// A version of Prometheus.
+/// A version of Prometheus, or of prometheus-operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(u16, u16, u16);
 
@@ -21,6 +24,12 @@ const SCOPE: Version = Version(3, 9, 0);
 const CERTIFICATE: Version = Version(3, 13, 0);
 /// Before it, the token's file had to be named.
 const FEDERATED_TOKEN_FILE: Version = Version(3, 14, 0);
+
+// <https://github.com/prometheus-operator/prometheus-operator/blob/main/CHANGELOG.md>
+const OPERATORS_AZURE_AD: Version = Version(0, 69, 0);
+const OPERATORS_NO_PROXY: Version = Version(0, 75, 0);
+const OPERATORS_SYSTEM_ASSIGNED: Version = Version(0, 87, 0);
+const OPERATORS_WORKLOAD_IDENTITY_AND_SCOPE: Version = Version(0, 88, 0);
 
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,13 +43,25 @@ impl AzureAd {
         let cloud = cloud(settings);
         let mut lines =
             vec![format!("{}:", language.key("azuread", "azureAd")), format!("  cloud: {cloud}")];
-        if Some(&settings.audience) != cloud.audience().as_ref() {
+        let scoped = Some(&settings.audience) != cloud.audience().as_ref();
+        if scoped {
             since = since.max(SCOPE);
             lines.push(format!("  scope: {}  # since {SCOPE}", quoted(settings.audience.scope())));
         }
         lines.extend(authenticator.into_iter().map(|line| format!("  {line}")));
-        Self { since, lines }
+        Self { since, operator: operator(settings, scoped), lines }
     }
+}
+
+/// The oldest prometheus-operator that knows what the entry says.
+fn operator(settings: &Settings, scoped: bool) -> Version {
+    let known = match settings.identity {
+        Identity::WorkloadIdentity { .. } => OPERATORS_WORKLOAD_IDENTITY_AND_SCOPE,
+        _ if scoped => OPERATORS_WORKLOAD_IDENTITY_AND_SCOPE,
+        Identity::SystemAssigned => OPERATORS_SYSTEM_ASSIGNED,
+        Identity::UserAssigned { .. } | Identity::AadApplication { .. } => OPERATORS_AZURE_AD,
+    };
+    if settings.proxy.is_some() { known.max(OPERATORS_NO_PROXY) } else { known }
 }
 
 /// The cloud that Prometheus is told: of those three that it knows, the one

@@ -6,7 +6,7 @@ use contract::{ClientId, Cloud, Identity, ResponseMode, Settings};
 use super::{Language, azuread::cloud, quoted};
 
 /// What changes for whoever changes over.
-pub(super) fn of(settings: &Settings) -> Vec<String> {
+pub(super) fn of(settings: &Settings, language: Language) -> Vec<String> {
     let mut differences = Vec::new();
     if settings.response_mode == ResponseMode::Protective {
         differences.extend([
@@ -19,6 +19,7 @@ pub(super) fn of(settings: &Settings) -> Vec<String> {
     );
     match &settings.identity {
         Identity::AadApplication { .. } => differences.extend([
+            "Prometheus' own container needs the certificate's volume".to_owned(),
             "the certificate is read at the start and when the configuration is reloaded, not when the file changes".to_owned(),
             "the certificate has to be PEM with an unencrypted key, or a PFX of the older kind: base64 text, and PFX files with AES or with SHA-256 for their integrity, are not read".to_owned(),
         ]),
@@ -28,10 +29,10 @@ pub(super) fn of(settings: &Settings) -> Vec<String> {
         Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
     }
     if settings.proxy.is_some() {
-        differences.push("proxy_url is for writing alone: tokens are got by HTTPS_PROXY and NO_PROXY of Prometheus' own environment".to_owned());
+        differences.push(format!("{} is for writing alone: tokens are got by HTTPS_PROXY and NO_PROXY of Prometheus' own environment", language.key("proxy_url", "proxyUrl")));
     }
     if settings.trusted_roots_file.is_some() {
-        differences.push("ca_file is for writing alone: for getting tokens, SSL_CERT_FILE in Prometheus' own environment".to_owned());
+        differences.push(format!("{} is for writing alone: for getting tokens, SSL_CERT_FILE in Prometheus' own environment; its container needs the file's volume", language.key("ca_file", "caFile")));
     }
     if settings.cloud == Cloud::AzureChina && settings.identity.tenant_id().is_some() {
         differences.push("in China, Prometheus asks login.chinacloudapi.cn for tokens, where the sidecar asks login.partner.microsoftonline.cn".to_owned());
@@ -72,7 +73,8 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     if let Identity::WorkloadIdentity { tenant_id, .. } = &settings.identity
         && tenant_id.as_str().parse::<ClientId>().is_err()
     {
-        missing.push("a domain name as tenant_id: Prometheus wants the tenant's GUID".to_owned());
+        let key = language.key("tenant_id", "tenantId");
+        missing.push(format!("a domain name as {key}: Prometheus wants the tenant's GUID"));
     }
     if !settings.audience.scope().bytes().all(is_allowed_in_scope) {
         missing.push(
@@ -81,8 +83,10 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     }
     if let Some(dir) = &settings.trusted_roots_dir {
         missing.push(format!(
-            "a folder of roots for writing ({}): put them into one file and name it in ca_file",
-            quoted(&dir.to_string_lossy())
+            "a folder of roots for writing ({}): put them into one file and name it in {} of {}",
+            quoted(&dir.to_string_lossy()),
+            language.key("ca_file", "caFile"),
+            language.key("tls_config", "tlsConfig")
         ));
     }
     missing

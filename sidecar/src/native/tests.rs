@@ -1,5 +1,7 @@
 //! Whole outputs for each kind of identity.
 
+mod operator;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::*;
@@ -193,58 +195,4 @@ fn a_proxys_password_stays_where_it_is() {
         ("HTTPS_PROXY", "http://user:s3cret@proxy.example:3128"),
     ]);
     assert!(!text.contains("s3cret") && !text.contains("user:"), "{text}");
-}
-
-/// The same entry as prometheus-operator has it.
-fn operators(variables: &[(&str, &str)]) -> String {
-    let usual = [("INGESTION_URL", URL), ("AZURE_CLIENT_ID", ID), ("AZURE_TENANT_ID", ID)];
-    let all: BTreeMap<_, _> = usual.iter().chain(variables).copied().collect();
-    let lookup = |name: &str| all.get(name).map(|value| (*value).to_owned());
-    native(&Settings::from_env(lookup).unwrap(), Language::Operator)
-}
-
-#[test]
-fn the_operator_has_names_of_its_own() {
-    let text = operators(&[
-        ("IDENTITY_TYPE", "workloadIdentity"),
-        ("AZURE_FEDERATED_TOKEN_FILE", "/var/token"),
-        ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.us/"),
-        ("HTTPS_PROXY", "proxy.example:3128"),
-        ("NO_PROXY", ".svc"),
-        ("SSL_CERT_FILE", "/etc/roots.pem"),
-    ]);
-    let (entry, remarks) = text.split_once("\n# What is different").unwrap();
-    let wanted = format!(
-        "\
-# Prometheus 3.9.0 and newer write without the sidecar, with this in spec of its Prometheus object.
-remoteWrite:
-  - url: '{URL}'
-    azureAd:
-      cloud: AzurePublic
-      scope: 'https://monitor.azure.us//.default'  # since 3.9.0
-      workloadIdentity:  # since 3.7.0
-        clientId: '{ID}'
-        tenantId: '{ID}'
-    proxyUrl: 'http://proxy.example:3128/'
-    noProxy: '.svc'  # since 2.43.0
-    tlsConfig:
-      caFile: '/etc/roots.pem'
-    queueConfig:
-      retryOnRateLimit: true  # since 2.26.0; without it, Prometheus drops what Azure throttles
-"
-    );
-    assert_eq!(entry, wanted);
-    assert!(remarks.contains("the token's file ('/var/token')"), "{remarks}");
-    let managed = operators(&[("IDENTITY_TYPE", "systemAssigned")]);
-    assert!(
-        managed.contains("      managedIdentity: {}  # without a client id since 3.5.0\n"),
-        "{managed}"
-    );
-}
-
-#[test]
-fn the_operator_has_no_certificates() {
-    let text = operators(&[("IDENTITY_TYPE", "aadApplication"), ("MDM_CERT_PATH", "/a.pfx")]);
-    assert!(text.lines().all(|line| line.starts_with('#')), "{text}");
-    assert!(text.contains("no certificate"), "{text}");
 }
