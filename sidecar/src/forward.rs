@@ -104,7 +104,7 @@ impl Forwarder {
                 explain::refusal(received, &self.host, claims.as_ref()).unwrap_or_default()
             }),
             Err(failure) => {
-                self.warn(failure.reason(), answer, || explain::no_answer(failure, &self.host))
+                self.warn(failure.reason(), answer, || explain::no_answer(failure, &self.host));
             }
         }
     }

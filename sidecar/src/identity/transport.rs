@@ -120,27 +120,27 @@ impl Transport {
                 };
                 Failure::Broken { host: host.clone(), cause }
             })?;
-            self.judge(&host, parts, body.to_bytes())
+            self.judge(&host, parts, &body.to_bytes())
         };
         let timed_out = || Failure::TimedOut { host: host.clone(), after: self.attempt };
         tokio::time::timeout(self.attempt, exchange).await.map_err(|_| timed_out())?
     }
 
     /// Lets pass only what `azure_identity` can make a token of.
-    fn judge(&self, host: &str, parts: response::Parts, body: Bytes) -> Result<Answered, Failure> {
+    fn judge(&self, host: &str, parts: response::Parts, body: &[u8]) -> Result<Answered, Failure> {
         let host = host.to_owned();
         if !parts.status.is_success() {
-            let answer = Answer::read(parts.status, &parts.headers, &body, (self.now)());
+            let answer = Answer::read(parts.status, &parts.headers, body, (self.now)());
             return Err(Failure::Refused { host, answer });
         }
-        if !holds_token(&body) {
+        if !holds_token(body) {
             return Err(Failure::NoToken { host, status: parts.status });
         }
         let age = match self.peer {
             Peer::Metadata(_) => Age::Any,
             Peer::Authority => Age::New,
         };
-        let completed = completed(&body, age, (self.now)());
+        let completed = completed(body, age, (self.now)());
         Ok((parts, completed.ok_or(Failure::NoEnd { host })?))
     }
 }
