@@ -1,6 +1,7 @@
 //! One connection: requests in, answers out, in turn.
 
 mod body;
+mod other;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -11,7 +12,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use self::body::BodyError;
+use self::{
+    body::BodyError,
+    other::{not_allowed, nothing_here},
+};
 use crate::{
     answer::Answer,
     drain::{Writer, Writers},
@@ -126,30 +130,6 @@ impl Connection {
         Ok(if head.framing == Framing::Empty { answer } else { answer.closing() })
     }
 
-    fn answer_ready(&self) -> Answer {
-        let tokens = &self.shared.forwarder.tokens;
-        match tokens.usable() {
-            Some(_) => Answer::text(200, "a usable token is held"),
-            None => Answer::text(503, format!("no usable token: {}", tokens.trouble())),
-        }
-    }
-
-    fn answer_metrics(&self, head: &RequestHead) -> Answer {
-        let metrics = &self.shared.forwarder.metrics;
-        metrics
-            .in_flight_bytes
-            .set(i64::try_from(self.shared.forwarder.memory.reserved()).unwrap_or(i64::MAX));
-        let (kind, text) = if head.accepts_open_metrics {
-            ("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.open_metrics())
-        } else {
-            ("text/plain; version=0.0.4; charset=utf-8", metrics.text())
-        };
-        match text {
-            Ok(text) => Answer::typed(200, kind, text),
-            Err(error) => Answer::text(500, error.to_string()),
-        }
-    }
-
     async fn answer_write(
         &mut self,
         head: &RequestHead,
@@ -239,14 +219,4 @@ impl Connection {
         let _ = timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         Ok(())
     }
-}
-
-/// Prometheus shows it where its `url` has another path.
-fn nothing_here() -> Answer {
-    let path = contract::names::WRITE_PATH;
-    Answer::text(404, format!("there is nothing here: remote write goes to {path}"))
-}
-
-fn not_allowed(allowed: &str) -> Answer {
-    Answer::text(405, format!("only {allowed} is possible here")).with_field("allow", allowed)
 }
