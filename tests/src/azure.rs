@@ -20,6 +20,7 @@ mod ingestion;
 mod report;
 mod respond;
 mod serve;
+mod service;
 mod setup;
 mod site;
 mod store;
@@ -44,6 +45,8 @@ pub use decode::Unreadable;
 pub use faults::{Answer, Fault, Faults, Moment};
 pub use report::{Report, Reported, STALE, text};
 pub use serve::Logged;
+pub use service::Service;
+pub(crate) use service::ServiceTable;
 pub use setup::{
     Application, Federation, OTHER_RESOURCE, PUBLIC_AUDIENCES, Principal, Rule, STREAM, Setup,
     SubjectTrust,
@@ -61,22 +64,6 @@ use crate::{
 
 /// Entra's tokens live between 60 and 90 minutes.
 const USUAL_LIFETIME: Duration = Duration::from_mins(75);
-
-/// One of the stand-in's services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// The instance metadata service.
-    Imds,
-    /// The token endpoint.
-    Entra,
-    /// The ingestion endpoint.
-    Ingestion,
-}
-
-impl Service {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Imds, Self::Entra, Self::Ingestion];
-}
 
 /// The running stand-in; it ends when this is dropped.
 pub struct Azure {
@@ -103,24 +90,6 @@ pub(crate) struct State {
     /// The newest requests, and all of them in numbers.
     log: Mutex<VecDeque<Logged>>,
     tally: tally::Tally,
-}
-
-/// One of something for each service.
-#[derive(Debug, Default)]
-pub(crate) struct ServiceTable<T> {
-    imds: T,
-    entra: T,
-    ingestion: T,
-}
-
-impl<T> ServiceTable<T> {
-    pub(crate) const fn of(&self, service: Service) -> &T {
-        match service {
-            Service::Imds => &self.imds,
-            Service::Entra => &self.entra,
-            Service::Ingestion => &self.ingestion,
-        }
-    }
 }
 
 impl State {
