@@ -1,3 +1,5 @@
+mod attempt;
+
 use std::time::Duration;
 
 use base64::{
@@ -8,92 +10,12 @@ use serde_json::{Value, json};
 use tests::{
     authority::{ApplicationCertificate, Authority},
     azure::{Federation, Principal, SubjectTrust},
-    client::Reply,
-    jwt::{self, Algorithm},
+    jwt::Algorithm,
     secret,
 };
-use url::form_urlencoded;
 
+use self::attempt::{Attempt, refused};
 use super::Scene;
-
-const SCOPE: &str = "https://monitor.azure.com//.default";
-
-/// What a client sends; each test spoils one part of it.
-struct Attempt {
-    tenant: String,
-    algorithm: Algorithm,
-    header: Value,
-    claims: Value,
-    key: Vec<u8>,
-    form: Vec<(&'static str, String)>,
-}
-
-impl Attempt {
-    /// One that must succeed.
-    fn good(scene: &Scene) -> Self {
-        let (tenant, id) = (scene.azure.tenant(), &scene.application.client_id);
-        let now = scene.azure.clock().seconds();
-        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(scene.certificate.thumbprint());
-        Self {
-            algorithm: Algorithm::Ps256,
-            header: json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint}),
-            claims: json!({
-                "aud": format!("{}/{tenant}/oauth2/v2.0/token", scene.azure.authority_host()),
-                "iss": id, "sub": id, "jti": secret::uuid(),
-                "nbf": now, "iat": now, "exp": now + 300,
-            }),
-            key: scene.certificate.key_der().to_vec(),
-            form: vec![
-                ("grant_type", "client_credentials".into()),
-                ("client_id", id.clone()),
-                ("scope", SCOPE.into()),
-                (
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into(),
-                ),
-            ],
-            tenant,
-        }
-    }
-
-    fn set(&mut self, name: &'static str, value: &str) {
-        self.form.retain(|(have, _)| *have != name);
-        self.form.push((name, value.to_owned()));
-    }
-
-    async fn send(&self, scene: &Scene) -> Reply {
-        let mut form = self.form.clone();
-        if !form.iter().any(|(name, _)| *name == "client_assertion") {
-            let assertion =
-                jwt::sign(self.algorithm, &self.header, &self.claims, &self.key).unwrap();
-            form.push(("client_assertion", assertion));
-        }
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let url = format!("{}/{}/oauth2/v2.0/token", scene.azure.authority_host(), self.tenant);
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        scene.client.post(&url, &headers, body).await.unwrap()
-    }
-}
-
-/// Spoils a good attempt and expects Entra's refusal, in Entra's form.
-async fn refused(
-    scene: &Scene,
-    why: &str,
-    status: u16,
-    code: u32,
-    spoil: impl FnOnce(&mut Attempt),
-) {
-    let mut attempt = Attempt::good(scene);
-    spoil(&mut attempt);
-    let reply = attempt.send(scene).await;
-    assert_eq!(reply.status, status, "{why}: {}", reply.text());
-    let body: Value = reply.json().unwrap();
-    let description = body["error_description"].as_str().unwrap();
-    assert!(description.starts_with(&format!("AADSTS{code}: ")), "{why}: {description}");
-    assert!(description.contains("\r\nTrace ID: "), "{why}");
-    assert_eq!(body["error_codes"], json!([code]), "{why}");
-    assert!(reply.text().contains(r"\r\n"), "the line breaks are escaped");
-}
 
 #[tokio::test]
 async fn a_signed_assertion_gets_a_token() {
