@@ -30,6 +30,7 @@ mod leftovers;
 mod native;
 mod placeholder;
 mod plan;
+mod pods;
 mod profile;
 mod profiles;
 mod read;
@@ -41,6 +42,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod volumes;
 
 use crate::offline::{OfflineError, documents::documents};
 pub use compare::{Row, Verdict};

@@ -1,24 +1,21 @@
-//! The admission protocol, `admission.k8s.io/v1`: the only file that knows it.
+//! The admission protocol, `admission.k8s.io/v1`: nothing else knows it.
 //!
 //! Requests are read leniently, since a strict reader turns an API server's
-//! small oddities (a `null`, a missing user) into failed admissions. The answer
-//! is a type of our own: the patch is base64, as the protocol has it, and
-//! `status` is sent on a denial only.
+//! small oddities (a `null`, a missing user) into failed admissions.
 
-use std::collections::BTreeMap;
+mod answer;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use json_patch::Patch;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     config::Config,
-    decide::{Decision, Denial, DenyReason, SkipReason, decide, skip},
+    decide::{Decision, SkipReason, decide, skip},
     inject,
     patch::{PatchError, patch},
     pod::Pod,
 };
+pub use answer::Answer;
 
 /// The one version of the protocol.
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -85,39 +82,6 @@ pub struct Subject {
     pub dry_run: bool,
 }
 
-/// The answer's envelope.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    api_version: &'static str,
-    kind: &'static str,
-    response: Response,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    uid: String,
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    audit_annotations: BTreeMap<&'static str, String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Status {
-    code: u16,
-    reason: &'static str,
-    message: String,
-}
-
 /// Answers the review in `body`; `version` is this program's.
 ///
 /// # Errors
@@ -143,11 +107,7 @@ pub fn answer(config: &Config, version: &str, body: &[u8]) -> Result<Answered, R
     if let Some(patch) = &patch {
         json_patch::patch(&mut object, patch).map_err(ReviewError::Patch)?;
     }
-    let answer = Answer {
-        api_version: API_VERSION,
-        kind: KIND,
-        response: response(uid.to_owned(), &decision, patch.as_ref()),
-    };
+    let answer = answer::answer(uid.to_owned(), &decision, patch.as_ref());
     Ok(Answered { answer, decision, subject })
 }
 
@@ -195,53 +155,6 @@ fn creates_a_pod(request: &Value) -> bool {
         && is("/resource/version", "v1")
         && is("/resource/resource", "pods")
         && is("/subResource", "")
-}
-
-fn response(uid: String, decision: &Decision, patch: Option<&Patch>) -> Response {
-    let patch = patch
-        .and_then(|patch| serde_json::to_vec(patch).ok())
-        .map(|bytes| BASE64_STANDARD.encode(bytes));
-    let status = match decision {
-        Decision::Deny(denial) => Some(status(denial)),
-        Decision::Inject(_) | Decision::Skip(_) => None,
-    };
-    Response {
-        uid,
-        allowed: status.is_none(),
-        patch_type: patch.as_ref().map(|_| "JSONPatch"),
-        patch,
-        status,
-        warnings: decision.warnings().to_vec(),
-        audit_annotations: audit(decision),
-    }
-}
-
-fn status(denial: &Denial) -> Status {
-    let (code, reason) = match denial.reason {
-        DenyReason::BadAnnotations => (400, "BadRequest"),
-        DenyReason::ForeignContainer | DenyReason::PortTaken | DenyReason::WindowsPod => {
-            (403, "Forbidden")
-        }
-    };
-    Status { code, reason, message: denial.message.clone() }
-}
-
-/// Nothing is written to the audit log about pods that did not ask.
-fn audit(decision: &Decision) -> BTreeMap<&'static str, String> {
-    let silent = matches!(
-        decision,
-        Decision::Skip(skip) if matches!(skip.reason, SkipReason::NotAPodCreation | SkipReason::NotAskedFor)
-    );
-    let mut audit = BTreeMap::new();
-    if !silent {
-        audit.insert("decision", decision.word().to_owned());
-        audit.insert("reason", decision.reason().to_owned());
-    }
-    if let Decision::Inject(injection) = decision {
-        audit.insert("profile", injection.effective.profile.clone());
-        audit.insert("settings", injection.effective.fingerprint());
-    }
-    audit
 }
 
 fn subject(request: &Value, pod: Pod<'_>) -> Subject {

@@ -1,26 +1,21 @@
 //! What is to be done at one site, checked by doing it: the pod that comes out
 //! is put through the webhook's own decision and patch.
 
-use contract::{
-    IdentityType, Settings,
-    annotations::{INJECT, PROFILE},
-    names::env,
-};
-use serde_json::{Value, json};
+use contract::{IdentityType, Settings, names::env};
+use serde_json::Value;
 
 use super::{
-    auth_proxy,
     changes::{Changes, changes},
     check,
-    compare::{self, Row, Sidecars},
-    files::{self, Files},
-    hints,
+    compare::Row,
+    files, hints,
+    pods::{any_pod, pod_before, rows, with_writes},
     profile::Profile,
     profiles::Profiles,
     resources,
-    sites::{Form, Site},
-    source::{Program, Source, sources},
-    variables::{self, Given, Variables},
+    sites::Site,
+    source::{Source, sources},
+    variables::{Given, Variables},
 };
 
 /// A migration that works.
@@ -41,9 +36,10 @@ pub(super) struct Plan {
 }
 
 /// The settings of a source, and where they are from.
-struct Read {
+pub(super) struct Read {
     given: Variables,
-    settings: Settings,
+    /// As the sidecar reads them.
+    pub(super) settings: Settings,
     /// Variables that azure-workload-identity's webhook provides.
     elsewhere: Vec<&'static str>,
 }
@@ -118,10 +114,6 @@ fn one(
     Ok(Plan { source: source.name(), name, profile, changes, notes, rows })
 }
 
-const fn is_container(source: &Source<'_>) -> bool {
-    matches!(source, Source::Container { .. })
-}
-
 /// The settings, with what azure-workload-identity's webhook would add.
 fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
     let mut given = source.variables(site)?;
@@ -153,25 +145,6 @@ fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
     Ok(Read { given, settings, elsewhere })
 }
 
-/// The pod as it is; Prometheus' own block as if it were a container.
-fn pod_before(site: &Site<'_>, source: &Source<'_>, read: &Read, name: &str) -> Value {
-    let mut pod = site.form.pod(site.node).unwrap_or_else(|| any_pod(name));
-    if is_container(source) {
-        return pod;
-    }
-    let variables = read.settings.to_env().into_iter();
-    let variables: Vec<Value> =
-        variables.map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
-    if let Some(containers) = containers {
-        containers.push(json!({"name": NATIVE, "env": variables}));
-    }
-    pod
-}
-
-/// What Prometheus' own block is called among containers.
-const NATIVE: &str = "azuread";
-
 /// The site in the changed document.
 fn node_after(site: &Site<'_>, document: &Value, changes: &Changes) -> Result<Value, Vec<String>> {
     let mut document = document.clone();
@@ -188,64 +161,4 @@ fn node_after(site: &Site<'_>, document: &Value, changes: &Changes) -> Result<Va
 /// The pod as azure-workload-identity's webhook leaves it to ours.
 fn reviewed(pod: &Value, read: &Read) -> Value {
     if read.elsewhere.is_empty() { pod.clone() } else { check::with_azures_webhook(pod) }
-}
-
-/// The pod together with what its Prometheus writes to.
-fn with_writes(mut pod: Value, form: Form, node: &Value) -> Value {
-    for key in form.remote_write() {
-        if let (Some(pod), Some(list)) = (pod.as_object_mut(), node.get(key)) {
-            pod.insert((*key).to_owned(), list.clone());
-        }
-    }
-    pod
-}
-
-/// Some Prometheus, where its pod is described elsewhere.
-fn any_pod(profile: &str) -> Value {
-    json!({
-        "metadata": {"annotations": {INJECT: "true", PROFILE: profile}},
-        "spec": {"containers": [{"name": "prometheus"}]},
-    })
-}
-
-fn rows(
-    site: &Site<'_>,
-    source: &Source<'_>,
-    files: &Files,
-    before: &Value,
-    after: &Value,
-) -> Vec<Row> {
-    let name = match source {
-        Source::Container { container, .. } => {
-            container.get("name").and_then(Value::as_str).unwrap_or_default()
-        }
-        Source::Native { .. } => NATIVE,
-    };
-    let mut answered: Vec<String> = variables::known().into_iter().collect();
-    if let Source::Container { program: Program::AuthProxy, .. } = source {
-        answered.extend(auth_proxy::names().map(str::to_owned));
-    }
-    if let Source::Container { container, .. } = source {
-        // A reference is not a setting that anybody has answered for.
-        answered.extend(variables::referred(container));
-        answered.retain(|name| !is_reference(container, name));
-    }
-    let volumes: Vec<String> = files
-        .replaced
-        .iter()
-        .filter_map(|place| site.items("volumes").get(*place)?.get("name")?.as_str())
-        .map(str::to_owned)
-        .collect();
-    let mut mounts = files.mounts.clone();
-    mounts.push(contract::names::API_TOKEN_MOUNT_PATH.to_owned());
-    let sidecars =
-        Sidecars { before: name, variables: &answered, mounts: &mounts, volumes: &volumes };
-    compare::rows(before, after, &sidecars)
-}
-
-fn is_reference(container: &Value, name: &str) -> bool {
-    let variables = container.get("env").and_then(Value::as_array).into_iter().flatten();
-    variables
-        .filter(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
-        .any(|variable| variable.get("valueFrom").is_some_and(|from| !from.is_null()))
 }

@@ -6,6 +6,7 @@ mod identities;
 mod newcomers;
 mod properties;
 mod shapes;
+mod volumes;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 

@@ -2,11 +2,11 @@
 
 use super::*;
 
-const URL: &str = "https://team-a-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+pub(super) const URL: &str = "https://team-a-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 
 /// A `Prometheus` whose container has these variables, each `NAME: VALUE` in
 /// YAML, and these other lines.
-fn prometheus(variables: &[&str], more: &str) -> String {
+pub(super) fn prometheus(variables: &[&str], more: &str) -> String {
     let mut text = "\
 apiVersion: monitoring.coreos.com/v1
 kind: Prometheus
@@ -25,7 +25,7 @@ spec:
     text + more
 }
 
-fn user_assigned(more: &[&str], rest: &str) -> String {
+pub(super) fn user_assigned(more: &[&str], rest: &str) -> String {
     let url = format!("INGESTION_URL: value: '{URL}'");
     let mut variables = vec![
         url.as_str(),
@@ -36,7 +36,7 @@ fn user_assigned(more: &[&str], rest: &str) -> String {
     prometheus(&variables, rest)
 }
 
-fn application(certificate: &str, rest: &str) -> String {
+pub(super) fn application(certificate: &str, rest: &str) -> String {
     let url = format!("INGESTION_URL: value: '{URL}'");
     let certificate = format!("AZURE_CLIENT_CERTIFICATE_PATH: value: {certificate}");
     let variables = [
@@ -50,7 +50,7 @@ fn application(certificate: &str, rest: &str) -> String {
 }
 
 /// It stays byte for byte, and this is why.
-fn stays(text: &str, because: &str) {
+pub(super) fn stays(text: &str, because: &str) {
     let migration = migrated(text);
     assert_eq!(migration.text, text);
     assert!(!migration.is_whole());
@@ -59,7 +59,7 @@ fn stays(text: &str, because: &str) {
 }
 
 /// The profile has these lines.
-fn has(text: &str, lines: &[&str]) -> Migration {
+pub(super) fn has(text: &str, lines: &[&str]) -> Migration {
     let migration = migrated(text);
     let values = migration.values();
     for line in lines {
@@ -73,7 +73,7 @@ fn has(text: &str, lines: &[&str]) -> Migration {
 }
 
 /// It is lost, and said so.
-fn loses(text: &str, field: &str) {
+pub(super) fn loses(text: &str, field: &str) {
     let migration = migrated(text);
     let said: String = migration.outcomes.iter().map(ToString::to_string).collect();
     assert!(said.contains(&format!("  lost     {field}")), "{field:?} is not in {said}");
@@ -150,50 +150,6 @@ fn everything_that_a_profile_can_say_is_carried() {
         ],
     );
     assert!(migration.is_whole(), "{}", report(&migration));
-}
-
-#[test]
-fn certificates_are_found_in_all_kinds_of_volumes() {
-    let part = "    volumeMounts: [{name: a, mountPath: /etc/azure/cert.pfx, subPath: team.pfx}]\n  volumes: [{name: a, secret: {secretName: entra}}]\n";
-    let migration = has(
-        &application("/etc/azure/cert.pfx", part),
-        &["certificateSecret: entra", "certificateName: team.pfx"],
-    );
-    assert!(!migration.text.contains("volumes"), "{}", migration.text);
-    let keyed = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    secret: {secretName: entra, items: [{key: team, path: x.pfx}], optional: true}\n";
-    let migration = has(
-        &application("/a/x.pfx", keyed),
-        &["certificateSecret: entra", "certificateName: team", "mountPath: /a"],
-    );
-    assert!(report(&migration).contains("would have no secret.optional"));
-    let template = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: '${CLASS}'}}\n";
-    has(
-        &application("/a/<CERT-NAME>", template),
-        &["secretProviderClass: \"${CLASS}\"", "certificateName: \"<CERT-NAME>\""],
-    );
-}
-
-#[test]
-fn roots_are_carried_with_their_config_map() {
-    let rest = "    volumeMounts: [{name: roots, mountPath: /roots}]\n  volumes: [{name: roots, configMap: {name: company, items: [{key: ca.crt, path: company.pem}]}}]\n";
-    let text = user_assigned(&["SSL_CERT_FILE: value: /roots/company.pem"], rest);
-    let migration = has(&text, &["trustConfigMap: {name: company, key: ca.crt}"]);
-    assert!(migration.is_whole(), "{}", report(&migration));
-}
-
-#[test]
-fn a_token_that_was_projected_by_hand_is_projected_by_the_webhook() {
-    let url = format!("INGESTION_URL: value: '{URL}'");
-    let variables = [
-        url.as_str(),
-        "IDENTITY_TYPE: value: workloadIdentity",
-        "AZURE_CLIENT_ID: value: 33333333-0000-0000-0000-000000000000",
-        "AZURE_TENANT_ID: value: 22222222-0000-0000-0000-000000000000",
-        "AZURE_FEDERATED_TOKEN_FILE: value: /token/azure",
-    ];
-    let rest = "    volumeMounts: [{name: token, mountPath: /token}]\n  volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: azure, audience: 'api://AzureADTokenExchange'}}]}}]\n";
-    let migration = has(&prometheus(&variables, rest), &["identityType: workloadIdentity"]);
-    assert!(migration.is_whole() && !migration.text.contains("volumes"), "{}", report(&migration));
 }
 
 #[test]

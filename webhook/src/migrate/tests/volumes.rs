@@ -1,0 +1,50 @@
+//! Files of the container: what of their volumes goes and what stays.
+
+use super::{
+    shapes::{URL, application, has, prometheus, user_assigned},
+    *,
+};
+
+#[test]
+fn certificates_are_found_in_all_kinds_of_volumes() {
+    let part = "    volumeMounts: [{name: a, mountPath: /etc/azure/cert.pfx, subPath: team.pfx}]\n  volumes: [{name: a, secret: {secretName: entra}}]\n";
+    let migration = has(
+        &application("/etc/azure/cert.pfx", part),
+        &["certificateSecret: entra", "certificateName: team.pfx"],
+    );
+    assert!(!migration.text.contains("volumes"), "{}", migration.text);
+    let keyed = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    secret: {secretName: entra, items: [{key: team, path: x.pfx}], optional: true}\n";
+    let migration = has(
+        &application("/a/x.pfx", keyed),
+        &["certificateSecret: entra", "certificateName: team", "mountPath: /a"],
+    );
+    assert!(report(&migration).contains("would have no secret.optional"));
+    let template = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: '${CLASS}'}}\n";
+    has(
+        &application("/a/<CERT-NAME>", template),
+        &["secretProviderClass: \"${CLASS}\"", "certificateName: \"<CERT-NAME>\""],
+    );
+}
+
+#[test]
+fn roots_are_carried_with_their_config_map() {
+    let rest = "    volumeMounts: [{name: roots, mountPath: /roots}]\n  volumes: [{name: roots, configMap: {name: company, items: [{key: ca.crt, path: company.pem}]}}]\n";
+    let text = user_assigned(&["SSL_CERT_FILE: value: /roots/company.pem"], rest);
+    let migration = has(&text, &["trustConfigMap: {name: company, key: ca.crt}"]);
+    assert!(migration.is_whole(), "{}", report(&migration));
+}
+
+#[test]
+fn a_token_that_was_projected_by_hand_is_projected_by_the_webhook() {
+    let url = format!("INGESTION_URL: value: '{URL}'");
+    let variables = [
+        url.as_str(),
+        "IDENTITY_TYPE: value: workloadIdentity",
+        "AZURE_CLIENT_ID: value: 33333333-0000-0000-0000-000000000000",
+        "AZURE_TENANT_ID: value: 22222222-0000-0000-0000-000000000000",
+        "AZURE_FEDERATED_TOKEN_FILE: value: /token/azure",
+    ];
+    let rest = "    volumeMounts: [{name: token, mountPath: /token}]\n  volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: azure, audience: 'api://AzureADTokenExchange'}}]}}]\n";
+    let migration = has(&prometheus(&variables, rest), &["identityType: workloadIdentity"]);
+    assert!(migration.is_whole() && !migration.text.contains("volumes"), "{}", report(&migration));
+}

@@ -1,0 +1,96 @@
+//! What goes back: a type of our own, in which the patch is base64, as the
+//! protocol has it, and `status` is sent on a denial only.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use json_patch::Patch;
+use serde::Serialize;
+
+use super::{API_VERSION, KIND};
+use crate::decide::{Decision, Denial, DenyReason, SkipReason};
+
+/// The answer's envelope.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    uid: String,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    code: u16,
+    reason: &'static str,
+    message: String,
+}
+
+/// The answer to the review `uid`.
+pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&Patch>) -> Answer {
+    Answer { api_version: API_VERSION, kind: KIND, response: response(uid, decision, patch) }
+}
+
+fn response(uid: String, decision: &Decision, patch: Option<&Patch>) -> Response {
+    let patch = patch
+        .and_then(|patch| serde_json::to_vec(patch).ok())
+        .map(|bytes| BASE64_STANDARD.encode(bytes));
+    let status = match decision {
+        Decision::Deny(denial) => Some(status(denial)),
+        Decision::Inject(_) | Decision::Skip(_) => None,
+    };
+    Response {
+        uid,
+        allowed: status.is_none(),
+        patch_type: patch.as_ref().map(|_| "JSONPatch"),
+        patch,
+        status,
+        warnings: decision.warnings().to_vec(),
+        audit_annotations: audit(decision),
+    }
+}
+
+fn status(denial: &Denial) -> Status {
+    let (code, reason) = match denial.reason {
+        DenyReason::BadAnnotations => (400, "BadRequest"),
+        DenyReason::ForeignContainer | DenyReason::PortTaken | DenyReason::WindowsPod => {
+            (403, "Forbidden")
+        }
+    };
+    Status { code, reason, message: denial.message.clone() }
+}
+
+/// Nothing is written to the audit log about pods that did not ask.
+fn audit(decision: &Decision) -> BTreeMap<&'static str, String> {
+    let silent = matches!(
+        decision,
+        Decision::Skip(skip) if matches!(skip.reason, SkipReason::NotAPodCreation | SkipReason::NotAskedFor)
+    );
+    let mut audit = BTreeMap::new();
+    if !silent {
+        audit.insert("decision", decision.word().to_owned());
+        audit.insert("reason", decision.reason().to_owned());
+    }
+    if let Decision::Inject(injection) = decision {
+        audit.insert("profile", injection.effective.profile.clone());
+        audit.insert("settings", injection.effective.fingerprint());
+    }
+    audit
+}
