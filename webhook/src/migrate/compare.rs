@@ -33,8 +33,8 @@ pub enum Verdict {
 
 /// The sidecar before and after, wherever each is in its pod.
 pub(super) struct Sidecars<'a> {
-    /// The hand-written container's name.
-    pub(super) before: &'a str,
+    /// The hand-written container's name, where there is one.
+    pub(super) before: Option<&'a str>,
     /// Variables of it that the settings answer for.
     pub(super) variables: &'a [String],
     /// Mounts of it that the webhook makes.
@@ -67,6 +67,9 @@ pub(super) const NAME: &str = "the webhook's name for it";
 /// See [`SAME_SETTINGS`].
 pub(super) const IN_PROFILE: &str = "to the sidecar, which has it from the profile";
 
+/// See [`SAME_SETTINGS`].
+pub(super) const EMPTY: &str = "it said nothing";
+
 /// What leaves an entry of remote write, or changes there.
 const LEAVING: [&str; 7] =
     ["url", "azureAd", "azuread", "proxyUrl", "proxy_url", "noProxy", "no_proxy"];
@@ -74,7 +77,7 @@ const LEAVING: [&str; 7] =
 /// Every field of both pods.
 pub(super) fn rows(before: &Value, after: &Value, sidecars: &Sidecars<'_>) -> Vec<Row> {
     let (before, after) =
-        (fields(before, sidecars.before), fields(after, contract::names::CONTAINER));
+        (fields(before, sidecars.before), fields(after, Some(contract::names::CONTAINER)));
     let paths: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     paths
         .into_iter()
@@ -83,6 +86,9 @@ pub(super) fn rows(before: &Value, after: &Value, sidecars: &Sidecars<'_>) -> Ve
             let verdict = match (old, new) {
                 (None, _) => Verdict::Added,
                 _ if old == new => Verdict::Same,
+                (Some(old), _) if is_nothing(old) && has_more(&after, path) => {
+                    Verdict::Replaced(EMPTY)
+                }
                 (Some(old), _) => verdict(path, old, sidecars),
             };
             Row { path: path.clone(), before: old.cloned(), after: new.cloned(), verdict }
@@ -91,7 +97,7 @@ pub(super) fn rows(before: &Value, after: &Value, sidecars: &Sidecars<'_>) -> Ve
 }
 
 /// Each single value with the way to it.
-fn fields(pod: &Value, sidecar: &str) -> BTreeMap<String, String> {
+fn fields(pod: &Value, sidecar: Option<&str>) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     let mut open = vec![(String::new(), pod, None)];
     while let Some((path, value, told)) = open.pop() {
@@ -113,8 +119,6 @@ fn fields(pod: &Value, sidecar: &str) -> BTreeMap<String, String> {
                     open.push((item_path(&path, index, item, key, sidecar), item, told));
                 }
             }
-            // Kubernetes treats these as absent.
-            Value::Object(_) | Value::Array(_) | Value::Null => {}
             Value::String(text) => drop(fields.insert(path, text.clone())),
             single => drop(fields.insert(path, single.to_string())),
         }
@@ -122,19 +126,33 @@ fn fields(pod: &Value, sidecar: &str) -> BTreeMap<String, String> {
     fields
 }
 
+/// A value that Kubernetes fills in or treats as absent.
+fn is_nothing(text: &str) -> bool {
+    matches!(text, "{}" | "[]" | "null")
+}
+
+/// Whether something is where `path` was empty.
+fn has_more(fields: &BTreeMap<String, String>, path: &str) -> bool {
+    let below =
+        |other: &String| other.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '[']));
+    fields.keys().any(below)
+}
+
 fn item_path(
     path: &str,
     index: usize,
     item: &Value,
     key: Option<&(&str, &str)>,
-    sidecar: &str,
+    sidecar: Option<&str>,
 ) -> String {
     let name = key.and_then(|(_, key)| item.get(key)).map(|name| match name {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     });
     match name {
-        Some(name) if path.ends_with("ontainers") && name == sidecar => SIDECAR.to_owned(),
+        Some(name) if path.ends_with("ontainers") && Some(name.as_str()) == sidecar => {
+            SIDECAR.to_owned()
+        }
         Some(name) => format!("{path}[{name}]"),
         None => format!("{path}[{index}]"),
     }
@@ -165,6 +183,10 @@ fn of_sidecar(field: &str, old: &str, sidecars: &Sidecars<'_>) -> Verdict {
     }
     if is("volumeMounts", sidecars.mounts) {
         return Verdict::Replaced(MOUNTS);
+    }
+    // Kubernetes treats these as absent.
+    if is_nothing(old) && !field.contains('.') {
+        return Verdict::Replaced(EMPTY);
     }
     let (root, rest) = field.split_once(['.', '[']).unwrap_or((field, ""));
     let last = rest.rsplit('.').next().unwrap_or_default();

@@ -9,7 +9,7 @@ use super::{
     check,
     compare::Row,
     files, hints,
-    pods::{any_pod, pod_before, rows, with_writes},
+    pods::{any_pod, compared, pod_before, rows},
     profile::Profile,
     profiles::Profiles,
     resources,
@@ -36,10 +36,9 @@ pub(super) struct Plan {
 }
 
 /// The settings of a source, and where they are from.
-pub(super) struct Read {
+struct Read {
     given: Variables,
-    /// As the sidecar reads them.
-    pub(super) settings: Settings,
+    settings: Settings,
     /// Variables that azure-workload-identity's webhook provides.
     elsewhere: Vec<&'static str>,
 }
@@ -103,8 +102,8 @@ fn one(
     if !others.is_empty() {
         return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);
     }
-    let before = with_writes(pod_before(site, source, &read, &name), site.form, site.node);
-    let after = with_writes(pod, site.form, &node);
+    let before = compared(pod_before(site), site.form, site.node);
+    let after = compared(pod, site.form, &node);
     let rows = rows(site, source, &files, &before, &after);
     let mut notes = files.notes;
     notes.extend(hints::hints(site, source, port, &name));

@@ -7,33 +7,35 @@ use super::{
     auth_proxy,
     compare::{self, Row, Sidecars},
     files::Files,
-    plan::Read,
     sites::{Form, Site},
     source::{Program, Source},
     variables,
 };
+use crate::offline::operator;
 
-/// The pod as it is; Prometheus' own block as if it were a container.
-pub(super) fn pod_before(site: &Site<'_>, source: &Source<'_>, read: &Read, name: &str) -> Value {
-    let mut pod = site.form.pod(site.node).unwrap_or_else(|| any_pod(name));
-    if is_container(source) {
-        return pod;
-    }
-    let variables = read.settings.to_env().into_iter();
-    let variables: Vec<Value> =
-        variables.map(|(name, value)| json!({"name": name, "value": value})).collect();
-    let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
-    if let Some(containers) = containers {
-        containers.push(json!({"name": NATIVE, "env": variables}));
-    }
-    pod
+/// The pod as it is.
+pub(super) fn pod_before(site: &Site<'_>) -> Value {
+    let unknown = || json!({"spec": {"containers": [{"name": PROMETHEUS}]}});
+    site.form.pod(site.node).unwrap_or_else(unknown)
 }
 
-/// What Prometheus' own block is called among containers.
-const NATIVE: &str = "azuread";
+/// Some Prometheus, where its pod is described elsewhere: as it has to be.
+pub(super) fn any_pod(profile: &str) -> Value {
+    json!({
+        "metadata": {"annotations": {INJECT: "true", PROFILE: profile}},
+        "spec": {"containers": [{"name": PROMETHEUS}]},
+    })
+}
 
-/// The pod together with what its Prometheus writes to.
-pub(super) fn with_writes(mut pod: Value, form: Form, node: &Value) -> Value {
+/// What Prometheus' own container is called, as prometheus-operator has it.
+const PROMETHEUS: &str = "prometheus";
+
+/// As much of the pod as is written, with what its Prometheus writes to: what
+/// an operator adds would be nothing that people could find in their file.
+pub(super) fn compared(mut pod: Value, form: Form, node: &Value) -> Value {
+    if form == Form::Operator {
+        without_operators(&mut pod, node);
+    }
     for key in form.remote_write() {
         if let (Some(pod), Some(list)) = (pod.as_object_mut(), node.get(key)) {
             pod.insert((*key).to_owned(), list.clone());
@@ -42,16 +44,24 @@ pub(super) fn with_writes(mut pod: Value, form: Form, node: &Value) -> Value {
     pod
 }
 
-const fn is_container(source: &Source<'_>) -> bool {
-    matches!(source, Source::Container { .. })
-}
-
-/// Some Prometheus, where its pod is described elsewhere.
-pub(super) fn any_pod(profile: &str) -> Value {
-    json!({
-        "metadata": {"annotations": {INJECT: "true", PROFILE: profile}},
-        "spec": {"containers": [{"name": "prometheus"}]},
-    })
+fn without_operators(pod: &mut Value, node: &Value) {
+    let theirs = operator::container();
+    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+        if let Some(Value::Array(containers)) = spec.get_mut("containers") {
+            let place = containers.iter().position(|container| *container == theirs);
+            let _ = place.map(|place| containers.remove(place));
+        }
+        let is_empty = |list: &Value| list.as_array().is_some_and(Vec::is_empty);
+        spec.retain(|name, value| match name.as_str() {
+            "containers" => !is_empty(value),
+            operator::GRACE => node.get(name).is_some(),
+            _ => true,
+        });
+    }
+    if let Some(pod) = pod.as_object_mut() {
+        let nothing = [Value::Null, json!({})];
+        pod.retain(|_, value| !nothing.contains(value));
+    }
 }
 
 /// Every field of both pods, with what it means.
@@ -63,10 +73,8 @@ pub(super) fn rows(
     after: &Value,
 ) -> Vec<Row> {
     let name = match source {
-        Source::Container { container, .. } => {
-            container.get("name").and_then(Value::as_str).unwrap_or_default()
-        }
-        Source::Native { .. } => NATIVE,
+        Source::Container { container, .. } => container.get("name").and_then(Value::as_str),
+        Source::Native { .. } => None,
     };
     let mut answered: Vec<String> = variables::known().into_iter().collect();
     if let Source::Container { program: Program::AuthProxy, .. } = source {

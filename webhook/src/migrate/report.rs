@@ -8,8 +8,14 @@ use std::{
 use super::{Migrated, Migration, Outcome, Row, Verdict, compare};
 
 /// What the profile and the list of what was done say already.
-const QUIET: [&str; 5] =
-    [compare::SAME_SETTINGS, compare::MOUNTS, compare::BRINGS, compare::NAME, compare::IN_PROFILE];
+const QUIET: [&str; 6] = [
+    compare::SAME_SETTINGS,
+    compare::MOUNTS,
+    compare::BRINGS,
+    compare::NAME,
+    compare::IN_PROFILE,
+    compare::EMPTY,
+];
 
 /// Parts of a container that are told as a whole.
 const SHAPES: [&str; 3] = ["securityContext", "startupProbe", "restartPolicy"];

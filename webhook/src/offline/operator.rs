@@ -14,6 +14,8 @@ const FIELDS: [&str; 6] = [
     "serviceAccountName",
     "imagePullSecrets",
 ];
+/// How long the pod has to stop.
+pub(crate) const GRACE: &str = "terminationGracePeriodSeconds";
 /// The operator's own, for a server; in seconds.
 const GRACE_SECONDS: u64 = 600;
 /// Prometheus' own web port.
@@ -31,14 +33,18 @@ pub(crate) fn pod(object: &Value) -> Option<Value> {
     let given = object.get("spec");
     let field = |name: &str| given?.get(name).cloned();
     let more = field("containers").and_then(|list| list.as_array().cloned()).unwrap_or_default();
-    let prometheus = json!({"name": "prometheus", "image": "prometheus"});
     let mut spec: Map<String, Value> =
         FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), field(name)?))).collect();
-    let containers: Vec<Value> = std::iter::once(prometheus).chain(more).collect();
+    let containers: Vec<Value> = std::iter::once(container()).chain(more).collect();
     spec.insert("containers".to_owned(), containers.into());
-    let grace = field("terminationGracePeriodSeconds").unwrap_or_else(|| GRACE_SECONDS.into());
-    spec.insert("terminationGracePeriodSeconds".to_owned(), grace);
+    let grace = field(GRACE).unwrap_or_else(|| GRACE_SECONDS.into());
+    spec.insert(GRACE.to_owned(), grace);
     Some(json!({"metadata": field("podMetadata"), "spec": spec}))
+}
+
+/// The operator's own container that runs Prometheus, as far as it decides.
+pub(crate) fn container() -> Value {
+    json!({"name": "prometheus", "image": "prometheus"})
 }
 
 /// The same with what every such pod has besides: the ports of the operator's

@@ -209,3 +209,29 @@ fn what_cannot_be_edited_in_place_is_written_anew_and_that_is_said() {
         report(&migration)
     );
 }
+
+#[test]
+fn the_comparison_has_what_is_empty_and_nothing_that_is_not_there() {
+    let rest = "    securityContext: {}\n    args: null\n  volumes: [{name: data, emptyDir: {}}]\n";
+    let comparison = compared(&user_assigned(&[], rest));
+    for row in [
+        "~ sidecar.securityContext: {} (it said nothing)",
+        "~ sidecar.args: null (it said nothing)",
+        "  spec.volumes[data].emptyDir: {}",
+    ] {
+        assert!(comparison.contains(&format!("{row}\n")), "{row:?} is not in {comparison}");
+    }
+    let native = format!(
+        "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nspec:\n  remoteWrite: [{{url: '{URL}', azureAd: {{managedIdentity: {{}}}}}}]\n"
+    );
+    let comparison = compared(&native);
+    let gone = "\n~ remoteWrite[0].azureAd.managedIdentity: {} (to the sidecar";
+    assert!(comparison.contains(gone), "{comparison}");
+    assert!(comparison.contains("\n+ sidecar.name: prom-remotewrite\n"), "{comparison}");
+    assert!(!comparison.contains("[prometheus]"), "{comparison}");
+}
+
+fn compared(text: &str) -> String {
+    let migration = migrated(text);
+    migration.outcomes[0].result.as_ref().unwrap().comparison()
+}
