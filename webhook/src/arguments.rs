@@ -77,7 +77,12 @@ pub(crate) struct Migrate {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) filename: PathBuf,
     /// The name of the first profile; pods need not name the one called default.
-    #[arg(long, value_name = "NAME", default_value = contract::annotations::DEFAULT_PROFILE)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = contract::annotations::DEFAULT_PROFILE,
+        value_parser = webhook::migrate::profile_name,
+    )]
     pub(crate) profile: String,
     /// Compare each pod with the one that the webhook makes of the result, field
     /// by field, on standard error.

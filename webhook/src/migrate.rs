@@ -47,6 +47,7 @@ mod volumes;
 use crate::offline::{OfflineError, documents::documents};
 pub use compare::{Row, Verdict};
 use profiles::Profiles;
+pub use profiles::profile_name;
 use run::Run;
 use sites::accounts;
 

@@ -71,20 +71,19 @@ pub(super) fn changes(
 impl Changes {
     fn annotate(&mut self, site: &Site<'_>, profile: &str) -> Result<(), Vec<String>> {
         let metadata = site.node.get(site.form.metadata());
-        let there = |name| metadata?.get("annotations")?.get(name);
         let mut annotations = Vec::new();
-        match there(INJECT) {
+        match site.annotation(INJECT) {
             None => annotations.push((INJECT.to_owned(), "true".to_owned())),
             Some(asks) if asks == "true" => {}
             Some(asks) => return Err(vec![format!("its annotation {INJECT} is {asks}")]),
         }
-        match there(PROFILE) {
+        match site.annotation(PROFILE) {
             None if profile == DEFAULT_PROFILE => {}
             None => annotations.push((PROFILE.to_owned(), profile.to_owned())),
             Some(named) if named == profile => {}
             Some(named) => {
                 return Err(vec![format!(
-                    "its annotation {PROFILE} is {named}: give this name as --profile"
+                    "its annotation {PROFILE} is {named}, which is no text: write it with quotes"
                 )]);
             }
         }

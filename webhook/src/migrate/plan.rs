@@ -90,7 +90,7 @@ fn one(
     let files = files::files(site, container, &read.settings, certificate)?;
     let amounts = resources::keys(container);
     let profile = Profile::new(&read.settings, &read.given, &read.elsewhere, &files, amounts);
-    let name = profiles.name_of(&profile, site);
+    let name = profiles.name_of(&profile, site).map_err(|reason| vec![reason])?;
     let port = read.settings.listening_port.get();
     let changes = changes(site, source, &files.replaced, &name, port)?;
     let node = node_after(site, document, &changes)?;

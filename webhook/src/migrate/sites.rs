@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::offline::{
     operator,
-    targets::{TEMPLATES, has_containers, subject},
+    targets::{TEMPLATES, WITHOUT_NAME, has_containers, subject},
 };
 
 /// A description of a pod, or of what Prometheus in it writes to.
@@ -204,6 +204,7 @@ impl<'a> Site<'a> {
     pub(super) fn name(&self) -> &str {
         match self.form {
             Form::Configuration => "",
+            _ if self.subject.ends_with(WITHOUT_NAME) => "",
             _ if self.path.last().is_some_and(|key| key == "prometheusSpec") => "",
             _ => self.subject.rsplit([' ', '/']).next().unwrap_or_default(),
         }
@@ -212,6 +213,11 @@ impl<'a> Site<'a> {
     /// A label of its pod.
     pub(super) fn label(&self, name: &str) -> Option<&'a str> {
         self.node.get(self.form.metadata())?.get("labels")?.get(name)?.as_str()
+    }
+
+    /// An annotation of its pod, which need not be the text that it should be.
+    pub(super) fn annotation(&self, name: &str) -> Option<&'a Value> {
+        self.node.get(self.form.metadata())?.get("annotations")?.get(name)
     }
 
     /// Each entry of remote write: its list, its number, and it.

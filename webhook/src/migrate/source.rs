@@ -97,9 +97,7 @@ impl Source<'_> {
     /// Why it stays, whatever its settings are.
     pub(super) fn stays(&self, site: &Site<'_>) -> Option<String> {
         let Self::Container { list, .. } = self else { return None };
-        let metadata = site.node.get(site.form.metadata());
-        let injected = metadata.and_then(|metadata| metadata.get("annotations")?.get(INJECTED));
-        if injected.is_some() {
+        if site.annotation(INJECTED).is_some() {
             return Some(format!(
                 "the webhook injected it already, as its annotation {INJECTED} says: migrate what this pod is made of"
             ));

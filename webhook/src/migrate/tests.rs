@@ -3,6 +3,7 @@
 //! `testdata/golden/migrate`; `UPDATE_EXPECT=1` writes it anew.
 
 mod identities;
+mod names;
 mod newcomers;
 mod properties;
 mod shapes;

@@ -116,10 +116,13 @@ fn unquoted(pod: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What takes the place of a name that is not written.
+pub(crate) const WITHOUT_NAME: &str = "without a name";
+
 pub(crate) fn subject(object: &Value, kind: &str) -> String {
     let name = text(object, "/metadata/name").or_else(|| text(object, "/metadata/generateName"));
     let namespace = text(object, "/metadata/namespace").map(|name| format!("{name}/"));
-    format!("{kind} {}{}", namespace.unwrap_or_default(), name.unwrap_or("without a name"))
+    format!("{kind} {}{}", namespace.unwrap_or_default(), name.unwrap_or(WITHOUT_NAME))
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {

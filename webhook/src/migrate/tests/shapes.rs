@@ -183,19 +183,6 @@ fn a_limit_alone_is_also_the_request() {
 }
 
 #[test]
-fn profiles_are_shared_and_told_apart() {
-    let one = user_assigned(&[], "");
-    let same = one.replace("main", "second");
-    let other = one.replace("main", "third").replace("userAssigned", "systemAssigned");
-    let migration = migrated(&format!("{one}---\n{same}---\n{other}"));
-    let names: Vec<&str> = migration.profiles.all.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["default", "third"]);
-    assert_eq!(migration.text.matches("prom-remotewrite/profile: third").count(), 1);
-    let team = migrate(&one, "team-a", "1.0.0").unwrap();
-    assert!(team.text.contains("prom-remotewrite/profile: team-a"), "{}", team.text);
-}
-
-#[test]
 fn what_cannot_be_edited_in_place_is_written_anew_and_that_is_said() {
     let text = user_assigned(&[], "").replace("spec:\n", "x: &shared {a: 1}\nspec:\n")
         + "  # a comment\n  nodeSelector: *shared\n  podMetadata: *shared\n";
