@@ -13,7 +13,7 @@ use super::variables::{Given, Variables};
 
 /// Keys of an entry that mean the same on the way to the sidecar, or are about
 /// what is sent; both spellings.
-const INDIFFERENT: [&str; 21] = [
+const INDIFFERENT: [&str; 23] = [
     "url",
     "name",
     "remoteTimeout",
@@ -35,6 +35,8 @@ const INDIFFERENT: [&str; 21] = [
     "enable_http2",
     "messageVersion",
     "protobuf_message",
+    "failed_request_logging",
+    "convert_nhcb_to_classic",
 ];
 /// Keys of an entry that go into the profile, with their variables.
 const CARRIED: [(&str, &str); 4] = [
@@ -73,6 +75,7 @@ pub(super) fn variables(entry: &Value) -> Result<Variables, Vec<String>> {
             "workloadIdentity" | "workload_identity" => found.workload(value),
             "oauth" => found.problem("oauth has a client secret, and the sidecar takes a certificate, a managed or a workload identity"),
             "sdk" => found.problem("sdk leaves it to the environment who Prometheus is: name the identity"),
+            "certificate" => found.problem("certificate is a file of a pod that is not in this object: write a profile with certificateName and the certificateSecret or secretProviderClass that delivers it, by hand"),
             other => found.problems.push(format!("{other} cannot be carried over from here")),
         }
     }
@@ -80,7 +83,7 @@ pub(super) fn variables(entry: &Value) -> Result<Variables, Vec<String>> {
         if let Some((_, name)) = CARRIED.iter().find(|(carried, _)| carried == key) {
             found.set(name, Some(value));
         } else if !INDIFFERENT.contains(&key.as_str()) && !is_block(key) && !is_nothing(value) {
-            found.problems.push(format!("{key} of the entry is for the way to Azure, and a profile has no such key: move it by hand"));
+            found.problems.push(format!("the entry's key {key} is for the way to Azure, and a profile has none: do without it, or leave this entry as it is"));
         }
     }
     if found.problems.is_empty() { Ok(found.variables) } else { Err(found.problems) }
