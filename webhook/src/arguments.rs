@@ -34,8 +34,8 @@ pub(crate) enum Command {
     /// and Prometheus' own azuread block, in a chart's values, a Prometheus
     /// object, a workload or prometheus.yml. The file goes to standard output,
     /// with all other lines as they are; the profile for this chart's values,
-    /// and what was done, differs or is lost, to standard error. The exit status
-    /// is 1 if something stays as it is or is lost, or if the file cannot be
+    /// and what was done, differs or is lost, to standard error. No file that is
+    /// there already is written to. The exit status is 1 if something stays as it is or is lost, or if the file cannot be
     /// read, and then nothing is written.
     Migrate(Migrate),
     /// Reads a configuration and says everything that is wrong with it.
@@ -84,6 +84,10 @@ pub(crate) struct Migrate {
         value_parser = webhook::migrate::profile_name,
     )]
     pub(crate) profile: String,
+    /// Write the profiles to a new file, as values for helm upgrade -f, instead of
+    /// standard error.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile_to: Option<PathBuf>,
     /// Compare each pod with the one that the webhook makes of the result, field
     /// by field, on standard error.
     #[arg(long)]

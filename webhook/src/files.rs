@@ -1,5 +1,7 @@
 //! The commands that read files and write text.
 
+mod migrate;
+
 use std::{
     fs,
     io::{self, Read as _, Write as _},
@@ -10,7 +12,6 @@ use std::{
 use contract::{Mistake, names::EXIT_CONFIGURATION};
 use webhook::{
     config::{self, Config},
-    migrate,
     offline::{
         self, OfflineError, cluster,
         explain::{self, Explanation},
@@ -18,9 +19,11 @@ use webhook::{
 };
 
 use crate::{
-    arguments::{Explain, Manifests, Migrate, Validate},
+    arguments::{Explain, Manifests, Validate},
     run::VERSION,
 };
+
+pub(crate) use migrate::migrate;
 
 /// Why a command ended without its result.
 #[derive(Debug, thiserror::Error)]
@@ -80,33 +83,6 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
         }
         let bad = texts.is_empty() || explained.iter().any(Explanation::is_bad);
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-    }))
-}
-
-/// Writes the manifests without hand-written sidecars; all that there is to say
-/// goes to standard error, and the profile last, to be pasted.
-pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
-    let Migrate { filename, profile, diff } = arguments;
-    finish(text(filename).and_then(|text| {
-        let migration = migrate::migrate(&text, profile, VERSION).map_err(|source| {
-            if text.contains("{{") {
-                say(&"a template is no YAML: migrate its values, or what helm template prints");
-            }
-            Failure::Manifests { file: name(filename), source }
-        })?;
-        write(&migration.text)?;
-        for outcome in &migration.outcomes {
-            say(outcome);
-            if let (true, Ok(migrated)) = (diff, &outcome.result) {
-                say(&migrated.comparison());
-            }
-        }
-        match migration.values().as_str() {
-            "" if migration.outcomes.is_empty() => say(&"nothing to migrate"),
-            "" => {}
-            values => say(&format!("\n# for the values of prom-remotewrite's own chart\n{values}")),
-        }
-        Ok(if migration.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }))
 }
 
@@ -206,12 +182,20 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
 
 fn text(path: &Path) -> Result<String, Failure> {
     let read = if is_stdin(path) {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        fs::read_to_string(path)
+        fs::read(path)
     };
-    read.map_err(|error| Failure::File(name(path), error))
+    let failed = |error| Failure::File(name(path), error);
+    let bytes = read.map_err(failed)?;
+    // Windows PowerShell writes what a program prints in this form.
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let text = "it is UTF-16: save it as UTF-8, in PowerShell with `| Out-File -Encoding utf8`";
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, text)));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 fn is_stdin(path: &Path) -> bool {

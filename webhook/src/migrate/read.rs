@@ -6,10 +6,15 @@ use serde_json::Value;
 use crate::offline::{self, OfflineError};
 
 /// What the parser says to programmers, and what it means to people.
-const PLAIN: [(&str, &str); 4] = [
+const PLAIN: [(&str, &str); 5] = [
     ("error: ", ""),
     (", set DuplicateKeyPolicy in Options if acceptable", ""),
     ("non-finite float", "neither JSON nor Kubernetes has the number"),
+    // So has it one of Microsoft's own examples, of 2022.
+    (
+        "tabs disallowed within this context (block indentation)",
+        "a tab, and YAML is indented with spaces alone",
+    ),
     (" rejected by the configured policy", ""),
 ];
 

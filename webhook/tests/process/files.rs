@@ -83,6 +83,41 @@ fn migrate_has_statuses_for_scripts() {
 }
 
 #[test]
+fn migrate_writes_the_profile_apart_and_over_nothing() {
+    let directory = directory(CONFIG);
+    let input = include_str!("../../testdata/migrate/statefulset.json");
+    let arguments = ["migrate", "-f", "-", "--profile-to", "profile.yaml"];
+    let output = run(&arguments, directory.path(), input);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.ends_with("\n# profile.yaml: for the values of prom-remotewrite's own chart\n"));
+    let written = fs::read_to_string(directory.path().join("profile.yaml")).unwrap();
+    assert!(written.starts_with("config:\n  profiles:\n    default:\n"), "{written}");
+    let validate = run(&["validate", "--config", "profile.yaml"], directory.path(), "");
+    assert_eq!(validate.status.code(), Some(0));
+    let output = run(&arguments, directory.path(), input);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "it is there already");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("profile.yaml: "), "{said}");
+    let output = run(&[&arguments[..], &["--profile", "Bad Name"]].concat(), Path::new("/"), input);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("expected at most 63 letters"), "{said}");
+}
+
+/// As Windows PowerShell writes what another program prints.
+#[test]
+fn a_file_in_another_encoding_is_told_which() {
+    let directory = directory(CONFIG);
+    let text: Vec<u8> = "\u{feff}a: 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(directory.path().join("values.yaml"), text).unwrap();
+    let output = run(&["migrate", "-f", "values.yaml"], directory.path(), "");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("values.yaml: it is UTF-16"), "{said}");
+}
+
+#[test]
 fn explain_and_validate_have_statuses_for_scripts() {
     let directory = directory(CONFIG);
     let explain = ["explain", "--config", "config.yaml", "-f", "-"];
