@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{profile::Profile, sites::Site};
 
 /// The profiles so far, in the order in which they were needed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Profiles {
     /// The name of the first.
     pub(super) first: String,

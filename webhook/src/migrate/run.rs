@@ -103,6 +103,7 @@ impl Run<'_> {
             };
             let place = format!("{place}{}: ", way.join("."));
             let outcomes = self.outcomes.len();
+            let profiles = self.profiles.clone();
             let after = match self.inner(number, &place, before) {
                 // A text without an end stays one.
                 Ok(after) if !before.ends_with('\n') => after.trim_end().to_owned(),
@@ -116,15 +117,24 @@ impl Run<'_> {
             if self.outcomes.len() == outcomes {
                 self.stays(number, &place, "nothing in it is known to this program".to_owned());
             }
-            if after != before {
-                let replace = ReplaceOperation { path: pointer, value: after.into() };
-                let patch = Patch(vec![PatchOperation::Replace(replace)]);
-                let edited = edit::apply(&text, &value, &patch);
-                let _ = json_patch::patch(&mut value, &patch);
-                if comments(&edited) < comments(&text) {
-                    self.note(outcomes, "the document around it is written anew, without comments");
+            if after == before {
+                continue;
+            }
+            let replace = ReplaceOperation { path: pointer, value: after.into() };
+            let patch = Patch(vec![PatchOperation::Replace(replace)]);
+            let (edited, in_place) = edit::in_place_or_anew(&text, &value, &patch);
+            match loss(&text, &edited, in_place) {
+                Ok(lost) => {
+                    if let (false, Some(lost)) = (in_place, lost) {
+                        self.note(outcomes, &lost);
+                    }
+                    let _ = json_patch::patch(&mut value, &patch);
+                    text = edited;
                 }
-                text = edited;
+                Err(reason) => {
+                    self.undo(outcomes, &reason);
+                    self.profiles = profiles;
+                }
             }
         }
         text
@@ -139,6 +149,15 @@ impl Run<'_> {
         let mut new = self.outcomes.iter_mut().skip(count);
         if let Some(migrated) = new.find_map(|outcome| outcome.result.as_mut().ok()) {
             migrated.notes.push(note.to_owned());
+        }
+    }
+
+    /// What has been migrated since there were `count` outcomes stays after all.
+    fn undo(&mut self, count: usize, reason: &str) {
+        for outcome in self.outcomes.iter_mut().skip(count) {
+            if outcome.result.is_ok() {
+                outcome.result = Err(vec![reason.to_owned()]);
+            }
         }
     }
 
@@ -166,21 +185,27 @@ fn edited(text: &str, value: &Value, plan: &Plan) -> Result<(String, Option<Stri
         (after, in_place) = (edited, in_place && stayed);
         let _ = json_patch::patch(&mut value, patch);
     }
-    let gone = comments(text).saturating_sub(comments(&after));
+    let note = loss(text, &after, in_place).map_err(|reason| vec![reason])?;
+    Ok((after, note))
+}
+
+/// What an edit took with it besides what it removed.
+///
+/// # Errors
+/// Where a document had to be written anew, and a number would be another.
+fn loss(before: &str, after: &str, in_place: bool) -> Result<Option<String>, String> {
+    let gone = comments(before).saturating_sub(comments(after));
     if in_place {
         let note = format!("comments that went with what was removed: {gone}");
-        return Ok((after, (gone > 0).then_some(note)));
+        return Ok((gone > 0).then_some(note));
     }
-    let why = edit::anew::why(text);
-    if let Some(line) = edit::anew::loses(text) {
-        return Err(vec![format!(
+    let why = edit::anew::why(before);
+    if let Some(line) = edit::anew::loses(before) {
+        return Err(format!(
             "because of {why} its document would have to be written anew, and the number at line {line} is too long to stay the same: put it into quotes, or edit by hand"
-        )]);
+        ));
     }
-    Ok((
-        after,
-        Some(format!(
-            "the document is written anew because of {why} and with it go the order of keys, anchors, layout and all comments: {gone}"
-        )),
-    ))
+    Ok(Some(format!(
+        "the document is written anew because of {why} and with it go anchors, layout and all comments: {gone}"
+    )))
 }

@@ -2,6 +2,7 @@
 //! on and that public repositories show. What comes out is beside each, in
 //! `testdata/golden/migrate`; `UPDATE_EXPECT=1` writes it anew.
 
+mod anew;
 mod identities;
 mod names;
 mod newcomers;

@@ -1,13 +1,20 @@
 //! A stream's documents as pieces of its text, which together are the text.
 
 use serde_json::Value;
-use serde_saphyr::granit_parser::{Event, Parser};
+use serde_saphyr::{
+    Options,
+    granit_parser::{Event, Parser},
+};
 
-/// A document's value. A number that begins with 0 is octal, as it is for
-/// kubectl and as modes of files are written.
+/// A document's value.
 pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
-    let options = serde_saphyr::options! { legacy_octal_numbers: true };
-    serde_saphyr::from_str_with_options(document, options)
+    serde_saphyr::from_str_with_options(document, options())
+}
+
+/// How documents are read. A number that begins with 0 is octal, as it is for
+/// kubectl and as modes of files are written.
+pub(super) fn options() -> Options {
+    serde_saphyr::options! { legacy_octal_numbers: true }
 }
 
 /// Every document with the marker that begins it. A line that begins with `---`

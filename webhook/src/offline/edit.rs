@@ -2,14 +2,18 @@
 //! stay, with their comments and their order.
 //!
 //! The result is read again and compared with the patched value. Where they
-//! differ (aliases, rare styles), the document is written anew as a whole.
+//! differ (aliases, rare styles), the document is written anew as a whole, with
+//! its keys in their order.
 
 pub(crate) mod anew;
+mod ordered;
 mod remove;
 
 use std::{cmp::Reverse, ops::Range};
 
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
+use ordered::Ordered;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use serde_saphyr::SerializerOptions;
 
@@ -45,11 +49,20 @@ pub(crate) fn in_place_or_anew(document: &str, value: &Value, patch: &Patch) -> 
     if let Some(text) = edited.filter(right) {
         return (text, true);
     }
-    if serde_json::from_str::<Value>(document).is_ok() {
-        return (format!("{wanted:#}\n"), false);
-    }
-    let marker = if document.starts_with("---") { "---\n" } else { "" };
-    (format!("{marker}{}", yaml(&wanted).unwrap_or_default()), false)
+    (anew(document, patch, wanted).unwrap_or_default(), false)
+}
+
+/// The whole document in this program's style, as what it was: JSON or YAML.
+fn anew(document: &str, patch: &Patch, wanted: Value) -> Option<String> {
+    let is_json = serde_json::from_str::<Value>(document).is_ok();
+    let value = Ordered::patched(document, patch, &wanted).unwrap_or_else(|| wanted.into());
+    let text = if is_json {
+        serde_json::to_string_pretty(&value).ok()? + "\n"
+    } else {
+        let marker = if document.starts_with("---") { "---\n" } else { "" };
+        format!("{marker}{}", yaml(&value)?)
+    };
+    Some(if document.contains("\r\n") { text.replace('\n', "\r\n") } else { text })
 }
 
 fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
@@ -230,7 +243,7 @@ fn end_of_block(document: &str, place: usize, column: usize) -> Option<usize> {
 }
 
 /// Long texts stay on one line, as people write URLs.
-fn yaml(value: &Value) -> Option<String> {
+fn yaml(value: &impl Serialize) -> Option<String> {
     let mut options = SerializerOptions::default();
     options.prefer_block_scalars = false;
     serde_saphyr::to_string_with_options(value, options).ok()

@@ -72,7 +72,7 @@ fn a_document_written_anew_is_called_so_and_keeps_its_numbers() {
         container()
     );
     let said_of = said(&migrated(&text));
-    let note = "because of an alias, the first at line 7, and with it go the order of keys, anchors, layout and all comments: 2";
+    let note = "because of an alias, the first at line 7, and with it go anchors, layout and all comments: 2";
     assert!(said_of.contains(note), "{said_of}");
     let long = text.replace("17", "12345678901234567890123");
     let migration = migrated(&long);
