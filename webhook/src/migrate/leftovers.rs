@@ -1,9 +1,14 @@
 //! What looks like a way to Azure and is at no place that is known: it stays,
 //! and is named.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use super::{native, sites::each_child, source};
+use super::{
+    native,
+    sites::{at, each_child},
+    source,
+};
 
 /// Words in a text that is a file of its own.
 const WORDS: [&str; 5] = [
@@ -37,6 +42,16 @@ pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Vec<(String,
         if known.iter().any(|known| known == path) {
             return false;
         }
+        if is_status(document, path) {
+            return false;
+        }
+        if let Value::String(text) = node {
+            if sets_our_part(text) {
+                let place = path.join(".");
+                found.push((format!("text at {place}"), SETS.to_owned()));
+            }
+            return false;
+        }
         let (what, why) = if native::block(node).is_some() && node.get("url").is_some() {
             ("remote write", "whose pod it is about is not known")
         } else if source::is_sidecar(node) {
@@ -48,6 +63,38 @@ pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Vec<(String,
         false
     });
     found
+}
+
+/// Why a way into values stays.
+const SETS: &str = "it is the way to a part of the values, by its place in a list: that part may have gone or moved, so remove or mend it by hand";
+
+/// Whether it is the way to a container or a remote write entry of values, as
+/// Flux has it as `targetPath` and Argo CD as a parameter's name.
+fn sets_our_part(text: &str) -> bool {
+    let lists = [".containers[", ".initContainers[", ".volumes["];
+    let entry =
+        text.contains("emoteWrite[") && [".url", ".azureAd"].iter().any(|key| text.contains(key));
+    text.contains("prometheusSpec.") && (entry || lists.iter().any(|list| text.contains(list)))
+}
+
+/// Whether it is what the cluster says of an object, which nobody writes.
+fn is_status(document: &Value, path: &[String]) -> bool {
+    let Some((last, object)) = path.split_last() else { return false };
+    last == "status" && at(document, object).is_some_and(|object| object.get("kind").is_some())
+}
+
+/// The files in a Secret that would be of interest if they were not encoded.
+pub(super) fn encoded(document: &Value) -> Vec<String> {
+    if document.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return Vec::new();
+    }
+    let data = document.get("data").and_then(Value::as_object).into_iter().flatten();
+    let ours = data.filter(|(_, value)| {
+        let bytes = value.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        text.is_some_and(|text| WORDS.iter().any(|word| text.contains(word)))
+    });
+    ours.map(|(name, _)| format!("data.{name}")).collect()
 }
 
 /// Visits `node`, and its children where `visit` says so.

@@ -13,7 +13,7 @@ use super::{
     profile::Profile,
     profiles::Profiles,
     resources,
-    sites::Site,
+    sites::{Site, at},
     source::{Source, sources},
     variables::{Given, Variables},
 };
@@ -150,11 +150,7 @@ fn node_after(site: &Site<'_>, document: &Value, changes: &Changes) -> Result<Va
     for patch in [&changes.added, &changes.taken] {
         json_patch::patch(&mut document, patch).map_err(|error| vec![error.to_string()])?;
     }
-    let node = site.path.iter().try_fold(&document, |node, name| match node {
-        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
-        other => other.get(name),
-    });
-    Ok(node.cloned().unwrap_or_default())
+    Ok(at(&document, &site.path).cloned().unwrap_or_default())
 }
 
 /// The pod as azure-workload-identity's webhook leaves it to ours.

@@ -20,8 +20,12 @@ use crate::offline::{
     edit,
 };
 
-/// What is mentioned by everything that can be migrated, in small letters.
-const MARKS: [&str; 5] = [
+/// What is mentioned by everything that can be migrated, in small letters; also
+/// ways into values, and Secrets, whose texts are encoded.
+const MARKS: [&str; 8] = [
+    "prometheusspec.",
+    "kind: secret",
+    "\"kind\": \"secret\"",
     "prom-remotewrite",
     "prometheus-remote-write/images",
     "ingestion_url",
@@ -56,7 +60,11 @@ impl Run<'_> {
         }
         let mut value = read::value(number, document)?;
         let (text, stays) = self.sites(number, place, document, &mut value);
-        for (subject, reason) in leftovers::leftovers(&value, &stays) {
+        let encoded = leftovers::encoded(&value).into_iter().map(|subject| {
+            let why = "it is base64: migrate what it is made of, or what `base64 -d` prints";
+            (subject, why.to_owned())
+        });
+        for (subject, reason) in leftovers::leftovers(&value, &stays).into_iter().chain(encoded) {
             let subject = format!("{place}{subject}");
             self.outcomes.push(Outcome { number, subject, result: Err(vec![reason]) });
         }

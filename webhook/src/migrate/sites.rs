@@ -148,9 +148,12 @@ fn site<'a>(
     Some(Site { path, node, form, subject, account })
 }
 
-/// The node that `way` leads to.
-pub(super) fn at<'a>(node: &'a Value, way: &[&str]) -> Option<&'a Value> {
-    way.iter().try_fold(node, |node, name| node.get(name))
+/// The node that `way` leads to, by keys and items' numbers.
+pub(super) fn at<'a, S: AsRef<str>>(node: &'a Value, way: &[S]) -> Option<&'a Value> {
+    way.iter().try_fold(node, |node, name| match node {
+        Value::Array(items) => items.get(name.as_ref().parse::<usize>().ok()?),
+        other => other.get(name.as_ref()),
+    })
 }
 
 impl Form {

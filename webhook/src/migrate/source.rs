@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     auth_proxy, native,
-    sites::{Form, Site},
+    sites::{Form, Site, at},
     variables::{self, Variables},
 };
 use crate::{decide::neighbours, pod::Container};
@@ -96,16 +96,21 @@ impl Source<'_> {
 
     /// Why it stays, whatever its settings are.
     pub(super) fn stays(&self, site: &Site<'_>) -> Option<String> {
-        let Self::Container { list, .. } = self else { return None };
+        let Self::Container { list, container, .. } = self else { return None };
         if site.annotation(INJECTED).is_some() {
             return Some(format!(
                 "the webhook injected it already, as its annotation {INJECTED} says: migrate what this pod is made of"
             ));
         }
+        let spec = at(site.node, site.form.spec());
+        let beside = spec.and_then(|spec| spec.get("env")).is_some();
+        if beside && container.get("env").is_none() {
+            return Some("its variables stand beside the list of containers, as in one of Microsoft's examples: indent env as far as its image".to_owned());
+        }
         // A native sidecar is not in the list of those that it serves.
         let others = site.items("containers").len() - usize::from(*list == "containers");
         let alone = site.form == Form::Pod && others == 0;
-        alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone".to_owned())
+        alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone; if this is a patch, migrate what it makes, as kustomize build prints it".to_owned())
     }
 
     /// Its settings, as variables of the sidecar.
