@@ -58,6 +58,17 @@ pub(super) fn files(
 }
 
 impl Files {
+    /// What a field of a volume was given as, where something stands in for it.
+    pub(super) fn named(&self, field: &str) -> Option<&Given> {
+        let key = match field {
+            "secretProviderClass" => field,
+            "secretName" => "certificateSecret",
+            _ => return None,
+        };
+        let given = self.keys.iter().find(|(name, _)| *name == key).map(|(_, given)| given);
+        given.filter(|given| given.is_placeholder())
+    }
+
     fn certificate(
         &mut self,
         site: &Site<'_>,

@@ -9,7 +9,7 @@ use super::{
     check,
     compare::Row,
     files, hints,
-    pods::{any_pod, compared, pod_before, rows},
+    pods::{any_pod, as_written, compared, pod_before, rows},
     profile::Profile,
     profiles::Profiles,
     resources,
@@ -105,6 +105,7 @@ fn one(
     let before = compared(pod_before(site), site.form, site.node);
     let after = compared(pod, site.form, &node);
     let rows = rows(site, source, &files, &before, &after);
+    let rows = as_written(rows, &read.given, &read.elsewhere, &files);
     let mut notes = files.notes;
     notes.extend(hints::hints(site, source, port, &name));
     notes.extend(hints::elsewhere(&read.elsewhere));

@@ -1,15 +1,18 @@
 //! The pods before and after, as they are compared.
 
-use contract::annotations::{INJECT, PROFILE};
+use contract::{
+    annotations::{INJECT, PROFILE},
+    names::env,
+};
 use serde_json::{Value, json};
 
 use super::{
     auth_proxy,
-    compare::{self, Row, Sidecars},
+    compare::{self, Row, Sidecars, Verdict},
     files::Files,
     sites::{Form, Site},
     source::{Program, Source},
-    variables,
+    variables::{self, Given, Variables},
 };
 use crate::offline::operator;
 
@@ -96,6 +99,50 @@ pub(super) fn rows(
     let sidecars =
         Sidecars { before: name, variables: &answered, mounts: &mounts, volumes: &volumes };
     compare::rows(before, after, &sidecars)
+}
+
+/// The rows with what people wrote and will see, where something stood in for
+/// it: a placeholder, or what the file does not say.
+pub(super) fn as_written(
+    mut rows: Vec<Row>,
+    given: &Variables,
+    elsewhere: &[&str],
+    files: &Files,
+) -> Vec<Row> {
+    for row in &mut rows {
+        let field = row.path.rsplit('.').next().unwrap_or_default();
+        let variable = row.path.strip_prefix("sidecar.env[");
+        let variable = variable.and_then(|rest| rest.strip_suffix("].value"));
+        let shown = match variable {
+            Some(name) if elsewhere.contains(&name) => Some(ELSEWHERE.to_owned()),
+            Some(name) => placeholder_of(name, given).map(|given| given.text.clone()),
+            None => {
+                let named =
+                    files.named(field).filter(|given| Some(&given.value) == row.after.as_ref());
+                named.map(|given| given.text.clone())
+            }
+        };
+        if let (Some(shown), Some(after)) = (shown, &mut row.after) {
+            *after = shown;
+            if row.before == row.after {
+                row.verdict = Verdict::Same;
+            }
+        }
+    }
+    rows
+}
+
+/// What stands where a variable's value is not in the file.
+const ELSEWHERE: &str = "what azure-workload-identity's webhook says";
+
+/// What a variable was given as, under its own name or an older one.
+fn placeholder_of<'a>(name: &str, given: &'a Variables) -> Option<&'a Given> {
+    let older = match name {
+        env::AZURE_CLIENT_CERTIFICATE_PATH => env::MDM_CERT_PATH,
+        env::AZURE_AUTHORITY_HOST => env::AAD_HOST_ENDPOINT,
+        _ => name,
+    };
+    given.get(name).or_else(|| given.get(older)).filter(|given| given.is_placeholder())
 }
 
 fn is_reference(container: &Value, name: &str) -> bool {

@@ -20,10 +20,16 @@ fn certificates_are_found_in_all_kinds_of_volumes() {
     );
     assert!(report(&migration).contains("would have no secret.optional"));
     let template = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: '${CLASS}'}}\n";
-    has(
+    let migration = has(
         &application("/a/<CERT-NAME>", template),
         &["secretProviderClass: \"${CLASS}\"", "certificateName: \"<CERT-NAME>\""],
     );
+    let rows = report(&migration);
+    assert!(
+        rows.contains("  sidecar.env[AZURE_CLIENT_CERTIFICATE_PATH].value: /a/<CERT-NAME>\n"),
+        "{rows}"
+    );
+    assert!(rows.contains("volumeAttributes.secretProviderClass: ${CLASS}\n"), "{rows}");
 }
 
 #[test]
