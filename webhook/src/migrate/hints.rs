@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     profile::Profile,
-    sites::{Form, Site},
+    sites::{Form, SERVER, Site},
     source::Source,
 };
 use crate::offline::loopback;
@@ -35,7 +35,12 @@ pub(super) fn hints(site: &Site<'_>, source: &Source<'_>, port: u16, profile: &s
         } else {
             format!(" and {PROFILE}: {profile}")
         };
-        hints.push(format!("the pod of this Prometheus is not in this object: it has to be annotated with {INJECT}: \"true\"{other}"));
+        let place = if site.path.last().is_some_and(|key| key == SERVER) {
+            "the chart annotates its pod with server.podAnnotations: write"
+        } else {
+            "the pod of this Prometheus is not in this object: it has to be annotated with"
+        };
+        hints.push(format!("{place} {INJECT}: \"true\"{other}"));
     }
     hints.extend(newer_messages(site, source, port));
     if site.label("aadpodidbinding").is_some() {

@@ -54,6 +54,8 @@ pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Vec<(String,
         }
         let (what, why) = if native::block(node).is_some() && node.get("url").is_some() {
             ("remote write", "whose pod it is about is not known")
+        } else if source::is_sidecar(node) && path.iter().any(|key| key == "sidecarContainers") {
+            ("container", CHART)
         } else if source::is_sidecar(node) {
             ("container", "whose pod it belongs to is not known")
         } else {
@@ -64,6 +66,9 @@ pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Vec<(String,
     });
     found
 }
+
+/// Why a container of the chart prometheus stays.
+const CHART: &str = "of the chart prometheus only remote write is known: remove it with its extraVolumes, and write the annotation in server.podAnnotations";
 
 /// Why a way into values stays.
 const SETS: &str = "it is the way to a part of the values, by its place in a list: that part may have gone or moved, so remove or mend it by hand";

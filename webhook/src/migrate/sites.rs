@@ -90,6 +90,10 @@ fn find<'a>(
         let subject = format!("Prometheus' configuration{}", place(path));
         found.extend(site(node, path, &[], Form::Configuration, subject, accounts));
     }
+    if node.pointer("/server/remoteWrite").is_some_and(Value::is_array) {
+        let subject = format!("values{} of the chart prometheus", place(path));
+        found.extend(site(node, path, &[SERVER], Form::Configuration, subject, accounts));
+    }
     if node.get("prometheusSpec").is_some_and(Value::is_object) {
         path.push("prometheusSpec".to_owned());
         let subject = format!("values{}", place(path));
@@ -107,6 +111,9 @@ fn find<'a>(
         path.pop();
     });
 }
+
+/// Where the chart prometheus has what concerns its server.
+pub(super) const SERVER: &str = "server";
 
 /// Each child with its name: a key, or an item's number.
 pub(super) fn each_child<'a>(node: &'a Value, mut visit: impl FnMut(String, &'a Value)) {
@@ -177,7 +184,8 @@ impl Form {
     pub(super) const fn remote_write(self) -> &'static [&'static str] {
         match self {
             Self::Operator => &["remoteWrite", "additionalRemoteWrite"],
-            Self::Configuration => &["remote_write"],
+            // The chart prometheus puts its list there as it is.
+            Self::Configuration => &["remote_write", "remoteWrite"],
             Self::Pod => &[],
         }
     }
