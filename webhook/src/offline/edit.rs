@@ -12,10 +12,7 @@ mod remove;
 use std::{cmp::Reverse, ops::Range};
 
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
-use ordered::Ordered;
-use serde::Serialize;
 use serde_json::{Map, Value};
-use serde_saphyr::SerializerOptions;
 
 use super::{
     documents::read,
@@ -49,20 +46,7 @@ pub(crate) fn in_place_or_anew(document: &str, value: &Value, patch: &Patch) -> 
     if let Some(text) = edited.filter(right) {
         return (text, true);
     }
-    (anew(document, patch, wanted).unwrap_or_default(), false)
-}
-
-/// The whole document in this program's style, as what it was: JSON or YAML.
-fn anew(document: &str, patch: &Patch, wanted: Value) -> Option<String> {
-    let is_json = serde_json::from_str::<Value>(document).is_ok();
-    let value = Ordered::patched(document, patch, &wanted).unwrap_or_else(|| wanted.into());
-    let text = if is_json {
-        serde_json::to_string_pretty(&value).ok()? + "\n"
-    } else {
-        let marker = if document.starts_with("---") { "---\n" } else { "" };
-        format!("{marker}{}", yaml(&value)?)
-    };
-    Some(if document.contains("\r\n") { text.replace('\n', "\r\n") } else { text })
+    (anew::written(document, patch, &wanted).unwrap_or_default(), false)
 }
 
 fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
@@ -214,7 +198,7 @@ fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Opt
     let place = end_of_block(document, parent.range.start.checked_add(content)?, column)?;
     let indent = " ".repeat(column);
     let newline = if document.contains("\r\n") { "\r\n" } else { "\n" };
-    let text = yaml(value)?.trim_end().lines().fold(String::new(), |text, line| {
+    let text = anew::yaml(value, false)?.trim_end().lines().fold(String::new(), |text, line| {
         if line.is_empty() { text + newline } else { text + newline + &indent + line }
     });
     Some((place..place, text))
@@ -240,11 +224,4 @@ fn end_of_block(document: &str, place: usize, column: usize) -> Option<usize> {
         }
         end = line_end(document.len() - next.len())?;
     }
-}
-
-/// Long texts stay on one line, as people write URLs.
-fn yaml(value: &impl Serialize) -> Option<String> {
-    let mut options = SerializerOptions::default();
-    options.prefer_block_scalars = false;
-    serde_saphyr::to_string_with_options(value, options).ok()
 }

@@ -59,6 +59,15 @@ fn a_document_around_a_text_is_said_to_be_written_anew() {
 }
 
 #[test]
+fn texts_of_several_lines_keep_them() {
+    let script = "script: |\n  set -e\n    echo \"$1\"   # twice\nurl: ";
+    let url = format!("{URL}&more={}\n", "x".repeat(200));
+    let migration = migrated(&(script.to_owned() + &url + &shared()));
+    assert!(migration.text.starts_with(&(script.to_owned() + &url)), "{}", migration.text);
+    assert!(migration.is_whole());
+}
+
+#[test]
 fn a_text_stays_where_its_document_would_lose_a_number() {
     let text = folded("z").replace("z: 1", "z: 12345678901234567890123");
     let migration = migrated(&text);

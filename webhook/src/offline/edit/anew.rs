@@ -1,7 +1,39 @@
 //! What it means for a document to be written anew: its values stay, and how
 //! they were written does not.
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
+use json_patch::Patch;
+use serde::Serialize;
+use serde_json::Value;
+use serde_saphyr::{
+    SerializerOptions,
+    granit_parser::{Event, Parser, ScalarStyle},
+};
+
+use super::ordered::Ordered;
+use crate::offline::documents::read;
+
+/// The whole document in this program's style, as what it was: JSON or YAML.
+pub(super) fn written(document: &str, patch: &Patch, wanted: &Value) -> Option<String> {
+    let is_json = serde_json::from_str::<Value>(document).is_ok();
+    let value = Ordered::patched(document, patch, wanted).unwrap_or_else(|| wanted.clone().into());
+    let text = if is_json {
+        serde_json::to_string_pretty(&value).ok()? + "\n"
+    } else {
+        let marker = if document.starts_with("---") { "---\n" } else { "" };
+        let lines = yaml(&value, true).filter(|text| read(text).is_ok_and(|is| is == *wanted));
+        format!("{marker}{}", lines.or_else(|| yaml(&value, false))?)
+    };
+    Some(if document.contains("\r\n") { text.replace('\n', "\r\n") } else { text })
+}
+
+/// Long texts stay on one line, as people write URLs; texts of several lines
+/// are in quotes, or in blocks of `lines`.
+pub(super) fn yaml(value: &impl Serialize, lines: bool) -> Option<String> {
+    let mut options = SerializerOptions::default();
+    options.prefer_block_scalars = lines;
+    options.folded_wrap_chars = usize::MAX;
+    serde_saphyr::to_string_with_options(value, options).ok()
+}
 
 /// Why a document cannot be edited in place, with the line, as far as known.
 pub(crate) fn why(document: &str) -> String {
