@@ -119,8 +119,9 @@ fn fields(pod: &Value, sidecar: Option<&str>) -> BTreeMap<String, String> {
                     open.push((item_path(&path, index, item, key, sidecar), item, told));
                 }
             }
-            Value::String(text) => drop(fields.insert(path, text.clone())),
-            single => drop(fields.insert(path, single.to_string())),
+            // Of two with one name the last counts, and it comes first here.
+            Value::String(text) => drop(fields.entry(path).or_insert_with(|| text.clone())),
+            single => drop(fields.entry(path).or_insert_with(|| single.to_string())),
         }
     }
     fields

@@ -22,10 +22,11 @@ use crate::offline::{
 
 /// What is mentioned by everything that can be migrated, in small letters; also
 /// ways into values, and Secrets, whose texts are encoded.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 9] = [
     "prometheusspec.",
     "kind: secret",
     "\"kind\": \"secret\"",
+    "\"kind\":\"secret\"",
     "prom-remotewrite",
     "prometheus-remote-write/images",
     "ingestion_url",

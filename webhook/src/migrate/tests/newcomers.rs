@@ -81,3 +81,17 @@ fn a_document_written_anew_is_called_so_and_keeps_its_numbers() {
     let quoted = text.replace("17", "'12345678901234567890123'");
     assert!(migrated(&quoted).is_whole(), "a text is no number");
 }
+
+#[test]
+fn an_encoded_secret_is_named_however_it_is_written() {
+    for text in [
+        "kind: Secret\ndata: {values.yaml: bmFtZTogeApJTkdFU1RJT05fVVJMOiB5Cg==, a: aHVudGVyMg==}\n",
+        "{\"kind\":\"Secret\",\"data\":{\"values.yaml\":\"SU5HRVNUSU9OX1VSTA==\",\"a\":\"/w==\"}}",
+    ] {
+        let migration = migrated(text);
+        assert_eq!(migration.text, text);
+        let said_of = said(&migration);
+        assert!(said_of.contains("data.values.yaml stays"), "{said_of}");
+        assert!(!said_of.contains("data.a "), "{said_of}");
+    }
+}

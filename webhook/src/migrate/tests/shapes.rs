@@ -208,6 +208,10 @@ fn the_comparison_has_what_is_empty_and_nothing_that_is_not_there() {
     ] {
         assert!(comparison.contains(&format!("{row}\n")), "{row:?} is not in {comparison}");
     }
+    let twice = ["AZURE_CLIENT_ID: value: 44444444-0000-0000-0000-000000000000"];
+    let comparison = compared(&user_assigned(&twice, ""));
+    let last = "\n  sidecar.env[AZURE_CLIENT_ID].value: 44444444-";
+    assert!(comparison.contains(last), "{comparison}");
     let native = format!(
         "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nspec:\n  remoteWrite: [{{url: '{URL}', azureAd: {{managedIdentity: {{}}}}}}]\n"
     );
