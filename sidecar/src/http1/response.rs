@@ -16,6 +16,17 @@ pub(crate) struct ResponseHead {
     pub(crate) fields: Vec<(String, String)>,
 }
 
+/// Of a change of protocols, for which nobody asked.
+const SWITCHING: u16 = 101;
+
+impl ResponseHead {
+    /// Whether another answer follows (RFC 9110, 15.2): after a change of
+    /// protocols none does.
+    pub(crate) const fn is_interim(&self) -> bool {
+        matches!(self.status, 100..=199) && self.status != SWITCHING
+    }
+}
+
 /// The header fields that come back to Prometheus or that we act on.
 const KEPT: [&str; 6] = [
     "content-type",
@@ -32,7 +43,8 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let Some(length) = head_length(response.parse(input), input.len())? else { return Ok(None) };
-    let status = response.code.unwrap_or(0);
+    // RFC 9110, 15: three digits, of which the first says what it means.
+    let status = response.code.filter(|code| *code >= 100).ok_or(HeadError::Malformed)?;
     let mut lengths = Lengths::default();
     let mut persistence = Persistence::default();
     let mut kept = Vec::new();
@@ -50,8 +62,9 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
         100..=199 | 204 | 304 => Framing::Empty,
         _ => lengths.framing().unwrap_or(Framing::UntilClose),
     };
-    let keep_alive =
-        persistence.keeps_alive(response.version.unwrap_or(0)) && framing != Framing::UntilClose;
+    let keep_alive = persistence.keeps_alive(response.version.unwrap_or(0))
+        && framing != Framing::UntilClose
+        && status != SWITCHING;
     Ok(Some((ResponseHead { status, framing, keep_alive, fields: kept }, length)))
 }
 
@@ -76,6 +89,20 @@ mod tests {
             "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
         );
         assert_eq!((head.framing, head.keep_alive), (Framing::UntilClose, false));
+    }
+
+    #[test]
+    fn after_a_change_of_protocols_nothing_is_an_answer() {
+        let head = parsed("HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
+        assert_eq!((head.is_interim(), head.keep_alive), (false, false));
+        let head = parsed("HTTP/1.1 103 Early Hints\r\n\r\n");
+        assert_eq!((head.is_interim(), head.framing), (true, Framing::Empty));
+    }
+
+    #[test]
+    fn a_status_has_a_class() {
+        assert_eq!(parsed("HTTP/1.1 100 X\r\n\r\n").status, 100);
+        assert_eq!(parse_response(b"HTTP/1.1 099 X\r\n\r\n").err(), Some(HeadError::Malformed));
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Connection {
     fn parse_head(&mut self) -> Result<Option<(ResponseHead, usize)>, HeadError> {
         loop {
             match parse_response(&self.input)? {
-                Some((head, length)) if (100..200).contains(&head.status) => {
+                Some((head, length)) if head.is_interim() => {
                     self.input.drain(..length);
                 }
                 parsed => return Ok(parsed),
