@@ -34,9 +34,9 @@ deny:
 demo *ARGS:
     cargo demo -- {{ ARGS }}
 
-# Random reviews or files against the webhook; needs a nightly compiler and cargo-fuzz
-fuzz TARGET="review" *ARGS:
-    cd webhook && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
+# Random input for a parser of the sidecar or the webhook; needs a nightly compiler and cargo-fuzz
+fuzz PROGRAM="webhook" TARGET="review" *ARGS:
+    cd {{ PROGRAM }} && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
 
 # What a request costs, counted; `UPDATE_EXPECT=1 just guard` writes it down
 guard:

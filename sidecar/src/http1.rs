@@ -6,8 +6,8 @@
 //! are smuggled: a message with two lengths is refused, not guessed at.
 
 mod chunked;
-#[cfg(test)]
-mod differential;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod differential;
 mod fields;
 mod head;
 mod request;

@@ -51,6 +51,8 @@ mod connection;
 mod drain;
 mod explain;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http1;
 pub mod identity;
 mod memory;

@@ -13,6 +13,8 @@
 
 mod batch;
 mod blame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod conservation;
 mod symbols;
 mod tally;
 

@@ -24,6 +24,8 @@ use http::HeaderValue;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::connection::differential::{Peer, compare as compare_answers};
 pub(crate) use self::probe::Handshake;
 use self::{
     connect::Connector,

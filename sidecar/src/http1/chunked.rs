@@ -24,7 +24,7 @@ enum State {
 }
 
 /// A line of size, extensions or trailers longer than this is an attack.
-const MAX_LINE_BYTES: usize = 4096;
+pub(super) const MAX_LINE_BYTES: usize = 4096;
 
 /// The body is not chunked as it claims to be.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! One connection to the ingestion endpoint: a request out, its answer in.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod differential;
+
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
