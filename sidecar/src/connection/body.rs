@@ -67,7 +67,8 @@ impl Connection {
         if !body.grow(arrived) {
             return Err(BodyError::NoMemory);
         }
-        body.extend(self.input.drain(..arrived));
+        body.extend_from_slice(self.input.get(..arrived).unwrap_or_default());
+        self.input.drain(..arrived);
         while body.len() < length {
             let missing = length - body.len();
             let room = missing.min(STEP_BYTES);

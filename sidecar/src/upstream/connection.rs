@@ -184,7 +184,8 @@ impl Connection {
                 Framing::Length(length) => {
                     let missing = length.saturating_sub(body.len() as u64);
                     let take = usize::try_from(missing).unwrap_or(usize::MAX).min(self.input.len());
-                    body.extend(self.input.drain(..take));
+                    body.extend_from_slice(self.input.get(..take).unwrap_or_default());
+                    self.input.drain(..take);
                     body.len() as u64 == length
                 }
                 Framing::Chunked => match chunked.decode(&self.input, body) {
