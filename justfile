@@ -44,7 +44,7 @@ guard:
 
 # CPU, latency and memory beside nginx and a bare hyper proxy; `just bench --help`
 bench *ARGS:
-    cargo run --release --package tests --bin bench -- {{ ARGS }}
+    cargo run --profile bench --package tests --bin bench -- {{ ARGS }}
 
 # A real cluster on this machine, from nothing: minutes the first time
 kind-up *ARGS:
@@ -68,4 +68,4 @@ kind-test *SCENARIOS:
 
 # Write the three images into a folder, for `docker load`: no engine, no registry
 images FOLDER="target/images":
-    cargo run --profile dist --package tests --bin images -- {{ FOLDER }}
+    cargo run --package tests --bin images -- {{ FOLDER }}

@@ -49,10 +49,15 @@ pub fn find(name: &str) -> Outcome<PathBuf> {
 }
 
 /// A program as it is shipped, optimised: for figures that mean something.
-/// [`SIDECAR`] and [`WEBHOOK`] are.
+/// [`SIDECAR`], [`WEBHOOK`] and [`CERTS`] are. Each is built by itself, so that it
+/// has no feature of a dependency that only another needs.
 pub fn find_optimised(name: &str) -> Outcome<PathBuf> {
     let Place { target, .. } = Place::find()?;
-    let package = if name == WEBHOOK { "webhook" } else { "sidecar" };
+    let package = match name {
+        WEBHOOK => "webhook",
+        CERTS => "certs",
+        _ => "sidecar",
+    };
     let built = cargo(&[&format!("--package={package}"), "--profile=release"], &target)?;
     built.get(name).cloned().context(format!("find the optimised program {name}"))
 }
