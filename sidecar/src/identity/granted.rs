@@ -23,9 +23,19 @@ pub(super) enum Age {
 /// would overflow a date.
 const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
+/// A token service's answer; `None` without a token, as of a captive portal's page.
+pub(super) fn read(body: &[u8]) -> Option<Map<String, Value>> {
+    let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    token.is_some_and(|token| !token.is_empty()).then_some(answer)
+}
+
 /// The same answer with what is wanted; `None` if its token's end cannot be known.
-pub(super) fn completed(body: &[u8], age: Age, now: SystemTime) -> Option<Bytes> {
-    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+pub(super) fn completed(
+    mut answer: Map<String, Value>,
+    age: Age,
+    now: SystemTime,
+) -> Option<Bytes> {
     let now = now.duration_since(UNIX_EPOCH).ok()?;
     let (end, left) = (seconds(&answer, "expires_on"), seconds(&answer, "expires_in"));
     let by_left = || Some(now.checked_add(left?)?.as_secs());
@@ -63,7 +73,8 @@ mod tests {
 
     /// End and rest of life that `azure_identity` is told at second 1000.
     fn told(answer: &str, age: Age) -> Option<(String, u64)> {
-        let completed = completed(answer.as_bytes(), age, UNIX_EPOCH + Duration::from_secs(1000))?;
+        let answer = serde_json::from_str(answer).ok()?;
+        let completed = completed(answer, age, UNIX_EPOCH + Duration::from_secs(1000))?;
         let told: Value = serde_json::from_slice(&completed).unwrap();
         assert_eq!((&told["token_type"], &told["resource"]), (&"Bearer".into(), &"".into()));
         assert_eq!(told["expires_in"], told["ext_expires_in"]);
@@ -116,6 +127,16 @@ mod tests {
             r#"{"expires_on":"9223372036854775807"}"#,
         ] {
             assert_eq!(told(answer, Age::Any), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_token_service_is_told_from_a_portal() {
+        for body in [r#"{"access_token":"a"}"#, r#"{"access_token":"a","expires_in":3599}"#] {
+            assert!(read(body.as_bytes()).is_some(), "{body}");
+        }
+        for body in ["", "<html>", "[]", r#"{"access_token":""}"#, r#"{"access_token":7}"#] {
+            assert!(read(body.as_bytes()).is_none(), "{body}");
         }
     }
 }

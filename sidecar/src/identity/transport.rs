@@ -25,12 +25,11 @@ use http::{Uri, response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use serde_json::Value;
 use url::Url;
 
 use super::{
     failure::{Answer, Failure},
-    granted::{Age, completed},
+    granted::{self, Age},
     route::Route,
 };
 
@@ -133,14 +132,14 @@ impl Transport {
             let answer = Answer::read(parts.status, &parts.headers, body, (self.now)());
             return Err(Failure::Refused { host, answer });
         }
-        if !holds_token(body) {
+        let Some(answer) = granted::read(body) else {
             return Err(Failure::NoToken { host, status: parts.status });
-        }
+        };
         let age = match self.peer {
             Peer::Metadata(_) => Age::Any,
             Peer::Authority => Age::New,
         };
-        let completed = completed(body, age, (self.now)());
+        let completed = granted::completed(answer, age, (self.now)());
         Ok((parts, completed.ok_or(Failure::NoEnd { host })?))
     }
 }
@@ -198,12 +197,6 @@ fn translate(url: &Url, request: &Request) -> azure_core::Result<http::Request<F
         builder = builder.header(name.as_str(), value.as_str());
     }
     builder.body(Full::new(body.clone())).map_err(|_| unexpected("header"))
-}
-
-/// Whether a 2xx answer is one of a token service; a captive portal's page is not.
-fn holds_token(body: &[u8]) -> bool {
-    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return false };
-    answer.get("access_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty())
 }
 
 /// The innermost cause in words, and whether it is one of TLS.

@@ -66,13 +66,3 @@ fn only_the_metadata_services_own_address_is_replaced() {
     check("https://[::1]", url, &format!("https://[::1]{path}"));
     check("http://127.0.0.1:1", "http://localhost:2/msi", "http://localhost:2/msi");
 }
-
-#[test]
-fn a_token_service_is_told_from_a_portal() {
-    for body in [r#"{"access_token":"a"}"#, r#"{"access_token":"a","expires_in":3599}"#] {
-        assert!(holds_token(body.as_bytes()), "{body}");
-    }
-    for body in ["", "<html>", "[]", r#"{"access_token":""}"#, r#"{"access_token":7}"#] {
-        assert!(!holds_token(body.as_bytes()), "{body}");
-    }
-}
