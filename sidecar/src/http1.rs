@@ -24,3 +24,10 @@ const MAX_FIELDS: usize = 64;
 /// A longer head is refused: Prometheus' are about 400 bytes, and the largest
 /// header that one may configure there stays below this.
 pub(crate) const MAX_HEAD_BYTES: usize = 16 << 10;
+
+/// Moves the first bytes of what was read to a body, as a whole: a drained iterator
+/// copies them one by one where the compiler optimises for size.
+pub(crate) fn take(input: &mut Vec<u8>, length: usize, body: &mut Vec<u8>) {
+    body.extend_from_slice(input.get(..length).unwrap_or_default());
+    input.drain(..length);
+}

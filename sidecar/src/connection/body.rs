@@ -12,7 +12,7 @@ use tokio::{
 use super::Connection;
 use crate::{
     answer::Answer,
-    http1::{ChunkError, Chunked, Framing, RequestHead},
+    http1::{self, ChunkError, Chunked, Framing, RequestHead},
     memory::Held,
     outcome,
 };
@@ -67,8 +67,7 @@ impl Connection {
         if !body.grow(arrived) {
             return Err(BodyError::NoMemory);
         }
-        body.extend_from_slice(self.input.get(..arrived).unwrap_or_default());
-        self.input.drain(..arrived);
+        http1::take(&mut self.input, arrived, &mut body);
         while body.len() < length {
             let missing = length - body.len();
             let room = missing.min(STEP_BYTES);

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{Received, stream::Stream};
-use crate::http1::{Chunked, Framing, HeadError, ResponseHead, parse_response};
+use crate::http1::{self, Chunked, Framing, HeadError, ResponseHead, parse_response};
 
 /// A connection, and what was read from it but not yet understood.
 pub(super) struct Connection {
@@ -184,8 +184,7 @@ impl Connection {
                 Framing::Length(length) => {
                     let missing = length.saturating_sub(body.len() as u64);
                     let take = usize::try_from(missing).unwrap_or(usize::MAX).min(self.input.len());
-                    body.extend_from_slice(self.input.get(..take).unwrap_or_default());
-                    self.input.drain(..take);
+                    http1::take(&mut self.input, take, body);
                     body.len() as u64 == length
                 }
                 Framing::Chunked => match chunked.decode(&self.input, body) {
