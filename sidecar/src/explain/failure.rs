@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tls_failure_has_its_no_tls() {
+    fn each_tls_failure_has_its_remedy() {
         let check = |error: rustls::Error, expected: &str| {
             let failure = Failure::Tls(io::Error::new(io::ErrorKind::InvalidData, error));
             let text = no_tls(&failure);
