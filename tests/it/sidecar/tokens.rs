@@ -9,7 +9,7 @@ use tests::{
 };
 use tokio::time::sleep;
 
-use super::{PATIENCE, Stage, batch};
+use super::{PATIENCE, Rig, Stage, batch};
 
 #[tokio::test]
 async fn it_listens_without_a_token_and_says_why() {
@@ -49,10 +49,7 @@ async fn tokens_that_live_seconds_are_renewed_in_time() {
     stage.azure.issue_tokens_for(Duration::from_secs(3));
     let rig = stage.ready().await;
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(8) {
-        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
-        sleep(Duration::from_millis(50)).await;
-    }
+    accepts_for(&rig, begun, Duration::from_secs(8)).await;
     assert!(rig.azure().tokens().count() >= 4);
     assert_eq!(rig.metric("prom_remotewrite_replayed_requests_total").await, 0);
 }
@@ -67,10 +64,7 @@ async fn a_token_that_ends_before_the_one_that_it_replaces_is_renewed_in_time() 
     rig.azure().issue_tokens_for(Duration::from_secs(3));
     // Long enough to be seen, were the end waited for.
     rig.azure().faults(Service::Imds).always(Fault::delay(Duration::from_millis(300)));
-    while begun.elapsed() < Duration::from_secs(12) {
-        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
-        sleep(Duration::from_millis(50)).await;
-    }
+    accepts_for(&rig, begun, Duration::from_secs(12)).await;
     assert!(rig.azure().tokens().count() >= 4);
 }
 
@@ -81,10 +75,7 @@ async fn the_old_token_is_served_while_the_identity_service_is_down() {
     let rig = stage.ready().await;
     rig.azure().faults(Service::Imds).always(Fault::status(500));
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(4500) {
-        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
-        sleep(Duration::from_millis(100)).await;
-    }
+    accepts_for(&rig, begun, Duration::from_millis(4500)).await;
     assert!(rig.asked(Service::Imds) > 1, "the refresh was tried");
     while begun.elapsed() < Duration::from_secs(7) {
         sleep(Duration::from_millis(100)).await;
@@ -156,4 +147,12 @@ async fn an_application_signs_with_the_certificate_that_lies_in_the_file_now() {
     rig.process.until("a token came with the new certificate", PATIENCE, fetched).await.unwrap();
     rig.azure().tokens().revoke_all();
     assert_eq!(rig.status(batch(["up"])).await, 204);
+}
+
+/// Every write is taken for so long from the beginning.
+async fn accepts_for(rig: &Rig, begun: Instant, time: Duration) {
+    while begun.elapsed() < time {
+        assert_eq!(rig.status(batch(["up"])).await, 204, "after {:?}", begun.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
 }
