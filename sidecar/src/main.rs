@@ -5,6 +5,8 @@
 mod arguments;
 #[path = "main/files.rs"]
 mod files;
+#[path = "main/health.rs"]
+mod health;
 #[path = "main/listen.rs"]
 mod listen;
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         None => run(),
         Some(Command::Check { output, timeout }) => check(output, timeout),
         Some(Command::Native { output }) => native(output),
+        Some(Command::Health) => return health(),
     };
     done.unwrap_or_else(|trouble| {
         log(LogLevel::Info, LogFormat::Logfmt);
@@ -90,6 +93,18 @@ fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
         Output::Json => report.json(),
     })?;
     Ok(ExitCode::from(report.exit_status()))
+}
+
+/// Says whether the sidecar in this pod lives.
+fn health() -> ExitCode {
+    match health::health(environment(names::env::LISTENING_PORT).as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            // Plain text: it becomes part of the probe's event.
+            let _ = writeln!(io::stderr(), "{reason}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Prints what Prometheus' own configuration would be.

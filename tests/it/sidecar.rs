@@ -4,6 +4,7 @@
 mod answers;
 mod check;
 mod fidelity;
+mod health;
 mod limits;
 mod native;
 mod outcomes;

@@ -101,6 +101,9 @@ pub mod env {
     pub const UPSTREAM_TIMEOUT: &str = "UPSTREAM_TIMEOUT";
     /// From SIGTERM to the end, at the latest; ours.
     pub const SHUTDOWN_TIMEOUT: &str = "SHUTDOWN_TIMEOUT";
+    /// The container is a native sidecar, which is told to stop after Prometheus
+    /// has exited. The webhook sets it; ours.
+    pub const NATIVE_SIDECAR: &str = "NATIVE_SIDECAR";
     /// The forward proxy. Everybody's, also in lower case.
     pub const HTTPS_PROXY: &str = "HTTPS_PROXY";
     /// Hosts that are reached without the proxy. Everybody's, also in lower case.

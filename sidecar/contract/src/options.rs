@@ -105,7 +105,8 @@ pub struct Limits {
     pub max_in_flight: ByteSize,
     /// Open connections.
     pub max_connections: u32,
-    /// One request's body; a larger one is refused for good (413).
+    /// One request's body, at most [`Limits::max_in_flight`]; a larger one is
+    /// refused for good (413).
     pub max_request: ByteSize,
     /// What one request claims to decompress to; likewise.
     pub max_decompressed: ByteSize,

@@ -1,6 +1,7 @@
 //! A sidecar's configuration: the encoding that the webhook writes, and beside
 //! it ([`reader`]) the decoding that the sidecar reads.
 
+mod limits;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,9 @@ pub struct Settings {
     pub response_mode: ResponseMode,
     /// Bounds on memory and time.
     pub limits: Limits,
+    /// The container is a native sidecar: its SIGTERM comes after all other
+    /// containers of the pod have exited.
+    pub native_sidecar: bool,
     /// The forward proxy on the way to Azure.
     pub proxy: Option<Proxy>,
     /// How much is logged.
@@ -70,6 +74,7 @@ impl Settings {
             accept_from: AcceptFrom::Loopback,
             response_mode: ResponseMode::Protective,
             limits: Limits::default(),
+            native_sidecar: false,
             proxy: None,
             log_level: LogLevel::Info,
             log_format: LogFormat::Logfmt,
@@ -105,6 +110,7 @@ impl Settings {
         add(env::ACCEPT_FROM, differs(&self.accept_from, &AcceptFrom::Loopback));
         add(env::RESPONSE_MODE, differs(&self.response_mode, &ResponseMode::Protective));
         self.add_limits(&mut add);
+        add(env::NATIVE_SIDECAR, self.native_sidecar.then(|| "true".to_owned()));
         if let Some(proxy) = &self.proxy {
             add(env::HTTPS_PROXY, Some(proxy.address().to_string()));
             add(env::NO_PROXY, Some(proxy.exceptions().to_owned()).filter(|text| !text.is_empty()));

@@ -29,6 +29,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
     },
+    /// Reports whether the sidecar in this pod lives, for exec probes.
+    ///
+    /// It asks for /health on loopback, at `LISTENING_PORT`. The exit status is 0
+    /// if the sidecar answers, and 1 with a reason if it does not.
+    Health,
     /// Prints the entry of Prometheus' own configuration that does without the
     /// sidecar.
     ///

@@ -62,6 +62,7 @@ fn defaults() -> Vec<(&'static str, String)> {
         (env::IDLE_TIMEOUT, format_duration(limits.idle_timeout)),
         (env::UPSTREAM_TIMEOUT, format_duration(limits.upstream_timeout)),
         (env::SHUTDOWN_TIMEOUT, format_duration(limits.shutdown_timeout)),
+        (env::NATIVE_SIDECAR, "false".to_owned()),
         (env::LOG_LEVEL, LogLevel::Info.to_string()),
         (env::LOG_FORMAT, LogFormat::Logfmt.to_string()),
         (env::TRACE_LOGGING, "false".to_owned()),

@@ -1,11 +1,11 @@
 //! The environment, read.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr};
 
 use crate::{
     AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityType, IngestionUrl,
-    Limits, LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode, Settings,
-    ingestion::without_credentials, names::env, parse_bool, parse_duration,
+    LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode, Settings,
+    ingestion::without_credentials, names::env, parse_bool,
 };
 
 /// Reads every variable, so that every mistake is found.
@@ -18,9 +18,9 @@ pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, 
     }
 }
 
-struct Reader<L> {
+pub(super) struct Reader<L> {
     lookup: L,
-    mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<Mistake>,
 }
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
@@ -38,6 +38,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let accept_from = self.parsed(env::ACCEPT_FROM).unwrap_or(AcceptFrom::Loopback);
         let response_mode = self.parsed(env::RESPONSE_MODE).unwrap_or(ResponseMode::Protective);
         let limits = self.limits();
+        let native_sidecar = self.parsed_with(env::NATIVE_SIDECAR, parse_bool).unwrap_or(false);
         let proxy = self.proxy();
         let log_level = self.log_level();
         let log_format = self.parsed(env::LOG_FORMAT).unwrap_or(LogFormat::Logfmt);
@@ -53,6 +54,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             accept_from,
             response_mode,
             limits,
+            native_sidecar,
             proxy,
             log_level,
             log_format,
@@ -145,34 +147,6 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         usual
     }
 
-    fn limits(&mut self) -> Limits {
-        let usual = Limits::default();
-        let mut duration =
-            |name, usual: Duration| self.parsed_with(name, parse_duration).unwrap_or(usual);
-        let header_timeout = duration(env::HEADER_TIMEOUT, usual.header_timeout);
-        let idle_timeout = duration(env::IDLE_TIMEOUT, usual.idle_timeout);
-        let upstream_timeout = duration(env::UPSTREAM_TIMEOUT, usual.upstream_timeout);
-        let shutdown_timeout = duration(env::SHUTDOWN_TIMEOUT, usual.shutdown_timeout);
-        let count = |text: &str| match text.parse() {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(Rejected::expected("a whole number above 0")),
-        };
-        Limits {
-            max_in_flight: self.parsed(env::MAX_IN_FLIGHT_BYTES).unwrap_or(usual.max_in_flight),
-            max_connections: self
-                .parsed_with(env::MAX_CONNECTIONS, count)
-                .unwrap_or(usual.max_connections),
-            max_request: self.parsed(env::MAX_REQUEST_BYTES).unwrap_or(usual.max_request),
-            max_decompressed: self
-                .parsed(env::MAX_DECOMPRESSED_BYTES)
-                .unwrap_or(usual.max_decompressed),
-            header_timeout,
-            idle_timeout,
-            upstream_timeout,
-            shutdown_timeout,
-        }
-    }
-
     fn proxy(&mut self) -> Option<Proxy> {
         let either_case = |name: &str| {
             (self.lookup)(name).or_else(|| (self.lookup)(&name.to_lowercase())).and_then(present)
@@ -194,15 +168,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         self.parsed(env::LOG_LEVEL).unwrap_or(usual)
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).and_then(present)
     }
 
-    fn parsed<T: FromStr<Err = Rejected>>(&mut self, name: &str) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err = Rejected>>(&mut self, name: &str) -> Option<T> {
         self.parsed_with(name, str::parse)
     }
 
-    fn parsed_with<T>(
+    pub(super) fn parsed_with<T>(
         &mut self,
         name: &str,
         parse: impl Fn(&str) -> Result<T, Rejected>,

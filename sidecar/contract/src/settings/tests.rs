@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Certificate, ClientId, IdentityType, TenantId};
+use crate::{ByteSize, Certificate, ClientId, IdentityType, TenantId};
 
 const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 const GUID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
@@ -118,6 +118,29 @@ fn microsofts_trace_switch_and_our_level() {
 }
 
 #[test]
+fn a_request_must_fit_into_what_all_requests_may_hold() {
+    let limits = |more: &[(&str, &str)]| user_assigned(more).map(|settings| settings.limits);
+    let request = |more: &[(&str, &str)]| limits(more).unwrap().max_request.to_string();
+    assert_eq!(request(&[]), "16Mi");
+    assert_eq!(request(&[("MAX_IN_FLIGHT_BYTES", "8Mi")]), "8Mi", "the default gives way");
+    assert_eq!(request(&[("MAX_IN_FLIGHT_BYTES", "64Mi")]), "16Mi");
+    assert_eq!(request(&[("MAX_REQUEST_BYTES", "32Mi")]), "32Mi");
+    assert_eq!(
+        limits(&[("MAX_REQUEST_BYTES", "33Mi")]).unwrap_err(),
+        [
+            r#"MAX_REQUEST_BYTES="33Mi": expected at most MAX_IN_FLIGHT_BYTES=32Mi (default): raise that, too, together with the container's memory limit"#
+        ]
+    );
+    let both = [("MAX_IN_FLIGHT_BYTES", "8Mi"), ("MAX_REQUEST_BYTES", "8388609")];
+    assert_eq!(
+        limits(&both).unwrap_err(),
+        [
+            r#"MAX_REQUEST_BYTES="8388609": expected at most MAX_IN_FLIGHT_BYTES=8Mi: raise that, too, together with the container's memory limit"#
+        ]
+    );
+}
+
+#[test]
 fn doubts_do_not_stop_it() {
     let settings = user_assigned(&[("CLOUD", "INT"), ("ACCEPT_FROM", "any")]).unwrap();
     assert_eq!(settings.doubts().len(), 2);
@@ -158,8 +181,9 @@ prop_compose! {
         max_connections in 1_u32..,
         times in prop::array::uniform4(durations()),
     ) -> Limits {
-        let [max_in_flight, max_request, max_decompressed] =
+        let [one, other, max_decompressed]: [ByteSize; 3] =
             sizes.map(|bytes| bytes.to_string().parse().unwrap());
+        let (max_in_flight, max_request) = (one.max(other), one.min(other));
         let [header_timeout, idle_timeout, upstream_timeout, shutdown_timeout] = times;
         Limits {
             max_in_flight, max_connections, max_request, max_decompressed,
@@ -176,7 +200,7 @@ prop_compose! {
         authority in prop::option::of("https://[a-z]{1,9}\\.example"),
         metadata in prop::option::of("http://127\\.0\\.0\\.1:[1-9][0-9]{3}"),
         cluster in prop::option::of("[a-z][a-z ]{0,6}[a-z]"),
-        words in (any::<bool>(), any::<bool>(), any::<bool>(), prop::sample::select(LogLevel::WORDS)),
+        words in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), prop::sample::select(LogLevel::WORDS)),
         port in 1_u16..,
         limits in limits(),
         proxy in prop::option::of(("http://[a-z]{1,9}:[1-9][0-9]{3}", "(|[a-z.]{1,9},[*])")),
@@ -200,9 +224,10 @@ prop_compose! {
             accept_from: if words.0 { AcceptFrom::Any } else { AcceptFrom::Loopback },
             response_mode: if words.1 { ResponseMode::Transparent } else { ResponseMode::Protective },
             limits,
+            native_sidecar: words.3,
             proxy: proxy.map(|(address, exceptions)| Proxy::new(&address, &exceptions).unwrap()),
             log_format: if words.2 { LogFormat::Json } else { LogFormat::Logfmt },
-            log_level: words.3.parse().unwrap(),
+            log_level: words.4.parse().unwrap(),
             trusted_roots_file: roots.map(PathBuf::from),
             ..Settings::new(URL.parse().unwrap(), identity, audience)
         }
