@@ -6,7 +6,7 @@ use aws_lc_rs::{
     signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use pkcs5::der::{Encode, asn1::UintRef};
+use der::{Encode, asn1::UintRef};
 use serde_json::Value;
 
 use crate::{

@@ -6,7 +6,6 @@
 //! certificate belong together if their public keys are equal; the ids inside
 //! a PFX that should say so are optional, and some tools write them wrong.
 
-mod decrypt;
 mod pair;
 mod pem;
 mod pfx;

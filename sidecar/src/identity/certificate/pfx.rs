@@ -4,24 +4,25 @@
 //! and no bytes at all, as some Windows tools have it. Both occur in files
 //! that people get from Key Vault, so both are tried.
 
-use aws_lc_rs::hmac;
-use cms::{content_info::ContentInfo, encrypted_data::EncryptedData};
+mod decrypt;
+mod kdf;
+mod syntax;
+
+use aws_lc_rs::{digest, hmac};
 use der::{
     Any, Decode, Encode, Reader, SliceReader,
-    asn1::{ContextSpecific, ObjectIdentifier, OctetString},
+    asn1::{ObjectIdentifier, OctetString},
 };
-use pkcs12::{
-    AuthenticatedSafe, CertBag, MacData, Pfx, kdf::Pkcs12KeyType,
-    pbe_params::EncryptedPrivateKeyInfo, safe_bag::SafeContents,
-};
-use sha1::Sha1;
-use sha2::{Sha256, Sha384, Sha512};
-use spki::AlgorithmIdentifierRef;
 
-use super::{
-    CertificateError, Contents, PrivateKey,
-    decrypt::{Password, Purse, decrypt, derive},
+use self::{
+    decrypt::{IterationBudget, Password, decrypt},
+    kdf::Purpose,
+    syntax::{
+        AlgorithmIdentifier, CertBag, ContentInfo, EncryptedData, EncryptedPrivateKeyInfo, MacData,
+        Pfx, SafeBag,
+    },
 };
+use super::{CertificateError, Contents, PrivateKey};
 
 type Result<T> = std::result::Result<T, CertificateError>;
 
@@ -42,11 +43,11 @@ const ED25519_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112"
 /// Everything in a PFX that is a key or a certificate.
 pub(super) fn read(der: &[u8], password: &str) -> Result<Contents> {
     let pfx = Pfx::from_der(der).map_err(|_| unreadable(der))?;
-    let mut purse = Purse::full();
-    let first = open(&pfx, &Password::new(password), &mut purse);
+    let mut budget = IterationBudget::full();
+    let first = open(&pfx, &Password::new(password), &mut budget);
     match first {
         Err(CertificateError::WrongPassword { .. }) if password.is_empty() => {
-            open(&pfx, &Password::absent(), &mut purse).map_err(|second| match second {
+            open(&pfx, &Password::absent(), &mut budget).map_err(|second| match second {
                 CertificateError::TooExpensive => second,
                 _ => CertificateError::WrongPassword { given: false },
             })
@@ -61,7 +62,7 @@ pub(super) fn foreign_key_kind(pkcs8: &[u8]) -> Option<&'static str> {
     let mut reader = SliceReader::new(pkcs8).ok()?;
     let algorithm = reader.sequence(|reader: &mut SliceReader<'_>| {
         let _version: u8 = reader.decode()?;
-        let algorithm: AlgorithmIdentifierRef<'_> = reader.decode()?;
+        let algorithm: AlgorithmIdentifier = reader.decode()?;
         reader.drain(reader.remaining_len())?;
         Ok::<_, der::Error>(algorithm.oid)
     });
@@ -89,29 +90,35 @@ fn unreadable(der: &[u8]) -> CertificateError {
     }
 }
 
-fn open(pfx: &Pfx, password: &Password, purse: &mut Purse) -> Result<Contents> {
+fn open(pfx: &Pfx, password: &Password, budget: &mut IterationBudget) -> Result<Contents> {
     if pfx.auth_safe.content_type != DATA {
         return Err(CertificateError::Unsupported("a public key for integrity".to_owned()));
     }
     let safe = octets(&pfx.auth_safe.content)?;
     let checked = pfx.mac_data.is_some();
     if let Some(mac) = &pfx.mac_data {
-        verify(mac, &safe, password, purse)?;
+        verify(mac, &safe, password, budget)?;
     }
     let mut contents = Contents::default();
-    for part in AuthenticatedSafe::from_der(&safe).map_err(damaged)? {
-        let (bags, encrypted) = unlock(&part, password, purse)?;
+    let parts: Vec<ContentInfo> = Decode::from_der(&safe).map_err(damaged)?;
+    for part in parts {
+        let (bags, encrypted) = unlock(&part, password, budget)?;
         // Without a check value, a wrong password shows as garbage here.
         let garbage = |error| if encrypted && !checked { password.wrong() } else { damaged(error) };
-        let bags = SafeContents::from_der(&bags).map_err(garbage)?;
-        for bag in bags {
-            match bag.bag_id {
-                KEY_BAG => contents.keys.push(PrivateKey::Pkcs8(plain_key(&bag.bag_value)?)),
+        let bags: Vec<SafeBag> = Decode::from_der(&bags).map_err(garbage)?;
+        for SafeBag { id, value, .. } in bags {
+            match id {
+                KEY_BAG => {
+                    contents.keys.push(PrivateKey::Pkcs8(value.to_der().map_err(damaged)?));
+                }
                 SHROUDED_KEY_BAG => {
-                    let key = shrouded_key(&bag.bag_value, password, purse)?;
+                    let key = shrouded_key(&value, password, budget)?;
                     contents.keys.push(PrivateKey::Pkcs8(key));
                 }
-                CERTIFICATE_BAG => contents.certificates.push(certificate(&bag.bag_value)?),
+                CERTIFICATE_BAG => {
+                    let bag: CertBag = value.decode_as().map_err(damaged)?;
+                    contents.certificates.push(bag.value.into_bytes().into());
+                }
                 _ => {}
             }
         }
@@ -120,64 +127,58 @@ fn open(pfx: &Pfx, password: &Password, purse: &mut Purse) -> Result<Contents> {
 }
 
 /// The bags of one part, and whether they were encrypted.
-fn unlock(part: &ContentInfo, password: &Password, purse: &mut Purse) -> Result<(Vec<u8>, bool)> {
+fn unlock(
+    part: &ContentInfo,
+    password: &Password,
+    budget: &mut IterationBudget,
+) -> Result<(Vec<u8>, bool)> {
     match part.content_type {
         DATA => Ok((octets(&part.content)?, false)),
         ENCRYPTED_DATA => {
-            let der = part.content.to_der().map_err(damaged)?;
-            let locked = EncryptedData::from_der(&der).map_err(damaged)?.enc_content_info;
-            let Some(content) = &locked.encrypted_content else {
+            let encrypted: EncryptedData = part.content.decode_as().map_err(damaged)?;
+            let locked = encrypted.content;
+            let Some(content) = &locked.content else {
                 return Err(CertificateError::Damaged("the PFX"));
             };
-            let bags = decrypt(&locked.content_enc_alg, content.as_bytes(), password, purse)?;
+            let bags = decrypt(&locked.algorithm, content.as_bytes(), password, budget)?;
             Ok((bags, true))
         }
         other => Err(CertificateError::Unsupported(format!("content of type {other}"))),
     }
 }
 
-fn plain_key(bag: &[u8]) -> Result<Vec<u8>> {
-    let key: ContextSpecific<Any> = ContextSpecific::from_der(bag).map_err(damaged)?;
-    key.value.to_der().map_err(damaged)
-}
-
-fn shrouded_key(bag: &[u8], password: &Password, purse: &mut Purse) -> Result<Vec<u8>> {
-    let locked: ContextSpecific<EncryptedPrivateKeyInfo> =
-        ContextSpecific::from_der(bag).map_err(damaged)?;
-    let EncryptedPrivateKeyInfo { encryption_algorithm, encrypted_data } = &locked.value;
-    let key = decrypt(encryption_algorithm, encrypted_data.as_bytes(), password, purse)?;
+fn shrouded_key(bag: &Any, password: &Password, budget: &mut IterationBudget) -> Result<Vec<u8>> {
+    let EncryptedPrivateKeyInfo { algorithm, data } = bag.decode_as().map_err(damaged)?;
+    let key = decrypt(&algorithm, data.as_bytes(), password, budget)?;
     // One wrong key in 256 leaves something that looks padded.
     Any::from_der(&key).map_err(|_| password.wrong())?;
     Ok(key)
 }
 
-fn certificate(bag: &[u8]) -> Result<Vec<u8>> {
-    let bag: ContextSpecific<CertBag> = ContextSpecific::from_der(bag).map_err(damaged)?;
-    Ok(bag.value.cert_value.as_bytes().to_vec())
-}
-
 /// Compares the check value: the one place that tells a wrong password from a
 /// damaged file.
-fn verify(mac: &MacData, safe: &[u8], password: &Password, purse: &mut Purse) -> Result<()> {
-    let (salt, rounds) = (mac.mac_salt.as_bytes(), mac.iterations);
-    let kind = Pkcs12KeyType::Mac;
-    let (algorithm, key) = match mac.mac.algorithm.oid {
-        SHA1 => (
-            hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            derive::<Sha1>(password, salt, kind, rounds, 20, purse)?,
-        ),
-        SHA256 => (hmac::HMAC_SHA256, derive::<Sha256>(password, salt, kind, rounds, 32, purse)?),
-        SHA384 => (hmac::HMAC_SHA384, derive::<Sha384>(password, salt, kind, rounds, 48, purse)?),
-        SHA512 => (hmac::HMAC_SHA512, derive::<Sha512>(password, salt, kind, rounds, 64, purse)?),
+fn verify(
+    mac: &MacData,
+    safe: &[u8],
+    password: &Password,
+    budget: &mut IterationBudget,
+) -> Result<()> {
+    let (digest, algorithm) = match mac.mac.algorithm.oid {
+        SHA1 => (&digest::SHA1_FOR_LEGACY_USE_ONLY, hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
+        SHA256 => (&digest::SHA256, hmac::HMAC_SHA256),
+        SHA384 => (&digest::SHA384, hmac::HMAC_SHA384),
+        SHA512 => (&digest::SHA512, hmac::HMAC_SHA512),
         other => return Err(CertificateError::Unsupported(format!("integrity check {other}"))),
     };
+    let iterations = mac.iterations.unwrap_or(1);
+    let length = digest.output_len();
+    let key = password.derive(digest, Purpose::Mac, &mac.salt, iterations, length, budget)?;
     hmac::verify(&hmac::Key::new(algorithm, &key), safe, mac.mac.digest.as_bytes())
         .map_err(|_| password.wrong())
 }
 
 fn octets(content: &Any) -> Result<Vec<u8>> {
-    let der = content.to_der().map_err(damaged)?;
-    Ok(OctetString::from_der(&der).map_err(damaged)?.into_bytes().into())
+    content.decode_as::<OctetString>().map(|octets| octets.into_bytes().into()).map_err(damaged)
 }
 
 fn damaged(_: der::Error) -> CertificateError {
