@@ -26,6 +26,7 @@ use self::report::Found;
 pub(crate) use self::report::step;
 pub use self::report::{Report, Status, Step};
 use crate::{
+    explain::Code,
     identity::{Issuer, Token},
     trust::TlsConfig,
     upstream::Upstream,
@@ -80,7 +81,11 @@ impl Checkup {
         let mut issuer = match Issuer::new(&self.settings, Arc::clone(tls.identity()), self.now) {
             Ok(issuer) => issuer,
             Err(lack) => {
-                let found = Found::failed("the identity lacks something", lack.to_string());
+                let found = Found::failed(
+                    Code::IdentityIncomplete,
+                    "the identity lacks something",
+                    lack.to_string(),
+                );
                 return self.report.note(step::IDENTITY, found);
             }
         };
@@ -103,6 +108,7 @@ impl Checkup {
     async fn in_time<T>(&self, step: impl Future<Output = Found<T>>) -> Found<T> {
         timeout_at(self.deadline, step).await.unwrap_or_else(|_| {
             Found::failed(
+                Code::CheckTimeout,
                 "the time for the whole check is over",
                 "look at what took so long before it, or give more time with --timeout",
             )

@@ -1,94 +1,160 @@
-//! What a refusal of Azure's means, and what to do about it. Pure.
+//! What a refusal means, and what to do about it. Pure.
+//!
+//! An answer is classified once, into a [`Code`] and a text. The text goes into
+//! the log; `check` shows both.
 
+mod access;
+mod code;
 mod failure;
+mod quote;
+mod request;
 
 use std::time::Duration;
 
-pub(crate) use self::failure::{no_answer, no_tls};
+pub use self::code::Code;
+pub(crate) use self::failure::{no_answer, no_answer_from, no_tls};
+use self::quote::{Kind, Text};
 use crate::{identity::Claims, upstream::Received};
 
-/// The role without which nothing is accepted.
-const ROLE: &str = "Monitoring Metrics Publisher (3913510d-42f4-4e42-8a64-420c390055eb)";
+/// A cause and its remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    pub(crate) code: Code,
+    /// One line: the cause, what to do, and what the answer itself says.
+    pub(crate) text: String,
+}
 
-/// So much of Azure's own words is repeated.
-const MAX_QUOTED_CHARS: usize = 300;
-
-/// One sentence or two for a refusal; `None` where there is nothing to explain.
+/// A line for the log about a refusal; `None` where there is nothing to explain.
 pub(crate) fn refusal(received: &Received, host: &str, claims: Option<&Claims>) -> Option<String> {
-    let text = String::from_utf8_lossy(&received.body);
-    let said = quoted(&text);
+    explanation(received, host, claims).map(|explanation| explanation.text)
+}
+
+/// What a refusal by `host` means to the bearer of a token with these claims;
+/// `None` where there is nothing to explain.
+pub(crate) fn explanation(
+    received: &Received,
+    host: &str,
+    claims: Option<&Claims>,
+) -> Option<Explanation> {
+    let context = Context { received, host, claims };
+    let text = Text::of(received);
     let explanation = match received.status {
-        400 => format!(
-            "Azure refuses this batch or a part of it, and Prometheus will not send it again: {said}"
+        300..=399 => context.azure(
+            Code::Redirect,
+            &format!(
+                "{host} redirects, which an ingestion endpoint never does: check INGESTION_URL, and whether a proxy is in between"
+            ),
+            &text,
         ),
-        401 => unauthorized(&said, claims),
-        403 => forbidden(&text, &said, claims),
-        404 => format!(
-            "Azure knows no such data collection rule or stream: compare INGESTION_URL with the rule's immutable id and with \"Metrics ingestion\" of its endpoint ({host}): {said}"
+        400 => request::bad_request(&context, &text),
+        401 => unauthorized(&context, &text),
+        403 => access::forbidden(&context, &text),
+        404 => request::not_found(&context, &text),
+        407 => context.unknown(Code::ProxyAuthenticationRequired, LOGIN, &text),
+        409 | 422 => request::content(&context, &text),
+        413 => context.azure(Code::TooLarge, &too_large(host, &text), &text),
+        415 => context.azure(Code::MessageVersion, MESSAGE_VERSION, &text),
+        429 => context.azure(Code::Throttled, &throttled(received), &text),
+        402..=499 => context.between(&text),
+        500..=599 if is_intermediary(received, &text) => context.between(&text),
+        500..=599 => context.azure(
+            Code::AzureUnavailable,
+            "Azure cannot process the request just now; Prometheus sends it again",
+            &text,
         ),
-        413 => format!(
-            "the batch is larger than Azure takes (1 MiB compressed): lower max_samples_per_send in Prometheus' remote_write queue_config: {said}"
-        ),
-        415 => format!(
-            "Azure does not take this kind of message: set protobuf_message to prometheus.WriteRequest in Prometheus' remote_write: {said}"
-        ),
-        429 => format!(
-            "Azure throttles: the workspace's limit of events or series, or the endpoint's 15,000 requests a minute, is reached{}: {said}",
-            received
-                .field("retry-after")
-                .map(|after| format!(" (come again after {after})"))
-                .unwrap_or_default()
-        ),
-        300..=399 => format!(
-            "{host} redirects, which an ingestion endpoint never does: is INGESTION_URL right, or a proxy in the way?"
-        ),
-        402..=499 => format!("Azure refused the batch: {said}"),
-        500..=599 => format!("Azure is in trouble; Prometheus tries again: {said}"),
         _ => return None,
     };
     Some(explanation)
 }
 
-fn unauthorized(said: &str, claims: Option<&Claims>) -> String {
-    let audience = claims
-        .and_then(|claims| claims.audience.as_deref())
-        .map(|audience| format!(" (it is for {audience})"))
-        .unwrap_or_default();
-    format!(
-        "Azure does not accept the token{audience}: check CLOUD and INGESTION_AAD_AUDIENCE, and that identity and data collection rule are of one tenant; new tokens are tried as they come: {said}"
-    )
+/// What an answer itself says, in quotation marks.
+pub(crate) fn quoted(received: &Received) -> String {
+    Text::of(received).quoted("Azure")
 }
 
-/// A data collection endpoint says which of its checks failed.
-fn forbidden(text: &str, said: &str, claims: Option<&Claims>) -> String {
-    let says = |check: &str| text.contains(&format!("{check}: False"));
-    let who = claims
-        .and_then(|claims| claims.object.as_deref().or(claims.application.as_deref()))
-        .map(|id| format!(" to {id}"))
-        .unwrap_or_default();
-    if says("IsDcrDceBindingValid") {
-        return format!(
-            "the data collection rule is not bound to this data collection endpoint: set the rule's endpoint, or use the URL of the endpoint that it has: {said}"
+/// Whether a refusal says that there is nothing in the write.
+pub(crate) fn concerns_emptiness(received: &Received) -> bool {
+    request::concerns_emptiness(&Text::of(received))
+}
+
+/// What is known about an answer beside its text.
+struct Context<'a> {
+    received: &'a Received,
+    host: &'a str,
+    claims: Option<&'a Claims>,
+}
+
+impl Context<'_> {
+    /// Azure answered.
+    fn azure(&self, code: Code, cause: &str, text: &Text) -> Explanation {
+        self.explain(code, cause, &text.quoted("Azure"))
+    }
+
+    /// Azure or something else answered.
+    fn unknown(&self, code: Code, cause: &str, text: &Text) -> Explanation {
+        let who = quote::products(self.received);
+        self.explain(code, cause, &format!("{}{who}", text.quoted("the answer")))
+    }
+
+    /// Something that is not Azure answered.
+    fn between(&self, text: &Text) -> Explanation {
+        let (status, host) = (self.received.status, self.host);
+        let cause = format!(
+            "{status} does not come from Azure Monitor, but from something between the pod and {host}, such as a firewall, a service mesh or a proxy: let writes to {host} pass there, without TLS inspection"
         );
+        self.unknown(Code::Intermediary, &cause, text)
     }
+
+    fn explain(&self, code: Code, cause: &str, said: &str) -> Explanation {
+        let ids = quote::request_ids(self.received);
+        Explanation { code, text: format!("{cause}: {said}{ids}") }
+    }
+}
+
+/// Azure's own answers of these statuses have JSON in them or nothing.
+fn is_intermediary(received: &Received, text: &Text) -> bool {
+    let is_mesh = received.field("server").is_some_and(|server| server.contains("envoy"));
+    text.kind == Kind::Html || is_mesh || text.mentions(&["upstreamconnecterror"])
+}
+
+/// The audience of queries is another one, and people mix them up.
+const QUERY_RESOURCE: &str = "prometheus.monitor.azure.";
+
+fn unauthorized(context: &Context<'_>, text: &Text) -> Explanation {
+    let audience = context.claims.and_then(|claims| claims.audience.as_deref());
+    if let Some(audience) = audience.filter(|audience| audience.contains(QUERY_RESOURCE)) {
+        let cause = format!(
+            "the token is for queries ({audience}), and ingestion needs one for https://monitor.azure.com/: correct INGESTION_AAD_AUDIENCE, or unset it"
+        );
+        return context.azure(Code::QueryAudience, &cause, text);
+    }
+    let audience = audience.map(|audience| format!(" (it is for {audience})")).unwrap_or_default();
+    let cause = format!(
+        "Azure does not accept the token{audience}: check CLOUD and INGESTION_AAD_AUDIENCE, and that identity and data collection rule are in the same tenant"
+    );
+    context.azure(Code::TokenRejected, &cause, text)
+}
+
+const MESSAGE_VERSION: &str = "Azure does not accept this kind of message: set protobuf_message to prometheus.WriteRequest in Prometheus' remote_write";
+
+const LOGIN: &str = "a proxy between the pod and Azure asks for a user and a password: name it in HTTPS_PROXY as http://USER:PASSWORD@HOST:PORT";
+
+fn too_large(host: &str, text: &Text) -> String {
+    let who = match text.kind {
+        Kind::Html => format!("something between the pod and {host} accepts"),
+        _ => "Azure accepts (1 MiB compressed)".to_owned(),
+    };
     format!(
-        "the identity may not write: assign {ROLE}{who} on the data collection rule; it takes up to 30 minutes to apply, and until then nothing is lost that Prometheus' log and Azure's limit of 20 minutes on a sample's age allow: {said}"
+        "the batch is larger than {who}: lower max_samples_per_send in Prometheus' remote_write queue_config"
     )
 }
 
-/// Azure's own words: the message if the body is its usual JSON, on one line,
-/// cut.
-pub(crate) fn quoted(text: &str) -> String {
-    let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    let message = json.as_ref().and_then(|json| json.pointer("/error/message")?.as_str());
-    let words: Vec<&str> = message.unwrap_or(text).split_whitespace().collect();
-    let line = words.join(" ");
-    if line.is_empty() {
-        return "no reason is given".to_owned();
-    }
-    let cut: String = line.chars().take(MAX_QUOTED_CHARS).collect();
-    let more = if cut.len() < line.len() { "…" } else { "" };
-    format!("Azure says {cut:?}{more}")
+fn throttled(received: &Received) -> String {
+    let after = received.field("retry-after").map(|after| format!(" (Retry-After: {after})"));
+    format!(
+        "Azure throttles: a limit of the workspace (events a minute, active series) or of the data collection rule (15,000 requests and 50 GB a minute) is reached{}; raise the workspace's limits, send fewer series, or give each large cluster a rule of its own",
+        after.unwrap_or_default()
+    )
 }
 
 /// Prometheus has not written yet.
@@ -101,33 +167,4 @@ pub(crate) fn no_write_yet(after: Duration, port: u16) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn explained(status: u16, body: &str) -> String {
-        let received = Received { status, body: body.into(), ..Received::default() };
-        let claims = Claims { object: Some("oid-1".into()), ..Claims::default() };
-        refusal(&received, "dce.example", Some(&claims)).unwrap_or_default()
-    }
-
-    #[test]
-    fn a_403_says_which_of_the_two_is_wrong() {
-        let role = r#"{"error":{"code":"OperationFailed","message":"no access. AccessGranted: False, IsRbacPresent: False, IsDcrDceBindingValid: , x"}}"#;
-        let text = explained(403, role);
-        assert!(
-            text.contains("Monitoring Metrics Publisher") && text.contains("to oid-1"),
-            "{text}"
-        );
-        let binding = role.replace("IsDcrDceBindingValid: ", "IsDcrDceBindingValid: False");
-        assert!(explained(403, &binding).contains("not bound to this data collection endpoint"));
-    }
-
-    #[test]
-    fn foreign_words_stay_on_one_short_line() {
-        let text = explained(400, &format!("line one\r\nline \"two\" {}", "x".repeat(10_000)));
-        assert!(text.contains(r#"line one line \"two\""#), "{text}");
-        assert!(!text.contains('\n') && text.len() < 1000);
-        assert_eq!(explained(204, ""), "");
-        assert!(explained(404, "").contains("no reason is given"));
-    }
-}
+mod tests;

@@ -74,6 +74,7 @@ mod upstream;
 mod wire;
 
 pub use check::{Report, Status, Step, check};
+pub use explain::Code;
 pub use native::{Language, native};
 pub use run::{RunError, run};
 pub use trust::{TlsConfig, TrustError};

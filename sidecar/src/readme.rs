@@ -7,7 +7,7 @@ mod variables;
 
 use expect_test::expect_file;
 
-use crate::check::step;
+use crate::{check::step, explain::Code};
 
 const README: &str = include_str!("../README.md");
 
@@ -37,6 +37,8 @@ fn code(text: &str) -> String {
 fn the_tables_are_what_the_program_says() {
     let text = with_section(README, "variables", &variables::table());
     let text = with_section(&text, "metrics", &metrics::table());
+    let codes = Code::ALL.iter().map(|one| [code(one.as_str()), one.meaning().to_owned()]);
+    let text = with_section(&text, "codes", &table(["code", "meaning"], codes));
     expect_file!["../README.md"].assert_eq(&text);
 }
 

@@ -4,19 +4,23 @@ use contract::{Identity, Mistake, Settings, names::env};
 use http::Uri;
 
 use super::report::Found;
-use crate::{proxy::proxy_for, trust::TlsConfig};
+use crate::{explain::Code, proxy::proxy_for, trust::TlsConfig};
 
 /// The settings, or every mistake in them.
 pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Found<Settings> {
     match Settings::from_env(lookup) {
         Ok(settings) => {
-            let (seen, doubts) = (describe(&settings), settings.doubts());
+            let seen = describe(&settings);
+            let doubts = settings.doubts().into_iter();
+            let doubts =
+                doubts.map(|doubt| (Code::DoubtfulConfiguration, doubt)).collect::<Vec<_>>();
             Found::ok(settings, seen).doubting(doubts)
         }
         Err(mistakes) => {
             let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
             let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-            Found::failed(format!("{} {noun}", lines.len()), lines.join("\n"))
+            let detail = format!("{} {noun}", lines.len());
+            Found::failed(Code::InvalidConfiguration, detail, lines.join("\n"))
         }
     }
 }
@@ -46,6 +50,7 @@ pub(super) fn trusted_roots(settings: &Settings) -> Found<TlsConfig> {
             Found::ok(tls, seen)
         }
         Err(trouble) => Found::failed(
+            Code::TrustedRootsUnusable,
             trouble.to_string(),
             format!(
                 "mount the roots as PEM and name the file in {} or the folder in {}, or unset them for the system's",

@@ -19,7 +19,7 @@ use super::{
     span::{end, span},
 };
 use crate::{
-    explain,
+    explain::{self, Code},
     outcome::describe,
     proxy::proxy_for,
     upstream::{Handshake, Upstream},
@@ -63,11 +63,16 @@ pub(super) async fn dns(settings: &Settings) -> Found<()> {
     let found: Vec<SocketAddr> = match lookup_host((host.as_str(), port)).await {
         Ok(addresses) => addresses.collect(),
         Err(error) => {
-            return Found::failed(format!("cannot find {whose}{host}: {error}"), advice());
+            let detail = format!("cannot find {whose}{host}: {error}");
+            return Found::failed(Code::NameNotFound, detail, advice());
         }
     };
     if found.is_empty() {
-        return Found::failed(format!("{whose}{host} has no address"), advice());
+        return Found::failed(
+            Code::NameNotFound,
+            format!("{whose}{host} has no address"),
+            advice(),
+        );
     }
     let mut shown: Vec<String> =
         found.iter().take(MAX_SHOWN_ADDRESSES).map(|address| address.ip().to_string()).collect();
@@ -91,18 +96,20 @@ pub(super) async fn tcp(settings: &Settings, upstream: &Upstream) -> Found<TcpSt
             Found::ok(stream, seen)
         }
         Err(failure) => {
-            let advice = if is_proxy {
-                format!(
+            let (code, remedy) = if is_proxy {
+                let remedy = format!(
                     "check that the proxy {next}:{next_port} is up, knows the user of {}, and lets CONNECT {host}:{port} pass",
                     env::HTTPS_PROXY
-                )
+                );
+                (Code::ProxyFailed, remedy)
             } else {
-                format!(
+                let remedy = format!(
                     "let the pod connect to {host}:{port} (NetworkPolicy, firewall, private endpoint), or set {} if a proxy is needed",
                     env::HTTPS_PROXY
-                )
+                );
+                (Code::ConnectionFailed, remedy)
             };
-            Found::failed(describe(&failure), advice)
+            Found::failed(code, describe(&failure), remedy)
         }
     }
 }
@@ -112,7 +119,7 @@ pub(super) async fn tls(upstream: &Upstream, tcp: TcpStream, now: SystemTime) ->
     match upstream.shake_hands(tcp).await {
         Ok(Some(handshake)) => Found::ok((), agreed(&handshake, now)),
         Ok(None) => Found::ok((), "plain http, which stays on this machine"),
-        Err(failure) => Found::failed(describe(&failure), explain::no_tls(&failure)),
+        Err(failure) => Found::explained(describe(&failure), explain::no_tls(&failure)),
     }
 }
 
@@ -153,7 +160,7 @@ mod tests {
         let mut report = Report::new();
         assert_eq!(report.note(step::DNS, dns(&settings).await), None);
         let step = report.steps.iter().find(|step| step.name == step::DNS).unwrap();
-        assert_eq!(step.status, Status::Failed);
+        assert_eq!((step.status, step.code), (Status::Failed, Some(Code::NameNotFound)));
         assert!(step.detail.starts_with("cannot find aaaa"), "{step:?}");
         assert!(step.remedy.as_deref().unwrap().contains("INGESTION_URL"), "{step:?}");
     }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use contract::names;
 use serde::Serialize;
 
-use crate::VERSION;
+use crate::{
+    VERSION,
+    explain::{Code, Explanation},
+};
 
 /// The steps' names, in the order in which they are taken.
 pub(crate) mod step {
@@ -59,6 +62,9 @@ pub struct Step {
     pub status: Status,
     /// What was seen.
     pub detail: String,
+    /// A stable name of what is wrong; of the remedy's first line if it has
+    /// several.
+    pub code: Option<Code>,
     /// What to do, one thing a line, where there is something.
     pub remedy: Option<String>,
 }
@@ -82,6 +88,7 @@ impl Report {
             name,
             status: Status::Skipped,
             detail: "a step that this one needs has failed".to_owned(),
+            code: None,
             remedy: None,
         };
         Self { version: VERSION, ok: true, steps: step::ALL.map(untaken).to_vec() }
@@ -89,12 +96,12 @@ impl Report {
 
     /// Takes down what a step found, and passes on what it has for later ones.
     pub(super) fn note<T>(&mut self, name: &str, found: Found<T>) -> Option<T> {
-        let Found { value, status, detail, remedy } = found;
+        let Found { value, status, detail, code, remedy } = found;
         // A token's claims are anybody's words.
         let detail = detail.replace(char::is_control, " ");
         self.ok &= status != Status::Failed;
         if let Some(step) = self.steps.iter_mut().find(|step| step.name == name) {
-            (step.status, step.detail, step.remedy) = (status, detail, remedy);
+            (step.status, step.detail, step.code, step.remedy) = (status, detail, code, remedy);
         }
         value
     }
@@ -110,7 +117,7 @@ impl Report {
     /// One line for each step, and below it what to do.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for Step { name, status, detail, remedy } in &self.steps {
+        for Step { name, status, detail, remedy, .. } in &self.steps {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{:<8} {:<13}  {detail}", status.word(), name.replace('_', " "));
             for line in remedy.iter().flat_map(|remedy| remedy.lines()) {
@@ -121,7 +128,7 @@ impl Report {
     }
 
     /// A JSON object: `version`, `ok`, and `steps`, each with `name`, `status`,
-    /// `detail` and `remedy`.
+    /// `detail`, `code` and `remedy`.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
@@ -133,19 +140,26 @@ pub(super) struct Found<T> {
     value: Option<T>,
     status: Status,
     detail: String,
+    code: Option<Code>,
     remedy: Option<String>,
 }
 
 impl<T> Found<T> {
     /// All is well.
     pub(super) fn ok(value: T, detail: impl Into<String>) -> Self {
-        Self { value: Some(value), status: Status::Ok, detail: detail.into(), remedy: None }
+        let (value, detail) = (Some(value), detail.into());
+        Self { value, status: Status::Ok, detail, code: None, remedy: None }
     }
 
     /// It does not work, and later steps get nothing.
-    pub(super) fn failed(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        let (detail, remedy) = (detail.into(), Some(remedy.into()));
-        Self { value: None, status: Status::Failed, detail, remedy }
+    pub(super) fn failed(code: Code, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (detail, code, remedy) = (detail.into(), Some(code), Some(remedy.into()));
+        Self { value: None, status: Status::Failed, detail, code, remedy }
+    }
+
+    /// It does not work, for a reason that is explained.
+    pub(super) fn explained(detail: impl Into<String>, explanation: Explanation) -> Self {
+        Self::failed(explanation.code, detail, explanation.text)
     }
 
     /// The same, with something for later steps nevertheless.
@@ -155,13 +169,14 @@ impl<T> Found<T> {
         self
     }
 
-    /// A warning, if there is a doubt.
+    /// A warning, if there is a doubt: a code and what to do.
     #[must_use]
-    pub(super) fn doubting(mut self, doubts: impl IntoIterator<Item = String>) -> Self {
-        let doubts: Vec<String> = doubts.into_iter().collect();
-        if self.status == Status::Ok && !doubts.is_empty() {
+    pub(super) fn doubting(mut self, doubts: impl IntoIterator<Item = (Code, String)>) -> Self {
+        let (codes, texts): (Vec<Code>, Vec<String>) = doubts.into_iter().unzip();
+        if self.status == Status::Ok && !texts.is_empty() {
             self.status = Status::Warning;
-            self.remedy = Some(doubts.join("\n"));
+            self.code = codes.first().copied();
+            self.remedy = Some(texts.join("\n"));
         }
         self
     }
@@ -178,6 +193,7 @@ mod tests {
                 value: Some(()),
                 status: *status,
                 detail: "seen".to_owned(),
+                code: Some(Code::RoleMissing),
                 remedy: Some("one\ntwo".to_owned()),
             };
             report.note(name, found);
@@ -210,17 +226,25 @@ mod tests {
         assert_eq!(
             json["steps"][8],
             serde_json::json!({
-                "name": "probe_write", "status": "failed", "detail": "seen", "remedy": "one\ntwo",
+                "name": "probe_write", "status": "failed", "detail": "seen",
+                "code": "role-missing", "remedy": "one\ntwo",
             })
         );
-        assert_eq!(json["steps"][0]["remedy"], serde_json::Value::Null);
+        for field in ["code", "remedy"] {
+            assert_eq!(json["steps"][0][field], serde_json::Value::Null);
+        }
     }
 
     #[test]
     fn a_doubt_does_not_hide_a_failure() {
-        let found = Found::<()>::failed("broken", "mend it").doubting(["odd".to_owned()]);
-        assert_eq!((found.status, found.remedy.as_deref()), (Status::Failed, Some("mend it")));
+        let doubt = || (Code::ClockSkew, "odd".to_owned());
+        let found =
+            Found::<()>::failed(Code::TokenFailed, "broken", "repair it").doubting([doubt()]);
+        assert_eq!((found.status, found.code), (Status::Failed, Some(Code::TokenFailed)));
+        assert_eq!(found.remedy.as_deref(), Some("repair it"));
+        let found = Found::ok((), "good").doubting([doubt()]);
+        assert_eq!((found.status, found.code), (Status::Warning, Some(Code::ClockSkew)));
         let found = Found::ok((), "good").doubting([]);
-        assert_eq!((found.status, found.remedy), (Status::Ok, None));
+        assert_eq!((found.status, found.code, found.remedy), (Status::Ok, None, None));
     }
 }

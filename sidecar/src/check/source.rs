@@ -16,7 +16,10 @@ use super::{
     report::Found,
     span::{end, span},
 };
-use crate::identity::{Issuer, Reload, Summary, read_token, unverified_claims};
+use crate::{
+    explain::Code,
+    identity::{Issuer, Reload, Summary, read_token, unverified_claims},
+};
 
 /// What blocks the metadata service drops packets; a node answers in
 /// milliseconds.
@@ -50,6 +53,7 @@ async fn node(settings: &Settings) -> Found<()> {
         Err(_) => format!("no answer within {}", span(CONNECT_TIMEOUT)),
     };
     Found::failed(
+        Code::ImdsUnreachable,
         format!("cannot reach the instance metadata service (IMDS) at {host}:{port}: {trouble}"),
         "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node",
     )
@@ -61,9 +65,12 @@ fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
     match (issuer.certificate(), found) {
         (Some(summary), _) => {
             let seen = format!("the certificate {summary} {}", end(summary.not_after, now));
-            Found::ok((), seen).doubting(certificate_doubt(summary, now))
+            Found::ok((), seen).doubting(
+                certificate_doubt(summary, now).map(|doubt| (Code::CertificateExpiring, doubt)),
+            )
         }
         (None, Reload::Failed(trouble)) => Found::failed(
+            Code::CertificateUnusable,
             format!("no certificate: {trouble}"),
             format!(
                 "mount a PFX or PEM with certificate and RSA key, and name it in {}",
@@ -71,7 +78,8 @@ fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
             ),
         ),
         (None, Reload::Unchanged | Reload::Changed) => {
-            Found::failed("no certificate", "name its file in AZURE_CLIENT_CERTIFICATE_PATH")
+            let remedy = format!("name its file in {}", env::AZURE_CLIENT_CERTIFICATE_PATH);
+            Found::failed(Code::CertificateUnusable, "no certificate", remedy)
         }
     }
 }
@@ -95,6 +103,7 @@ fn service_account(path: &Path, now: SystemTime) -> Found<()> {
         Ok(token) => token,
         Err(error) => {
             return Found::failed(
+                Code::TokenFileUnusable,
                 error.to_string(),
                 format!(
                     "project a service account token with audience {} into the pod, as prom-remotewrite's and Azure's webhooks do",
@@ -109,7 +118,10 @@ fn service_account(path: &Path, now: SystemTime) -> Found<()> {
     let place = format!("the service account token {}{age}", path.display());
     let Some(claims) = unverified_claims(&token) else {
         return Found::ok((), format!("{place}, is none of the kind that can be looked into"))
-            .doubting(["it is no JWT, so Entra will refuse it: mount another".to_owned()]);
+            .doubting([(
+                Code::TokenFileUnusable,
+                "it is no JWT, so Entra will refuse it: mount another".to_owned(),
+            )]);
     };
     let (seen, doubts) = describe(&claims, now);
     Found::ok((), format!("{place}: {seen}")).doubting(doubts)
@@ -117,7 +129,7 @@ fn service_account(path: &Path, now: SystemTime) -> Found<()> {
 
 /// What has to be, letter by letter, in the federated credential; and what
 /// cannot be right.
-fn describe(claims: &Value, now: SystemTime) -> (String, Vec<String>) {
+fn describe(claims: &Value, now: SystemTime) -> (String, Vec<(Code, String)>) {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or("none");
     let audiences: Vec<&str> = match claims.get("aud") {
         Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -135,16 +147,15 @@ fn describe(claims: &Value, now: SystemTime) -> (String, Vec<String>) {
     let ends = expires.map(|at| format!(", {}", end(at, now))).unwrap_or_default();
     let mut doubts = Vec::new();
     if !audiences.contains(&names::FEDERATED_TOKEN_AUDIENCE) {
-        doubts.push(format!(
+        let doubt = format!(
             "Entra expects the audience {}: name it where the token is projected",
             names::FEDERATED_TOKEN_AUDIENCE
-        ));
+        );
+        doubts.push((Code::TokenFileAudience, doubt));
     }
     if expires.is_some_and(|at| at <= now) {
-        doubts.push(
-            "it has ended: the kubelet renews it while the pod runs, so look at the node and its clock"
-                .to_owned(),
-        );
+        let doubt = "it has ended: the kubelet renews it while the pod runs, so look at the node and its clock";
+        doubts.push((Code::TokenFileExpired, doubt.to_owned()));
     }
     (format!("{seen}{ends}"), doubts)
 }

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use contract::{ClientId, Settings, names::env};
 
 use super::{report::Found, span::end};
-use crate::identity::{Claims, Issuer, Token};
+use crate::{
+    explain::Code,
+    identity::{Claims, FetchErrorKind, Issuer, Token},
+};
 
 /// Gets a token as the sidecar does.
 pub(super) async fn fetch(
@@ -21,8 +24,23 @@ pub(super) async fn fetch(
             Found::ok(token, seen).doubting(doubts)
         }
         Err(error) => {
-            Found::failed(format!("no token ({})", error.kind.as_str()), error.to_string())
+            let detail = format!("no token ({})", error.kind.as_str());
+            Found::failed(code(error.kind), detail, error.to_string())
         }
+    }
+}
+
+const fn code(kind: FetchErrorKind) -> Code {
+    match kind {
+        FetchErrorKind::ImdsUnreachable => Code::ImdsUnreachable,
+        FetchErrorKind::ImdsRefused => Code::ImdsRefused,
+        FetchErrorKind::EntraUnreachable => Code::EntraUnreachable,
+        FetchErrorKind::EntraRefused => Code::EntraRefused,
+        FetchErrorKind::Certificate => Code::CertificateUnusable,
+        FetchErrorKind::TokenFile => Code::TokenFileUnusable,
+        FetchErrorKind::Timeout => Code::TokenTimeout,
+        FetchErrorKind::Throttled => Code::TokenThrottled,
+        FetchErrorKind::Other => Code::TokenFailed,
     }
 }
 
@@ -46,29 +64,30 @@ fn doubts(
     token: &Token,
     claims: Option<&Claims>,
     now: SystemTime,
-) -> Vec<String> {
+) -> Vec<(Code, String)> {
     let mut doubts = Vec::new();
     let wanted = settings.audience.resource();
     if let Some(audience) = claims.and_then(|claims| claims.audience.as_deref())
         && !names_same_resource(audience, wanted)
     {
-        doubts.push(format!(
+        let doubt = format!(
             "it is not for {wanted}, as was asked: check {} and {}",
             env::INGESTION_AAD_AUDIENCE,
             env::CLOUD
-        ));
+        );
+        doubts.push((Code::TokenAudience, doubt));
     }
     let application = claims.and_then(|claims| claims.application.as_deref());
     if let (Some(application), Some(wanted)) = (application, settings.identity.client_id())
         && !application.eq_ignore_ascii_case(wanted.as_str())
     {
-        doubts.push(format!(
-            "it speaks of another application than {}={wanted}",
-            env::AZURE_CLIENT_ID
-        ));
+        let doubt =
+            format!("it speaks of another application than {}={wanted}", env::AZURE_CLIENT_ID);
+        doubts.push((Code::TokenApplication, doubt));
     }
     if token.expires_on <= now {
-        doubts.push("it had ended when it came, by this node's clock: check the clock".to_owned());
+        let doubt = "it had ended when it came, by this node's clock: check the clock";
+        doubts.push((Code::TokenExpired, doubt.to_owned()));
     }
     doubts
 }

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use contract::Settings;
+use contract::{Settings, names::env};
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{report::Found, span::span};
 use crate::{
-    explain,
+    explain::{self, Code},
     identity::{Claims, Token},
     outcome::describe,
-    upstream::{Received, Upstream},
+    upstream::{Failure, Received, Upstream},
 };
 
 /// A `prometheus.WriteRequest` without anything in it has no bytes, and no
@@ -28,47 +29,104 @@ const HEADERS: &str = concat!(
 /// A larger difference shows; Entra forgives five minutes.
 const FORGIVEN_SKEW: Duration = Duration::from_mins(1);
 
+/// Shown where an endpoint refuses the probe for a reason that is not known: to
+/// see whether the real token made a difference.
+const NO_TOKEN: HeaderValue = HeaderValue::from_static("Bearer none");
+
 /// Posts an empty write with the token.
 pub(super) async fn nothing(
     settings: &Settings,
     upstream: &Upstream,
     token: &Token,
 ) -> Found<Received> {
-    let deadline = Instant::now() + settings.limits.upstream_timeout;
-    let posted =
-        upstream.post(HEADERS.as_bytes(), &token.authorization, EMPTY_WRITE, deadline).await;
-    match posted {
-        Ok(received) => judge(received, &settings.ingestion_url.host(), token.claims().as_ref()),
-        Err(failure) => Found::failed(
-            describe(&failure),
-            format!(
-                "the connection was open a moment ago: try again, and if it stays so look at what is between the pod and {}",
-                settings.ingestion_url.host()
-            ),
-        ),
+    let host = settings.ingestion_url.host();
+    let received = match post(settings, upstream, &token.authorization).await {
+        Ok(received) => received,
+        Err(failure) => {
+            let explanation = explain::no_answer_from(&failure, &host);
+            return Found::explained(describe(&failure), explanation);
+        }
+    };
+    let claims = token.claims();
+    match judge(&received, &host, claims.as_ref()) {
+        Verdict::Found(found) => found.but(received),
+        Verdict::Unclear(said) => {
+            let without = post(settings, upstream, &NO_TOKEN).await;
+            compare_answers(without.ok().as_ref(), &received, &said).but(received)
+        }
     }
 }
 
-/// What Azure answers to an empty write is not documented; a refusal of what
-/// is in it comes after token, role and rule were looked at.
-fn judge(received: Received, host: &str, claims: Option<&Claims>) -> Found<Received> {
+async fn post(
+    settings: &Settings,
+    upstream: &Upstream,
+    authorization: &HeaderValue,
+) -> Result<Received, Failure> {
+    let deadline = Instant::now() + settings.limits.upstream_timeout;
+    upstream.post(HEADERS.as_bytes(), authorization, EMPTY_WRITE, deadline).await
+}
+
+/// What the answer to the probe shows.
+enum Verdict {
+    Found(Found<Received>),
+    /// A refusal of the batch that does not say whether it is because the batch
+    /// is empty; and what it says.
+    Unclear(String),
+}
+
+/// What Azure answers to an empty write is not documented. An endpoint may
+/// refuse it as a matter of course, which proves that the write reached it; or
+/// refuse the request before it looks at the batch, which proves the opposite.
+fn judge(received: &Received, host: &str, claims: Option<&Claims>) -> Verdict {
     let status = received.status;
-    let explained = explain::refusal(&received, host, claims)
-        .unwrap_or_else(|| format!("something else than an ingestion endpoint answers at {host}"));
-    match status {
-        200..=299 => {
-            Found::ok(received, format!("Azure answered {status}: reached and authorised"))
-        }
-        400 => {
-            let said = explain::quoted(&String::from_utf8_lossy(&received.body));
-            let seen =
-                "Azure answered 400, since there is nothing in the write: reached and authorised";
-            Found::ok(received, format!("{seen}; {said}"))
-        }
-        429 => Found::ok(received, "Azure answered 429: reached and authorised, and throttled")
-            .doubting([explained]),
-        _ => Found::failed(format!("Azure answered {status}"), explained).but(received),
+    let seen = format!("Azure answered {status}");
+    let Some(explanation) = explain::explanation(received, host, claims) else {
+        let found = match status {
+            200..=299 => Found::ok(received.clone(), format!("{seen}: reached and authorised")),
+            _ => Found::failed(
+                Code::Intermediary,
+                seen,
+                format!("something else than an ingestion endpoint answers at {host}"),
+            ),
+        };
+        return Verdict::Found(found);
+    };
+    match explanation.code {
+        Code::ContentRefused if explain::concerns_emptiness(received) => Verdict::Found(Found::ok(
+            received.clone(),
+            accepted(status, &explain::quoted(received)),
+        )),
+        Code::ContentRefused => Verdict::Unclear(explain::quoted(received)),
+        Code::Throttled => Verdict::Found(
+            Found::ok(received.clone(), format!("{seen}: reached and authorised, and throttled"))
+                .doubting([(explanation.code, explanation.text)]),
+        ),
+        _ => Verdict::Found(Found::explained(seen, explanation)),
     }
+}
+
+/// What it shows that a write without a valid token is answered `without`, and
+/// the one with the token `with`, which says `said`.
+fn compare_answers(without: Option<&Received>, with: &Received, said: &str) -> Found<Received> {
+    let status = with.status;
+    match without.map(|received| received.status) {
+        // The token is looked at first, so ours was accepted.
+        Some(401 | 403) => Found::ok(with.clone(), accepted(status, said)),
+        _ => Found::ok(with.clone(), format!("Azure answered {status} to an empty write; {said}"))
+            .doubting([(
+                Code::ProbeInconclusive,
+                format!(
+                    "this answer does not show whether writes with samples are accepted: compare {} with \"Metrics ingestion\" of the data collection endpoint, and look at the sidecar's log",
+                    env::INGESTION_URL
+                ),
+            )]),
+    }
+}
+
+fn accepted(status: u16, said: &str) -> String {
+    format!(
+        "Azure answered {status}, because there is nothing in the write: reached and authorised; {said}"
+    )
 }
 
 /// Compares our clock with Azure's.
@@ -87,8 +145,8 @@ pub(super) fn compare_clocks(received: &Received, now: SystemTime) -> Found<()> 
         format!("{} {which} Azure's", span(difference))
     };
     let doubt = (difference > FORGIVEN_SKEW).then(|| {
-        "set the node's clock (NTP): Entra forgives 5 minutes, and Azure drops samples that are 20 minutes off"
-            .to_owned()
+        let remedy = "set the node's clock (NTP): Entra forgives 5 minutes, and Azure drops samples that are 20 minutes off";
+        (Code::ClockSkew, remedy.to_owned())
     });
     Found::ok((), seen).doubting(doubt)
 }

@@ -47,6 +47,8 @@ impl Stage {
 
 /// Every step that can say so says that it is well.
 const ALL_OK: &str = "ok ok ok ok ok ok ok ok ok ok";
+/// Everything but the write is well.
+const WRITE_FAILED: &str = "ok ok ok ok ok ok ok ok failed ok";
 
 fn says(step: &Value, field: &str, words: &str) {
     let text = step[field].as_str().unwrap_or_else(|| panic!("{step} has no {field}"));
@@ -139,12 +141,14 @@ async fn an_identity_that_cannot_show_itself() {
     let step = stage.expect(1, no_identity, "identity").await;
     says(&step, "detail", "cannot reach the instance metadata service");
     says(&step, "remedy", "NetworkPolicy");
+    says(&step, "code", "imds-unreachable");
 
     stage.be_the_application();
     std::fs::remove_file(stage.file("certificate")).unwrap();
     let step = stage.expect(1, no_identity, "identity").await;
     says(&step, "detail", stage.file("certificate").to_str().unwrap());
     says(&step, "remedy", "AZURE_CLIENT_CERTIFICATE_PATH");
+    says(&step, "code", "certificate-unusable");
 }
 
 #[tokio::test]
@@ -155,37 +159,83 @@ async fn a_token_that_is_refused_or_for_something_else() {
     let step = stage.expect(1, "ok ok ok ok ok ok ok failed skipped skipped", "token").await;
     says(&step, "detail", "no token (imds_refused)");
     says(&step, "remedy", "this node has no identity with client id 00001111");
+    says(&step, "code", "imds-refused");
 
     stage.set("AZURE_CLIENT_ID", known);
     stage.set("INGESTION_AAD_AUDIENCE", OTHER_RESOURCE);
-    let step = stage.expect(1, "ok ok ok ok ok ok ok ok failed ok", "probe_write").await;
+    let step = stage.expect(1, WRITE_FAILED, "probe_write").await;
     says(&step, "detail", "Azure answered 401");
     says(&step, "remedy", &format!("it is for {OTHER_RESOURCE}"));
     says(&step, "remedy", "INGESTION_AAD_AUDIENCE");
+    says(&step, "code", "token-rejected");
 }
 
 #[tokio::test]
 async fn what_azure_answers_to_the_write_is_explained() {
     let mut stage = Stage::new().await;
-    let refused = "ok ok ok ok ok ok ok ok failed ok";
     stage.azure.change(|setup| setup.rules[0].writers.clear());
-    let step = stage.expect(1, refused, "probe_write").await;
+    let step = stage.expect(1, WRITE_FAILED, "probe_write").await;
     says(&step, "detail", "Azure answered 403");
-    says(&step, "remedy", "assign Monitoring Metrics Publisher");
+    says(&step, "code", "role-missing");
+    says(&step, "remedy", "az role assignment create --assignee-object-id");
     stage.set("INGESTION_URL", stage.azure.ingestion_url("dcr-00000000000000000000000000000000"));
-    let step = stage.expect(1, refused, "probe_write").await;
-    says(&step, "remedy", "no such data collection rule");
+    let step = stage.expect(1, WRITE_FAILED, "probe_write").await;
+    says(&step, "code", "rule-not-found");
 
+    let ingestion = stage.azure.faults(Service::Ingestion);
+    ingestion.push(Fault::status(204).header("date", "Thu, 01 Jan 1970 00:00:00 GMT"));
+    let step = stage.expect(0, "ok ok ok ok ok ok ok ok ok warning", "clock").await;
+    says(&step, "code", "clock-skew");
+    let page = "<html><head><title>Blocked by ACME</title></head><body>no</body></html>";
+    let scope = "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/g/providers/Microsoft.Insights/dataCollectionRules/r";
+    for (status, body, code, words) in [
+        (403, "", "forbidden-without-reason", "private link"),
+        (403, page, "intermediary", "Blocked by ACME"),
+        (
+            403,
+            r#"{"error":{"code":"PublicNetworkAccessDisabled"}}"#,
+            "network-isolation",
+            "private endpoint",
+        ),
+        (403, &format!("IsRbacPresent: False, DcrArmId: {scope}, x"), "role-missing", scope),
+        (403, "IsRbacPresent: True, IsDcrDceBindingValid: False", "rule-not-bound", "endpoint"),
+        (
+            400,
+            r#"{"error":{"code":"InvalidRequestPath","message":"The request path is invalid."}}"#,
+            "invalid-request-path",
+            "INGESTION_URL",
+        ),
+        (407, "", "proxy-authentication-required", "HTTPS_PROXY"),
+        (413, "", "too-large", "max_samples_per_send"),
+        (415, "", "message-version", "protobuf_message"),
+        (421, "", "intermediary", "something between"),
+        (451, page, "intermediary", "Blocked by ACME"),
+        (503, "later", "azure-unavailable", "Azure says \"later\""),
+    ] {
+        ingestion.push(Fault::status(status).body(body.to_owned()));
+        let step = stage.expect(1, WRITE_FAILED, "probe_write").await;
+        says(&step, "code", code);
+        says(&step, "remedy", words);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_empty_writes_is_reached() {
+    let stage = Stage::new().await;
     let ingestion = stage.azure.faults(Service::Ingestion);
     ingestion.push(Fault::status(400).body("there is nothing in it"));
     let step = stage.expect(0, ALL_OK, "probe_write").await;
     says(&step, "detail", "reached and authorised; Azure says \"there is nothing in it\"");
-    ingestion.push(Fault::status(400).header("date", "Thu, 01 Jan 1970 00:00:00 GMT"));
-    let step = stage.expect(0, "ok ok ok ok ok ok ok ok ok warning", "clock").await;
-    says(&step, "remedy", "set the node's clock");
-    ingestion.push(Fault::status(503).body("later"));
-    let step = stage.expect(1, refused, "probe_write").await;
-    says(&step, "remedy", "Azure says \"later\"");
+    // No reason is given, but without a valid token the answer is another one.
+    ingestion.push(Fault::status(400));
+    let step = stage.expect(0, ALL_OK, "probe_write").await;
+    says(&step, "detail", "reached and authorised");
+    // It says the same to everybody: nothing is proven.
+    ingestion.push_times(2, &Fault::status(400).body("InvalidPayload"));
+    let step = stage.expect(0, "ok ok ok ok ok ok ok ok warning ok", "probe_write").await;
+    says(&step, "code", "probe-inconclusive");
+    says(&step, "remedy", "INGESTION_URL");
+    assert_eq!(ingestion.waiting(), 0);
 }
 
 #[tokio::test]
@@ -197,12 +247,14 @@ async fn a_way_that_is_not_open() {
     stage.set("INGESTION_URL", format!("https://localhost:{port}/dataCollectionRules{path}"));
     let step = stage.expect(1, "ok ok ok ok failed skipped ok ok skipped skipped", "tcp").await;
     says(&step, "remedy", &format!("let the pod connect to localhost:{port}"));
+    says(&step, "code", "connection-failed");
 
     stage.set("INGESTION_URL", url);
     let other = Authority::new("somebody else").unwrap();
     std::fs::write(stage.file("ca.pem"), other.pem()).unwrap();
     let step = stage.expect(1, "ok ok ok ok ok failed ok ok skipped skipped", "tls").await;
-    says(&step, "remedy", "name it in SSL_CERT_FILE");
+    says(&step, "remedy", "SSL_CERT_FILE");
+    says(&step, "code", "issuer-unknown");
 }
 
 #[tokio::test]
@@ -215,6 +267,7 @@ async fn a_configuration_with_which_the_sidecar_does_not_start() {
     says(&step, "detail", "2 mistakes");
     says(&step, "remedy", "did you mean \"userAssigned\"?");
     says(&step, "remedy", "LISTENING_PORT=\"http\"");
+    says(&step, "code", "invalid-configuration");
 }
 
 #[tokio::test]

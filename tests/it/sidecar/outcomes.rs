@@ -66,11 +66,42 @@ async fn the_reason_reaches_prometheus_and_the_log() {
     let explained = |line: &str| line.contains("Monitoring Metrics Publisher").then_some(());
     rig.process.line("the log says what to do", PATIENCE, explained).await.unwrap();
     let log = rig.process.output();
-    assert_eq!(log.matches("Monitoring Metrics Publisher").count(), 1, "once a minute:\n{log}");
+    assert_eq!(log.matches("the identity may not write").count(), 1, "once a minute:\n{log}");
     assert_eq!(
         rig.metric("prom_remotewrite_requests_total{upstream=\"403\",answered=\"503\"}").await,
         6
     );
+}
+
+#[tokio::test]
+async fn the_log_names_the_cause_of_each_kind_of_refusal() {
+    const PAGE: &str = "<!DOCTYPE html><html><head><title>Access blocked</title></head></html>";
+    const RULE: &str = "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/rg-monitoring/providers/microsoft.insights/datacollectionrules/dcr-prometheus";
+    let no_role = format!(
+        r#"{{"error":{{"code":"OperationFailed","message":"PipelineAccessResult: AccessGranted: False, IsRbacPresent: False, IsDcrDceBindingValid: , DcrArmId: {RULE}, Message: Required authorization action was not found."}}}}"#
+    );
+    let command = format!("--role 'Monitoring Metrics Publisher' --scope {RULE};");
+    for (status, body, words) in [
+        (403, no_role.as_str(), command.as_str()),
+        (403, "", "private link"),
+        (403, PAGE, "the answer says \\\"Access blocked\\\""),
+        (
+            403,
+            "The data collection endpoint accepts private link traffic only.",
+            "private endpoint",
+        ),
+        (404, "", "INGESTION_URL"),
+        (415, "", "protobuf_message"),
+        (429, "", "data collection rule (15,000 requests"),
+        (503, PAGE, "does not come from Azure Monitor"),
+    ] {
+        let mut rig = Stage::new().await.ready().await;
+        let fault = Fault::status(status).body(body.to_owned());
+        rig.azure().faults(Service::Ingestion).push(fault);
+        rig.post(batch(["up"])).await;
+        let said = |line: &str| line.contains(words).then_some(());
+        rig.process.line(words, PATIENCE, said).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -92,14 +123,14 @@ async fn the_log_says_what_to_do_where_azure_cannot_be_reached() {
             assert_eq!(rig.status(batch(["up"])).await, 503);
         }
         let said = |line: &str| {
-            [cause, advice, "localhost", "Prometheus tries again"]
+            [cause, advice, "localhost", "Prometheus sends it again"]
                 .iter()
                 .all(|part| line.contains(part))
                 .then_some(())
         };
         rig.process.line("the log says what to do", PATIENCE, said).await.unwrap();
         let log = rig.process.output();
-        assert_eq!(log.matches("Prometheus tries again").count(), 1, "once a minute:\n{log}");
+        assert_eq!(log.matches("Prometheus sends it again").count(), 1, "once a minute:\n{log}");
         let failures = format!("prom_remotewrite_upstream_failures_total{{reason=\"{reason}\"}}");
         assert_eq!(rig.metric(&failures).await, 5);
     }

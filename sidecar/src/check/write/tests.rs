@@ -17,26 +17,59 @@ fn the_write_is_empty() {
     assert_eq!(message, b"");
 }
 
+fn received(status: u16, body: &str) -> Received {
+    Received { status, body: body.into(), ..Received::default() }
+}
+
 #[test]
-fn every_answer_is_judged_and_its_date_kept() {
-    let check = |status: u16, body: &str, expected: Status, words: &str| {
-        let received = Received { status, body: body.into(), ..Received::default() };
-        let (step, value) = noted(step::PROBE_WRITE, judge(received.clone(), "dce.example", None));
-        assert_eq!(step.status, expected, "{status}");
-        let text = format!("{} {}", step.detail, step.remedy.unwrap_or_default());
-        assert!(text.contains(words), "{text}");
-        assert_eq!(value, Some(received), "{status}");
+fn every_answer_is_judged() {
+    let check = |status: u16, body: &str, expected: Status, code: Option<Code>| {
+        let verdict = judge(&received(status, body), "dce.example", None);
+        let Verdict::Found(found) = verdict else { panic!("{status} {body}: unclear") };
+        let (step, _) = noted(step::PROBE_WRITE, found);
+        assert_eq!((step.status, step.code), (expected, code), "{status} {body}: {step:?}");
     };
-    check(204, "", Status::Ok, "reached and authorised");
-    check(400, "no samples", Status::Ok, "authorised; Azure says \"no samples\"");
-    check(401, "", Status::Failed, "does not accept the token");
-    check(403, "", Status::Failed, "Monitoring Metrics Publisher");
-    check(403, "IsDcrDceBindingValid: False", Status::Failed, "not bound to this");
-    check(404, "", Status::Failed, "no such data collection rule");
-    check(307, "", Status::Failed, "redirects");
-    check(429, "", Status::Warning, "throttles");
-    check(503, "", Status::Failed, "in trouble");
-    check(101, "", Status::Failed, "something else than an ingestion endpoint");
+    check(204, "", Status::Ok, None);
+    for empty in ["no samples", "The request body is empty.", r#"{"message":"Nothing to store"}"#] {
+        check(400, empty, Status::Ok, None);
+        check(422, empty, Status::Ok, None);
+    }
+    let path = r#"{"error":{"code":"InvalidRequestPath","message":"The path is empty."}}"#;
+    check(400, path, Status::Failed, Some(Code::InvalidRequestPath));
+    check(400, "<html>no</html>", Status::Failed, Some(Code::Intermediary));
+    check(401, "", Status::Failed, Some(Code::TokenRejected));
+    check(403, "", Status::Failed, Some(Code::ForbiddenWithoutReason));
+    check(403, "IsRbacPresent: False", Status::Failed, Some(Code::RoleMissing));
+    check(403, "IsDcrDceBindingValid: False", Status::Failed, Some(Code::RuleNotBound));
+    check(404, "", Status::Failed, Some(Code::RuleNotFound));
+    check(307, "", Status::Failed, Some(Code::Redirect));
+    check(407, "", Status::Failed, Some(Code::ProxyAuthenticationRequired));
+    check(413, "", Status::Failed, Some(Code::TooLarge));
+    check(415, "", Status::Failed, Some(Code::MessageVersion));
+    check(429, "", Status::Warning, Some(Code::Throttled));
+    check(451, "", Status::Failed, Some(Code::Intermediary));
+    check(503, "", Status::Failed, Some(Code::AzureUnavailable));
+    check(101, "", Status::Failed, Some(Code::Intermediary));
+}
+
+#[test]
+fn a_refusal_without_a_known_reason_is_judged_by_the_answer_to_no_token() {
+    let refused = received(400, "InvalidPayload");
+    let verdict = judge(&refused, "dce.example", None);
+    let Verdict::Unclear(said) = verdict else { panic!("it is clear") };
+    let check = |without: Option<u16>, expected: Status, code: Option<Code>| {
+        let without = without.map(|status| received(status, ""));
+        let found = compare_answers(without.as_ref(), &refused, &said);
+        let (step, value) = noted(step::PROBE_WRITE, found);
+        assert_eq!((step.status, step.code), (expected, code), "{without:?}");
+        assert!(step.detail.contains("InvalidPayload"), "{step:?}");
+        assert_eq!(value.as_ref(), Some(&refused));
+    };
+    check(Some(401), Status::Ok, None);
+    check(Some(403), Status::Ok, None);
+    for same_or_nothing in [Some(400), Some(503), None] {
+        check(same_or_nothing, Status::Warning, Some(Code::ProbeInconclusive));
+    }
 }
 
 #[test]

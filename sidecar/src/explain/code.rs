@@ -1,0 +1,103 @@
+//! Stable names of causes, for programs that read the report of `check`.
+
+use serde::{Serialize, Serializer};
+
+/// Declares [`Code`] from one table: variant, word, meaning.
+macro_rules! codes {
+    ($($variant:ident $word:literal $meaning:literal,)*) => {
+        /// What is wrong, as a word that stays the same when the text about it
+        /// is reworded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Code {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What it means, for the documentation.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidConfiguration "invalid-configuration" "Variables with which the sidecar does not start.",
+    DoubtfulConfiguration "doubtful-configuration" "Variables that are accepted and look wrong.",
+    TrustedRootsUnusable "trusted-roots-unusable" "No trusted certificate can be read.",
+    NameNotFound "name-not-found" "DNS has no address for the host, or does not answer.",
+    ConnectionFailed "connection-failed" "No connection to the ingestion endpoint.",
+    ProxyFailed "proxy-failed" "No connection through the forward proxy.",
+    ProxyAuthenticationRequired "proxy-authentication-required" "A proxy asks for a user and a password.",
+    IssuerUnknown "issuer-unknown" "The endpoint's certificate is issued by nobody who is trusted.",
+    CertificateNameMismatch "certificate-name-mismatch" "The endpoint's certificate is for another host.",
+    CertificateNotValidNow "certificate-not-valid-now" "The endpoint's certificate is expired or not valid yet, by this node's clock.",
+    TlsFailed "tls-failed" "The TLS handshake fails for another reason.",
+    ConnectionBroken "connection-broken" "The connection broke before an answer, or the answer is not HTTP.",
+    UpstreamTimeout "upstream-timeout" "The ingestion endpoint did not answer in time.",
+    InFlightLimit "in-flight-limit" "`MAX_IN_FLIGHT_BYTES` is reached.",
+    CheckTimeout "check-timeout" "The time for the whole check is over.",
+    IdentityIncomplete "identity-incomplete" "The settings of the identity do not fit together.",
+    ImdsUnreachable "imds-unreachable" "No connection to the instance metadata service.",
+    ImdsRefused "imds-refused" "The instance metadata service gives no token.",
+    EntraUnreachable "entra-unreachable" "No connection to Microsoft Entra.",
+    EntraRefused "entra-refused" "Microsoft Entra gives no token.",
+    CertificateUnusable "certificate-unusable" "The application's certificate cannot be read or used.",
+    CertificateExpiring "certificate-expiring" "The application's certificate is expired, expires soon, or is not valid yet.",
+    TokenFileUnusable "token-file-unusable" "The service account token cannot be read or used.",
+    TokenFileAudience "token-file-audience" "The service account token is for another audience.",
+    TokenFileExpired "token-file-expired" "The service account token is expired.",
+    TokenTimeout "token-timeout" "The token service did not answer in time.",
+    TokenThrottled "token-throttled" "The token service was asked too often.",
+    TokenFailed "token-failed" "There is no token for another reason.",
+    TokenAudience "token-audience" "The token is for another audience.",
+    TokenApplication "token-application" "The token is another application's.",
+    TokenExpired "token-expired" "The token was expired when it came, by this node's clock.",
+    TokenRejected "token-rejected" "Azure does not accept the token (401).",
+    QueryAudience "query-audience" "The token is for queries, not for ingestion (401).",
+    RoleMissing "role-missing" "The identity has no role on the data collection rule (403).",
+    RuleNotBound "rule-not-bound" "The data collection rule is not bound to the endpoint (403).",
+    NetworkIsolation "network-isolation" "The endpoint does not accept writes from this network: private link, network isolation (403).",
+    ForbiddenWithoutReason "forbidden-without-reason" "A refusal that gives no reason known to the sidecar (403).",
+    InvalidRequestPath "invalid-request-path" "Path or api-version of `INGESTION_URL` are wrong (400).",
+    LogsEndpoint "logs-endpoint" "`INGESTION_URL` names the endpoint for logs (400, 404).",
+    ContentRefused "content-refused" "Azure refuses what is in the batch (400, 409, 422).",
+    ProbeInconclusive "probe-inconclusive" "Azure refuses the empty write and does not say why (400).",
+    RuleNotFound "rule-not-found" "Azure has no such data collection rule or stream (404).",
+    TooLarge "too-large" "The batch is too large (413).",
+    MessageVersion "message-version" "Azure does not accept this kind of message (415).",
+    Throttled "throttled" "A limit of Azure's is reached (429).",
+    Redirect "redirect" "Something redirects, which an ingestion endpoint never does (3xx).",
+    Intermediary "intermediary" "Something between the pod and Azure answered: a firewall, a service mesh, a proxy.",
+    AzureUnavailable "azure-unavailable" "Azure cannot process the request just now (5xx).",
+    ClockSkew "clock-skew" "This node's clock is wrong.",
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_word_is_in_use_once_and_in_kebab_case() {
+        let words: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        let kebab = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        assert!(words.iter().all(|word| kebab(word)), "{words:?}");
+    }
+}
