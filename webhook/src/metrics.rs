@@ -31,8 +31,32 @@ pub struct Metrics {
     config_generation: Gauge,
     config_reloads: Family<ResultLabels, Counter>,
     config_current: Gauge,
-    connections: Gauge,
-    handshake_failures: Counter,
+    connections: ConnectionMetrics,
+}
+
+/// What is counted of connections, for the tasks that serve them.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMetrics {
+    open: Gauge,
+    closed: Family<ClosedLabels, Counter>,
+    /// Handshakes that failed.
+    pub(crate) handshake_failures: Counter,
+}
+
+/// Why this side closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// It answered nothing for a minute.
+    Idle,
+    /// Another one needed its slot.
+    Displaced,
+    /// The program ends.
+    Shutdown,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClosedLabels {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -65,8 +89,7 @@ impl Metrics {
             config_generation: Gauge::default(),
             config_reloads: Family::default(),
             config_current: Gauge::default(),
-            connections: Gauge::default(),
-            handshake_failures: Counter::default(),
+            connections: ConnectionMetrics::default(),
         };
         metrics.register(version);
         metrics.begin_at_zero();
@@ -97,9 +120,12 @@ impl Metrics {
         let current = self.config_current.clone();
         let help = "1 while the configuration's file, as it is now, is in use";
         registry.register("config_current", help, current);
-        let connections = self.connections.clone();
+        let connections = self.connections.open.clone();
         registry.register("open_connections", "TLS connections that are open", connections);
-        let failures = self.handshake_failures.clone();
+        let closed = self.connections.closed.clone();
+        let help = "TLS connections that this side closed, by reason";
+        registry.register("closed_connections", help, closed);
+        let failures = self.connections.handshake_failures.clone();
         registry.register("handshake_failures", "TLS handshakes that failed", failures);
     }
 
@@ -114,6 +140,9 @@ impl Metrics {
             for taken in [true, false] {
                 drop(family.get_or_create(&result(taken)));
             }
+        }
+        for reason in [Closed::Idle, Closed::Displaced, Closed::Shutdown] {
+            drop(self.connections.closed.get_or_create(&ClosedLabels { reason: reason.word() }));
         }
     }
 
@@ -167,15 +196,32 @@ impl Metrics {
         self.config_current.set(current.into());
     }
 
-    /// Counts handshakes that fail.
-    pub fn handshake_failures(&self) -> Counter {
-        self.handshake_failures.clone()
+    /// What is counted of connections.
+    pub fn connections(&self) -> ConnectionMetrics {
+        self.connections.clone()
+    }
+}
+
+impl ConnectionMetrics {
+    /// A connection is open for as long as the returned guard lives.
+    pub fn open(&self) -> OpenConnection {
+        self.open.inc();
+        OpenConnection(self.open.clone())
     }
 
-    /// A connection is open for as long as the returned guard lives.
-    pub fn connection(&self) -> OpenConnection {
-        self.connections.inc();
-        OpenConnection(self.connections.clone())
+    /// This side closed a connection.
+    pub fn closed(&self, reason: Closed) {
+        self.closed.get_or_create(&ClosedLabels { reason: reason.word() }).inc();
+    }
+}
+
+impl Closed {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Displaced => "displaced",
+            Self::Shutdown => "shutdown",
+        }
     }
 }
 

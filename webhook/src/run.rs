@@ -106,7 +106,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     );
     tokio::select! {
         () = serving => {}
-        ended = axum::serve(admin_listener, admin).into_future() => ended?,
+        () = serve::serve_admin(admin_listener, admin) => {}
         () = reload::watch(arguments.config, text, shared.clone()) => {}
         () = tls::watch(certificates, &shared.metrics, SystemTime::now) => {}
         () = signals(terminate, interrupt, &ready, arguments.shutdown_delay, &stopping) => {}

@@ -1,45 +1,63 @@
-//! The TLS listener: accepts, bounds, serves, drains.
+//! The listeners: each accepts every connection at once, bounds how many are
+//! open, serves them and drains.
+//!
+//! No client can keep the API server out. A connection waits for nothing but the
+//! CPU: when all slots are taken, the one that was used longest ago makes room.
 
+mod connection;
 mod handshake;
+mod log_limit;
+mod slots;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-    service::TowerToHyperService,
-};
 use tokio::{
-    io::AsyncBufReadExt,
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Semaphore, watch},
+    task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::metrics::Metrics;
+use crate::metrics::{ConnectionMetrics, Metrics};
 use handshake::Failures;
+use log_limit::LogLimit;
+use slots::Slots;
 
-/// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
-/// takes longer than this is of no use to it, and whoever waits for a place that
-/// half-open connections hold gets one in time.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Nor does it take longer to send a request's head, or its first byte.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer that has gone without a word is noticed within twice this time.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Each API server keeps a few connections; this bounds what anybody else in
 /// the cluster can make us hold (some 50 KiB each).
 const MAX_CONNECTIONS: usize = 256;
+/// Connections whose handshake is not complete. An API server's takes some
+/// milliseconds: so many others must arrive in that time to push it out. With
+/// [`MAX_CONNECTIONS`], [`MAX_LINGERING`] and [`MAX_ADMIN_CONNECTIONS`] it stays
+/// below 1024, a container's usual limit on open files.
+const MAX_HANDSHAKES: usize = 512;
+/// Connections that had to make room and are being closed in order.
+const MAX_LINGERING: usize = 64;
+/// The kubelet and some Prometheus servers.
+const MAX_ADMIN_CONNECTIONS: usize = 32;
 /// A pause after a failed `accept`: no file descriptors are left, and asking
 /// again at once would burn the CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `shutdown`, then lets what is under way end, for at
-/// most `drain`.
+/// What the connections of one listener share.
+struct Server {
+    /// `None` where plain HTTP is served.
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    handshakes: Arc<Slots>,
+    connections: Arc<Slots>,
+    lingering: Semaphore,
+    failures: Failures,
+    displaced: LogLimit,
+    /// `None` where connections are not counted.
+    metrics: Option<ConnectionMetrics>,
+    /// How long requests that are under way may take after a shutdown.
+    drain: Duration,
+}
+
+/// Serves `router` over TLS until `shutdown`, then lets what is under way end,
+/// for at most `drain`.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
@@ -48,42 +66,67 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let failures = Arc::new(Failures::new(metrics.handshake_failures()));
+    let metrics = metrics.connections();
+    let server = Server {
+        tls: Some(TlsAcceptor::from(tls)),
+        router,
+        handshakes: Slots::new(MAX_HANDSHAKES),
+        connections: Slots::new(MAX_CONNECTIONS),
+        lingering: Semaphore::new(MAX_LINGERING),
+        failures: Failures::new(metrics.handshake_failures.clone()),
+        displaced: LogLimit::default(),
+        metrics: Some(metrics),
+        drain,
+    };
+    accept_all(listener, server, shutdown).await;
+}
+
+/// Serves `router` over plain HTTP, forever.
+pub async fn serve_admin(listener: TcpListener, router: Router) {
+    let server = Server {
+        tls: None,
+        router,
+        handshakes: Slots::new(0),
+        connections: Slots::new(MAX_ADMIN_CONNECTIONS),
+        lingering: Semaphore::new(0),
+        failures: Failures::default(),
+        displaced: LogLimit::default(),
+        metrics: None,
+        drain: Duration::ZERO,
+    };
+    accept_all(listener, server, std::future::pending()).await;
+}
+
+async fn accept_all(listener: TcpListener, server: Server, shutdown: impl Future<Output = ()>) {
+    let server = Arc::new(server);
+    let (stop, stopping) = watch::channel(false);
+    let mut open = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let stream = tokio::select! {
+            stream = accept(&listener) => stream,
+            Some(_) = open.join_next() => continue,
             () = &mut shutdown => break,
         };
-        let Some((stream, place)) = accepted else { continue };
-        let open = metrics.connection();
-        let (acceptor, router) = (acceptor.clone(), router.clone());
-        let (failures, watcher) = (failures.clone(), graceful.watcher());
-        tokio::spawn(async move {
-            let _held = (place, open);
-            connection(stream, acceptor, router, &failures, watcher).await;
-        });
+        if let Some(stream) = stream {
+            open.spawn(connection::serve(stream, server.clone(), stopping.clone()));
+        }
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(seconds = drain.as_secs(), "stopped while requests were under way");
+    // Connections hold a receiver; where none does, nothing is to be stopped.
+    let _ = stop.send(true);
+    let ended = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(server.drain, ended).await.is_err() {
+        tracing::warn!(seconds = server.drain.as_secs(), "stopped while requests were under way");
     }
 }
 
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
         Ok((stream, _)) => {
             // Answers are small and awaited.
             let _ = stream.set_nodelay(true);
-            Some((stream, place))
+            Some(stream)
         }
         Err(error) => {
             tracing::warn!(%error, "could not accept a connection");
@@ -91,41 +134,4 @@ async fn accept(
             None
         }
     }
-}
-
-async fn connection(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    router: Router,
-    failures: &Failures,
-    watcher: Watcher,
-) {
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
-    let mut stream = match handshake.await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return failures.record(Some(&error)),
-        Err(_) => return failures.record(None),
-    };
-    // Which protocol is spoken shows in the first bytes: hyper waits for them
-    // without end.
-    let first = tokio::time::timeout(HEAD_TIMEOUT, stream.fill_buf()).await;
-    if !matches!(first, Ok(Ok(_))) {
-        return;
-    }
-    let builder = builder();
-    let service = TowerToHyperService::new(router);
-    let serving = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // How a connection ends is its client's business.
-    let _ = watcher.watch(serving).await;
-}
-
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
-    builder
 }

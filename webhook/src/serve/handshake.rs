@@ -1,35 +1,32 @@
 //! Handshakes that fail, told apart: a port scan is nothing, an API server that
 //! does not trust our certificate stops every pod that asks for a sidecar.
 
-use std::{
-    io,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::io;
 
 use prometheus_client::metrics::counter::Counter;
 use rustls::AlertDescription;
-use tokio::time::Instant;
 
-/// The API server tries again with every pod; one line a minute says it all.
-const PAUSE: Duration = Duration::from_mins(1);
+use super::log_limit::LogLimit;
 
-/// Counts failures, and says what an operator can mend.
+/// Counts failures, and reports those that an operator can repair.
+#[derive(Default)]
 pub(super) struct Failures {
     counter: Counter,
-    said: Mutex<Option<Instant>>,
+    /// The API server tries again with every pod.
+    distrust: LogLimit,
 }
 
 impl Failures {
     pub(super) fn new(counter: Counter) -> Self {
-        Self { counter, said: Mutex::new(None) }
+        Self { counter, distrust: LogLimit::default() }
     }
 
-    /// A handshake failed; without an error, because it took too long.
+    /// A handshake failed; without an error, because it took too long or had to
+    /// make room for others.
     pub(super) fn record(&self, error: Option<&io::Error>) {
         self.counter.inc();
         let Some(error) = error else { return };
-        if is_distrust(error) && self.is_time() {
+        if is_distrust(error) && self.distrust.is_due() {
             tracing::warn!(
                 %error,
                 "a client does not trust our certificate: is its authority in the caBundle of the MutatingWebhookConfiguration?"
@@ -37,15 +34,6 @@ impl Failures {
         } else {
             tracing::debug!(%error, "a TLS handshake failed");
         }
-    }
-
-    fn is_time(&self) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = said.is_none_or(|said| said.elapsed() >= PAUSE);
-        if is_time {
-            *said = Some(Instant::now());
-        }
-        is_time
     }
 }
 
@@ -103,14 +91,5 @@ mod tests {
             assert!(refused.await.unwrap());
         }
         assert!(!is_distrust(&io::Error::from(io::ErrorKind::UnexpectedEof)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn it_is_said_once_a_minute() {
-        let failures = Failures::new(Counter::default());
-        assert!(failures.is_time());
-        assert!(!failures.is_time());
-        tokio::time::advance(PAUSE).await;
-        assert!(failures.is_time());
     }
 }

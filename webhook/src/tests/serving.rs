@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Longer than every limit; no time at all where the clock stands still.
-const A_MINUTE: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 /// A running server, and what its clients need.
 struct Running {
@@ -202,14 +202,14 @@ async fn a_silent_peer_is_cut_off() {
     let running = Running::start(&authority, ok(), None).await;
     let mut silent = TcpStream::connect(running.address).await.unwrap();
     let mut byte = [0];
-    let cut = tokio::time::timeout(A_MINUTE, silent.read(&mut byte));
+    let cut = tokio::time::timeout(LONG, silent.read(&mut byte));
     assert_eq!(cut.await.unwrap().unwrap_or(0), 0, "before the handshake");
     for sent in [&b""[..], b"POST /mutate HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream =
             connect(running.address, &client(authority.roots(), &TLS13)).await.unwrap();
         stream.write_all(sent).await.unwrap();
         let mut answer = Vec::new();
-        let _ = tokio::time::timeout(A_MINUTE, stream.read_to_end(&mut answer)).await.unwrap();
+        let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap();
         assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     }
 }
@@ -258,16 +258,40 @@ async fn draining_has_an_end() {
     tokio::time::timeout(Duration::from_secs(6), running.ended).await.unwrap().unwrap();
 }
 
-/// More silent connections than there are places only delay a real one.
+/// An idle connection is closed after a minute, whatever protocol it speaks, and
+/// the minute begins with the last answer.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed_after_a_minute() {
+    let authority = Authority::new();
+    let running = Running::start(&authority, ok(), None).await;
+    let mut client = client(authority.roots(), &TLS13);
+    let mut one = connect(running.address, &client).await.unwrap();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let mut two = connect(running.address, &client).await.unwrap();
+    two.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    one.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let started = tokio::time::Instant::now();
+    let mut answers = Vec::new();
+    tokio::time::timeout(LONG, two.read_to_end(&mut answers)).await.unwrap().unwrap_or(0);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    answers.clear();
+    let _ = tokio::time::timeout(LONG, one.read_to_end(&mut answers)).await.unwrap();
+    assert!(answers.starts_with(b"HTTP/1.1 200"));
+    assert!(started.elapsed() >= Duration::from_mins(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(70), "{:?}", started.elapsed());
+}
+
+/// More silent connections than there are slots do not delay a real one.
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_silent_connections_passes() {
     let authority = Authority::new();
     let running = Running::start(&authority, ok(), None).await;
     let mut flood = Vec::new();
-    for _ in 0..300 {
+    for _ in 0..1000 {
         flood.push(TcpStream::connect(running.address).await.unwrap());
     }
     let client = client(authority.roots(), &TLS13);
-    let stream = tokio::time::timeout(A_MINUTE, connect(running.address, &client));
+    let stream = tokio::time::timeout(LONG, connect(running.address, &client));
     assert!(get_over(&mut stream.await.unwrap().unwrap()).await.unwrap().ends_with("ok"));
 }

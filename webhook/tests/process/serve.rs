@@ -31,26 +31,29 @@ fn serve(directory: &Path) -> Command {
 }
 
 /// A running webhook; killed when a test fails.
-struct Webhook {
-    process: Child,
+pub(super) struct Webhook {
+    pub(super) process: Child,
     log: BufReader<ChildStderr>,
-    admin: SocketAddr,
+    pub(super) address: SocketAddr,
+    pub(super) admin: SocketAddr,
 }
 
 impl Webhook {
-    fn start(directory: &Path, more: &[&str]) -> Self {
+    pub(super) fn start(directory: &Path, more: &[&str]) -> Self {
         let mut process = serve(directory).args(more).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut first = String::new();
         log.read_line(&mut first).unwrap();
-        let admin = first.split(' ').find_map(|field| field.strip_prefix("admin="));
-        let admin = admin.unwrap_or_else(|| panic!("no address in {first:?}")).parse().unwrap();
-        Self { process, log, admin }
+        let address = |key: &str| {
+            let address = first.split(' ').find_map(|field| field.strip_prefix(key));
+            address.unwrap_or_else(|| panic!("no {key} in {first:?}")).parse().unwrap()
+        };
+        Self { process, log, address: address("address="), admin: address("admin=") }
     }
 
     /// The answer of the admin listener, status line and all; `None` where
     /// nobody listens.
-    fn get(&self, path: &str) -> Option<String> {
+    pub(super) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.admin).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();

@@ -1,0 +1,103 @@
+//! One connection: handshake, requests, end.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::service::{Service as _, service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::Server;
+use crate::metrics::{Closed, ConnectionMetrics};
+
+/// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
+/// takes longer than this is of no use to it.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that has answered nothing for so long is closed, whatever it was
+/// doing: idle, silent after its handshake, or sending a request's head. An API
+/// server opens another one within milliseconds.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// After a minute without an answer, a request that arrives at that very moment
+/// still is answered: the API server waits no longer than this.
+const IDLE_PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that has to make room is told so, and has one round trip to
+/// complete what crossed with it.
+const DISPLACED_PATIENCE: Duration = Duration::from_millis(100);
+
+pub(super) async fn serve(stream: TcpStream, server: Arc<Server>, stopping: watch::Receiver<bool>) {
+    let _open = server.metrics.as_ref().map(ConnectionMetrics::open);
+    match &server.tls {
+        None => requests(stream, &server, stopping).await,
+        Some(acceptor) => {
+            if let Some(stream) = handshake(stream, acceptor, &server).await {
+                requests(stream, &server, stopping).await;
+            }
+        }
+    }
+}
+
+async fn handshake(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    server: &Server,
+) -> Option<TlsStream<TcpStream>> {
+    let (slot, _) = server.handshakes.take();
+    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+    let ended = tokio::select! {
+        ended = handshake => ended.ok(),
+        () = slot.displaced() => None,
+    };
+    match ended {
+        Some(Ok(stream)) => return Some(stream),
+        Some(Err(error)) => server.failures.record(Some(&error)),
+        None => server.failures.record(None),
+    }
+    None
+}
+
+async fn requests<S>(stream: S, server: &Server, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (slot, displaces) = server.connections.take();
+    if displaces && server.displaced.is_due() {
+        tracing::warn!(
+            "closed the connection that was used longest ago, because all are taken: if this continues, something floods this port (webhook.clientCA in the chart admits API servers only)"
+        );
+    }
+    let router = TowerToHyperService::new(server.router.clone());
+    let service = service_fn(|request| {
+        let answering = slot.answering();
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await;
+            drop(answering);
+            answer
+        }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let (closed, patience) = tokio::select! {
+        // How a connection ends is its client's business.
+        _ = serving.as_mut() => return,
+        () = slot.idle(IDLE_TIMEOUT) => (Closed::Idle, IDLE_PATIENCE),
+        () = slot.displaced() => (Closed::Displaced, DISPLACED_PATIENCE),
+        _ = stopping.wait_for(|stopping| *stopping) => (Closed::Shutdown, server.drain),
+    };
+    if let Some(metrics) = &server.metrics {
+        metrics.closed(closed);
+    }
+    let lingers = closed != Closed::Displaced || server.lingering.try_acquire().is_ok();
+    serving.as_mut().graceful_shutdown();
+    if lingers {
+        let _ = tokio::time::timeout(patience, serving).await;
+    }
+}
