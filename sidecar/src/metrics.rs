@@ -7,7 +7,10 @@ mod tests;
 use std::{fmt, sync::atomic::AtomicU64, time::SystemTime};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
@@ -213,7 +216,9 @@ impl Metrics {
     /// The `OpenMetrics` text.
     pub(crate) fn open_metrics(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        process::encode(&mut text)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 

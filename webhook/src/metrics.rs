@@ -150,7 +150,9 @@ impl Metrics {
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // Writing into a String cannot fail.
-        let _ = text::encode(&mut text, &self.registry);
+        let _ = text::encode_registry(&mut text, &self.registry);
+        let _ = process::encode(&mut text);
+        let _ = text::encode_eof(&mut text);
         text
     }
 

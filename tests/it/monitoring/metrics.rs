@@ -11,11 +11,9 @@ use tests::{
 use super::{alerts, dashboard};
 
 /// What others tell, and who. Prometheus' own are looked up in a real one.
-const OTHERS: [(&str, &str); 10] = [
+const OTHERS: [(&str, &str); 8] = [
     ("apiserver_admission_webhook_fail_open_count", "API servers"),
     ("apiserver_admission_webhook_rejection_count", "API servers"),
-    ("container_cpu_usage_seconds_total", "the kubelet's cAdvisor"),
-    ("container_memory_working_set_bytes", "the kubelet's cAdvisor"),
     ("kube_pod_annotations", "kube-state-metrics"),
     ("kube_pod_container_info", "kube-state-metrics"),
     ("kube_pod_container_status_restarts_total", "kube-state-metrics"),
