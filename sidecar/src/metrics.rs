@@ -217,7 +217,7 @@ impl Metrics {
     pub(crate) fn open_metrics(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        process::encode(&mut text)?;
+        process_metrics::encode(&mut text)?;
         encode_eof(&mut text)?;
         Ok(text)
     }
