@@ -11,9 +11,9 @@
 //! In reading order:
 //!
 //! * `issuer`: which kind of identity shows what;
-//! * `application`: the one that signs; `certificate` reads its file whatever
-//!   its form, `certificate_file` follows it through renewals, `assertion` is
-//!   what it signs;
+//! * `application`: the one that signs; `certificate` reads a file whatever its
+//!   form, `certificate_file` notices a new one, `certificates` says which is in
+//!   use, `assertion` is what is signed;
 //! * `exchange`: what is shown, for a token; `transport` carries it by a `route`,
 //!   and `metadata` completes what the metadata service answers;
 //! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
@@ -29,6 +29,7 @@ mod application;
 mod assertion;
 mod certificate;
 mod certificate_file;
+mod certificates;
 mod exchange;
 mod failure;
 mod fetch_error;
@@ -39,10 +40,12 @@ mod route;
 mod token;
 mod transport;
 
+pub use application::Reload;
 pub use certificate::{Certificate, CertificateError, Summary};
-pub use certificate_file::Reload;
+pub(crate) use certificate::{RENEWAL_ADVICE, WARN_BEFORE_EXPIRY};
 pub use fetch_error::{FetchError, FetchErrorKind};
 pub(crate) use issuer::read_token;
 pub use issuer::{Issuer, SetupError};
 pub(crate) use token::unverified_claims;
 pub use token::{Claims, Token};
+pub(crate) use transport::METADATA_HOST;

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) token_fetches: Family<Fetch, Counter>,
     token_expiry: Timestamp,
     certificate_expiry: Timestamp,
+    next_certificate_expiry: Timestamp,
     last_success: Timestamp,
 }
 
@@ -91,6 +92,7 @@ impl Metrics {
             token_fetches: Family::default(),
             token_expiry: Timestamp::default(),
             certificate_expiry: Timestamp::default(),
+            next_certificate_expiry: Timestamp::default(),
             last_success: Timestamp::default(),
         };
         metrics.register_requests();
@@ -196,8 +198,13 @@ impl Metrics {
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",
-            "When the application's certificate ends; 0 without one",
+            "When the application's certificate that is in use ends; 0 without one",
             self.certificate_expiry.clone(),
+        );
+        registry.register(
+            "next_certificate_expiry_timestamp_seconds",
+            "When a newer certificate ends that Entra has not accepted yet; 0 without one",
+            self.next_certificate_expiry.clone(),
         );
     }
 
@@ -205,8 +212,10 @@ impl Metrics {
         self.token_expiry.set(unix_seconds(at));
     }
 
-    pub(crate) fn certificate_ends(&self, at: SystemTime) {
-        self.certificate_expiry.set(unix_seconds(at));
+    /// When the certificate in use ends, and one that is to replace it.
+    pub(crate) fn certificates_end(&self, in_use: Option<SystemTime>, next: Option<SystemTime>) {
+        self.certificate_expiry.set(in_use.map_or(0.0, unix_seconds));
+        self.next_certificate_expiry.set(next.map_or(0.0, unix_seconds));
     }
 
     pub(crate) fn succeeded(&self, at: SystemTime) {

@@ -42,14 +42,16 @@ struct Held {
     trouble: Option<String>,
     /// A fetch is under way.
     fetching: bool,
+    /// When the next fetch begins; at once if it is not known.
+    next: Option<Instant>,
     /// Until when no forced fetch is begun.
     no_force_before: Option<Instant>,
 }
 
-/// At start a request waits so long for the first token: long enough for IMDS
+/// Without a usable token a request waits so long for one: long enough for IMDS
 /// and Entra as they usually answer (0.1 to 1 s), short enough that Prometheus
 /// hears early what is wrong.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 impl Tokens {
     pub(crate) fn new(now: fn() -> SystemTime) -> Self {
@@ -74,15 +76,25 @@ impl Tokens {
         held.trouble.clone().unwrap_or_else(|| usual.to_owned())
     }
 
-    /// The token; waits a moment for the first one.
+    /// The token; without one, waits a moment for a fetch that is under way or about
+    /// to begin.
     pub(crate) async fn get(&self, deadline: Instant) -> Option<Arc<Token>> {
         let token = self.usable();
         if token.is_some() {
             return token;
         }
+        let until = deadline.min(Instant::now() + MAX_WAIT);
         let mut changes = self.shared.held.subscribe();
-        let first_fetch_ended = changes.wait_for(|held| held.attempts > 0);
-        let _ = timeout_at(deadline.min(Instant::now() + FIRST_WAIT), first_fetch_ended).await;
+        let attempts = {
+            let held = changes.borrow_and_update();
+            let comes = held.fetching || held.next.is_none_or(|next| next < until);
+            if !comes {
+                return None;
+            }
+            held.attempts
+        };
+        let fetched = changes.wait_for(|held| held.attempts > attempts);
+        let _ = timeout_at(until, fetched).await;
         self.usable()
     }
 

@@ -110,6 +110,16 @@ impl fmt::Display for Cloud {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audience(String);
 
+/// The audiences of queries, without the slash at the end; an ingestion endpoint
+/// refuses their tokens.
+///
+/// <https://learn.microsoft.com/azure/azure-monitor/metrics/prometheus-api-promql>
+const QUERY_AUDIENCES: [&str; 3] = [
+    "https://prometheus.monitor.azure.com",
+    "https://prometheus.monitor.azure.us",
+    "https://prometheus.monitor.azure.cn",
+];
+
 /// What turns a resource into a scope.
 const DEFAULT_SCOPE: &str = "/.default";
 
@@ -123,6 +133,12 @@ impl Audience {
     /// token's `aud` claim names it.
     pub fn resource(&self) -> &str {
         self.0.strip_suffix(DEFAULT_SCOPE).unwrap_or(&self.0)
+    }
+
+    /// Whether it is the audience of queries, not of ingestion.
+    pub fn is_for_queries(&self) -> bool {
+        let resource = self.resource().trim_end_matches('/');
+        QUERY_AUDIENCES.iter().any(|known| known.eq_ignore_ascii_case(resource))
     }
 }
 
@@ -205,6 +221,51 @@ impl FromStr for MetadataHost {
 impl fmt::Display for MetadataHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&without_slash(&self.0))
+    }
+}
+
+/// The endpoint by which App Service and Container Apps give tokens to the managed
+/// identities of an app. Both set it in the environment, with the secret that
+/// proves that the app asks.
+///
+/// <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdentityEndpoint {
+    url: Url,
+    secret: String,
+}
+
+/// Prints no secret.
+impl fmt::Debug for IdentityEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("IdentityEndpoint").field(&self.url.as_str()).finish()
+    }
+}
+
+impl IdentityEndpoint {
+    /// The endpoint at `address`, which wants to see `secret`.
+    ///
+    /// # Errors
+    /// The address is none, or has a user in it.
+    pub fn new(address: &str, secret: impl Into<String>) -> Result<Self, Rejected> {
+        let url = Url::parse(address).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        let expected = "the http:// or https:// address that App Service or Container Apps set";
+        let url = url.ok_or_else(|| Rejected::expected(expected))?;
+        Ok(Self { url, secret: secret.into() })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// What the header `X-IDENTITY-HEADER` must say.
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 }
 

@@ -1,6 +1,6 @@
 //! The names by which Entra knows things.
 
-use crate::text::checked_text;
+use crate::{mistake::stands_for_nothing, text::checked_text};
 
 checked_text!(
     /// The client id of a managed identity or an application: a GUID.
@@ -24,7 +24,10 @@ fn is_guid(text: &str) -> bool {
 
 fn is_tenant(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    !text.is_empty() && !text.starts_with('.') && text.bytes().all(allowed)
+    !text.is_empty()
+        && !text.starts_with('.')
+        && !stands_for_nothing(text)
+        && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -50,7 +53,7 @@ mod tests {
         for good in ["contoso.onmicrosoft.com", "00001111-aaaa-2222-bbbb-3333cccc4444"] {
             assert!(good.parse::<TenantId>().is_ok(), "{good:?}");
         }
-        for bad in ["", "..", "a/b", "<TENANT>", "a b"] {
+        for bad in ["", "..", "a/b", "<TENANT>", "a b", "null", "None"] {
             assert!(bad.parse::<TenantId>().is_err(), "{bad:?}");
         }
     }

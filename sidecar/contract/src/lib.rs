@@ -41,7 +41,7 @@ mod settings;
 mod suggest;
 mod text;
 
-pub use azure::{Audience, AuthorityHost, Cloud, MetadataHost};
+pub use azure::{Audience, AuthorityHost, Cloud, IdentityEndpoint, MetadataHost};
 pub use entra::{ClientId, TenantId};
 pub use identity::{Certificate, Identity, IdentityType};
 pub use ingestion::IngestionUrl;

@@ -58,6 +58,11 @@ impl Mistake {
     }
 }
 
+/// Whether a text is what jq, templates and scripts write where a value is missing.
+pub(crate) fn stands_for_nothing(text: &str) -> bool {
+    ["null", "None", "nil", "<nil>", "<no value>", "undefined"].contains(&text)
+}
+
 /// A longer value is cut: the text must fit in a Kubernetes event (1024 bytes)
 /// together with others.
 const MAX_VALUE_CHARS: usize = 120;
@@ -70,6 +75,9 @@ impl fmt::Display for Mistake {
                 let shown: String = value.chars().take(MAX_VALUE_CHARS).collect();
                 let cut = if shown.len() < value.len() { "…" } else { "" };
                 write!(f, "{}={shown:?}{cut}: expected {}", self.name, self.expected)?;
+                if stands_for_nothing(value) {
+                    f.write_str(", and this is what jq and templates write for a missing value")?;
+                }
             }
         }
         if let Some(suggestion) = &self.suggestion {

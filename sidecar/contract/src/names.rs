@@ -79,6 +79,10 @@ pub mod env {
     pub const AAD_HOST_ENDPOINT: &str = "AAD_HOST_ENDPOINT";
     /// Replaces the instance metadata service's address. Azure SDKs'.
     pub const AZURE_POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+    /// Gives a managed identity's tokens in App Service and Container Apps, which set it.
+    pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
+    /// The secret that `IDENTITY_ENDPOINT` wants to see. The same platforms set it.
+    pub const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
     /// The cluster's name, for logs and build info. Microsoft's.
     pub const CLUSTER: &str = "CLUSTER";
     /// Who may write; ours.

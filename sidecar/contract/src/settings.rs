@@ -12,8 +12,9 @@ use std::{
 };
 
 use crate::{
-    AcceptFrom, Audience, AuthorityHost, Cloud, Identity, IngestionUrl, Limits, LogFormat,
-    LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, format_duration, names::env,
+    AcceptFrom, Audience, AuthorityHost, Cloud, Identity, IdentityEndpoint, IngestionUrl, Limits,
+    LogFormat, LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, format_duration,
+    names::env,
 };
 
 /// Everything that a sidecar is told. None of it is a secret but a proxy's
@@ -35,6 +36,9 @@ pub struct Settings {
     pub authority_host: Option<AuthorityHost>,
     /// Replaces the instance metadata service's address.
     pub metadata_host: Option<MetadataHost>,
+    /// Gives a managed identity's tokens instead of the instance metadata service.
+    /// The platform sets it, so [`Self::to_env`] leaves it out.
+    pub identity_endpoint: Option<IdentityEndpoint>,
     /// The cluster's name, for logs and build info.
     pub cluster: Option<String>,
     /// Who may write.
@@ -70,6 +74,7 @@ impl Settings {
             audience,
             authority_host: cloud.authority(),
             metadata_host: None,
+            identity_endpoint: None,
             cluster: None,
             accept_from: AcceptFrom::Loopback,
             response_mode: ResponseMode::Protective,
@@ -130,6 +135,14 @@ impl Settings {
                 "{}=INT without {}: the public cloud's audience is used",
                 env::CLOUD,
                 env::INGESTION_AAD_AUDIENCE
+            ));
+        }
+        if self.audience.is_for_queries() {
+            doubts.push(format!(
+                "{}={} is the audience of queries, whose tokens ingestion refuses: unset it, so that {} decides",
+                env::INGESTION_AAD_AUDIENCE,
+                self.audience.resource(),
+                env::CLOUD
             ));
         }
         if self.accept_from == AcceptFrom::Any {

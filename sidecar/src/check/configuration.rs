@@ -81,7 +81,11 @@ pub(super) fn routes(settings: &Settings) -> Found<()> {
         })
         .collect();
     if matches!(settings.identity, Identity::UserAssigned { .. } | Identity::SystemAssigned) {
-        seen.push("the instance metadata service directly".to_owned());
+        let service = match &settings.identity_endpoint {
+            Some(_) => "the platform's identity endpoint",
+            None => "the instance metadata service",
+        };
+        seen.push(format!("{service} directly"));
     }
     Found::ok((), seen.join("; "))
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use contract::{Identity, MetadataHost, Settings, names, names::env};
+use contract::{Identity, IdentityEndpoint, MetadataHost, Settings, names, names::env};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use url::Url;
@@ -18,50 +18,56 @@ use super::{
 };
 use crate::{
     explain::Code,
-    identity::{Issuer, Reload, Summary, read_token, unverified_claims},
+    identity::{
+        Issuer, METADATA_HOST, RENEWAL_ADVICE, Reload, Summary, WARN_BEFORE_EXPIRY, read_token,
+        unverified_claims,
+    },
 };
 
 /// What blocks the metadata service drops packets; a node answers in
 /// milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// From here on a certificate is worth renewing.
-const WARN_BEFORE_EXPIRY: Duration = Duration::from_hours(30 * 24);
 
 /// Looks at what the identity shows.
 pub(super) async fn look(settings: &Settings, issuer: &mut Issuer, now: SystemTime) -> Found<()> {
     match &settings.identity {
-        Identity::UserAssigned { .. } | Identity::SystemAssigned => node(settings).await,
-        Identity::AadApplication { .. } => certificate(issuer, now),
-        Identity::WorkloadIdentity { token_file, .. } => service_account(token_file, now),
+        Identity::UserAssigned { .. } | Identity::SystemAssigned => managed(settings).await,
+        Identity::AadApplication { .. } => certificate(issuer, now).await,
+        Identity::WorkloadIdentity { token_file, .. } => service_account(token_file, now).await,
     }
 }
 
-/// Whether the instance metadata service can be reached.
-async fn node(settings: &Settings) -> Found<()> {
-    let given = settings.metadata_host.as_ref().map(MetadataHost::url);
-    let host = given.and_then(|url| url.host_str()).unwrap_or("169.254.169.254");
+/// Whether whoever gives a managed identity its tokens can be reached: the same that
+/// the sidecar asks.
+async fn managed(settings: &Settings) -> Found<()> {
+    let platform = settings.identity_endpoint.as_ref().map(IdentityEndpoint::url);
+    let (name, remedy) = if platform.is_some() {
+        (
+            "the platform's identity endpoint (IDENTITY_ENDPOINT)",
+            "the platform has set this address: restart the app",
+        )
+    } else {
+        (
+            "the instance metadata service (IMDS)",
+            "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node; on Container Apps and App Service, which have no IMDS, assign the identity to the app",
+        )
+    };
+    let given = platform.or_else(|| settings.metadata_host.as_ref().map(MetadataHost::url));
+    let host = given.and_then(|url| url.host_str()).unwrap_or(METADATA_HOST);
     let host = host.trim_matches(['[', ']']);
     let port = given.and_then(Url::port_or_known_default).unwrap_or(80);
     let trouble = match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => {
-            return Found::ok(
-                (),
-                format!("the instance metadata service listens at {host}:{port}"),
-            );
-        }
+        Ok(Ok(_)) => return Found::ok((), format!("{name} listens at {host}:{port}")),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {}", span(CONNECT_TIMEOUT)),
     };
-    Found::failed(
-        Code::ImdsUnreachable,
-        format!("cannot reach the instance metadata service (IMDS) at {host}:{port}: {trouble}"),
-        "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node",
-    )
+    let detail = format!("cannot reach {name} at {host}:{port}: {trouble}");
+    Found::failed(Code::ImdsUnreachable, detail, remedy)
 }
 
 /// Whether the application's certificate can be used.
-fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
-    let found = issuer.reload();
+async fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
+    let found = issuer.reload().await;
     match (issuer.certificate(), found) {
         (Some(summary), _) => {
             let seen = format!("the certificate {summary} {}", end(summary.not_after, now));
@@ -90,16 +96,13 @@ fn certificate_doubt(summary: &Summary, now: SystemTime) -> Option<String> {
     }
     match summary.not_after.duration_since(now) {
         Ok(left) if left >= WARN_BEFORE_EXPIRY => None,
-        _ => Some(
-            "renew it, register the new one with the application, and replace the file: the sidecar reads it again by itself"
-                .to_owned(),
-        ),
+        _ => Some(RENEWAL_ADVICE.to_owned()),
     }
 }
 
 /// Whether the service account token can be read, and what it says of itself.
-fn service_account(path: &Path, now: SystemTime) -> Found<()> {
-    let token = match read_token(path) {
+async fn service_account(path: &Path, now: SystemTime) -> Found<()> {
+    let token = match read_token(path).await {
         Ok(token) => token,
         Err(error) => {
             return Found::failed(

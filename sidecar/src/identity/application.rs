@@ -1,28 +1,40 @@
 //! An application that signs its assertions with a certificate.
-//!
-//! A new certificate in the file is used at once. Should Entra not know it
-//! yet, the one before it is tried in the same attempt.
 
 use std::{sync::Arc, time::SystemTime};
+
+use tokio::time::Instant;
+use tracing::{info, warn};
 
 use super::{
     assertion::Signer,
     certificate::{Certificate, Summary},
-    certificate_file::{CertificateFile, Reload},
+    certificate_file::CertificateFile,
+    certificates::Certificates,
     exchange::{Exchange, Registration},
     fetch_error::{FetchError, FetchErrorKind},
-    refusal::Refusal,
     token::Token,
 };
 
-/// An application and its certificate's file.
+/// What a look at the certificate's file brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Nothing new since the last look, be it good or bad.
+    Unchanged,
+    /// Another certificate.
+    Changed,
+    /// Something new that cannot be used, in words; what there was stays.
+    Failed(String),
+}
+
+/// An application and its certificates.
 #[derive(Debug)]
 pub(super) struct Application {
     registration: Registration,
     send_chain: bool,
     file: CertificateFile,
-    /// What an attempt found in the file and nobody was told yet.
-    untold: Option<Reload>,
+    certificates: Certificates,
+    /// What an attempt found in the file, for the next [`Self::reload`] to tell.
+    unreported: Option<Reload>,
     now: fn() -> SystemTime,
 }
 
@@ -32,52 +44,106 @@ impl Application {
         certificate: &contract::Certificate,
         now: fn() -> SystemTime,
     ) -> Self {
-        let file = CertificateFile::new(certificate);
-        Self { registration, send_chain: certificate.send_chain, file, untold: None, now }
+        Self {
+            registration,
+            send_chain: certificate.send_chain,
+            file: CertificateFile::new(certificate),
+            certificates: Certificates::default(),
+            unreported: None,
+            now,
+        }
     }
 
     /// What is new in the file.
-    pub(super) fn reload(&mut self) -> Reload {
-        match (self.file.reload(), self.untold.take()) {
-            (Reload::Unchanged, Some(untold)) => untold,
-            (found, _) => found,
-        }
+    pub(super) async fn reload(&mut self) -> Reload {
+        self.look().await;
+        self.unreported.take().unwrap_or(Reload::Unchanged)
     }
 
     /// The certificate that the next assertion is signed with.
     pub(super) fn certificate(&self) -> Option<&Summary> {
-        self.file.current().ok().map(|certificate| &certificate.summary)
+        self.certificates.in_use().ok().map(|certificate| &certificate.summary)
     }
 
-    /// One attempt, with the certificate as it is now in the file.
+    /// The newer one that Entra has not accepted yet.
+    pub(super) fn next_certificate(&self) -> Option<&Summary> {
+        self.certificates.next().map(|certificate| &certificate.summary)
+    }
+
+    /// Whether it is time to try the newer certificate.
+    pub(super) fn next_is_due(&self) -> bool {
+        self.certificates.next_is_due(Instant::now())
+    }
+
+    /// One attempt with the certificate in use. Should Entra refuse it, the newer
+    /// one is tried at once, if there is one.
     pub(super) async fn fetch(&mut self, exchange: &Exchange) -> Result<Token, FetchError> {
-        let found = self.file.reload();
-        let current = self.file.current().cloned().map_err(|trouble| {
+        self.look().await;
+        let in_use = self.certificates.in_use().cloned().map_err(|trouble| {
             FetchError::lasting(FetchErrorKind::Certificate, format!("no certificate: {trouble}"))
         })?;
-        if let Reload::Failed(_) = found {
-            self.untold = Some(found);
-        }
-        let refused = match self.ask(exchange, &current).await {
+        let refused = match self.ask(exchange, &in_use).await {
             Ok(token) => {
-                self.file.prove();
+                self.certificates.accept();
                 return Ok(token);
             }
-            Err(refused) if !concerns_certificate(&refused) => return Err(refused),
-            Err(refused) => refused,
+            Err(error) if error.transient || error.kind != FetchErrorKind::EntraRefused => {
+                return Err(error);
+            }
+            Err(refused) => self.describe(refused, &in_use.summary),
         };
-        if let Some(previous) = self.file.previous()
-            && let Ok(token) = self.ask(exchange, previous).await
-        {
-            tracing::warn!(
-                new = %current.summary,
-                old = %previous.summary,
-                %refused,
-                "Entra refuses the new certificate: the old one is used"
-            );
-            return Ok(token);
+        match self.try_next(exchange).await {
+            None => Err(refused),
+            Some(Ok(token)) => Ok(token),
+            Some(Err(error)) => {
+                Err(error.and(&format!("the older certificate is refused, too: {refused}")))
+            }
         }
-        Err(self.describe(refused, &current.summary))
+    }
+
+    /// One attempt with the newer certificate, which is in use from then on if it
+    /// brings a token; `None` if there is none.
+    pub(super) async fn try_next(
+        &mut self,
+        exchange: &Exchange,
+    ) -> Option<Result<Token, FetchError>> {
+        let next = Arc::clone(self.certificates.next()?);
+        let result = self.ask(exchange, &next).await;
+        let new = &next.summary;
+        match &result {
+            Ok(_) => {
+                self.certificates.accept_next();
+                info!(certificate = %new, "the new certificate brought a token: it is now in use");
+            }
+            Err(error) => {
+                let retry_seconds = self.certificates.retry_next(Instant::now()).as_secs();
+                let old = self.certificate().map(ToString::to_string).unwrap_or_default();
+                warn!(
+                    %new,
+                    old,
+                    retry_seconds,
+                    "no token with the new certificate, the old one stays in use: {error}"
+                );
+            }
+        }
+        Some(result.map_err(|error| self.describe(error, new)))
+    }
+
+    async fn look(&mut self) {
+        let found = match self.file.look().await {
+            None => return,
+            Some(Ok(certificate)) => {
+                if !self.certificates.take(certificate, Instant::now()) {
+                    return;
+                }
+                Reload::Changed
+            }
+            Some(Err(trouble)) => {
+                self.certificates.reject(trouble.clone());
+                Reload::Failed(trouble)
+            }
+        };
+        self.unreported = Some(found);
     }
 
     async fn ask(
@@ -87,26 +153,21 @@ impl Application {
     ) -> Result<Token, FetchError> {
         let signer =
             Signer::new(Arc::clone(certificate), &self.registration, self.send_chain, self.now);
-        exchange.by_assertion(&self.registration, signer).await
+        exchange.client_assertion_token(&self.registration, signer).await
     }
 
-    /// A refusal, with what explains it about the certificate.
-    fn describe(&self, refused: FetchError, used: &Summary) -> FetchError {
+    /// An error, with what explains it about the certificate.
+    fn describe(&self, error: FetchError, used: &Summary) -> FetchError {
         let now = (self.now)();
-        let mut described = refused.and(&format!("the certificate used is {used}"));
+        let mut described = error.and(&format!("the certificate used is {used}"));
         if used.not_after < now {
             described = described.and("it has expired");
         } else if now < used.not_before {
             described = described.and("it is not valid yet");
         }
-        match self.file.trouble() {
+        match self.certificates.trouble() {
             Some(trouble) => described.and(&format!("a newer one cannot be used: {trouble}")),
             None => described,
         }
     }
-}
-
-/// Whether another certificate might be accepted.
-fn concerns_certificate(error: &FetchError) -> bool {
-    error.code.and_then(Refusal::of).is_some_and(|refusal| refusal.by_certificate)
 }

@@ -28,6 +28,10 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// A larger file is none of these forms: a PFX with a chain has 10 KiB.
 pub(super) const MAX_FILE_BYTES: usize = 256 << 10;
 
+/// From here on before its end, a certificate is worth a warning: time enough for
+/// people to renew it.
+pub(crate) const WARN_BEFORE_EXPIRY: Duration = Duration::from_hours(30 * 24);
+
 /// A certificate and the key that signs in its name.
 pub struct Certificate {
     pub(super) key: rsa::KeyPair,
@@ -72,6 +76,9 @@ impl Summary {
         }
     }
 }
+
+/// What to do before a certificate ends that has no successor in its file.
+pub(crate) const RENEWAL_ADVICE: &str = "renew it in Key Vault and register the new one with the application; if the vault has a newer one already, the mounted file does not follow it, because secret rotation of the CSI driver is off: `az aks addon update --addon azure-keyvault-secrets-provider --enable-secret-rotation`, or restart the pod";
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

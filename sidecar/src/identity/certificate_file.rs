@@ -1,60 +1,90 @@
-//! A certificate's file, followed through its renewals.
+//! A certificate's file, compared and read.
 //!
-//! A new certificate may be in the file before it is registered in Entra; so
-//! the one that last brought a token is kept until the new one has brought one
-//! too. The Secrets Store CSI driver swaps a link that the path goes through,
-//! which no file notification tells: contents are compared.
+//! The Secrets Store CSI driver swaps a link that the path goes through, which no
+//! file notification tells: contents are compared. Reading and decrypting takes up
+//! to seconds (key derivation), so all of it is done on a thread of its own.
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use aws_lc_rs::digest;
 
 use super::certificate::{Certificate, CertificateError, MAX_FILE_BYTES};
 
-/// What a look at the file brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// Nothing new since the last look, be it good or bad.
-    Unchanged,
-    /// Another certificate, which the next fetch uses.
-    Changed,
-    /// Something new that cannot be used, in words; what there was stays.
-    Failed(String),
+/// A certificate's file and what it held at the last look.
+pub(super) struct CertificateFile {
+    paths: Paths,
+    seen: Option<Seen>,
 }
 
-/// A certificate file and what it held.
-pub(super) struct CertificateFile {
-    path: PathBuf,
-    password_file: Option<PathBuf>,
-    /// The fingerprint of what was read last, or why nothing could be.
-    seen: Option<Result<Fingerprint, String>>,
-    current: Option<Arc<Certificate>>,
-    /// Whether the current certificate has brought a token.
-    proven: bool,
-    /// The last one that has, if it is another.
-    previous: Option<Arc<Certificate>>,
-    trouble: Option<String>,
+/// Which files are read.
+#[derive(Clone, Debug)]
+struct Paths {
+    certificate: PathBuf,
+    password: Option<PathBuf>,
+}
+
+/// The fingerprint of what was read, or why nothing could be.
+type Seen = Result<Fingerprint, String>;
+
+/// SHA-256 of contents: to compare them, no key or password need stay in memory.
+type Fingerprint = Vec<u8>;
+
+/// Prints neither key nor password.
+impl fmt::Debug for CertificateFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateFile").field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl CertificateFile {
+    /// The file is first looked at by [`Self::look`].
+    pub(super) fn new(settings: &contract::Certificate) -> Self {
+        let paths =
+            Paths { certificate: settings.path.clone(), password: settings.password_file.clone() };
+        Self { paths, seen: None }
+    }
+
+    /// Looks at the file: `None` if it is as at the last look, else its
+    /// certificate, or in words why it cannot be used.
+    pub(super) async fn look(&mut self) -> Option<Result<Certificate, String>> {
+        let (paths, before) = (self.paths.clone(), self.seen.take());
+        let looked = tokio::task::spawn_blocking(move || look(&paths, before.as_ref())).await;
+        let (seen, news) = looked.unwrap_or_else(|error| {
+            let trouble = format!("reading the certificate's file failed: {error}");
+            (Err(trouble.clone()), Some(Err(trouble)))
+        });
+        self.seen = Some(seen);
+        news
+    }
+}
+
+fn look(paths: &Paths, before: Option<&Seen>) -> (Seen, Option<Result<Certificate, String>>) {
+    let read = read(paths);
+    let seen = read.as_ref().map(Contents::fingerprint).map_err(Clone::clone);
+    if before == Some(&seen) {
+        return (seen, None);
+    }
+    let news = read.and_then(|files| {
+        load(&files).map_err(|error| format!("{}: {error}", paths.certificate.display()))
+    });
+    (seen, Some(news))
 }
 
 /// The content of all files concerned.
 struct Contents {
-    content: Vec<u8>,
+    certificate: Vec<u8>,
     key: Option<Vec<u8>>,
     password: String,
 }
-
-/// SHA-256 of contents: to compare them, no key or password need stay in memory.
-type Fingerprint = Vec<u8>;
 
 impl Contents {
     fn fingerprint(&self) -> Fingerprint {
         let key = self.key.as_deref().unwrap_or_default();
         let mut context = digest::Context::new(&digest::SHA256);
-        for part in [self.content.as_slice(), key, self.password.as_bytes()] {
+        for part in [self.certificate.as_slice(), key, self.password.as_bytes()] {
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
@@ -62,111 +92,29 @@ impl Contents {
     }
 }
 
-/// Prints neither key nor password.
-impl fmt::Debug for CertificateFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertificateFile")
-            .field("path", &self.path)
-            .field("current", &self.current)
-            .field("previous", &self.previous)
-            .field("trouble", &self.trouble)
-            .finish_non_exhaustive()
-    }
-}
-
-impl CertificateFile {
-    /// The file is first looked at by [`Self::reload`].
-    pub(super) fn new(settings: &contract::Certificate) -> Self {
-        Self {
-            path: settings.path.clone(),
-            password_file: settings.password_file.clone(),
-            seen: None,
-            current: None,
-            proven: false,
-            previous: None,
-            trouble: None,
+fn read(paths: &Paths) -> Result<Contents, String> {
+    let certificate = read_file(&paths.certificate)?;
+    let password = match &paths.password {
+        None => String::new(),
+        // Editors and `kubectl create secret` leave a line's end behind.
+        Some(path) => {
+            String::from_utf8_lossy(&read_file(path)?).trim_end_matches(['\r', '\n']).to_owned()
         }
-    }
-
-    /// Looks at the file, and takes what is new and good.
-    pub(super) fn reload(&mut self) -> Reload {
-        let read = self.read();
-        let seen = Some(read.as_ref().map(Contents::fingerprint).map_err(Clone::clone));
-        if self.seen == seen {
-            return Reload::Unchanged;
+    };
+    // A kubernetes.io/tls Secret has its key in a file of its own.
+    let key = match paths.certificate.extension() {
+        Some(extension) if extension == "crt" => {
+            read_file(&paths.certificate.with_extension("key")).ok()
         }
-        self.seen = seen;
-        let loaded = read.and_then(|files| {
-            load(&files).map_err(|error| format!("{}: {error}", self.path.display()))
-        });
-        match loaded {
-            Err(trouble) => {
-                self.trouble = Some(trouble.clone());
-                Reload::Failed(trouble)
-            }
-            Ok(certificate) => {
-                self.trouble = None;
-                self.take(certificate)
-            }
-        }
-    }
-
-    /// The certificate to sign with, or why there is none.
-    pub(super) fn current(&self) -> Result<&Arc<Certificate>, &str> {
-        let unread = "it has not been read yet";
-        self.current.as_ref().ok_or_else(|| self.trouble.as_deref().unwrap_or(unread))
-    }
-
-    /// Why the file's present content is not what is used.
-    pub(super) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
-    }
-
-    /// The certificate that last brought a token, while the current one has not.
-    pub(super) fn previous(&self) -> Option<&Arc<Certificate>> {
-        self.previous.as_ref()
-    }
-
-    /// Notes that the current certificate has brought a token.
-    pub(super) fn prove(&mut self) {
-        self.proven = true;
-        self.previous = None;
-    }
-
-    fn take(&mut self, certificate: Certificate) -> Reload {
-        let same = self.current.as_ref().is_some_and(|old| old.leaf() == certificate.leaf());
-        if self.proven && !same {
-            self.previous = self.current.take();
-            self.proven = false;
-        }
-        self.current = Some(Arc::new(certificate));
-        if same { Reload::Unchanged } else { Reload::Changed }
-    }
-
-    fn read(&self) -> Result<Contents, String> {
-        let content = read_file(&self.path)?;
-        let password = match &self.password_file {
-            None => String::new(),
-            // Editors and `kubectl create secret` leave a line's end behind.
-            Some(path) => {
-                String::from_utf8_lossy(&read_file(path)?).trim_end_matches(['\r', '\n']).to_owned()
-            }
-        };
-        // A kubernetes.io/tls Secret has its key in a file of its own.
-        let key = match self.path.extension() {
-            Some(extension) if extension == "crt" => {
-                read_file(&self.path.with_extension("key")).ok()
-            }
-            _ => None,
-        };
-        Ok(Contents { content, key, password })
-    }
+        _ => None,
+    };
+    Ok(Contents { certificate, key, password })
 }
 
 fn load(files: &Contents) -> Result<Certificate, CertificateError> {
-    match (Certificate::from_bytes(&files.content, &files.password), &files.key) {
+    match (Certificate::from_bytes(&files.certificate, &files.password), &files.key) {
         (Err(CertificateError::NoPrivateKey), Some(key)) => {
-            let both = [files.content.as_slice(), b"\n", key].concat();
+            let both = [files.certificate.as_slice(), b"\n", key].concat();
             Certificate::from_bytes(&both, &files.password)
         }
         (loaded, _) => loaded,

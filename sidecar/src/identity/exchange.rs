@@ -1,27 +1,39 @@
-//! One credential of `azure_identity`, asked once.
+//! One attempt to get a token, by a credential of `azure_identity`.
 //!
-//! `azure_identity` looks at the process' environment itself: it asks another
-//! service than IMDS for a managed identity where `IDENTITY_ENDPOINT` and
-//! `IDENTITY_HEADER` are set (App Service and Container Apps, where it is
-//! right), and refuses to work where `MSI_ENDPOINT` or Azure Arc's variables
-//! are. That is left as it is, and explained.
+//! What is `azure_identity`'s: the requests to the instance metadata service and to
+//! Entra, and the trait of an assertion. What is ours, and why:
+//!
+//! * the transport below it, which ends each attempt after one request: its own
+//!   repeats for up to 72 s whatever the options say (`transport`);
+//! * the reading of refusals, of which it loses status and code (`failure`), and of
+//!   forms of a granted token that it does not know (`granted`);
+//! * the request to the endpoint of App Service and Container Apps
+//!   ([`Exchange::platform_token`]): it takes a Container App for Service Fabric,
+//!   because of `IDENTITY_SERVER_THUMBPRINT`, and refuses;
+//! * certificates: its own need OpenSSL, and read no RC2 (`certificate`,
+//!   `assertion`).
+//!
+//! `azure_identity` looks at the process' environment itself, and refuses to work
+//! where `MSI_ENDPOINT` or Azure Arc's variables are set. That is left as it is, and
+//! explained.
 
 use std::sync::Arc;
 
 use azure_core::{
     cloud::{CloudConfiguration, CustomConfiguration},
-    credentials::TokenCredential,
-    http::{ClientOptions, Transport as AzureTransport},
+    credentials::{AccessToken, TokenCredential},
+    http::{ClientOptions, HttpClient, Method, Request, Transport as AzureTransport},
 };
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
     ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
-use contract::{Audience, AuthorityHost, ClientId, Identity, TenantId};
+use contract::{Audience, AuthorityHost, ClientId, Identity, IdentityEndpoint, TenantId};
 
 use super::{
     failure::Failure,
-    fetch_error::{FetchError, FetchErrorKind},
+    fetch_error::{FetchError, FetchErrorKind, TokenService},
+    granted,
     token::Token,
     transport::Transport,
 };
@@ -38,18 +50,54 @@ pub(super) struct Registration {
 #[derive(Debug)]
 pub(super) struct Exchange {
     identity: Identity,
-    scope: String,
+    audience: Audience,
+    service: TokenService,
     transport: Arc<Transport>,
 }
 
 impl Exchange {
-    /// For tokens of `audience`; `identity` is named in explanations.
-    pub(super) fn new(identity: Identity, audience: &Audience, transport: Arc<Transport>) -> Self {
-        Self { identity, scope: audience.scope().to_owned(), transport }
+    /// For tokens of `audience` from `service`; `identity` is named in explanations.
+    pub(super) fn new(
+        identity: Identity,
+        audience: &Audience,
+        service: TokenService,
+        transport: Arc<Transport>,
+    ) -> Self {
+        Self { identity, audience: audience.clone(), service, transport }
+    }
+
+    /// A token for an identity of an app in App Service or Container Apps, or for
+    /// the app's own.
+    ///
+    /// <https://learn.microsoft.com/azure/container-apps/managed-identity#rest-endpoint-reference>
+    pub(super) async fn platform_token(
+        &self,
+        endpoint: &IdentityEndpoint,
+        client_id: Option<&ClientId>,
+    ) -> Result<Token, FetchError> {
+        const API_VERSION: &str = "2019-08-01";
+        let mut url = endpoint.url().clone();
+        url.query_pairs_mut()
+            .append_pair("api-version", API_VERSION)
+            .append_pair("resource", self.audience.resource())
+            .extend_pairs(client_id.map(|id| ("client_id", id.as_str())));
+        let mut request = Request::new(url, Method::Get);
+        request.insert_header("x-identity-header", endpoint.secret().to_owned());
+        let answer = match self.transport.execute_request(&request).await {
+            Ok(response) => response.into_body().collect().await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(body) => Self::taken(granted::token(&body)),
+            Err(error) => Err(self.explain(&error)),
+        }
     }
 
     /// A token for an identity of the node, or for the node's own.
-    pub(super) async fn by_node(&self, client_id: Option<&ClientId>) -> Result<Token, FetchError> {
+    pub(super) async fn managed_identity_token(
+        &self,
+        client_id: Option<&ClientId>,
+    ) -> Result<Token, FetchError> {
         let user_assigned_id = client_id.map(|id| UserAssignedId::ClientId(id.as_str().to_owned()));
         let client_options = self.client_options(None);
         let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
@@ -57,7 +105,7 @@ impl Exchange {
             FetchError::lasting(
                 FetchErrorKind::Other,
                 format!(
-                    "cannot use the managed identity: {error}; remove IDENTITY_ENDPOINT, IMDS_ENDPOINT, IDENTITY_SERVER_THUMBPRINT, MSI_ENDPOINT and MSI_SECRET from the pod's environment"
+                    "cannot use the managed identity: {error}; remove IDENTITY_ENDPOINT, IMDS_ENDPOINT, MSI_ENDPOINT and MSI_SECRET from the pod's environment, unless the platform sets them"
                 ),
             )
         })?;
@@ -65,7 +113,7 @@ impl Exchange {
     }
 
     /// A token for what `assertion` proves.
-    pub(super) async fn by_assertion(
+    pub(super) async fn client_assertion_token(
         &self,
         registration: &Registration,
         assertion: impl ClientAssertion,
@@ -84,14 +132,27 @@ impl Exchange {
     }
 
     async fn ask(&self, credential: &dyn TokenCredential) -> Result<Token, FetchError> {
+        match credential.get_token(&[self.audience.scope()], None).await {
+            Ok(token) => Self::taken(Some(token)),
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    fn taken(token: Option<AccessToken>) -> Result<Token, FetchError> {
         let other = |what: &str| FetchError::lasting(FetchErrorKind::Other, what);
-        let answer = credential.get_token(&[&self.scope], None).await;
-        let token = answer.map_err(|error| match Failure::within(&error) {
-            Some(failure) => FetchError::explain(failure, &self.identity),
-            // Its text may quote the answer, and so the token.
-            None => other("got an answer of a form that azure_identity does not know"),
-        })?;
+        let token = token.ok_or_else(|| other("got an answer of an unknown form"))?;
         Token::new(&token).ok_or_else(|| other("got a token that cannot be part of a header"))
+    }
+
+    fn explain(&self, error: &azure_core::Error) -> FetchError {
+        match Failure::within(error) {
+            Some(failure) => FetchError::explain(failure, &self.identity, self.service),
+            // Its text may quote the answer, and so the token.
+            None => FetchError::lasting(
+                FetchErrorKind::Other,
+                "got an answer of a form that azure_identity does not know",
+            ),
+        }
     }
 
     fn client_options(&self, authority: Option<&AuthorityHost>) -> ClientOptions {

@@ -48,7 +48,7 @@ pub(super) enum Failure {
         /// Host and port that answered.
         host: String,
         /// What it answered.
-        answer: Answer,
+        answer: Box<Answer>,
     },
     /// A 2xx answer that holds no token: something else answered.
     #[error("got an answer without a token from {host}")]
@@ -93,6 +93,10 @@ pub(super) struct Answer {
     pub(super) code: Option<u32>,
     /// How long the service wants to be left alone.
     pub(super) retry_after: Option<Duration>,
+    /// What answers, by its own words: the header `Server`.
+    pub(super) server: Option<String>,
+    /// The ids by which Microsoft's support finds the request.
+    pub(super) support: Option<String>,
 }
 
 impl Answer {
@@ -103,10 +107,19 @@ impl Answer {
         body: &[u8],
         now: SystemTime,
     ) -> Self {
-        let retry_after = retry_after(headers, now);
+        let answer = Self {
+            status,
+            error: None,
+            description: String::new(),
+            code: None,
+            retry_after: retry_after(headers, now),
+            server: header(headers, "server").map(shown),
+            support: None,
+        };
+        let request_id = header(headers, "x-ms-request-id");
         let Ok(json) = serde_json::from_slice::<Value>(body) else {
             let description = first_sentence(&String::from_utf8_lossy(body));
-            return Self { status, error: None, description, code: None, retry_after };
+            return Self { description, support: support_ids(request_id, None), ..answer };
         };
         // IMDS nests code and message below `error` where its own gateway answers.
         let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
@@ -117,7 +130,9 @@ impl Answer {
             .and_then(Value::as_u64)
             .and_then(|code| code.try_into().ok())
             .or_else(|| aadsts_code(whole));
-        Self { status, error, description: first_sentence(whole), code, retry_after }
+        let ids = (text("/trace_id").or(request_id), text("/correlation_id"));
+        let support = support_ids(ids.0, ids.1);
+        Self { error, description: first_sentence(whole), code, support, ..answer }
     }
 }
 
@@ -128,9 +143,27 @@ fn aadsts_code(text: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// `trace id …, correlation id …`, as far as they are ids.
+fn support_ids(trace: Option<&str>, correlation: Option<&str>) -> Option<String> {
+    /// A GUID has 36 letters.
+    const MAX_LENGTH: usize = 64;
+    let allowed = |id: &&str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':');
+        (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain) && !id.contains("eyJ")
+    };
+    let named = |name: &str, id: Option<&str>| id.filter(allowed).map(|id| format!("{name} {id}"));
+    let ids = [named("trace id", trace), named("correlation id", correlation)];
+    let ids: Vec<String> = ids.into_iter().flatten().collect();
+    (!ids.is_empty()).then(|| ids.join(", "))
+}
+
 /// Seconds or an HTTP date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let value = header(headers, header::RETRY_AFTER.as_str())?;
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }

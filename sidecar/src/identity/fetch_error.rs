@@ -1,6 +1,7 @@
 //! Why no token could be got, for people and for metrics.
 
 mod kind;
+mod metadata;
 
 use std::{fmt, time::Duration};
 
@@ -8,10 +9,22 @@ use contract::{Identity, names::env};
 use http::StatusCode;
 
 pub use self::kind::FetchErrorKind;
+use self::metadata::{metadata_refused, metadata_unreachable};
 use super::{
     failure::{Answer, Failure},
     refusal::Refusal,
 };
+
+/// Who is asked for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenService {
+    /// The instance metadata service.
+    Imds,
+    /// The endpoint of App Service or Container Apps: `IDENTITY_ENDPOINT`.
+    Platform,
+    /// Entra.
+    Entra,
+}
 
 /// Why an attempt brought no token. Its text says what is wrong and what to do,
 /// and never holds a token, an assertion or a key.
@@ -54,26 +67,20 @@ impl FetchError {
         self
     }
 
-    /// A 2xx answer that is none.
-    fn no_answer_of_azures(managed: bool, explanation: String) -> Self {
-        let kind = if managed { FetchErrorKind::ImdsRefused } else { FetchErrorKind::EntraRefused };
-        Self::lasting(kind, explanation)
-    }
-
-    /// What a failed exchange means to `identity`.
-    pub(super) fn explain(failure: &Failure, identity: &Identity) -> Self {
-        let managed = identity.tenant_id().is_none();
+    /// What a failed exchange with `service` means to `identity`.
+    pub(super) fn explain(failure: &Failure, identity: &Identity, service: TokenService) -> Self {
+        let managed = service != TokenService::Entra;
+        let (unreachable, refused) = if managed {
+            (FetchErrorKind::ImdsUnreachable, FetchErrorKind::ImdsRefused)
+        } else {
+            (FetchErrorKind::EntraUnreachable, FetchErrorKind::EntraRefused)
+        };
         match failure {
             Failure::Unreachable { host, cause, tls } if managed => {
-                imds_unreachable(host, cause, *tls)
+                metadata_unreachable(service, host, cause, *tls)
             }
             Failure::Unreachable { host, cause, tls } => entra_unreachable(host, cause, *tls),
-            Failure::Broken { .. } if managed => {
-                Self::passing(FetchErrorKind::ImdsUnreachable, failure.to_string())
-            }
-            Failure::Broken { .. } => {
-                Self::passing(FetchErrorKind::EntraUnreachable, failure.to_string())
-            }
+            Failure::Broken { .. } => Self::passing(unreachable, failure.to_string()),
             Failure::TimedOut { .. } => Self::passing(
                 FetchErrorKind::Timeout,
                 format!(
@@ -83,34 +90,38 @@ impl FetchError {
             Failure::Refused { answer, .. } if answer.status == StatusCode::TOO_MANY_REQUESTS => {
                 throttled(failure, answer)
             }
-            Failure::Refused { host, answer } if managed => imds_refused(host, answer, identity),
+            Failure::Refused { host, answer } if managed => {
+                metadata_refused(service, host, answer, identity)
+            }
             Failure::Refused { host, answer } => entra_refused(host, answer),
-            Failure::NoToken { host, status } => Self::no_answer_of_azures(
-                managed,
+            Failure::NoToken { host, status } => Self::lasting(
+                refused,
                 format!(
                     "{host} answered {status} without a token: something else than a token service answers there, such as a proxy's page"
                 ),
             ),
-            Failure::NoEnd { host } => Self::no_answer_of_azures(
-                managed,
+            Failure::NoEnd { host } => Self::lasting(
+                refused,
                 format!(
                     "{host} answered with a token, but with neither expires_on nor expires_in that could be its end: something else than Azure's token service answers there"
                 ),
             ),
         }
     }
-}
 
-fn imds_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
-    let advice = if tls {
-        "its certificate is not trusted"
-    } else {
-        "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node"
-    };
-    FetchError::passing(
-        FetchErrorKind::ImdsUnreachable,
-        format!("cannot reach the instance metadata service (IMDS) at {host}: {cause}; {advice}"),
-    )
+    /// A refusal of a token, with what the service asks for and its ids.
+    fn refused(kind: FetchErrorKind, answer: &Answer, transient: bool, text: String) -> Self {
+        let error = Self {
+            retry_after: answer.retry_after,
+            transient,
+            code: answer.code,
+            ..Self::lasting(kind, text)
+        };
+        match &answer.support {
+            Some(ids) => error.and(&format!("for a support case: {ids}")),
+            None => error,
+        }
+    }
 }
 
 fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
@@ -135,53 +146,7 @@ fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
 
 fn throttled(failure: &Failure, answer: &Answer) -> FetchError {
     let explanation = format!("{failure}: it is asked too often (429){}", quoted(answer));
-    FetchError {
-        retry_after: answer.retry_after,
-        ..FetchError::passing(FetchErrorKind::Throttled, explanation)
-    }
-}
-
-/// IMDS answers 404 and 410 while it is updated, and 5xx when in trouble. What
-/// Entra refuses it for, it passes on.
-///
-/// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
-fn imds_refused(host: &str, answer: &Answer, identity: &Identity) -> FetchError {
-    let status = answer.status.as_u16();
-    let (advice, transient) = match (answer.code.and_then(Refusal::of), status) {
-        (Some(meaning), _) => (meaning.advice.to_owned(), meaning.passing),
-        (None, 400) => (not_assigned(identity), false),
-        (None, 403) => (
-            "something on the way forbids it, such as AKS' IMDS restriction, a service mesh or AAD pod identity: exempt the pod".to_owned(),
-            false,
-        ),
-        (None, 404 | 410) => ("it is being updated, or something else answers there".to_owned(), true),
-        (None, 500..) => ("it has a passing trouble".to_owned(), true),
-        (None, _) => ("something else seems to answer there".to_owned(), false),
-    };
-    let explanation = format!(
-        "the instance metadata service (IMDS) at {host} gives no token ({status}){}: {advice}",
-        quoted(answer)
-    );
-    FetchError {
-        retry_after: answer.retry_after,
-        transient,
-        code: answer.code,
-        ..FetchError::lasting(FetchErrorKind::ImdsRefused, explanation)
-    }
-}
-
-fn not_assigned(identity: &Identity) -> String {
-    match identity.client_id() {
-        Some(id) => format!(
-            "this node has no identity with client id {id}: assign it to the scale set of each node pool that the pod may run on (`az vmss identity assign`), or correct {}",
-            env::AZURE_CLIENT_ID
-        ),
-        None => format!(
-            "this node has no system-assigned identity, or has others beside it: set {}=userAssigned and {}, or enable it on the node pool's scale set",
-            env::IDENTITY_TYPE,
-            env::AZURE_CLIENT_ID
-        ),
-    }
+    FetchError::refused(FetchErrorKind::Throttled, answer, true, explanation)
 }
 
 fn entra_refused(host: &str, answer: &Answer) -> FetchError {
@@ -189,21 +154,16 @@ fn entra_refused(host: &str, answer: &Answer) -> FetchError {
     let status = answer.status;
     let passing = status.is_server_error()
         || status == StatusCode::REQUEST_TIMEOUT
-        || meaning.is_some_and(|meaning| meaning.passing);
+        || meaning.is_some_and(|meaning| meaning.transient);
     let advice = match (meaning, answer.code) {
         (Some(meaning), _) => meaning.advice.to_owned(),
         (None, Some(code)) => format!("see https://login.microsoftonline.com/error?code={code}"),
-        (None, None) if status.is_server_error() => "it has a passing trouble".to_owned(),
+        (None, None) if status.is_server_error() => "it has a temporary error".to_owned(),
         (None, None) => "something else than Entra seems to answer there".to_owned(),
     };
     let explanation =
         format!("Entra at {host} gives no token ({}){}: {advice}", status.as_u16(), quoted(answer));
-    FetchError {
-        retry_after: answer.retry_after,
-        transient: passing,
-        code: answer.code,
-        ..FetchError::lasting(FetchErrorKind::EntraRefused, explanation)
-    }
+    FetchError::refused(FetchErrorKind::EntraRefused, answer, passing, explanation)
 }
 
 /// What the service says, if it says something.

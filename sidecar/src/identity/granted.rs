@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use azure_core::{credentials::AccessToken, time::OffsetDateTime};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -56,6 +57,14 @@ pub(super) fn completed(
         answer.entry(name).or_insert_with(|| usual.into());
     }
     serde_json::to_vec(&answer).ok().map(Bytes::from)
+}
+
+/// The token of a [`completed`] answer.
+pub(super) fn token(completed: &[u8]) -> Option<AccessToken> {
+    let answer: Value = serde_json::from_slice(completed).ok()?;
+    let text = |name| answer.get(name).and_then(Value::as_str);
+    let end = OffsetDateTime::from_unix_timestamp(text("expires_on")?.parse().ok()?).ok()?;
+    Some(AccessToken::new(text("access_token")?.to_owned(), end))
 }
 
 /// A number of seconds, in whatever form.

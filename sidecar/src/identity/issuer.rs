@@ -1,7 +1,7 @@
 //! The door to all identities: one attempt to get a token.
 
 use std::{
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -9,14 +9,13 @@ use std::{
 
 use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
-use contract::{ClientId, Identity, Settings, names::env};
+use contract::{ClientId, Identity, IdentityEndpoint, Settings, names::env};
 
 use super::{
-    application::Application,
+    application::{Application, Reload},
     certificate::Summary,
-    certificate_file::Reload,
     exchange::{Exchange, Registration},
-    fetch_error::{FetchError, FetchErrorKind},
+    fetch_error::{FetchError, FetchErrorKind, TokenService},
     route::Route,
     token::Token,
     transport::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Peer, Transport},
@@ -43,6 +42,8 @@ pub struct Issuer {
 enum Source {
     /// Nothing: being on the node is enough.
     Node(Option<ClientId>),
+    /// The secret that the platform has given to the app.
+    Platform(IdentityEndpoint, Option<ClientId>),
     /// An assertion that it signs itself.
     Application(Application),
     /// An assertion that the cluster has signed.
@@ -60,9 +61,13 @@ impl Issuer {
     ) -> Result<Self, SetupError> {
         let authority = || settings.authority_host.clone().ok_or(SetupError::NoAuthority);
         let identity = settings.identity.clone();
+        let managed = |client_id| match settings.identity_endpoint.clone() {
+            Some(endpoint) => Source::Platform(endpoint, client_id),
+            None => Source::Node(client_id),
+        };
         let source = match identity.clone() {
-            Identity::SystemAssigned => Source::Node(None),
-            Identity::UserAssigned { client_id } => Source::Node(Some(client_id)),
+            Identity::SystemAssigned => managed(None),
+            Identity::UserAssigned { client_id } => managed(Some(client_id)),
             Identity::AadApplication { client_id, tenant_id, certificate } => {
                 let registration = Registration { client_id, tenant_id, authority: authority()? };
                 Source::Application(Application::new(registration, &certificate, now))
@@ -74,7 +79,7 @@ impl Issuer {
         };
         let direct = Route::direct(CONNECT_TIMEOUT);
         let (peer, route) = match &source {
-            Source::Node(_) => {
+            Source::Node(_) | Source::Platform(..) => {
                 let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
                 (Peer::Metadata(host), direct)
             }
@@ -84,48 +89,81 @@ impl Issuer {
             }
         };
         let transport = Transport::new(peer, route, tls, ATTEMPT_TIMEOUT, now);
-        Ok(Self { exchange: Exchange::new(identity, &settings.audience, transport), source })
+        let service = match &source {
+            Source::Node(_) => TokenService::Imds,
+            Source::Platform(..) => TokenService::Platform,
+            Source::Application(_) | Source::Federated { .. } => TokenService::Entra,
+        };
+        let exchange = Exchange::new(identity, &settings.audience, service, transport);
+        Ok(Self { exchange, source })
     }
 
-    /// One attempt to get a new token, of 20 s at most; where a new certificate
-    /// is refused and an older one is tried, of twice that.
+    /// One attempt to get a new token, of 20 s at most; where a certificate is
+    /// refused and a newer one is tried, of twice that.
     pub async fn fetch(&mut self) -> Result<Token, FetchError> {
         match &mut self.source {
-            Source::Node(client_id) => self.exchange.by_node(client_id.as_ref()).await,
+            Source::Node(client_id) => {
+                self.exchange.managed_identity_token(client_id.as_ref()).await
+            }
+            Source::Platform(endpoint, client_id) => {
+                self.exchange.platform_token(endpoint, client_id.as_ref()).await
+            }
             Source::Application(application) => application.fetch(&self.exchange).await,
             Source::Federated { registration, token_file } => {
-                let assertion = ServiceAccountToken(read_token(token_file)?);
-                self.exchange.by_assertion(registration, assertion).await
+                let assertion = ServiceAccountToken(read_token(token_file).await?);
+                self.exchange.client_assertion_token(registration, assertion).await
             }
         }
     }
 
     /// Looks whether the certificate's file has changed: for calling every few
-    /// seconds. A change is worth an early [`Self::fetch`].
-    pub fn reload(&mut self) -> Reload {
+    /// seconds.
+    pub async fn reload(&mut self) -> Reload {
+        match self.application_mut() {
+            Some(application) => application.reload().await,
+            None => Reload::Unchanged,
+        }
+    }
+
+    /// Tries a certificate that Entra has not accepted yet, if it is time to; `None`
+    /// if it is not. With its first token it is in use.
+    pub async fn try_next_certificate(&mut self) -> Option<Result<Token, FetchError>> {
         match &mut self.source {
-            Source::Application(application) => application.reload(),
-            Source::Node(_) | Source::Federated { .. } => Reload::Unchanged,
+            Source::Application(application) if application.next_is_due() => {
+                application.try_next(&self.exchange).await
+            }
+            _ => None,
         }
     }
 
-    /// The certificate that the next assertion is signed with, if the identity
-    /// has one and it could be read.
+    /// The certificate in use, which the next assertion is signed with, if the
+    /// identity has one and it could be read.
     pub fn certificate(&self) -> Option<&Summary> {
+        self.application().and_then(Application::certificate)
+    }
+
+    /// A newer certificate that Entra has not accepted yet.
+    pub fn next_certificate(&self) -> Option<&Summary> {
+        self.application().and_then(Application::next_certificate)
+    }
+
+    const fn application(&self) -> Option<&Application> {
         match &self.source {
-            Source::Application(application) => application.certificate(),
-            Source::Node(_) | Source::Federated { .. } => None,
+            Source::Application(application) => Some(application),
+            _ => None,
         }
     }
 
-    /// When that certificate ends.
-    pub fn certificate_expiry(&self) -> Option<SystemTime> {
-        self.certificate().map(|summary| summary.not_after)
+    const fn application_mut(&mut self) -> Option<&mut Application> {
+        match &mut self.source {
+            Source::Application(application) => Some(application),
+            _ => None,
+        }
     }
 }
 
 /// The service account token, without the line's end that an editor may leave.
-pub(crate) fn read_token(path: &Path) -> Result<String, FetchError> {
+pub(crate) async fn read_token(path: &Path) -> Result<String, FetchError> {
     let cannot = |reason: &str| {
         let what = format!(
             "cannot use the service account token of {}={}: {reason}",
@@ -134,7 +172,8 @@ pub(crate) fn read_token(path: &Path) -> Result<String, FetchError> {
         );
         FetchError::lasting(FetchErrorKind::TokenFile, what)
     };
-    let text = fs::read_to_string(path).map_err(|error| cannot(&error.to_string()))?;
+    let read = tokio::fs::read_to_string(path).await;
+    let text = read.map_err(|error| cannot(&error.to_string()))?;
     match text.trim() {
         "" => Err(cannot("the file is empty")),
         token => Ok(token.to_owned()),

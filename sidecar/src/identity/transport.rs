@@ -45,7 +45,7 @@ pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Where `azure_identity` finds the metadata service: a constant in its source.
-const METADATA_HOST: &str = "169.254.169.254";
+pub(crate) const METADATA_HOST: &str = "169.254.169.254";
 
 /// Whom the requests of one identity go to.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Transport {
         let host = host.to_owned();
         if !parts.status.is_success() {
             let answer = Answer::read(parts.status, &parts.headers, body, (self.now)());
-            return Err(Failure::Refused { host, answer });
+            return Err(Failure::Refused { host, answer: answer.into() });
         }
         let Some(answer) = granted::read(body) else {
             return Err(Failure::NoToken { host, status: parts.status });

@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{Tokens, schedule};
 use crate::{
-    identity::{FetchError, Issuer, Reload, Token},
+    identity::{FetchError, Issuer, RENEWAL_ADVICE, Reload, Summary, Token, WARN_BEFORE_EXPIRY},
     metrics::{Fetch, Metrics},
 };
 
@@ -17,8 +17,6 @@ const FILE_INTERVAL: Duration = Duration::from_secs(5);
 /// A sleep may last longer than it should (a paused machine), so the time left
 /// is looked at again at least so often.
 const MAX_SLEEP: Duration = Duration::from_secs(5);
-/// From here on, each day the log says that the certificate ends.
-const WARN_BEFORE_EXPIRY: Duration = Duration::from_hours(30 * 24);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Fetches tokens for `tokens` until it is dropped.
@@ -29,6 +27,7 @@ pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Arc<Metrics
         metrics,
         failures: 0,
         due: Instant::now(),
+        not_before: Instant::now(),
         reason: "start",
         was_valid: false,
         warned_of_expiry: None,
@@ -48,6 +47,8 @@ struct Refresh {
     /// In a row.
     failures: u32,
     due: Instant,
+    /// Until then the service wants to be left alone.
+    not_before: Instant,
     /// Why the next fetch is begun.
     reason: &'static str,
     /// The held token had not ended when it came.
@@ -60,13 +61,25 @@ impl Refresh {
         self.tokens.shared.held.send_modify(|held| held.fetching = true);
         let fetched = self.issuer.fetch().await;
         let result = fetched.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
-        let labels = Fetch { reason: self.reason, result };
-        self.metrics.token_fetches.get_or_create(&labels).inc();
+        self.count(self.reason, result);
         match fetched {
             Ok(token) => self.succeeded(token),
             Err(error) => self.failed(&error),
         }
-        self.note_certificate();
+        self.note_certificates();
+    }
+
+    fn count(&self, reason: &'static str, result: &'static str) {
+        self.metrics.token_fetches.get_or_create(&Fetch { reason, result }).inc();
+    }
+
+    /// Tries a certificate that Entra has not accepted yet. Nothing is lost if it
+    /// still does not: the issuer says so, and the held token stays.
+    async fn try_next_certificate(&mut self) {
+        if let Some(Ok(token)) = self.issuer.try_next_certificate().await {
+            self.count("certificate", "ok");
+            self.succeeded(token);
+        }
     }
 
     fn succeeded(&mut self, token: Token) {
@@ -95,10 +108,15 @@ impl Refresh {
 
     fn failed(&mut self, error: &FetchError) {
         self.failures = self.failures.saturating_add(1);
-        let pause = schedule::after_failure(self.failures, error.retry_after, chance());
-        self.next("retry", pause);
         let usable = self.tokens.usable();
         let left = usable.as_ref().and_then(|token| self.left(token)).unwrap_or_default();
+        let pause = schedule::after_failure(self.failures, error.retry_after, left, chance());
+        if error.retry_after.is_some() {
+            let not_before = Instant::now() + pause;
+            self.not_before = not_before;
+            self.tokens.shared.held.send_modify(|held| held.no_force_before = Some(not_before));
+        }
+        self.next("retry", pause);
         let retry_seconds = format!("{:.1}", pause.as_secs_f64());
         if usable.is_some() {
             warn!(
@@ -126,11 +144,13 @@ impl Refresh {
             () = sleep_until(until) => {}
             () = shared.wanted.notified() => return self.forced(),
         }
-        match self.issuer.reload() {
+        match self.issuer.reload().await {
             Reload::Unchanged => {}
             Reload::Changed => {
-                info!("the certificate's file has changed: a token is fetched with the new one");
-                self.next("certificate", Duration::ZERO);
+                info!("the certificate's file has changed");
+                if self.issuer.next_certificate().is_none() {
+                    self.next("certificate", Duration::ZERO);
+                }
             }
             Reload::Failed(reason) => {
                 warn!(
@@ -138,6 +158,10 @@ impl Refresh {
                 );
             }
         }
+        if self.not_before <= Instant::now() && self.issuer.next_certificate().is_some() {
+            self.try_next_certificate().await;
+        }
+        self.note_certificates();
         // After a paused machine the monotonic clock may lag behind the wall's.
         if self.was_valid && self.tokens.usable().is_none() && self.failures == 0 {
             debug!("the token ended before its refresh was due");
@@ -159,32 +183,36 @@ impl Refresh {
 
     fn next(&mut self, reason: &'static str, pause: Duration) {
         self.reason = reason;
-        self.due = Instant::now() + pause;
+        let due = self.not_before.max(Instant::now() + pause);
+        self.due = due;
+        self.tokens.shared.held.send_modify(|held| held.next = Some(due));
     }
 
     fn left(&self, token: &Token) -> Option<Duration> {
         token.expires_on.duration_since((self.tokens.shared.now)()).ok()
     }
 
-    fn note_certificate(&mut self) {
-        let Some(expiry) = self.issuer.certificate_expiry() else { return };
-        self.metrics.certificate_ends(expiry);
-        let left = expiry.duration_since((self.tokens.shared.now)()).unwrap_or_default();
+    /// Keeps the metrics of certificates, and warns each day of an end that is near.
+    fn note_certificates(&mut self) {
+        let (in_use, next) = (self.issuer.certificate(), self.issuer.next_certificate());
+        let end = |certificate: Option<&Summary>| certificate.map(|known| known.not_after);
+        self.metrics.certificates_end(end(in_use), end(next));
+        let Some(in_use) = in_use else { return };
+        let left = in_use.not_after.duration_since((self.tokens.shared.now)()).unwrap_or_default();
         let warned = self.warned_of_expiry.is_some_and(|at| at.elapsed() < DAY);
         if left > WARN_BEFORE_EXPIRY || warned {
             return;
         }
         self.warned_of_expiry = Some(Instant::now());
         let days = left.as_secs() / DAY.as_secs();
+        let advice = match next {
+            Some(next) => format!("register the new one, {next}, with the application"),
+            None => RENEWAL_ADVICE.to_owned(),
+        };
         if left.is_zero() {
-            error!(
-                "the application's certificate has expired: renew it in Key Vault, and register it with the application"
-            );
+            error!(certificate = %in_use, "the application's certificate has expired: {advice}");
         } else {
-            warn!(
-                days,
-                "the application's certificate ends soon: renew it in Key Vault, and register it with the application"
-            );
+            warn!(certificate = %in_use, days, "the application's certificate ends soon: {advice}");
         }
     }
 }

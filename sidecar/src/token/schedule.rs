@@ -20,6 +20,9 @@ const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// After many: what an operator has mended is noticed within this.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// A service that asks for a longer pause is asked again after this: Azure refuses
+/// samples that are older than 20 minutes.
+const MAX_ASKED: Duration = Duration::from_mins(5);
 
 /// How long to wait after a token was fetched that has `left` to live: half of
 /// it, with jitter, so that a fleet does not ask at once. How long the one before
@@ -37,14 +40,21 @@ pub(super) fn after_success(left: Duration, again: bool, chance: f64) -> Duratio
 }
 
 /// How long to wait after the `failures`th failure in a row (from 1): doubling
-/// with jitter, but at least what the service asks for.
+/// with jitter, but at least what the service asks for; yet while a held token has
+/// `left` to live, not up to its end.
 ///
 /// IMDS asks for exponential backoff on 404, 429 and 5xx and says that a 410
 /// may last 70 s: <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#retry-guidance>
-pub(super) fn after_failure(failures: u32, asked: Option<Duration>, chance: f64) -> Duration {
+pub(super) fn after_failure(
+    failures: u32,
+    asked: Option<Duration>,
+    left: Duration,
+    chance: f64,
+) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let backoff = (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF);
-    let wanted = asked.unwrap_or_default().min(2 * MAX_BACKOFF);
+    let asked = asked.unwrap_or_default().min(MAX_ASKED);
+    let wanted = if left.is_zero() { asked } else { asked.min(left.mul_f64(LAST_ASKED)) };
     backoff.mul_f64(0.8 + 0.4 * chance).max(wanted)
 }
 
@@ -83,10 +93,20 @@ mod tests {
 
     #[test]
     fn failures_back_off_and_heed_the_service() {
-        let pauses: Vec<u64> = (1..=7).map(|n| after_failure(n, None, 0.5).as_secs()).collect();
+        let pauses: Vec<u64> =
+            (1..=7).map(|n| after_failure(n, None, seconds(0), 0.5).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(after_failure(u32::MAX, None, 1.0), seconds(36));
-        assert_eq!(after_failure(1, Some(seconds(20)), 0.5), seconds(20));
-        assert_eq!(after_failure(1, Some(seconds(9999)), 0.5), seconds(60));
+        assert_eq!(after_failure(u32::MAX, None, seconds(0), 1.0), seconds(36));
+        for (asked, left, pause) in [
+            (20, 0, 20),
+            (120, 0, 120),
+            (120, 3600, 120),
+            (9999, 3600, 300),
+            (120, 60, 48),
+            (120, 1, 1),
+        ] {
+            let found = after_failure(1, Some(seconds(asked)), seconds(left), 0.5);
+            assert_eq!(found, seconds(pause), "{asked} {left}");
+        }
     }
 }

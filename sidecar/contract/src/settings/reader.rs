@@ -3,9 +3,9 @@
 use std::{path::PathBuf, str::FromStr};
 
 use crate::{
-    AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityType, IngestionUrl,
-    LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode, Settings,
-    ingestion::without_credentials, names::env, parse_bool,
+    AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityEndpoint,
+    IdentityType, IngestionUrl, LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode,
+    Settings, ingestion::without_credentials, mistake::stands_for_nothing, names::env, parse_bool,
 };
 
 /// Reads every variable, so that every mistake is found.
@@ -25,16 +25,14 @@ pub(super) struct Reader<L> {
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     fn settings(&mut self) -> Option<Settings> {
-        let ingestion_url = self.required::<IngestionUrl>(
-            env::INGESTION_URL,
-            "the metrics ingestion URL with the data collection rule in its path",
-        );
+        let ingestion_url = self.ingestion_url();
         let identity = self.identity();
         let cloud: Cloud = self.parsed(env::CLOUD).unwrap_or_default();
         let audience = self.audience(cloud);
         let authority_host = self.authority(cloud, identity.as_ref());
         let listening_port = self.parsed(env::LISTENING_PORT).unwrap_or(Port::DEFAULT);
         let metadata_host = self.parsed(env::AZURE_POD_IDENTITY_AUTHORITY_HOST);
+        let identity_endpoint = identity.as_ref().and_then(|id| self.identity_endpoint(id));
         let accept_from = self.parsed(env::ACCEPT_FROM).unwrap_or(AcceptFrom::Loopback);
         let response_mode = self.parsed(env::RESPONSE_MODE).unwrap_or(ResponseMode::Protective);
         let limits = self.limits();
@@ -50,6 +48,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             audience: audience?,
             authority_host,
             metadata_host,
+            identity_endpoint,
             cluster: self.text(env::CLUSTER),
             accept_from,
             response_mode,
@@ -61,6 +60,20 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             trusted_roots_file: self.text(env::SSL_CERT_FILE).map(PathBuf::from),
             trusted_roots_dir: self.text(env::SSL_CERT_DIR).map(PathBuf::from),
         })
+    }
+
+    fn ingestion_url(&mut self) -> Option<IngestionUrl> {
+        let expected = "the metrics ingestion URL with the data collection rule in its path";
+        let url = self.required::<IngestionUrl>(env::INGESTION_URL, expected)?;
+        let mut parts = url.url().host_str().into_iter().chain(url.url().path().split('/'));
+        if let Some(part) = parts.find(|part| stands_for_nothing(part)) {
+            let expected = format!(
+                "{expected}, and no part {part:?}, which jq and templates write for a missing value"
+            );
+            let mistake = Rejected::expected(expected).at(env::INGESTION_URL, url.to_string());
+            self.mistakes.push(mistake);
+        }
+        Some(url)
     }
 
     fn identity(&mut self) -> Option<Identity> {
@@ -147,6 +160,18 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         usual
     }
 
+    /// Azure Arc sets an address, too, but no secret: it works in another way.
+    fn identity_endpoint(&mut self, identity: &Identity) -> Option<IdentityEndpoint> {
+        if identity.tenant_id().is_some() {
+            return None;
+        }
+        let secret = self.text(env::IDENTITY_HEADER);
+        let endpoint = self.parsed_with(env::IDENTITY_ENDPOINT, |address| {
+            IdentityEndpoint::new(address, secret.clone().unwrap_or_default())
+        });
+        endpoint.filter(|_| secret.is_some())
+    }
+
     fn proxy(&mut self) -> Option<Proxy> {
         let either_case = |name: &str| {
             (self.lookup)(name).or_else(|| (self.lookup)(&name.to_lowercase())).and_then(present)
@@ -195,11 +220,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     fn required_path(&mut self, name: &str, expected: &str) -> Option<PathBuf> {
-        let path = self.text(name).map(PathBuf::from);
-        if path.is_none() {
-            self.mistakes.push(Mistake::missing(name, expected));
-        }
-        path
+        let mistake = match self.text(name) {
+            None => Mistake::missing(name, expected),
+            Some(text) if stands_for_nothing(&text) => Rejected::expected(expected).at(name, text),
+            Some(text) => return Some(PathBuf::from(text)),
+        };
+        self.mistakes.push(mistake);
+        None
     }
 }
 

@@ -92,6 +92,64 @@ fn what_each_identity_needs_is_named_when_it_is_missing() {
 }
 
 #[test]
+fn what_jq_writes_for_a_missing_value_is_a_mistake_that_says_so() {
+    let rule = URL.replace("dcr-0", "null");
+    for (name, value) in [
+        ("AZURE_CLIENT_ID", "null"),
+        ("AZURE_TENANT_ID", "null"),
+        ("AZURE_TENANT_ID", "None"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "null"),
+        ("INGESTION_URL", "null"),
+        ("INGESTION_URL", &rule),
+        ("IDENTITY_TYPE", "None"),
+    ] {
+        let mistakes = read(&[
+            ("INGESTION_URL", URL),
+            ("IDENTITY_TYPE", "workloadIdentity"),
+            ("AZURE_CLIENT_ID", GUID),
+            ("AZURE_TENANT_ID", GUID),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
+            (name, value),
+        ])
+        .unwrap_err();
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].starts_with(&format!("{name}=")), "{mistakes:?}");
+        assert!(mistakes[0].contains("jq and templates write"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn the_endpoint_of_a_platform_needs_its_secret_and_a_managed_identity() {
+    let endpoint = ("IDENTITY_ENDPOINT", "http://localhost:42356/msi/token");
+    let both = user_assigned(&[endpoint, ("IDENTITY_HEADER", "s3cret")]).unwrap();
+    assert_eq!(both.identity_endpoint.as_ref().unwrap().secret(), "s3cret");
+    assert!(!format!("{both:?}").contains("s3cret"));
+    assert_eq!(user_assigned(&[endpoint]).unwrap().identity_endpoint, None);
+    assert!(user_assigned(&[("IDENTITY_ENDPOINT", "localhost")]).is_err());
+    let application = read(&[
+        ("INGESTION_URL", URL),
+        ("IDENTITY_TYPE", "aadApplication"),
+        ("AZURE_CLIENT_ID", GUID),
+        ("AZURE_TENANT_ID", GUID),
+        ("MDM_CERT_PATH", "/cert"),
+        ("IDENTITY_ENDPOINT", "localhost"),
+        ("IDENTITY_HEADER", "s3cret"),
+    ]);
+    assert_eq!(application.unwrap().identity_endpoint, None);
+}
+
+#[test]
+fn the_audience_of_queries_is_doubted() {
+    let doubts = |audience| {
+        let settings = user_assigned(&[("INGESTION_AAD_AUDIENCE", audience)]).unwrap();
+        settings.doubts().iter().filter(|doubt| doubt.contains("audience of queries")).count()
+    };
+    assert_eq!(doubts("https://prometheus.monitor.azure.com"), 1);
+    assert_eq!(doubts("https://prometheus.monitor.azure.com//.default"), 1);
+    assert_eq!(doubts("https://monitor.azure.com/"), 0);
+}
+
+#[test]
 fn overrides_of_the_cloud() {
     let settings = user_assigned(&[
         ("CLOUD", "AZURE_CUSTOM"),

@@ -18,24 +18,24 @@ fn noted(found: Found<()>) -> Step {
     report.steps.into_iter().find(|found| found.name == step::IDENTITY).unwrap()
 }
 
-fn service_account_step(content: &str) -> Step {
+async fn service_account_step(content: &str) -> Step {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("token");
     fs::write(&path, content).unwrap();
-    noted(service_account(&path, at(NOW)))
+    noted(service_account(&path, at(NOW)).await)
 }
 
 fn jwt(claims: &str) -> String {
     format!("e30.{}.s3cret", BASE64_URL_SAFE_NO_PAD.encode(claims))
 }
 
-#[test]
-fn a_service_account_token_shows_what_the_federated_credential_must_say() {
+#[tokio::test]
+async fn a_service_account_token_shows_what_the_federated_credential_must_say() {
     let claims = format!(
         r#"{{"aud":["api://AzureADTokenExchange"],"iss":"https://oidc.example/","sub":"system:serviceaccount:monitoring:prometheus","exp":{}}}"#,
         NOW + 3600
     );
-    let step = service_account_step(&(jwt(&claims) + "\n"));
+    let step = service_account_step(&(jwt(&claims) + "\n")).await;
     assert_eq!((step.status, step.remedy), (Status::Ok, None));
     assert!(step.detail.ends_with(
         "issuer https://oidc.example/, subject system:serviceaccount:monitoring:prometheus, audience api://AzureADTokenExchange, ends in 60 min"
@@ -43,27 +43,27 @@ fn a_service_account_token_shows_what_the_federated_credential_must_say() {
     assert!(!step.detail.contains("s3cret"));
 }
 
-#[test]
-fn what_cannot_be_right_with_a_service_account_token() {
-    let check = |content: &str, status: Status, remedy: &str| {
-        let step = service_account_step(content);
+#[tokio::test]
+async fn what_cannot_be_right_with_a_service_account_token() {
+    let check = async |content: &str, status: Status, remedy: &str| {
+        let step = service_account_step(content).await;
         assert_eq!(step.status, status, "{content}");
         assert!(step.remedy.as_deref().unwrap().contains(remedy), "{step:?}");
     };
     let foreign = format!(r#"{{"aud":"https://kubernetes","exp":{}}}"#, NOW + 1);
-    check(&jwt(&foreign), Status::Warning, "expects the audience api://AzureADTokenExchange");
+    check(&jwt(&foreign), Status::Warning, "expects the audience api://AzureADTokenExchange").await;
     let ended = format!(r#"{{"aud":"api://AzureADTokenExchange","exp":{NOW}}}"#);
-    check(&jwt(&ended), Status::Warning, "it has ended");
-    check("opaque", Status::Warning, "no JWT");
-    check(" \n", Status::Failed, "project a service account token");
-    let missing = noted(service_account(Path::new("/nowhere/token"), at(NOW)));
+    check(&jwt(&ended), Status::Warning, "it has ended").await;
+    check("opaque", Status::Warning, "no JWT").await;
+    check(" \n", Status::Failed, "project a service account token").await;
+    let missing = noted(service_account(Path::new("/nowhere/token"), at(NOW)).await);
     assert_eq!(missing.status, Status::Failed);
     assert!(missing.detail.contains("AZURE_FEDERATED_TOKEN_FILE=/nowhere/token"), "{missing:?}");
 }
 
-#[test]
-fn foreign_words_stay_on_one_line() {
-    let step = service_account_step(&jwt(r#"{"iss":"one\ntwo\u001b[31m"}"#));
+#[tokio::test]
+async fn foreign_words_stay_on_one_line() {
+    let step = service_account_step(&jwt(r#"{"iss":"one\ntwo\u001b[31m"}"#)).await;
     assert!(!step.detail.contains(char::is_control), "{:?}", step.detail);
 }
 

@@ -16,19 +16,16 @@ fn file(path: &Path, password_file: Option<&Path>) -> CertificateFile {
     })
 }
 
-fn subject(file: &CertificateFile) -> &str {
-    &file.current().unwrap().summary.subject
+fn subject(news: Option<Result<Certificate, String>>) -> String {
+    news.unwrap().unwrap().summary.subject
 }
 
-fn failed(reload: Reload) -> String {
-    match reload {
-        Reload::Failed(reason) => reason,
-        other => panic!("expected a failure: {other:?}"),
-    }
+fn failed(news: Option<Result<Certificate, String>>) -> String {
+    news.unwrap().unwrap_err()
 }
 
-#[test]
-fn a_mounted_secret_is_followed_through_its_links() {
+#[tokio::test]
+async fn a_mounted_secret_is_followed_through_its_links() {
     let folder = tempfile::tempdir().unwrap();
     let put = |generation: &str, content: &[u8]| {
         let target = folder.path().join(generation);
@@ -40,56 +37,52 @@ fn a_mounted_secret_is_followed_through_its_links() {
     put("..1", &[LEAF, LEAF_KEY].concat());
     symlink("..data/certificate", folder.path().join("certificate")).unwrap();
     let mut file = file(&folder.path().join("certificate"), None);
-    assert_eq!(file.reload(), Reload::Changed);
-    assert_eq!(subject(&file), "O=Example, CN=prometheus");
+    assert_eq!(subject(file.look().await), "O=Example, CN=prometheus");
     put("..2", OTHER);
-    assert_eq!(file.reload(), Reload::Changed);
-    assert_eq!(subject(&file), "CN=rsa3072");
+    assert_eq!(subject(file.look().await), "CN=rsa3072");
     put("..3", OTHER);
-    assert_eq!(file.reload(), Reload::Unchanged);
+    assert!(file.look().await.is_none());
 }
 
-#[test]
-fn the_key_of_a_tls_secret_lies_beside_its_certificate() {
+#[tokio::test]
+async fn the_key_of_a_tls_secret_lies_beside_its_certificate() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tls.crt"), LEAF).unwrap();
     let mut file = file(&folder.path().join("tls.crt"), None);
-    assert!(failed(file.reload()).contains("without its private key"));
+    assert!(failed(file.look().await).contains("without its private key"));
     fs::write(folder.path().join("tls.key"), LEAF_KEY).unwrap();
-    assert_eq!(file.reload(), Reload::Changed);
+    assert_eq!(subject(file.look().await), "O=Example, CN=prometheus");
     fs::write(folder.path().join("tls.key"), OTHER_KEY).unwrap();
-    assert!(failed(file.reload()).contains("belongs to none"));
-    assert_eq!(subject(&file), "O=Example, CN=prometheus", "the old pair stays");
+    assert!(failed(file.look().await).contains("belongs to none"));
 }
 
-#[test]
-fn the_password_is_read_without_its_lines_end_and_again_when_it_changes() {
+#[tokio::test]
+async fn the_password_is_read_without_its_lines_end_and_again_when_it_changes() {
     let folder = tempfile::tempdir().unwrap();
     let (pfx, password) = (folder.path().join("pfx"), folder.path().join("password"));
     fs::write(&pfx, LOCKED).unwrap();
     let mut file = file(&pfx, Some(&password));
-    assert!(failed(file.reload()).contains("password: No such file"));
+    assert!(failed(file.look().await).contains("password: No such file"));
     fs::write(&password, "wrong\n").unwrap();
-    let reason = failed(file.reload());
+    let reason = failed(file.look().await);
     assert!(reason.contains("AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE"), "{reason}");
     assert!(!reason.contains("wrong"), "{reason}");
     fs::write(&password, "s3cret-pässwörd\r\n").unwrap();
-    assert_eq!(file.reload(), Reload::Changed);
+    assert_eq!(subject(file.look().await), "O=Example, CN=prometheus");
     assert!(!format!("{file:?}").contains("s3cret"));
 }
 
-#[test]
-fn what_cannot_be_a_certificates_file_is_not_read() {
+#[tokio::test]
+async fn what_cannot_be_a_certificates_file_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut missing = file(&folder.path().join("missing"), None);
-    assert!(missing.current().unwrap_err().contains("not been read"));
-    assert!(failed(missing.reload()).ends_with("; its directory is empty"));
-    assert_eq!(missing.reload(), Reload::Unchanged);
+    assert!(failed(missing.look().await).ends_with("; its directory is empty"));
+    assert!(missing.look().await.is_none());
     fs::write(folder.path().join("other"), "").unwrap();
-    assert!(failed(missing.reload()).ends_with("; its directory has other"));
-    assert!(failed(file(folder.path(), None).reload()).contains("it is a directory"));
-    assert!(failed(file(Path::new("/dev/zero"), None).reload()).contains("not a file"));
+    assert!(failed(missing.look().await).ends_with("; its directory has other"));
+    assert!(failed(file(folder.path(), None).look().await).contains("it is a directory"));
+    assert!(failed(file(Path::new("/dev/zero"), None).look().await).contains("not a file"));
     let large = folder.path().join("large");
     fs::write(&large, vec![0; MAX_FILE_BYTES + 1]).unwrap();
-    assert!(failed(file(&large, None).reload()).contains("at most 262144"));
+    assert!(failed(file(&large, None).look().await).contains("at most 262144"));
 }

@@ -49,6 +49,21 @@ fn an_assertion_that_is_sent_back_is_not_shown() {
 }
 
 #[test]
+fn the_ids_for_a_support_case_are_kept() {
+    let body = r#"{"error":"x","trace_id":"0a-1","correlation_id":"2b-3"}"#;
+    assert_eq!(read(400, body).support.as_deref(), Some("trace id 0a-1, correlation id 2b-3"));
+    let odd = r#"{"error":"x","trace_id":"eyJh.e30.sig","correlation_id":"2b 3"}"#;
+    assert_eq!(read(400, odd).support, None);
+    let headers = HeaderMap::from_iter([
+        (header::HeaderName::from_static("x-ms-request-id"), HeaderValue::from_static("4c-5")),
+        (header::SERVER, HeaderValue::from_static("envoy")),
+    ]);
+    let answer = Answer::read(StatusCode::BAD_GATEWAY, &headers, b"", SystemTime::UNIX_EPOCH);
+    assert_eq!(answer.support.as_deref(), Some("trace id 4c-5"));
+    assert_eq!(answer.server.as_deref(), Some("envoy"));
+}
+
+#[test]
 fn retry_after_is_seconds_or_a_date() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
     let check = |value: &'static str, expected: Option<u64>| {

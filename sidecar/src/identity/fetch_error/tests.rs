@@ -21,8 +21,19 @@ fn refused(host: &str, status: u16, description: &str, code: Option<u32>) -> Fai
         description: description.to_owned(),
         code,
         retry_after: None,
+        server: None,
+        support: None,
     };
-    Failure::Refused { host: host.to_owned(), answer }
+    Failure::Refused { host: host.to_owned(), answer: answer.into() }
+}
+
+/// What it means to an identity of the kind that asks there.
+fn explain(failure: &Failure, identity: &Identity) -> FetchError {
+    let service = match identity {
+        Identity::UserAssigned { .. } => TokenService::Imds,
+        _ => TokenService::Entra,
+    };
+    FetchError::explain(failure, identity, service)
 }
 
 fn unreachable(host: &str, cause: &str, tls: bool) -> Failure {
@@ -32,12 +43,12 @@ fn unreachable(host: &str, cause: &str, tls: bool) -> Failure {
 #[test]
 fn texts_say_what_is_wrong_and_what_to_do() {
     let check = |failure: &Failure, identity: &Identity, text: &str| {
-        assert_eq!(FetchError::explain(failure, identity).to_string(), text);
+        assert_eq!(explain(failure, identity).to_string(), text);
     };
     check(
         &unreachable("169.254.169.254", "deadline has elapsed", false),
         &managed(),
-        "cannot reach the instance metadata service (IMDS) at 169.254.169.254: deadline has elapsed; managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node",
+        "cannot reach the instance metadata service (IMDS) at 169.254.169.254: deadline has elapsed; managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node; on Container Apps and App Service, which have no IMDS, assign the identity to the app, so that the platform sets IDENTITY_ENDPOINT and IDENTITY_HEADER",
     );
     check(
         &refused("169.254.169.254", 400, "Identity not found", None),
@@ -85,16 +96,65 @@ fn codes_that_people_meet_have_their_remedy() {
         (700_024, "clock"),
         (1_000_502, "renew it"),
         (7_000_222, "renew the certificate"),
+        (700_030, "subject name and issuer"),
+        (7_000_218, "without its assertion"),
         (70_021, "subject"),
-        (700_213, "subject"),
+        (70_025, "identity bindings"),
+        (700_211, "issuer"),
+        (700_213, "upper and lower case"),
+        (700_222, "AZURE_FEDERATED_TOKEN_FILE"),
     ] {
         for identity in [managed(), federated()] {
             let failure = refused("login.example", 400, "", Some(code));
-            let error = FetchError::explain(&failure, &identity);
+            let error = explain(&failure, &identity);
             assert!(error.to_string().contains(remedy), "{code}: {error}");
             assert!(!error.transient, "{code}");
         }
     }
+}
+
+#[test]
+fn who_answers_in_place_of_the_metadata_service_is_named() {
+    let check = |status: u16, server: Option<&str>, description: &str, words: &str| {
+        let Failure::Refused { host, mut answer } =
+            refused("169.254.169.254", status, description, None)
+        else {
+            panic!("it is a refusal");
+        };
+        answer.server = server.map(str::to_owned);
+        let error = explain(&Failure::Refused { host, answer }, &managed()).to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    check(503, Some("envoy"), "", "service mesh");
+    check(502, Some("istio-envoy"), "", "excludeOutboundIPRanges");
+    check(503, None, "upstream connect error or disconnect/reset before headers", "service mesh");
+    check(404, None, "no azure identity found for request clientID", "AAD pod identity");
+    check(404, None, "no AzureAssignedIdentity found for pod:monitoring/x", "AAD pod identity");
+    check(404, Some("Microsoft-IIS/10.0"), "", "it is being updated");
+    check(503, None, "", "temporary error");
+}
+
+#[test]
+fn the_platforms_endpoint_has_words_of_its_own() {
+    let check = |failure: &Failure, words: &str| {
+        let error = FetchError::explain(failure, &managed(), TokenService::Platform).to_string();
+        assert!(error.contains("the platform's identity endpoint (IDENTITY_ENDPOINT)"), "{error}");
+        assert!(error.contains(words), "{error}");
+    };
+    check(&refused("localhost:42356", 400, "", None), "az containerapp identity assign");
+    check(&refused("localhost:42356", 401, "", None), "IDENTITY_HEADER");
+    check(&unreachable("localhost:42356", "refused", false), "restart the app");
+}
+
+#[test]
+fn the_ids_for_a_support_case_come_last() {
+    let Failure::Refused { host, mut answer } = refused("login.example", 400, "", Some(700_016))
+    else {
+        panic!("it is a refusal");
+    };
+    answer.support = Some("trace id 1, correlation id 2".to_owned());
+    let error = explain(&Failure::Refused { host, answer }, &federated()).to_string();
+    assert!(error.ends_with("; for a support case: trace id 1, correlation id 2"), "{error}");
 }
 
 #[test]
@@ -108,7 +168,7 @@ fn trouble_that_passes_is_told_from_trouble_that_waits_for_somebody() {
         (500, None, true),
         (503, None, true),
     ] {
-        let error = FetchError::explain(&refused("login.example", status, "", code), &federated());
+        let error = explain(&refused("login.example", status, "", code), &federated());
         assert_eq!(error.transient, transient, "{status} {code:?}");
     }
 }

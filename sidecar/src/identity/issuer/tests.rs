@@ -4,7 +4,10 @@ mod proxy;
 mod stand_in;
 mod workload;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    fs,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use super::*;
 use stand_in::{StandIn, trusting};

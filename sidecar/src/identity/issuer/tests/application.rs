@@ -59,12 +59,12 @@ async fn a_missing_certificate_is_a_state_and_not_the_end() {
     let error = setup.issuer.fetch().await.unwrap_err();
     assert_eq!(error.kind, FetchErrorKind::Certificate);
     assert!(error.to_string().contains("No such file"), "{error}");
-    assert_eq!(setup.issuer.certificate_expiry(), None);
+    assert_eq!(setup.issuer.certificate(), None);
 
     setup.put(OLD);
-    assert_eq!(setup.issuer.reload(), Reload::Changed);
-    assert_eq!(setup.issuer.reload(), Reload::Unchanged);
-    assert!(setup.issuer.certificate_expiry().unwrap() > now());
+    assert_eq!(setup.issuer.reload().await, Reload::Changed);
+    assert_eq!(setup.issuer.reload().await, Reload::Unchanged);
+    assert!(setup.issuer.certificate().unwrap().not_after > now());
     setup.entra.will(200, granted("first"));
     assert_eq!(bearer(&setup.issuer.fetch().await.unwrap()), "first");
 }
@@ -73,21 +73,23 @@ async fn a_missing_certificate_is_a_state_and_not_the_end() {
 async fn a_bad_file_changes_nothing_and_is_told_once() {
     let mut setup = Setup::new().await;
     setup.put(OLD);
-    assert_eq!(setup.issuer.reload(), Reload::Changed);
+    assert_eq!(setup.issuer.reload().await, Reload::Changed);
     setup.put(b"garbage");
-    assert!(matches!(setup.issuer.reload(), Reload::Failed(reason) if reason.contains("PEM")));
-    assert_eq!(setup.issuer.reload(), Reload::Unchanged);
+    assert!(
+        matches!(setup.issuer.reload().await, Reload::Failed(reason) if reason.contains("PEM"))
+    );
+    assert_eq!(setup.issuer.reload().await, Reload::Unchanged);
     setup.entra.will(200, granted("still"));
     assert_eq!(bearer(&setup.issuer.fetch().await.unwrap()), "still");
 
     setup.put(b"other garbage");
     setup.entra.will(200, granted("still"));
     setup.issuer.fetch().await.unwrap();
-    assert!(matches!(setup.issuer.reload(), Reload::Failed(_)), "an attempt saw it first");
-    assert_eq!(setup.issuer.reload(), Reload::Unchanged);
+    assert!(matches!(setup.issuer.reload().await, Reload::Failed(_)), "an attempt saw it first");
+    assert_eq!(setup.issuer.reload().await, Reload::Unchanged);
 
     setup.put(OLD);
-    assert_eq!(setup.issuer.reload(), Reload::Unchanged, "the same certificate again");
+    assert_eq!(setup.issuer.reload().await, Reload::Unchanged, "the same certificate again");
 }
 
 #[tokio::test]
@@ -98,23 +100,50 @@ async fn a_new_certificate_that_entra_does_not_know_yet_gives_way_to_the_old() {
     setup.issuer.fetch().await.unwrap();
     let old = setup.thumbprint();
     setup.put(NEW);
-    assert_eq!(setup.issuer.reload(), Reload::Changed);
-    let new = setup.thumbprint();
+    assert_eq!(setup.issuer.reload().await, Reload::Changed);
+    assert_eq!(setup.thumbprint(), old, "it is in use");
+    let new = setup.issuer.next_certificate().unwrap().thumbprint.clone();
     setup.signed_by();
 
-    for _ in 0..2 {
-        setup.entra.will(401, refused(700_027));
-        setup.entra.will(200, granted("by old"));
-        assert_eq!(bearer(&setup.issuer.fetch().await.unwrap()), "by old");
-        assert_eq!(setup.signed_by(), [new.clone(), old.clone()]);
-    }
+    setup.entra.will(401, refused(700_027));
+    let error = setup.issuer.try_next_certificate().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains(&new), "{error}");
+    assert!(setup.issuer.try_next_certificate().await.is_none(), "it is not time yet");
+    setup.entra.will(200, granted("by old"));
+    assert_eq!(bearer(&setup.issuer.fetch().await.unwrap()), "by old");
+    assert_eq!(setup.signed_by(), [new.clone(), old.clone()]);
 
+    // The old one is registered no more: the new one is tried before its time.
+    setup.entra.will(401, refused(700_027));
     setup.entra.will(200, granted("by new"));
     assert_eq!(bearer(&setup.issuer.fetch().await.unwrap()), "by new");
+    assert_eq!(setup.signed_by(), [old, new.clone()]);
+    assert_eq!((setup.thumbprint(), setup.issuer.next_certificate()), (new.clone(), None));
     setup.entra.will(401, refused(700_027));
     let error = setup.issuer.fetch().await.unwrap_err();
-    assert_eq!(setup.signed_by(), [new.clone(), new.clone()], "the old one is forgotten");
+    assert_eq!(setup.signed_by(), std::slice::from_ref(&new), "the old one is forgotten");
     assert!(error.to_string().contains(&new), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_certificate_is_tried_until_entra_knows_it() {
+    let mut setup = Setup::new().await;
+    setup.put(OLD);
+    setup.entra.will(200, granted("by old"));
+    setup.issuer.fetch().await.unwrap();
+    setup.put(NEW);
+    setup.issuer.reload().await;
+    for pause in [10, 20] {
+        setup.entra.will(401, refused(700_027));
+        setup.issuer.try_next_certificate().await.unwrap().unwrap_err();
+        tokio::time::advance(Duration::from_secs(pause - 1)).await;
+        assert!(setup.issuer.try_next_certificate().await.is_none(), "{pause}");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    setup.entra.will(200, granted("by new"));
+    let token = setup.issuer.try_next_certificate().await.unwrap().unwrap();
+    assert_eq!(bearer(&token), "by new");
+    assert_eq!(setup.issuer.certificate().unwrap().subject, "CN=rsa3072");
 }
 
 #[tokio::test]
@@ -124,12 +153,13 @@ async fn both_certificates_refused_is_the_new_ones_refusal() {
     setup.entra.will(200, granted("by old"));
     setup.issuer.fetch().await.unwrap();
     setup.put(EXPIRED);
-    setup.entra.will(401, refused(1_000_502));
     setup.entra.will(401, refused(700_027));
+    setup.entra.will(401, refused(1_000_502));
     let error = setup.issuer.fetch().await.unwrap_err();
     assert_eq!(error.code, Some(1_000_502));
     assert!(error.to_string().contains("it has expired"), "{error}");
-    assert!(setup.issuer.certificate_expiry().unwrap() < now());
+    assert!(error.to_string().contains("the older certificate is refused, too"), "{error}");
+    assert!(setup.issuer.next_certificate().unwrap().not_after < now());
 }
 
 #[tokio::test]

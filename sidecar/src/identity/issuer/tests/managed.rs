@@ -37,6 +37,37 @@ async fn the_metadata_service_is_asked_as_it_wants_and_each_time_anew() {
 }
 
 #[tokio::test]
+async fn the_endpoint_of_a_platform_goes_before_the_metadata_service() {
+    let service = StandIn::plain().await;
+    let endpoint = format!("{}/msi/token", service.address);
+    let variables = [
+        (env::IDENTITY_TYPE, "userAssigned"),
+        (env::AZURE_CLIENT_ID, CLIENT),
+        (env::AZURE_POD_IDENTITY_AUTHORITY_HOST, "http://127.0.0.1:1"),
+        (env::IDENTITY_ENDPOINT, &endpoint),
+        (env::IDENTITY_HEADER, "s3cret"),
+    ];
+    let mut issuer = Issuer::new(&settings(&variables), trusting(&[]), now).unwrap();
+    service.will(200, imds("of the app"));
+    let token = issuer.fetch().await.unwrap();
+    assert_eq!(bearer(&token), "of the app");
+    assert_eq!(token.expires_on, UNIX_EPOCH + Duration::from_secs(1_830_086_399));
+    let seen = service.seen().remove(0);
+    assert_eq!(seen.identity_header.as_deref(), Some("s3cret"));
+    assert_eq!(
+        seen.uri,
+        format!(
+            "/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id={CLIENT}"
+        )
+    );
+    service.will(400, r#"{"statusCode":400,"message":"No identity with this id s3cret"}"#);
+    let error = issuer.fetch().await.unwrap_err();
+    assert_eq!(error.kind, FetchErrorKind::ImdsRefused);
+    assert!(error.to_string().contains("az containerapp identity assign"), "{error}");
+    assert!(!format!("{issuer:?}").contains("s3cret"));
+}
+
+#[tokio::test]
 async fn the_nodes_own_identity_has_no_client_id() {
     let service = StandIn::plain().await;
     service.will(200, imds("own"));

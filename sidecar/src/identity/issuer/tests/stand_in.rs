@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 pub(super) struct Seen {
     pub(super) uri: String,
     pub(super) metadata: Option<String>,
+    pub(super) identity_header: Option<String>,
     pub(super) form: Vec<(String, String)>,
 }
 
@@ -100,6 +101,7 @@ impl StandIn {
         let seen = Seen {
             uri: parts.uri.to_string(),
             metadata: header("metadata").map(ToOwned::to_owned),
+            identity_header: header("x-identity-header").map(ToOwned::to_owned),
             form: url::form_urlencoded::parse(&body).into_owned().collect(),
         };
         let mut state = self.state.lock().unwrap();
