@@ -108,9 +108,15 @@ pub struct ApplicationCertificate {
 impl ApplicationCertificate {
     /// A new certificate.
     pub fn new(name: &str) -> Outcome<Self> {
+        Self::valid_for(name, std::time::Duration::try_from(LIFETIME).unwrap_or_default())
+    }
+
+    /// A new certificate that ends so long from now.
+    pub fn valid_for(name: &str, lifetime: std::time::Duration) -> Outcome<Self> {
         let key = application_key()?;
-        let certificate =
-            params(name)?.self_signed(&key).context("sign the application's certificate")?;
+        let mut params = params(name)?;
+        params.not_after = OffsetDateTime::from(Clock::default().now()) + lifetime;
+        let certificate = params.self_signed(&key).context("sign the application's certificate")?;
         Ok(Self { certificate: certificate.der().clone(), chain: Vec::new(), key })
     }
 

@@ -59,7 +59,7 @@ pub use tokens::{Minted, Refused, Tokens};
 use crate::{
     clock::Clock,
     failure::{Context, Outcome},
-    locked,
+    locked, secret,
 };
 
 /// Entra's tokens live between 60 and 90 minutes.
@@ -81,6 +81,8 @@ pub(crate) struct State {
     /// Seconds for which a new token is valid.
     lifetime: AtomicU64,
     metadata_cache: imds::Cache,
+    /// The secret of the endpoint that a container app is given.
+    identity_header: String,
     /// `jti` of every assertion so far.
     used_assertions: Mutex<HashSet<String>>,
     /// Workspaces by data collection rule.
@@ -101,6 +103,7 @@ impl State {
             tokens: Tokens::default(),
             lifetime: AtomicU64::new(USUAL_LIFETIME.as_secs()),
             metadata_cache: imds::Cache::default(),
+            identity_header: secret::uuid(),
             used_assertions: Mutex::default(),
             store: Mutex::default(),
             faults: ServiceTable::default(),
@@ -153,6 +156,12 @@ impl Azure {
     /// For `AZURE_POD_IDENTITY_AUTHORITY_HOST`.
     pub fn metadata_host(&self) -> &str {
         &self.state.addresses.imds
+    }
+
+    /// For `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, as a container app has them.
+    pub fn identity_endpoint(&self) -> (String, &str) {
+        let address = format!("{}{}", self.state.addresses.imds, imds::APP_PATH);
+        (address, &self.state.identity_header)
     }
 
     /// For `AZURE_AUTHORITY_HOST`.

@@ -75,6 +75,26 @@ async fn all_is_well_for_each_kind_of_identity() {
 }
 
 #[tokio::test]
+async fn a_container_app_is_asked_where_the_sidecar_asks() {
+    let mut stage = Stage::new().await;
+    let refused = format!("http://127.0.0.1:{}", tests::ports::free().unwrap());
+    stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
+    let (endpoint, header) = stage.azure.identity_endpoint();
+    let header = header.to_owned();
+    stage.set("IDENTITY_ENDPOINT", endpoint);
+    stage.set("IDENTITY_HEADER", header);
+    for _ in 0..2 {
+        let step = stage.expect(0, ALL_OK, "identity").await;
+        says(&step, "detail", "IDENTITY_ENDPOINT");
+        stage.set("IDENTITY_SERVER_THUMBPRINT", "0123456789ABCDEF0123456789ABCDEF01234567");
+    }
+    stage.set("IDENTITY_HEADER", "another");
+    let statuses = "ok ok ok ok ok ok ok failed skipped skipped";
+    let step = stage.expect(1, statuses, "token").await;
+    says(&step, "remedy", "IDENTITY_HEADER");
+}
+
+#[tokio::test]
 async fn a_workload_identity_is_looked_into_before_it_is_shown() {
     let mut stage = Stage::new().await;
     let (issuer, subject) =

@@ -131,13 +131,10 @@ async fn an_application_signs_with_the_certificate_that_lies_in_the_file_now() {
     assert_eq!(rig.status(batch(["up"])).await, 204);
     let second = ApplicationCertificate::new("second").unwrap();
     rig.azure().change(|setup| setup.applications[0].certificates = vec![second.der().to_vec()]);
-    let new = rig.stage.file("new");
-    std::fs::write(&new, "no certificate").unwrap();
-    std::fs::rename(&new, rig.stage.file("certificate")).unwrap();
+    rig.replace("certificate", b"no certificate");
     let kept = |line: &str| line.contains("the old one is kept").then_some(());
     rig.process.line("a bad file is reported", PATIENCE, kept).await.unwrap();
-    std::fs::write(&new, second.pfx().unwrap()).unwrap();
-    std::fs::rename(&new, rig.stage.file("certificate")).unwrap();
+    rig.replace("certificate", &second.pfx().unwrap());
     let (client, url) = (rig.client.clone(), rig.url("/metrics"));
     let fetched = async |_: &Process| {
         let text = client.get(&url).await.ok()?.text();
@@ -147,6 +144,122 @@ async fn an_application_signs_with_the_certificate_that_lies_in_the_file_now() {
     rig.process.until("a token came with the new certificate", PATIENCE, fetched).await.unwrap();
     rig.azure().tokens().revoke_all();
     assert_eq!(rig.status(batch(["up"])).await, 204);
+}
+
+#[tokio::test]
+async fn a_new_certificate_replaces_the_old_one_when_entra_knows_it() {
+    const WEEK: Duration = Duration::from_hours(7 * 24);
+    let mut stage = Stage::new().await;
+    stage.certificate = ApplicationCertificate::valid_for("first", WEEK).unwrap();
+    let first = stage.certificate.der().to_vec();
+    stage.azure.change(|setup| setup.applications[0].certificates = vec![first.clone()]);
+    stage.be_the_application();
+    let mut rig = stage.ready().await;
+    let ends_soon = |line: &str| line.contains("--enable-secret-rotation").then_some(());
+    rig.process.line("the end that is near is announced", PATIENCE, ends_soon).await.unwrap();
+    let old_end = rig.expiry("certificate").await;
+    assert!(rig.expiry("next_certificate").await < 1.0);
+
+    let second = ApplicationCertificate::new("second").unwrap();
+    rig.replace("certificate", &second.pfx().unwrap());
+    let refused = |line: &str| line.contains("the old one stays in use").then(|| line.to_owned());
+    let line = rig.process.line("the new one is refused", PATIENCE, refused).await.unwrap();
+    for part in ["AADSTS700027", "CN=first", "CN=second", "trace id", "correlation id"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let (client, url) = (rig.client.clone(), rig.url("/metrics"));
+    let metrics = async |series: &str| client.get(&url).await.unwrap().text().contains(series);
+    let waits = Instant::now();
+    while rig.expiry("next_certificate").await < 1.0 {
+        assert!(waits.elapsed() < PATIENCE, "{}", rig.process.output());
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!((rig.expiry("certificate").await - old_end).abs() < 1.0);
+    rig.azure().tokens().revoke_all();
+    assert_eq!(rig.status(batch(["up"])).await, 204, "a token comes with the old one");
+    assert!(!metrics(r#"result="entra_refused""#).await, "nothing failed");
+
+    let der = second.der().to_vec();
+    rig.azure().change(|setup| setup.applications[0].certificates.push(der));
+    let accepted = |line: &str| line.contains("it is now in use").then_some(());
+    rig.process.line("the new one is accepted", PATIENCE * 2, accepted).await.unwrap();
+    let waits = Instant::now();
+    while rig.expiry("next_certificate").await > 0.0 {
+        assert!(waits.elapsed() < PATIENCE, "{}", rig.process.output());
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(rig.expiry("certificate").await > old_end);
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_gives_way_to_the_one_in_the_file() {
+    let mut stage = Stage::new().await;
+    stage.azure.issue_tokens_for(Duration::from_secs(4));
+    stage.certificate =
+        ApplicationCertificate::valid_for("first", Duration::from_secs(20)).unwrap();
+    let first = stage.certificate.der().to_vec();
+    let second = ApplicationCertificate::new("second").unwrap();
+    stage.azure.change(|setup| setup.applications[0].certificates = vec![first.clone()]);
+    stage.be_the_application();
+    let rig = stage.ready().await;
+    let begun = Instant::now();
+    rig.replace("certificate", &second.pfx().unwrap());
+    // The third try of the new one would come after half a minute.
+    accepts_for(&rig, begun, Duration::from_secs(13)).await;
+    let both = vec![first, second.der().to_vec()];
+    rig.azure().change(|setup| setup.applications[0].certificates = both);
+    accepts_for(&rig, begun, Duration::from_secs(24)).await;
+    assert!(rig.process.output().contains("it is now in use"), "{}", rig.process.output());
+}
+
+#[tokio::test]
+async fn a_container_app_has_an_endpoint_of_its_own() {
+    let mut stage = Stage::new().await;
+    let refused = format!("http://127.0.0.1:{}", tests::ports::free().unwrap());
+    stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
+    let (endpoint, header) = stage.azure.identity_endpoint();
+    let header = header.to_owned();
+    stage.set("IDENTITY_ENDPOINT", endpoint);
+    stage.set("IDENTITY_HEADER", header.clone());
+    stage.set("IDENTITY_SERVER_THUMBPRINT", "0123456789ABCDEF0123456789ABCDEF01234567");
+    let rig = stage.ready().await;
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    assert!(!rig.process.output().contains(&header));
+}
+
+#[tokio::test]
+async fn a_write_in_a_gap_of_tokens_waits_for_the_one_that_comes() {
+    let stage = Stage::new().await;
+    stage.azure.change(|setup| setup.metadata_cache = false);
+    stage.azure.issue_tokens_for(Duration::from_secs(3));
+    let rig = stage.ready().await;
+    let begun = Instant::now();
+    // The refresh is under way when the token ends, and takes a second longer.
+    let slow = Fault::delay(Duration::from_millis(2600));
+    rig.azure().faults(Service::Imds).push(slow);
+    sleep(Duration::from_millis(3300).saturating_sub(begun.elapsed())).await;
+    let asked = Instant::now();
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    assert!(asked.elapsed() < Duration::from_secs(3));
+    let upstream = rig.azure().requests(Service::Ingestion);
+    assert!(upstream.iter().all(|request| request.status == Some(204)), "no 401");
+}
+
+impl Rig {
+    /// Puts a file in the place of another, whole.
+    fn replace(&self, name: &str, content: &[u8]) {
+        let new = self.stage.file("new");
+        std::fs::write(&new, content).unwrap();
+        std::fs::rename(&new, self.stage.file(name)).unwrap();
+    }
+
+    /// When something ends, by the sidecar's metrics: seconds since 1970.
+    async fn expiry(&self, what: &str) -> f64 {
+        let text = self.client.get(&self.url("/metrics")).await.unwrap().text();
+        let name = format!("prom_remotewrite_{what}_expiry_timestamp_seconds ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
+        value.parse().unwrap()
+    }
 }
 
 /// Every write is taken for so long from the beginning.

@@ -77,7 +77,7 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let parsed = parse(text)?;
     if parsed.claims.iss == application.principal.client_id {
-        by_certificate(application, endpoint, &parsed)?;
+        by_certificate(state, application, endpoint, &parsed)?;
         check_times(state, &parsed.claims, MAX_LIFETIME)?;
         check_unused(state, &parsed.claims)
     } else {
@@ -111,6 +111,7 @@ fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 fn by_certificate(
+    state: &State,
     application: &Application,
     endpoint: &str,
     parsed: &Parsed<'_>,
@@ -135,6 +136,7 @@ fn by_certificate(
         .chain(&brought)
         .find(|der| BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(der)) == thumbprint)
         .ok_or_else(|| refuse("The key was not found."))?;
+    check_validity(state, certificate)?;
     let key = public_key(certificate).ok_or_else(|| refuse("The key cannot be read."))?;
     if !is_signed(&RSA_PSS_2048_8192_SHA256, &key, parsed) {
         return Err(refuse("The key was found, but the signature verification failed."));
@@ -154,6 +156,21 @@ fn by_certificate(
         ));
     }
     Ok(())
+}
+
+fn check_validity(state: &State, certificate: &[u8]) -> Result<(), Refusal> {
+    let now = i64::try_from(state.clock.seconds()).unwrap_or(i64::MAX);
+    let valid = X509Certificate::from_der(certificate).is_ok_and(|(_, read)| {
+        let validity = read.validity();
+        (validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&now)
+    });
+    if valid {
+        return Ok(());
+    }
+    Err(Refusal::client(
+        1_000_502,
+        "The provided certificate is not within its specified validity window.",
+    ))
 }
 
 /// The leaf of the chain that an assertion brought, if the application trusts

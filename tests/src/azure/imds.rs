@@ -1,4 +1,5 @@
-//! The instance metadata service: who the machine is.
+//! The instance metadata service: who the machine is. On the same address, the
+//! endpoint that Container Apps and App Service have instead of it.
 //!
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
@@ -17,6 +18,10 @@ use crate::locked;
 
 /// Where it is asked.
 pub(super) const PATH: &str = "/metadata/identity/oauth2/token";
+/// Where the endpoint of Container Apps is asked.
+pub(super) const APP_PATH: &str = "/msi/token";
+/// The one version of that endpoint.
+const APP_VERSION: &str = "2019-08-01";
 /// The oldest version that knows managed identities.
 const OLDEST_VERSION: &str = "2018-02-01";
 /// A cached token is handed out until it has less than this to live, seconds.
@@ -49,7 +54,8 @@ fn asked(state: &State, parts: &Parts) -> Result<(Principal, String), Answer> {
         form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
             .into_owned()
             .collect();
-    if parts.uri.path() != PATH {
+    let of_app = parts.uri.path() == APP_PATH;
+    if parts.uri.path() != PATH && !of_app {
         return Err(Answer { status: 404, ..Answer::default() });
     }
     if parts.method != http::Method::GET {
@@ -58,10 +64,16 @@ fn asked(state: &State, parts: &Parts) -> Result<(Principal, String), Answer> {
     if header("x-forwarded-for").is_some() {
         return Err(refuse("invalid_request", "Request contains a forbidden header"));
     }
-    if !header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    let version = query.get("api-version").map(String::as_str).unwrap_or_default();
+    if of_app && header("x-identity-header") != Some(state.identity_header.as_str()) {
+        return Err(Answer { status: 401, ..Answer::default() });
+    }
+    if of_app && version != APP_VERSION {
+        return Err(refuse("invalid_request", "Bad request. api-version is invalid."));
+    }
+    if !of_app && !header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(refuse("invalid_request", "Required metadata header not specified"));
     }
-    let version = query.get("api-version").map(String::as_str).unwrap_or_default();
     if !is_date(version) || version < OLDEST_VERSION {
         return Err(refuse(
             "invalid_request",
