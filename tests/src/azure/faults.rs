@@ -34,6 +34,8 @@ pub(super) enum Act {
 pub enum Moment {
     /// Before a byte of the body is read.
     BeforeBody,
+    /// After the first piece of the body, as a load balancer does that stops.
+    MidBody,
     /// After the body, with nothing done.
     AfterBody,
     /// After the work: what was sent is stored, and the sender doesn't know.

@@ -141,7 +141,11 @@ async fn one(
         log(state, service, at, &parts, &[], Some(&answer));
         return Ok(respond(&answer));
     }
-    let (body, whole) = read(body, reading).await;
+    let (body, whole) = if matches!(act, Act::Drop(Moment::MidBody)) {
+        (first_piece(body).await, false)
+    } else {
+        read(body, reading).await
+    };
     let (answer, sent) = if whole {
         act_on(act, state, service, &parts, &body).await
     } else {
@@ -181,8 +185,15 @@ async fn act_on(
         Act::Hang => std::future::pending().await,
         Act::Drop(Moment::AfterWork) => (Some(work()), Sent::Nothing),
         Act::Drop(Moment::MidAnswer) => (Some(work()), Sent::Half),
-        Act::Drop(Moment::BeforeBody | Moment::AfterBody) => (None, Sent::Nothing),
+        Act::Drop(Moment::BeforeBody | Moment::MidBody | Moment::AfterBody) => {
+            (None, Sent::Nothing)
+        }
     }
+}
+
+async fn first_piece(mut body: Incoming) -> Bytes {
+    let frame = body.frame().await.and_then(Result::ok);
+    frame.and_then(|frame| frame.into_data().ok()).unwrap_or_default()
 }
 
 /// The body, and whether all of it came.

@@ -32,6 +32,7 @@ pub(crate) struct Order {
 #[serde(rename_all = "camelCase")]
 enum When {
     BeforeBody,
+    MidBody,
     AfterBody,
     AfterWork,
     MidAnswer,
@@ -41,6 +42,7 @@ impl From<When> for Moment {
     fn from(when: When) -> Self {
         match when {
             When::BeforeBody => Self::BeforeBody,
+            When::MidBody => Self::MidBody,
             When::AfterBody => Self::AfterBody,
             When::AfterWork => Self::AfterWork,
             When::MidAnswer => Self::MidAnswer,
