@@ -69,6 +69,14 @@ impl Answer {
         self
     }
 
+    /// With no more than so many bytes of its body.
+    #[must_use]
+    pub(crate) fn shortened(mut self, bytes: usize) -> Self {
+        self.body.truncate(bytes);
+        self.body.shrink_to_fit();
+        self
+    }
+
     pub(crate) const fn status(&self) -> u16 {
         self.status
     }

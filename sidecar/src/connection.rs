@@ -1,7 +1,9 @@
 //! One connection: requests in, answers out, in turn.
 
 mod body;
+mod head;
 mod other;
+mod route;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -9,21 +11,23 @@ use contract::Limits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 
 use self::{
     body::BodyError,
-    other::{not_allowed, nothing_here},
+    head::NoRequest,
+    route::{Task, task},
 };
 use crate::{
     answer::Answer,
     drain::{Writer, Writers},
     forward::{Forwarder, refuse},
-    http1::{Framing, HeadError, MAX_HEAD_BYTES, Method, RequestHead, Route, parse_request},
+    http1::{Framing, Method, RequestHead},
+    memory::Memory,
     notices::Notices,
     outcome,
-    place::Place,
+    slots::Slot,
 };
 
 /// What all connections share.
@@ -31,28 +35,27 @@ pub(crate) struct Shared {
     pub(crate) forwarder: Forwarder,
     pub(crate) writers: Writers,
     pub(crate) limits: Limits,
+    /// Of the one listener, for advice.
+    pub(crate) port: u16,
+    /// For heads and answers that are larger than usual.
+    pub(crate) buffers: Arc<Memory>,
     pub(crate) notices: Notices,
 }
+
+/// What [`Shared::buffers`] may hold: 500 of the largest heads at once. Each
+/// connection's usual buffer, [`READ_BYTES`], is bounded by the number of slots.
+pub(crate) const BUFFERS_BYTES: usize = 8 << 20;
 
 /// A connection, and what was read from it but not yet understood.
 pub(crate) struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
+    slot: Slot,
     shared: Arc<Shared>,
     /// Set once it has carried a write.
     writer: Option<Writer>,
     /// It has carried a request.
     served: bool,
-}
-
-/// Why there is no request.
-enum NoRequest {
-    /// The client has gone, or has been silent for too long.
-    Gone,
-    /// What it sent is no request.
-    Bad(HeadError),
-    /// It began a head and did not finish it.
-    Slow,
 }
 
 /// So much is read at once where heads are read: most of them, and their body's
@@ -63,97 +66,73 @@ const READ_BYTES: usize = 4 << 10;
 /// connection and take the answer with it.
 const LINGER_BYTES: u64 = 32 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// What is left of an answer's body for which there is no memory.
+const SHORT_ANSWER_BYTES: usize = 1 << 10;
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, shared: Arc<Shared>) -> Self {
-        Self { stream, input: Vec::new(), shared, writer: None, served: false }
+    pub(crate) fn new(stream: TcpStream, slot: Slot, shared: Arc<Shared>) -> Self {
+        let _ = stream.set_nodelay(true);
+        shared.forwarder.metrics.connections.inc();
+        Self { stream, input: Vec::new(), slot, shared, writer: None, served: false }
     }
 
     /// Serves requests until either side has had enough.
-    pub(crate) async fn serve(mut self, place: Place) {
-        let _ = self.stream.set_nodelay(true);
-        self.shared.forwarder.metrics.connections.inc();
-        let _ = self.answer_requests(&place).await;
-        self.shared.forwarder.metrics.connections.dec();
+    pub(crate) async fn serve(mut self) {
+        let _ = self.answer_requests().await;
     }
 
     /// Ends with an error where the client has gone.
-    async fn answer_requests(&mut self, place: &Place) -> io::Result<()> {
+    async fn answer_requests(&mut self) -> io::Result<()> {
         loop {
-            let (head, begun) = match self.read_head(place).await {
+            let (head, begun) = match self.read_head().await {
                 Ok(read) => read,
-                Err(NoRequest::Gone) => return Ok(()),
+                Err(NoRequest::Silent) => return Ok(()),
                 Err(NoRequest::Bad(error)) => {
-                    let status = if error == HeadError::TooLarge { 431 } else { 400 };
-                    self.write(&Answer::text(status, error.to_string()).closing(), true).await?;
-                    return self.linger().await;
-                }
-                Err(NoRequest::Slow) => {
-                    // Not 408, on which Prometheus would drop its batch.
-                    let limit = "the time for a request's head (HEADER_TIMEOUT)";
-                    self.write(&outcome::busy(limit).closing(), true).await?;
+                    let answer = self.refuse(error.reason(), error.answer());
+                    self.write(answer, true).await?;
                     return self.linger().await;
                 }
             };
+            self.slot.serving();
             self.served = true;
-            let mut answer = self.answer(&head, begun, place).await?;
-            if place.crowded || !head.keep_alive {
+            let mut answer = self.answer(&head, begun).await?;
+            if self.slot.is_overflow || !head.keep_alive {
                 answer = answer.closing();
             }
-            self.write(&answer, head.method != Method::Head).await?;
-            if answer.closes() {
-                if let Some(writer) = &mut self.writer {
-                    writer.sent_away();
-                }
+            self.input.shrink_to_fit();
+            let closes = answer.closes();
+            self.write(answer, head.method != Method::Head).await?;
+            self.slot.waiting();
+            if closes {
                 return self.linger().await;
             }
         }
     }
 
-    async fn answer(
-        &mut self,
-        head: &RequestHead,
-        begun: Instant,
-        place: &Place,
-    ) -> io::Result<Answer> {
-        let answer = match (head.route, head.method) {
-            (Route::Write, Method::Post) => return self.answer_write(head, begun, place).await,
-            (Route::Write, _) => not_allowed("POST"),
-            // Others may find its target malformed, and end the connection.
-            (Route::Unknown, _) => nothing_here().closing(),
-            (_, Method::Post | Method::Other) => not_allowed("GET, HEAD"),
-            (Route::Health, _) => Answer::text(200, "ok"),
-            (Route::Ready, _) => self.answer_ready(),
-            (Route::Metrics, _) => self.answer_metrics(head),
-        };
-        // A body that nobody asked for is not read.
-        Ok(if head.framing == Framing::Empty { answer } else { answer.closing() })
+    async fn answer(&mut self, head: &RequestHead, begun: Instant) -> io::Result<Answer> {
+        match task(head, self.slot.may_write) {
+            Task::Forward => self.answer_write(head, begun).await,
+            other => {
+                let answer = self.answer_other(other, head);
+                // A body that nobody asked for is not read.
+                Ok(if head.framing == Framing::Empty { answer } else { answer.closing() })
+            }
+        }
     }
 
-    async fn answer_write(
-        &mut self,
-        head: &RequestHead,
-        begun: Instant,
-        place: &Place,
-    ) -> io::Result<Answer> {
-        if !place.may_write {
-            let text = "writes are accepted from this pod alone (ACCEPT_FROM=loopback)";
-            return Ok(self.refuse("foreign_peer", Answer::text(403, text)));
+    async fn answer_write(&mut self, head: &RequestHead, begun: Instant) -> io::Result<Answer> {
+        if self.slot.is_overflow {
+            let answer = self.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS"));
+            return Ok(answer.closing());
         }
-        if place.crowded {
-            return Ok(self.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS")));
-        }
-        if self.writer.is_none() {
-            self.writer = Some(self.shared.writers.add());
-        }
+        self.writer.get_or_insert_with(|| self.shared.writers.add());
         let shared = Arc::clone(&self.shared);
         let deadline = begun + shared.limits.upstream_timeout;
         shared.forwarder.metrics.in_flight_requests.inc();
         let read = self.read_body(head, deadline).await;
         let (answer, bytes) = match &read {
             Ok(body) => (shared.forwarder.forward(head, body, deadline).await, body.len()),
-            Err(BodyError::Gone(_)) => (Answer::text(400, "the body broke off").closing(), 0),
-            Err(error) => (self.refuse(error.reason(), error.answer(&shared.limits)), 0),
+            Err(error) => (self.refuse(error.reason(), error.answer(&shared.limits)).closing(), 0),
         };
         shared.forwarder.metrics.in_flight_requests.dec();
         if let Err(BodyError::Gone(error)) = read {
@@ -166,57 +145,45 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Refuses a request whose body was not read to its end.
+    /// Counts and logs a request that is refused here.
     fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
         let Shared { forwarder, notices, .. } = &*self.shared;
-        refuse(&forwarder.metrics, notices, reason, answer).closing()
-    }
-
-    /// The next head, and when its first byte was seen.
-    async fn read_head(&mut self, place: &Place) -> Result<(RequestHead, Instant), NoRequest> {
-        if self.input.is_empty() {
-            // Who connects has something to say: a flood of those who have not
-            // shall not keep their places for as long as Prometheus keeps its own.
-            let first = place.idle_timeout.min(self.shared.limits.header_timeout);
-            let limit = if self.served { place.idle_timeout } else { first };
-            let silent = timeout(limit, self.fill()).await;
-            match silent {
-                Ok(Ok(read)) if read > 0 => {}
-                _ => return Err(NoRequest::Gone),
-            }
-        }
-        let begun = Instant::now();
-        let deadline = begun + self.shared.limits.header_timeout;
-        loop {
-            if let Some((head, length)) = parse_request(&self.input).map_err(NoRequest::Bad)? {
-                self.input.drain(..length);
-                return Ok((head, begun));
-            }
-            match timeout_at(deadline, self.fill()).await {
-                Ok(Ok(read)) if read > 0 => {}
-                Ok(_) => return Err(NoRequest::Gone),
-                Err(_) => return Err(NoRequest::Slow),
-            }
-        }
+        refuse(&forwarder.metrics, notices, reason, answer)
     }
 
     /// Reads some bytes behind those held; 0 at the connection's end.
     async fn fill(&mut self) -> io::Result<usize> {
-        debug_assert!(self.input.len() <= MAX_HEAD_BYTES + READ_BYTES, "heads are bounded");
-        self.input.reserve(READ_BYTES);
+        self.input.reserve_exact(READ_BYTES);
         self.stream.read_buf(&mut self.input).await
     }
 
     /// A client that does not take its answer is no reason to wait.
-    async fn write(&mut self, answer: &Answer, with_body: bool) -> io::Result<()> {
+    async fn write(&mut self, mut answer: Answer, with_body: bool) -> io::Result<()> {
+        let mut held = None;
+        if answer.body().len() > READ_BYTES {
+            held = self.shared.buffers.hold_elsewhere(answer.body().len());
+            if held.is_none() {
+                answer = answer.shortened(SHORT_ANSWER_BYTES);
+            }
+        }
         let bytes = answer.encode(with_body);
-        timeout(self.shared.limits.header_timeout, self.stream.write_all(&bytes)).await?
+        let limit = self.shared.limits.header_timeout;
+        let written = timeout(limit, self.stream.write_all(&bytes)).await?;
+        drop(held);
+        written
     }
 
     async fn linger(&mut self) -> io::Result<()> {
+        self.slot.waiting();
         self.stream.shutdown().await?;
         let mut rest = (&mut self.stream).take(LINGER_BYTES);
         let _ = timeout(LINGER_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.forwarder.metrics.connections.dec();
     }
 }

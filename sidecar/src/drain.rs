@@ -1,16 +1,18 @@
-//! When it is time to end, after the signal to end.
+//! When to stop after the signal to stop.
 //!
-//! Prometheus is told to end at the same time, or before (beside a native
-//! sidecar), and then flushes for up to a minute what it has not sent yet:
+//! In an ordinary container, Prometheus gets its signal at the same time and
+//! then flushes for up to a minute what it has not sent yet:
 //! <https://github.com/prometheus/prometheus/blob/main/storage/remote/queue_manager.go>.
 //! It is done when its connections are closed, so those that carried a write
-//! are counted; a scraper's or a probe's say nothing.
+//! are counted; a scraper's or a probe's say nothing. Other senders open a
+//! connection for each write, so none being open proves nothing until some time
+//! has passed. A native sidecar gets its signal after all of them have exited.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::info;
 
@@ -23,19 +25,16 @@ pub(crate) struct Writers {
 #[derive(Clone, Copy, Default)]
 struct State {
     open: usize,
-    /// One has been open and was closed by its client since.
-    seen_to_close: bool,
+    last_closed: Option<Instant>,
 }
 
 /// One connection that carried a write; dropped when it closes.
 pub(crate) struct Writer {
     state: Arc<watch::Sender<State>>,
-    /// It was we who closed it, so whoever wrote is still there.
-    sent_away: bool,
 }
 
-/// After the last connection closed: a sender that found its connection closed
-/// by an idle time opens another at once.
+/// Twice Prometheus' `batch_send_deadline`: a sender with samples that opens a
+/// connection for each write has opened another by then.
 const QUIET: Duration = Duration::from_secs(10);
 
 impl Writers {
@@ -46,39 +45,40 @@ impl Writers {
     /// Counts a connection, until what is returned is dropped.
     pub(crate) fn add(&self) -> Writer {
         self.state.send_modify(|state| state.open += 1);
-        Writer { state: Arc::clone(&self.state), sent_away: false }
+        Writer { state: Arc::clone(&self.state) }
     }
 
-    /// Waits until nobody writes any more, at most for `limit`.
-    pub(crate) async fn drained(&self, limit: Duration) {
-        let State { open, seen_to_close } = *self.state.borrow();
-        if open == 0 && seen_to_close {
-            info!("ending: whoever wrote has gone");
-            return;
-        }
-        info!(open, limit_seconds = limit.as_secs(), "ending once nobody writes any more");
-        if timeout(limit, self.quiet()).await.is_err() {
-            info!(open = self.state.borrow().open, "ending: the time is over");
+    /// Waits until nobody writes any more, at most for `limit`: until no
+    /// connection that carried a write is open and, unless all senders are known
+    /// to have exited, none has been for a while.
+    pub(crate) async fn drained(&self, senders_exited: bool, limit: Duration) {
+        let open = self.state.borrow().open;
+        let quiet = if senders_exited { Duration::ZERO } else { QUIET };
+        info!(
+            open,
+            quiet_seconds = quiet.as_secs(),
+            limit_seconds = limit.as_secs(),
+            "stopping as soon as nobody writes any more"
+        );
+        if timeout(limit, self.quiet(quiet)).await.is_ok() {
+            info!("stopped: nobody writes any more");
+        } else {
+            info!(open = self.state.borrow().open, "stopped: SHUTDOWN_TIMEOUT is over");
         }
     }
 
-    async fn quiet(&self) {
+    async fn quiet(&self, quiet: Duration) {
+        let asked = Instant::now();
         let mut changes = self.state.subscribe();
         loop {
             // The sender lives as long as `self`, so neither wait can fail.
             let _ = changes.wait_for(|state| state.open == 0).await;
+            let closed = changes.borrow_and_update().last_closed.unwrap_or(asked);
             tokio::select! {
-                () = sleep(QUIET) => return,
-                _ = changes.wait_for(|state| state.open > 0) => {}
+                () = sleep_until(closed.max(asked) + quiet) => return,
+                _ = changes.changed() => {}
             }
         }
-    }
-}
-
-impl Writer {
-    /// The connection closes because we want it to.
-    pub(crate) fn sent_away(&mut self) {
-        self.sent_away = true;
     }
 }
 
@@ -86,43 +86,59 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.state.send_modify(|state| {
             state.open -= 1;
-            state.seen_to_close = !self.sent_away;
+            state.last_closed = Some(Instant::now());
         });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use tokio::time::sleep;
 
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(90);
 
-    async fn time_of(writers: &Writers) -> Duration {
+    async fn time_of(writers: &Writers, senders_exited: bool) -> Duration {
         let begun = Instant::now();
-        writers.drained(LIMIT).await;
+        writers.drained(senders_exited, LIMIT).await;
         begun.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn beside_a_native_sidecar_prometheus_has_gone_already() {
+    async fn a_native_sidecar_stops_once_nothing_is_open() {
         let writers = Writers::new();
+        assert_eq!(time_of(&writers, true).await, Duration::ZERO);
         drop(writers.add());
-        assert_eq!(time_of(&writers).await, Duration::ZERO);
+        assert_eq!(time_of(&writers, true).await, Duration::ZERO);
+        let open = writers.add();
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(3)).await;
+            drop(open);
+        });
+        assert_eq!(time_of(&writers, true).await, Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_was_sent_away_may_come_again() {
+    async fn whoever_wrote_or_may_write_has_some_time_to_do_so() {
         let writers = Writers::new();
+        assert_eq!(time_of(&writers, false).await, QUIET);
         drop(writers.add());
-        writers.add().sent_away();
-        assert_eq!(time_of(&writers).await, QUIET);
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(time_of(&writers, false).await, QUIET, "its last batch comes after the signal");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_write_so_far_one_may_still_come() {
-        assert_eq!(time_of(&Writers::new()).await, QUIET);
+    async fn a_connection_for_each_write_is_served_as_long_as_they_come() {
+        let writers = Writers::new();
+        let sender = writers.clone();
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                sleep(Duration::from_secs(6)).await;
+                drop(sender.add());
+            }
+        });
+        assert_eq!(time_of(&writers, false).await, Duration::from_secs(30) + QUIET);
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,13 +154,15 @@ mod tests {
             sleep(Duration::from_secs(5)).await;
             drop(second);
         });
-        assert_eq!(time_of(&writers).await, Duration::from_secs(40));
+        assert_eq!(time_of(&writers, false).await, Duration::from_secs(40));
     }
 
     #[tokio::test(start_paused = true)]
     async fn but_not_for_ever() {
-        let writers = Writers::new();
-        let _open = writers.add();
-        assert_eq!(time_of(&writers).await, LIMIT);
+        for senders_exited in [true, false] {
+            let writers = Writers::new();
+            let _open = writers.add();
+            assert_eq!(time_of(&writers, senders_exited).await, LIMIT);
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     http1::RequestHead,
     identity::Token,
     memory::Memory,
-    metrics::{Codes, Metrics, REFUSALS, Reason},
+    metrics::{Codes, HARMLESS, Metrics, REFUSALS, Reason},
     notices::Notices,
     outcome, rescue,
     summary::Summary,
@@ -139,7 +139,12 @@ pub(crate) fn refuse(
     metrics.refused.get_or_create(&Reason { reason }).inc();
     if let Some(held_back) = notices.may_say(reason) {
         let text = String::from_utf8_lossy(answer.body());
-        warn!(answered = answer.status(), held_back, "{}", text.trim_end());
+        let (answered, text) = (answer.status(), text.trim_end());
+        if HARMLESS.contains(&reason) {
+            info!(answered, reason, held_back, "{text}");
+        } else {
+            warn!(answered, reason, held_back, "{text}");
+        }
     }
     answer
 }

@@ -5,7 +5,7 @@
 //!
 //! # Life of a remote-write request
 //!
-//! 1. [`server`] accepts the connection if there is a [`place`] for it, which
+//! 1. [`server`] accepts the connection in one of its [`slots`], which
 //!    says whether it may write: both ends of its socket must be loopback.
 //! 2. [`connection`] reads a head ([`http1`]), routes by path and method, and
 //!    reads the body whole into bounded [`memory`]. One deadline runs from the
@@ -60,17 +60,18 @@ mod metrics;
 mod native;
 mod notices;
 mod outcome;
-mod place;
 mod proxy;
 #[cfg(test)]
 mod readme;
 mod rescue;
 mod run;
 mod server;
+mod slots;
 mod summary;
 mod token;
 mod trust;
 mod upstream;
+mod watchdog;
 mod wire;
 
 pub use check::{Report, Status, Step, check};
@@ -78,6 +79,7 @@ pub use explain::Code;
 pub use native::{Language, native};
 pub use run::{RunError, run};
 pub use trust::{TlsConfig, TrustError};
+pub use watchdog::Heartbeat;
 
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -12,13 +12,14 @@ mod listen;
 
 use std::{
     io::{self, Write},
-    process::ExitCode,
+    process::{self, ExitCode},
+    thread,
     time::{Duration, SystemTime},
 };
 
 use clap::Parser as _;
 use contract::{LogFormat, LogLevel, Settings, names};
-use sidecar::{RunError, TlsConfig};
+use sidecar::{Heartbeat, RunError, TlsConfig};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -61,8 +62,26 @@ fn run() -> io::Result<ExitCode> {
     served
 }
 
+/// How often the event loop shows that it runs, and how often that is looked at.
+/// After 30 looks in vain the process ends.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Starts the thread that ends the process when the event loop stands still.
+fn watch(heartbeat: Heartbeat) -> io::Result<()> {
+    let watch = move || {
+        heartbeat.watch(HEARTBEAT);
+        // The loop may hold what a log line needs: that must not keep us.
+        thread::spawn(|| error!("the event loop has stood still for 30 s: the process ends"));
+        thread::sleep(HEARTBEAT);
+        process::abort();
+    };
+    thread::Builder::new().name("watchdog".to_owned()).spawn(watch).map(drop)
+}
+
 async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
     let listener = listen::listen(settings.listening_port.get())?;
+    let heartbeat = Heartbeat::default();
+    watch(heartbeat.clone())?;
     let mut terminate = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut again = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let first = async move {
@@ -78,6 +97,7 @@ async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(RunError::Identity(trouble)) => Ok(misconfigured([trouble.to_string()])),
         },
+        never = heartbeat.beat(HEARTBEAT) => match never {},
         () = second => Ok(ExitCode::SUCCESS),
     }
 }

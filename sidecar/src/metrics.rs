@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub(crate) use self::beginning::REFUSALS;
+pub(crate) use self::beginning::{HARMLESS, REFUSALS};
 
 /// All counters; each is public inside the crate and counted where it happens.
 pub(crate) struct Metrics {
@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) in_flight_requests: Gauge,
     pub(crate) in_flight_bytes: Gauge,
     pub(crate) connections: Gauge,
+    pub(crate) displaced_connections: Counter,
     pub(crate) replays: Counter,
     pub(crate) splits: Counter,
     pub(crate) rescued_samples: Counter,
@@ -85,6 +86,7 @@ impl Metrics {
             in_flight_requests: Gauge::default(),
             in_flight_bytes: Gauge::default(),
             connections: Gauge::default(),
+            displaced_connections: Counter::default(),
             replays: Counter::default(),
             splits: Counter::default(),
             rescued_samples: Counter::default(),
@@ -163,6 +165,11 @@ impl Metrics {
             self.in_flight_bytes.clone(),
         );
         registry.register("connections", "Connections that are open", self.connections.clone());
+        registry.register(
+            "displaced_connections",
+            "Idle connections that were closed because all slots were taken",
+            self.displaced_connections.clone(),
+        );
     }
 
     fn register_rescues(&mut self) {

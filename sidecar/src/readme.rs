@@ -7,7 +7,7 @@ mod variables;
 
 use expect_test::expect_file;
 
-use crate::{check::step, explain::Code};
+use crate::{check::step, explain::Code, metrics::REFUSALS};
 
 const README: &str = include_str!("../README.md");
 
@@ -45,11 +45,17 @@ fn the_tables_are_what_the_program_says() {
 #[test]
 fn every_step_of_the_doctor_is_described_in_its_order() {
     let (_, steps) = README.split_once("\n## Is everything as it should be?\n").unwrap();
-    let described: Vec<&str> = steps
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(name, _)| name)
-        .take(step::ALL.len())
-        .collect();
-    assert_eq!(described, step::ALL);
+    assert_eq!(first_column(steps, step::ALL.len()), step::ALL);
+}
+
+#[test]
+fn every_reason_for_a_refusal_is_described() {
+    let (_, reasons) = README.split_once("\n## Refused before they are sent on\n").unwrap();
+    assert_eq!(first_column(reasons, REFUSALS.len()), REFUSALS);
+}
+
+/// The names in the first `count` rows that follow.
+fn first_column(text: &str, count: usize) -> Vec<&str> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    rows.map(|(name, _)| name).take(count).collect()
 }

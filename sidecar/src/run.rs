@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     VERSION,
-    connection::Shared,
+    connection::{BUFFERS_BYTES, Shared},
     drain::Writers,
     explain,
     forward::Forwarder,
@@ -66,7 +66,7 @@ pub async fn run(
     let writers = shared.writers.clone();
     let stop = async {
         shutdown.await;
-        writers.drained(settings.limits.shutdown_timeout).await;
+        writers.drained(settings.native_sidecar, settings.limits.shutdown_timeout).await;
     };
     tokio::select! {
         () = serve(listener, settings.accept_from, Arc::clone(&shared)) => {}
@@ -101,6 +101,8 @@ fn assemble(
         forwarder,
         writers: Writers::new(),
         limits: settings.limits,
+        port: settings.listening_port.get(),
+        buffers: Memory::new(BUFFERS_BYTES),
         notices: Notices::default(),
     }
 }

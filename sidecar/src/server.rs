@@ -1,41 +1,60 @@
 //! The one listener.
 //!
 //! It listens on all addresses, so that the kubelet's probes and scrapers reach
-//! it; [`crate::place`] says who may write.
+//! it; [`crate::slots`] says who may write.
 
 use std::{sync::Arc, time::Duration};
 
 use contract::AcceptFrom;
-use tokio::{net::TcpListener, time::sleep};
-use tracing::{debug, warn};
+use tokio::{net::TcpListener, task::yield_now, time::sleep};
+use tracing::{info, warn};
 
 use crate::{
     connection::{Connection, Shared},
-    place::Places,
+    slots::Slots,
 };
 
-/// After a failure to accept: out of file descriptors, most likely, which only
-/// time mends.
+/// After a failure to accept: out of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections for ever.
 pub(crate) async fn serve(listener: TcpListener, accept_from: AcceptFrom, shared: Arc<Shared>) {
-    let places = Places::new(accept_from, shared.limits);
+    let slots = Slots::new(accept_from, shared.limits);
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Some(place) = places.find(stream.local_addr().ok(), peer) else {
-                    debug!(%peer, "closed a connection: every place is taken");
-                    continue;
-                };
-                tokio::spawn(Connection::new(stream, Arc::clone(&shared)).serve(place));
+                // Requests that have arrived are read before one of their connections
+                // could have to make room: the first turn notices that they are
+                // there, the second reads them.
+                for _ in 0..2 {
+                    yield_now().await;
+                }
+                let (slot, closed_another) = slots.take(stream.local_addr().ok(), peer);
+                if closed_another {
+                    report_full(&shared);
+                }
+                let id = slot.id();
+                let serving = Connection::new(stream, slot, Arc::clone(&shared)).serve();
+                slots.assign(id, tokio::spawn(serving).abort_handle());
             }
             Err(error) => {
-                if shared.notices.may_say("accept").is_some() {
-                    warn!("cannot accept connections: {error}");
+                if let Some(held_back) = shared.notices.may_say("accept") {
+                    warn!(held_back, "cannot accept connections: {error}");
                 }
+                slots.make_room();
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+fn report_full(shared: &Shared) {
+    shared.forwarder.metrics.displaced_connections.inc();
+    if let Some(held_back) = shared.notices.may_say("connection_slots") {
+        info!(
+            held_back,
+            max_connections = shared.limits.max_connections,
+            "all connection slots are taken: the connection that was idle for longest is closed"
+        );
     }
 }

@@ -3,9 +3,11 @@
 
 mod answers;
 mod check;
+mod connections;
 mod fidelity;
 mod health;
 mod limits;
+mod misdirected;
 mod native;
 mod outcomes;
 mod rescue;
@@ -152,14 +154,24 @@ impl Rig {
         self.post(body).await.status.as_u16()
     }
 
-    /// The names of the metrics that the stand-in holds, each with its number
-    /// of samples.
+    /// The names of the metrics that the stand-in holds, each with how often all
+    /// of its series were stored: none more or less often than another.
     fn stored(&self) -> BTreeMap<String, usize> {
+        let mut metrics: BTreeMap<String, (usize, Vec<usize>)> = BTreeMap::new();
         self.azure().workspace(&self.stage.rule, |workspace| {
-            let name = |labels: &tests::azure::Labels| labels.get("__name__").cloned();
-            let series = workspace.series();
-            series.filter_map(|(labels, one)| Some((name(labels)?, one.samples.len()))).collect()
-        })
+            for (labels, one) in workspace.series() {
+                let (all, times) =
+                    metrics.entry(labels.get("__name__").cloned().unwrap_or_default()).or_default();
+                *all = labels.get(OF).and_then(|all| all.parse().ok()).unwrap_or(0);
+                times.push(one.samples.len());
+            }
+        });
+        let each = metrics.into_iter().map(|(name, (all, times))| {
+            assert!(all == 0 || all == times.len(), "{} of {all} series of {name}", times.len());
+            assert!(times.iter().all(|one| *one == times[0]), "{name} in parts: {times:?}");
+            (name, times[0])
+        });
+        each.collect()
     }
 
     /// One value of the sidecar's own metrics, summed over what begins so.
@@ -174,8 +186,41 @@ impl Rig {
     }
 }
 
-/// A batch of one sample for each of these metrics.
+/// What Prometheus sends at once (`max_samples_per_send`).
+const BATCH_SAMPLES: usize = 2000;
+/// The label that says how many series of its metric a batch holds.
+const OF: &str = "of";
+
+/// A batch as Prometheus sends it: 2000 samples, divided among these metrics, one
+/// for each series. It arrives in several reads.
 pub(crate) fn batch<'a>(metrics: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let metrics: Vec<&str> = metrics.into_iter().collect();
+    let of = BATCH_SAMPLES / metrics.len();
+    encode(metrics.into_iter().flat_map(|metric| (0..of).map(move |n| member(metric, n, of))))
+}
+
+/// One of `of` series of a metric, with the labels of a Kubernetes target.
+fn member(metric: &str, number: usize, of: usize) -> TimeSeries {
+    let pod = format!("checkout-{:08x}-{:05x}", number / 20 * 40_503, number / 20);
+    let instance = format!("10.{}.{}.17:8080", number / 20 % 250, number / 5000);
+    let path = format!("/api/v1/orders/{}", number % 20);
+    let labels = [
+        ("cluster", "aks-westeurope-1"),
+        ("container", "checkout"),
+        ("endpoint", "http-metrics"),
+        ("instance", &instance),
+        ("job", "monitoring/checkout"),
+        ("namespace", "shop"),
+        (OF, &of.to_string()),
+        ("path", &path),
+        ("pod", &pod),
+        ("service", "checkout"),
+    ];
+    series(metric, &labels)
+}
+
+/// A batch of one series with one sample for each of these metrics.
+pub(crate) fn few<'a>(metrics: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     encode(metrics.into_iter().map(|metric| series(metric, &[])))
 }
 

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use bytes::BufMut;
 use contract::Limits;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     time::{Instant, timeout_at},
 };
 
@@ -32,12 +31,12 @@ pub(super) enum BodyError {
     Malformed(ChunkError),
 }
 
-/// A body whose length is known is given its memory at once up to here, which
-/// is what Azure takes at the most; beyond it, and without a length, as it
-/// arrives.
+/// While memory is ample, a body whose length is known gets its memory at once up
+/// to here, which is the most that Azure takes. Otherwise memory grows with what
+/// arrives, so that slow senders hold no more than they sent.
 const STEP_BYTES: usize = 1 << 20;
-/// The steps of a body whose length is not known.
-const SMALL_STEP_BYTES: usize = 64 << 10;
+/// The first step otherwise; the next ones double what is held.
+const SMALL_STEP_BYTES: usize = 4 << 10;
 
 impl Connection {
     /// Reads the body that `head` announces.
@@ -61,37 +60,37 @@ impl Connection {
             return Err(BodyError::TooLarge);
         }
         let length = usize::try_from(length).map_err(|_| BodyError::TooLarge)?;
-        let mut body = self.hold(length.min(STEP_BYTES))?;
+        let ample = self.shared.forwarder.memory.is_ample();
+        let step = if ample { STEP_BYTES } else { SMALL_STEP_BYTES };
+        let mut body = self.hold(length.min(step))?;
         self.invite(head).await?;
         let arrived = length.min(self.input.len());
-        if !body.grow(arrived) {
-            return Err(BodyError::NoMemory);
-        }
-        http1::take(&mut self.input, arrived, &mut body);
+        grow(&mut body, arrived)?;
+        body.append(arrived, |body| http1::take(&mut self.input, arrived, body));
         while body.len() < length {
             let missing = length - body.len();
-            let room = missing.min(STEP_BYTES);
-            if !body.grow(room) {
-                return Err(BodyError::NoMemory);
+            if body.room() == 0 {
+                let step = body.len().clamp(SMALL_STEP_BYTES, STEP_BYTES);
+                grow(&mut body, missing.min(step))?;
             }
-            let read = self.stream.read_buf(&mut (&mut *body).limit(room)).await;
-            ended(read)?;
+            ended(body.read(&mut self.stream, missing).await)?;
         }
         Ok(body)
     }
 
     async fn read_chunks(&mut self, head: &RequestHead) -> Result<Held, BodyError> {
         let mut body = self.hold(SMALL_STEP_BYTES)?;
-        let mut chunked = Chunked::default();
+        let (mut chunked, mut piece) = (Chunked::default(), Vec::new());
         self.invite(head).await?;
         loop {
-            if !body.grow(self.input.len()) {
-                return Err(BodyError::NoMemory);
-            }
-            let used = chunked.decode(&self.input, &mut body).map_err(BodyError::Malformed)?;
+            piece.clear();
+            let used = chunked.decode(&self.input, &mut piece).map_err(BodyError::Malformed)?;
             self.input.drain(..used);
-            if body.len() > self.shared.limits.max_request.length() {
+            if body.len() + piece.len() > self.shared.limits.max_request.length() {
                 return Err(BodyError::TooLarge);
+            }
+            if !body.extend(&piece) {
+                return Err(BodyError::NoMemory);
             }
             if chunked.is_done() {
                 return Ok(body);
@@ -112,6 +111,10 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+fn grow(body: &mut Held, more: usize) -> Result<(), BodyError> {
+    if body.make_room(more) { Ok(()) } else { Err(BodyError::NoMemory) }
 }
 
 /// Nothing read is the client's end.
@@ -148,7 +151,10 @@ impl BodyError {
                 ),
             ),
             Self::Malformed(error) => Answer::text(400, error.to_string()),
-            Self::Gone(error) => Answer::text(400, error.to_string()),
+            Self::Gone(error) => Answer::text(
+                400,
+                format!("the client closed the connection within a request's body: {error}"),
+            ),
         }
     }
 }

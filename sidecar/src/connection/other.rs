@@ -1,10 +1,77 @@
-//! Answers to whatever is no write.
+//! Answers to whatever is not forwarded.
 
-use super::Connection;
-use crate::{answer::Answer, http1::RequestHead};
+use std::time::Duration;
+
+use contract::{AcceptFrom, names};
+
+use super::{Connection, route::Task};
+use crate::{answer::Answer, http1::RequestHead, outcome};
+
+/// For what an operator has to change: the same as for Azure's refusals of this
+/// kind.
+const RETRY_MISDIRECTED: Duration = Duration::from_secs(5);
+/// More of a path is not repeated.
+const MAX_SHOWN_PATH: usize = 100;
 
 impl Connection {
-    pub(super) fn answer_ready(&self) -> Answer {
+    /// The answer to a request that is not `Task::Forward`.
+    pub(super) fn answer_other(&self, task: Task, head: &RequestHead) -> Answer {
+        match task {
+            Task::Health => Answer::text(200, "ok"),
+            Task::Ready => self.answer_ready(),
+            Task::Metrics => self.answer_metrics(head),
+            Task::Decline => {
+                let text = "only remote write with snappy is understood here";
+                self.refuse("protocol_question", Answer::text(415, text))
+            }
+            Task::Redirect => {
+                let text = self.wrong_path(head);
+                self.refuse("wrong_path", Answer::retry(503, RETRY_MISDIRECTED, text))
+            }
+            Task::TurnAway => {
+                let text = self.foreign_peer();
+                self.refuse("foreign_peer", Answer::retry(503, RETRY_MISDIRECTED, text))
+            }
+            Task::Forbid => self.refuse("foreign_peer", Answer::text(403, self.foreign_peer())),
+            Task::NotAllowed(allowed) => {
+                let text = format!("only {allowed} is possible here");
+                let answer = Answer::text(405, text).with_field("allow", allowed);
+                self.refuse("method_not_allowed", answer)
+            }
+            Task::Forward | Task::NotFound => {
+                let path = names::WRITE_PATH;
+                let text = format!("there is nothing here: remote write goes to {path}");
+                // Others may find its target malformed, and end the connection.
+                self.refuse("not_found", Answer::text(404, text)).closing()
+            }
+        }
+    }
+
+    fn wrong_path(&self, head: &RequestHead) -> String {
+        let path = head.unknown_path.as_deref().unwrap_or("another path");
+        let shown: String = path.chars().take(MAX_SHOWN_PATH).collect();
+        format!(
+            "a remote write went to {shown}, which does not take it: set url to {} in the sender's remote_write",
+            self.write_url()
+        )
+    }
+
+    fn foreign_peer(&self) -> String {
+        format!(
+            "a write came from {}, outside of this pod, and {name}={} accepts writes from loopback only: write to {} from a container of this pod, or set {name}={}, with which everyone who reaches the port writes with this identity",
+            self.slot.peer.ip().to_canonical(),
+            AcceptFrom::Loopback,
+            self.write_url(),
+            AcceptFrom::Any,
+            name = names::env::ACCEPT_FROM,
+        )
+    }
+
+    fn write_url(&self) -> String {
+        format!("http://localhost:{}{}", self.shared.port, names::WRITE_PATH)
+    }
+
+    fn answer_ready(&self) -> Answer {
         let tokens = &self.shared.forwarder.tokens;
         match tokens.usable() {
             Some(_) => Answer::text(200, "a usable token is held"),
@@ -12,7 +79,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn answer_metrics(&self, head: &RequestHead) -> Answer {
+    fn answer_metrics(&self, head: &RequestHead) -> Answer {
         let metrics = &self.shared.forwarder.metrics;
         metrics
             .in_flight_bytes
@@ -23,18 +90,12 @@ impl Connection {
             ("text/plain; version=0.0.4; charset=utf-8", metrics.text())
         };
         match text {
+            // Other clients do not read theirs.
+            Ok(text) if self.shared.buffers.hold_elsewhere(text.len()).is_none() => {
+                self.refuse("in_flight_limit", outcome::busy("the memory for answers"))
+            }
             Ok(text) => Answer::typed(200, kind, text),
             Err(error) => Answer::text(500, error.to_string()),
         }
     }
-}
-
-/// Prometheus shows it where its `url` has another path.
-pub(super) fn nothing_here() -> Answer {
-    let path = contract::names::WRITE_PATH;
-    Answer::text(404, format!("there is nothing here: remote write goes to {path}"))
-}
-
-pub(super) fn not_allowed(allowed: &str) -> Answer {
-    Answer::text(405, format!("only {allowed} is possible here")).with_field("allow", allowed)
 }

@@ -81,7 +81,7 @@ fn ours(arrival: &Arrival<'_>) -> Vec<Seen> {
         let Some(body) = input.body(head.framing) else { break };
         let fields = if is_write { forwarded(&head) } else { Vec::new() };
         seen.push(Seen { is_write, fields, body });
-        if !head.keep_alive || head.route == Route::Unknown {
+        if !head.keep_alive || matches!(head.route, Route::OtherWrite | Route::Unknown) {
             break;
         }
     }

@@ -11,7 +11,7 @@ pub(crate) enum HeadError {
     #[error("the head is not valid HTTP/1.1")]
     Malformed,
     /// Longer than [`MAX_HEAD_BYTES`], or more fields than any sender uses.
-    #[error("the head is too large")]
+    #[error("the head is larger than 16 KiB, or has more than 64 fields")]
     TooLarge,
     /// Content-Length and Transfer-Encoding contradict each other.
     #[error("the request's length is contradictory")]

@@ -24,6 +24,8 @@ pub(crate) enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Write,
+    /// A path to which senders write elsewhere.
+    OtherWrite,
     Health,
     Ready,
     Metrics,
@@ -43,9 +45,15 @@ pub(crate) enum Message {
 
 /// A request's head, understood.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) route: Route,
+    /// The path, where nothing is there.
+    pub(crate) unknown_path: Option<String>,
+    /// The query asks which protocol is understood, as older versions of vmagent
+    /// do before they write.
+    asks_protocol: bool,
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
@@ -60,6 +68,27 @@ pub(crate) struct RequestHead {
 }
 
 impl RequestHead {
+    /// The sender wants to know whether another protocol is understood, and takes
+    /// a refusal for "no": a question, or a batch in zstd (vmagent).
+    pub(crate) fn is_protocol_question(&self) -> bool {
+        let is_zstd = |text: &str| text.eq_ignore_ascii_case("zstd");
+        (self.asks_protocol && self.framing == Framing::Empty)
+            || self.content_encoding.as_deref().is_some_and(is_zstd)
+    }
+
+    /// The headers say that it is a remote write, of whatever kind.
+    pub(crate) fn announces_write(&self) -> bool {
+        let says = |value: &Option<String>, word| {
+            value.as_deref().is_some_and(|text| text.to_ascii_lowercase().contains(word))
+        };
+        says(&self.content_type, "protobuf") || says(&self.content_encoding, "snappy")
+    }
+
+    /// The headers say that it is something else.
+    pub(crate) fn announces_no_write(&self) -> bool {
+        self.content_type.is_some() && !self.announces_write()
+    }
+
     /// The message that the headers announce; otherwise what is wrong with
     /// them.
     pub(crate) fn message(&self) -> Result<Message, String> {
@@ -106,9 +135,14 @@ pub(crate) fn parse_request(input: &[u8]) -> Result<Option<(RequestHead, usize)>
         Some("HEAD") => Method::Head,
         _ => Method::Other,
     };
+    let target = request.path.unwrap_or_default();
+    let route = route(target);
+    let nothing_there = matches!(route, Route::OtherWrite | Route::Unknown);
     let mut head = RequestHead {
         method,
-        route: route(request.path.unwrap_or_default()),
+        route,
+        unknown_path: nothing_there.then(|| path(target).to_owned()),
+        asks_protocol: target.contains("get_vm_proto_version="),
         framing: Framing::Empty,
         keep_alive: false,
         expects_continue: false,
@@ -165,14 +199,34 @@ fn read_fields(
 
 /// By the path alone. What the query of Prometheus' `url` says is nobody's here,
 /// and goes no further: to refuse a write for a character in it would lose the
-/// batch, and Go's servers, Microsoft's among them, don't either.
+/// batch, and Go's servers, Microsoft's among them, don't either. For the same
+/// reason, a slash too many is forgiven.
 pub(super) fn route(target: &str) -> Route {
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let path = path(target);
+    let segments = || path.split('/').filter(|segment| !segment.is_empty());
+    let is = |known: &str| path == known || segments().eq(known.split('/').skip(1));
     match path {
-        names::WRITE_PATH => Route::Write,
-        names::HEALTH_PATH => Route::Health,
-        names::READY_PATH => Route::Ready,
-        names::METRICS_PATH => Route::Metrics,
+        _ if is(names::WRITE_PATH) => Route::Write,
+        _ if is(names::HEALTH_PATH) => Route::Health,
+        _ if is(names::READY_PATH) => Route::Ready,
+        _ if is(names::METRICS_PATH) => Route::Metrics,
+        _ if segments().any(|segment| WRITING.contains(&segment)) => Route::OtherWrite,
         _ => Route::Unknown,
+    }
+}
+
+/// In the paths to which senders write: Prometheus' receiver, Mimir, Cortex,
+/// `VictoriaMetrics`, Thanos and others.
+const WRITING: [&str; 7] =
+    ["write", "push", "receive", "remote_write", "remote-write", "remotewrite", "insert"];
+
+/// The path of a target in either of its usual forms (RFC 9112, 3.2).
+fn path(target: &str) -> &str {
+    let path = target.split_once(['?', '#']).map_or(target, |(path, _)| path);
+    match path.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
+            rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or("/")
+        }
+        _ => path,
     }
 }

@@ -10,19 +10,32 @@ use crate::rescue;
 const FINAL: [u16; 4] = [400, 409, 413, 415];
 
 /// Why requests are refused before they are sent on.
-pub(crate) const REFUSALS: [&str; 11] = [
+pub(crate) const REFUSALS: [&str; 19] = [
+    "client_gone",
     "connection_limit",
     "decompressed_too_large",
     "empty_body",
     "foreign_peer",
+    "head_too_large",
     "in_flight_limit",
     "malformed_chunks",
+    "malformed_head",
+    "method_not_allowed",
     "no_token",
+    "not_found",
     "not_snappy",
+    "protocol_question",
     "request_too_large",
     "slow_body",
+    "slow_head",
     "unsupported_type",
+    "wrong_path",
 ];
+
+/// Those of them that say nothing of a sender's batches: no write, or one that
+/// the sender itself gave up.
+pub(crate) const HARMLESS: [&str; 4] =
+    ["client_gone", "method_not_allowed", "not_found", "protocol_question"];
 
 impl Metrics {
     pub(super) fn begin_at_zero(&self) {

@@ -24,7 +24,7 @@ use super::{
     dashboard::{self, ALL, Chosen},
     metrics::is_foreign,
 };
-use crate::sidecar::{HEADERS, batch, encode, noise, series};
+use crate::sidecar::{HEADERS, encode, few, noise, series};
 
 /// Until a query has its answer: some scrapes of half a second each.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,18 +77,20 @@ impl Run {
             series(&name, &[("noise", &noise(n, 1000))])
         }));
         assert_eq!(self.write(large).await, 204, "split");
-        assert_eq!(self.write(batch(["good", "poisoned", "fine"])).await, 400);
+        assert_eq!(self.write(few(["good", "poisoned", "fine"])).await, 400);
         let url = self.application.write_url();
-        let reply = Client::plain().post(&url, &[], batch(["up"])).await.unwrap();
+        let reply = Client::plain().post(&url, &[], few(["up"])).await.unwrap();
         assert_eq!(reply.status, 415);
         // Twice: a kept connection that breaks is tried anew. It may be the other
         // sidecar's request that meets one.
         let faults = self.scene.azure.faults(Service::Ingestion);
+        let start = Instant::now();
         while self.application.count("prom_remotewrite_upstream_failures_total").await.unwrap()
             == 0.0
         {
+            assert!(start.elapsed() < PATIENCE, "no connection breaks");
             faults.push_times(2, &Fault::drop(Moment::AfterBody));
-            self.write(batch(["up"])).await;
+            self.write(few(["up"])).await;
         }
         faults.clear();
         self.scene.azure.tokens().revoke_all();
@@ -114,7 +116,7 @@ impl Run {
 
     async fn until_written(&self) {
         let start = Instant::now();
-        while self.write(batch(["up"])).await != 204 {
+        while self.write(few(["up"])).await != 204 {
             assert!(start.elapsed() < PATIENCE, "nothing is accepted any more");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -15,7 +15,7 @@ use tests::{
     tools,
 };
 
-use super::{HEADERS, PATIENCE, Rig, Stage, batch, noise, series};
+use super::{HEADERS, PATIENCE, Rig, Stage, batch, few, noise, series};
 
 /// The value that marks a series' end, which no arithmetic may touch.
 const STALE: u64 = 0x7ff0_0000_0000_0002;
@@ -73,7 +73,7 @@ async fn every_kind_of_sample_arrives_to_the_bit() {
     let body = compressed(&everything());
     assert_eq!(arrives_as_sent(&rig, &HEADERS, &body).await, 204);
     // Damage behind a sound length header is Azure's to judge.
-    let mut damaged = batch(["up"]);
+    let mut damaged = few(["up"]);
     *damaged.last_mut().unwrap() ^= 0xff;
     arrives_as_sent(&rig, &HEADERS, &damaged).await;
     let large = noise(7, 700_000);

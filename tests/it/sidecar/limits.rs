@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{HEADERS, Stage, batch};
+use super::{HEADERS, PATIENCE, Stage, batch, noise};
 
 /// Sends bytes as they are and returns all that comes back until the end.
 async fn raw(port: u16, request: &[u8]) -> String {
@@ -21,6 +21,10 @@ async fn raw(port: u16, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+fn refused(reason: &str) -> String {
+    format!("prom_remotewrite_refused_requests_total{{reason=\"{reason}\"}}")
+}
+
 fn head(fields: &str) -> String {
     format!(
         "POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n{fields}\r\n"
@@ -30,11 +34,11 @@ fn head(fields: &str) -> String {
 #[tokio::test]
 async fn what_can_never_succeed_is_refused_for_good() {
     let mut stage = Stage::new().await;
-    stage.set("MAX_REQUEST_BYTES", "4Ki");
+    stage.set("MAX_REQUEST_BYTES", "64Ki");
     stage.set("MAX_DECOMPRESSED_BYTES", "1Mi");
     let rig = stage.ready().await;
     let asked = rig.asked(Service::Ingestion);
-    assert_eq!(rig.status(vec![0; 5000]).await, 413);
+    assert_eq!(rig.status(vec![0; 70_000]).await, 413);
     // A header that claims 4 GiB, in six bytes.
     assert_eq!(rig.status(vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]).await, 413);
     assert_eq!(rig.status(vec![]).await, 400);
@@ -65,11 +69,12 @@ async fn other_paths_and_methods() {
     };
     check(http::Method::GET, "/api/v1/write", 405).await;
     check(http::Method::PUT, "/api/v1/write", 405).await;
-    check(http::Method::POST, "/api/v1/write/", 404).await;
-    check(http::Method::POST, "/", 404).await;
     check(http::Method::GET, "/api/v1/query", 404).await;
-    check(http::Method::POST, "/metrics", 405).await;
+    check(http::Method::GET, "/api/v1/push", 404).await;
+    check(http::Method::PUT, "/metrics", 405).await;
     check(http::Method::HEAD, "/health", 200).await;
+    assert_eq!(rig.metric(&refused("not_found")).await, 2);
+    assert_eq!(rig.metric(&refused("method_not_allowed")).await, 3);
 }
 
 #[tokio::test]
@@ -130,12 +135,18 @@ async fn what_is_not_http_is_refused_and_the_connection_ends() {
         (head("Content-Length: 3\r\nContent-Length: 4\r\n") + "abcd", "400"),
         (head("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", "400"),
         (head("Transfer-Encoding: chunked\r\n") + "xyz\r\n", "400"),
-        (head(&format!("X-Filler: {}\r\n", "a".repeat(20_000))), "431"),
+        (head(&format!("X-Filler: {}\r\n", "a".repeat(20_000))), "503"),
+        (head(&"X: y\r\n".repeat(100)), "503"),
     ] {
         let answer = raw(rig.port, request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request:.60}: {answer}");
         assert!(answer.contains("connection: close"), "{answer}");
+        assert_eq!(status == "503", answer.contains("remove headers"), "{answer}");
+        assert_eq!(status == "503", answer.contains("retry-after: 5"), "{answer}");
     }
+    assert_eq!(rig.metric(&refused("malformed_head")).await, 4);
+    assert_eq!(rig.metric(&refused("malformed_chunks")).await, 1);
+    assert_eq!(rig.metric(&refused("head_too_large")).await, 2);
     assert_eq!(rig.status(batch(["up"])).await, 204);
 }
 
@@ -156,6 +167,23 @@ async fn slow_clients_do_not_stay() {
     assert!(spoken.ends_with("ok\n"), "closed without another word: {spoken}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_eq!(rig.status(batch(["up"])).await, 204);
+    assert_eq!(rig.metric(&refused("slow_head")).await, 1);
+    assert_eq!(rig.metric(&refused("slow_body")).await, 1);
+}
+
+#[tokio::test]
+async fn what_breaks_off_is_counted() {
+    let mut rig = Stage::new().await.ready().await;
+    for part in ["POST /api/v1/wr".to_owned(), head("Content-Length: 100\r\n") + "abc"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
+        stream.write_all(part.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+    assert_eq!(rig.metric(&refused("client_gone")).await, 2);
+    let said = |line: &str| line.contains("reason=client_gone").then_some(());
+    rig.process.line("it is logged", PATIENCE, said).await.unwrap();
 }
 
 #[tokio::test]
@@ -165,22 +193,6 @@ async fn who_connects_and_says_nothing_loses_the_place_soon() {
     stage.set("IDLE_TIMEOUT", "6m");
     let rig = stage.ready().await;
     assert_eq!(raw(rig.port, b"").await, "", "the connection is closed without a word");
-}
-
-#[tokio::test]
-async fn too_many_connections_are_told_to_come_again_and_probes_are_served() {
-    let mut stage = Stage::new().await;
-    stage.set("MAX_CONNECTIONS", "2");
-    let rig = stage.ready().await;
-    // The client of the rig holds one; this takes the other.
-    assert_eq!(rig.status(batch(["up"])).await, 204);
-    let _other = TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
-    let body = batch(["up"]);
-    let request = [head(&format!("Content-Length: {}\r\n", body.len())).as_bytes(), &body].concat();
-    let answer = raw(rig.port, &request).await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
-    let probe = raw(rig.port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert!(probe.starts_with("HTTP/1.1 200"), "{probe}");
 }
 
 #[tokio::test]
@@ -199,10 +211,49 @@ async fn requests_under_way_are_bounded_by_their_bytes() {
         rig.status(large()),
     );
     let statuses: [u16; 5] = replies.into();
-    let refused = r#"prom_remotewrite_refused_requests_total{reason="in_flight_limit"}"#;
-    assert_eq!(rig.metric(refused).await, 2, "{statuses:?}");
+    assert_eq!(rig.metric(&refused("in_flight_limit")).await, 2, "{statuses:?}");
     assert!(statuses.iter().filter(|status| **status == 503).count() >= 2, "{statuses:?}");
     rig.azure().faults(Service::Ingestion).clear();
     assert_eq!(rig.status(batch(["up"])).await, 204, "what was held is given back");
     assert_eq!(rig.metric("prom_remotewrite_in_flight_bytes ").await, 0);
+}
+
+#[tokio::test]
+async fn what_could_be_held_alone_is_accepted_and_anything_larger_is_final() {
+    const LIMIT: usize = 300 << 10;
+    let mut stage = Stage::new().await;
+    stage.set("MAX_IN_FLIGHT_BYTES", "300Ki");
+    stage.set("MAX_DECOMPRESSED_BYTES", "64Mi");
+    let rig = stage.ready().await;
+    let large = |length: usize| {
+        let body = [vec![0x80, 0x80, 0x20], noise(1, length - 3).into_bytes()].concat();
+        let head = head(&format!("Content-Length: {length}\r\nConnection: close\r\n"));
+        let mut chunked = head
+            .replace(&format!("Content-Length: {length}"), "Transfer-Encoding: chunked")
+            .into_bytes();
+        for piece in body.chunks(30_000) {
+            chunked.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            chunked.extend_from_slice(piece);
+            chunked.extend_from_slice(b"\r\n");
+        }
+        chunked.extend_from_slice(b"0\r\n\r\n");
+        [[head.as_bytes(), &body].concat(), chunked]
+    };
+    for length in [1000, LIMIT / 2, LIMIT - 1, LIMIT] {
+        for request in large(length) {
+            let answer = raw(rig.port, &request).await;
+            // It is no batch: that is for Azure to say.
+            assert!(answer.starts_with("HTTP/1.1 400"), "{length}: {answer}");
+        }
+    }
+    assert_eq!(rig.asked(Service::Ingestion), 8);
+    for length in [LIMIT + 1, LIMIT + 5000, 4 * LIMIT] {
+        for request in large(length) {
+            let answer = raw(rig.port, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 413"), "{length}: {answer}");
+            assert!(answer.contains("MAX_REQUEST_BYTES=300Ki"), "{answer}");
+        }
+    }
+    assert_eq!(rig.metric(&refused("request_too_large")).await, 6);
+    assert_eq!(rig.metric(&refused("in_flight_limit")).await, 0);
 }

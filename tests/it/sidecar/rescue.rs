@@ -1,13 +1,15 @@
 //! Batches that Azure refuses as a whole, and what is saved of them.
 
+use std::time::{Duration, Instant};
+
 use prost::Message;
 use tests::azure::{
     Fault, Service,
     wire::{Sample, v2},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
 
-use super::{PATIENCE, Stage, batch, encode, noise, series};
+use super::{PATIENCE, Rig, Stage, encode, few, noise, series};
 
 #[tokio::test]
 async fn a_batch_that_is_too_large_is_split_by_series() {
@@ -59,7 +61,7 @@ async fn a_series_that_breaks_a_documented_limit_is_left_out() {
 async fn a_bad_series_that_nothing_tells_is_found_by_halving() {
     let mut rig = Stage::with(|setup| setup.poison = vec!["metric_77".into()]).await.ready().await;
     let names: Vec<String> = (0..200).map(|n| format!("metric_{n}")).collect();
-    let reply = rig.post(batch(names.iter().map(String::as_str))).await;
+    let reply = rig.post(few(names.iter().map(String::as_str))).await;
     assert_eq!(reply.status, 400, "{}", reply.text());
     let stored = rig.stored();
     assert_eq!(stored.len(), 199, "all others");
@@ -75,7 +77,7 @@ async fn the_search_is_bounded() {
     let names: Vec<String> = (0..512).map(|n| format!("metric_{n}")).collect();
     let poison = names.iter().step_by(2).cloned().collect();
     let rig = Stage::with(|setup| setup.poison = poison).await.ready().await;
-    assert_eq!(rig.status(batch(names.iter().map(String::as_str))).await, 400);
+    assert_eq!(rig.status(few(names.iter().map(String::as_str))).await, 400);
     assert!(rig.asked(Service::Ingestion) <= 17, "{}", rig.asked(Service::Ingestion));
 }
 
@@ -84,7 +86,7 @@ async fn samples_that_are_too_old_are_not_searched_for() {
     let rig = Stage::new().await.ready().await;
     let refusal = r#"{"error":{"code":"OldData","message":"Samples are older than 20 minutes"}}"#;
     rig.azure().faults(Service::Ingestion).push(Fault::status(400).body(refusal));
-    let reply = rig.post(batch(["a", "b"])).await;
+    let reply = rig.post(few(["a", "b"])).await;
     assert_eq!(reply.status, 400);
     assert!(reply.text().contains("older than 20 minutes"));
     assert_eq!(rig.asked(Service::Ingestion), 1);
@@ -97,12 +99,12 @@ async fn a_passing_fault_in_the_middle_lets_prometheus_send_it_all_again() {
     let faults = rig.azure().faults(Service::Ingestion);
     faults.push(Fault::status(400));
     faults.push(Fault::status(503).header("retry-after", "4"));
-    let reply = rig.post(batch(["a", "b", "c", "d"])).await;
+    let reply = rig.post(few(["a", "b", "c", "d"])).await;
     assert_eq!(
         (reply.status.as_u16(), &reply.headers["retry-after"]),
         (503, &"4".parse().unwrap())
     );
-    assert_eq!(rig.status(batch(["a", "b", "c", "d"])).await, 400);
+    assert_eq!(rig.status(few(["a", "b", "c", "d"])).await, 400);
     assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
@@ -158,16 +160,27 @@ async fn without_memory_to_open_a_batch_prometheus_sends_it_again() {
         let mut other = TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
         let head = "POST /api/v1/write HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nContent-Length: 1048576\r\n\r\n";
         other.write_all(head.as_bytes()).await.unwrap();
+        // Memory is held for what has arrived, and this never arrives whole.
+        other.write_all(&vec![0; (1 << 20) - 1]).await.unwrap();
         others.push(other);
     }
-    while rig.metric("prom_remotewrite_in_flight_bytes ").await < 5 << 20 {}
+    in_flight(&rig, |bytes| bytes >= 5 << 20).await;
     let large = || encode((0..150).map(|seed| series("large", &[("noise", &noise(seed, 9000))])));
     let reply = rig.post(large()).await;
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert!(reply.text().contains("MAX_IN_FLIGHT_BYTES"), "{}", reply.text());
     assert_eq!(reply.headers["retry-after"], "1");
     drop(others);
-    while rig.metric("prom_remotewrite_in_flight_bytes ").await > 0 {}
+    in_flight(&rig, |bytes| bytes == 0).await;
     assert_eq!(rig.status(large()).await, 204);
     assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 150);
+}
+
+/// Waits until so many bytes are under way.
+async fn in_flight(rig: &Rig, enough: impl Fn(u64) -> bool) {
+    let begun = Instant::now();
+    while !enough(rig.metric("prom_remotewrite_in_flight_bytes ").await) {
+        assert!(begun.elapsed() < PATIENCE, "{}", rig.process.output());
+        sleep(Duration::from_millis(20)).await;
+    }
 }

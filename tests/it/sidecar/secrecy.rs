@@ -11,6 +11,7 @@ async fn a_whole_run_writes_no_token_no_assertion_and_no_key() {
     let mut stage = Stage::new().await;
     stage.be_the_application();
     stage.set("LOG_LEVEL", "trace");
+    stage.set("NATIVE_SIDECAR", "true");
     stage.set("HTTPS_PROXY", "http://user:proxy-password@proxy.invalid:3128");
     stage.set("NO_PROXY", "localhost");
     let mut rig = stage.ready().await;

@@ -1,4 +1,4 @@
-//! The end: nothing that is under way is cut.
+//! The end: nothing that is under way is cut, and whoever still writes is served.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,16 @@ use tests::{
     azure::{Fault, Service},
     client::Client,
 };
+use tokio::time::sleep;
 
-use super::{PATIENCE, Stage, batch};
+use super::{HEADERS, PATIENCE, Rig, Stage, batch};
+
+/// Sends the signal and waits until it was noticed.
+async fn terminate(rig: &mut Rig) {
+    rig.process.signal(Signal::TERM).unwrap();
+    let noticed = |line: &str| line.contains("stopping as soon as nobody writes").then_some(());
+    rig.process.line("the signal is noticed", PATIENCE, noticed).await.unwrap();
+}
 
 #[tokio::test]
 async fn it_goes_on_serving_while_prometheus_flushes() {
@@ -16,7 +24,7 @@ async fn it_goes_on_serving_while_prometheus_flushes() {
     assert_eq!(rig.status(batch(["up"])).await, 204);
     rig.azure().faults(Service::Ingestion).push(Fault::delay(Duration::from_millis(800)));
     let (status, ()) = tokio::join!(rig.status(batch(["in_flight"])), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        sleep(Duration::from_millis(200)).await;
         rig.process.signal(Signal::TERM).unwrap();
     });
     assert_eq!(status, 204);
@@ -31,16 +39,47 @@ async fn it_goes_on_serving_while_prometheus_flushes() {
 }
 
 #[tokio::test]
-async fn beside_a_native_sidecar_prometheus_has_gone_already() {
+async fn a_sender_with_a_connection_for_each_write_is_served_until_it_stops() {
     let mut rig = Stage::new().await.ready().await;
-    assert_eq!(rig.status(batch(["up"])).await, 204);
-    rig.client = Client::plain();
-    let connections = rig.metric("prom_remotewrite_connections ").await;
-    assert!(connections >= 1, "the scrape's own");
-    rig.client = Client::plain();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let url = rig.url("/api/v1/write");
+    let headers = [&HEADERS[..], &[("connection", "close")]].concat();
+    let write = async || {
+        let reply = Client::plain().post(&url, &headers, batch(["up"])).await;
+        reply.map(|reply| reply.status.as_u16())
+    };
+    assert_eq!(write().await.unwrap(), 204);
+    let scraper = rig.client.clone();
+    // The last write is some time ago: nothing is open when the signal comes.
+    sleep(Duration::from_secs(1)).await;
+    rig.process.signal(Signal::TERM).unwrap();
+    for pause in [500, 2000, 4000] {
+        sleep(Duration::from_millis(pause)).await;
+        assert_eq!(write().await.unwrap(), 204, "it still writes");
+        assert!(scraper.get(&rig.url("/metrics")).await.is_ok());
+    }
+    assert_eq!(rig.stored()["up"], 4);
     let begun = Instant::now();
-    assert!(rig.process.stop(PATIENCE).await.unwrap().success());
+    assert!(rig.process.wait(PATIENCE).await.unwrap().success());
+    let took = begun.elapsed();
+    assert!((Duration::from_secs(8)..Duration::from_secs(16)).contains(&took), "{took:?}");
+    assert!(write().await.is_err(), "it has stopped");
+}
+
+#[tokio::test]
+async fn a_native_sidecar_stops_once_no_writer_is_connected() {
+    let mut stage = Stage::new().await;
+    stage.set("NATIVE_SIDECAR", "true");
+    let mut rig = stage.ready().await;
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+    terminate(&mut rig).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.status(batch(["late"])).await, 204, "a writer is still connected");
+    // Of another client, and open until the end.
+    let scraper = Client::plain();
+    assert!(scraper.get(&rig.url("/metrics")).await.is_ok());
+    rig.client = Client::plain();
+    let begun = Instant::now();
+    assert!(rig.process.wait(PATIENCE).await.unwrap().success());
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
@@ -60,9 +99,7 @@ async fn the_time_is_bounded() {
 async fn a_second_signal_ends_it_at_once() {
     let mut rig = Stage::new().await.ready().await;
     assert_eq!(rig.status(batch(["up"])).await, 204);
-    rig.process.signal(Signal::TERM).unwrap();
-    let ending = |line: &str| line.contains("ending once nobody writes").then_some(());
-    rig.process.line("the first signal is heard", PATIENCE, ending).await.unwrap();
+    terminate(&mut rig).await;
     let begun = Instant::now();
     rig.process.signal(Signal::TERM).unwrap();
     assert!(rig.process.wait(PATIENCE).await.unwrap().success());

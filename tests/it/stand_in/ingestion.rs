@@ -220,6 +220,7 @@ async fn connections_break_where_they_are_told_to() {
     let faults = scene.azure.faults(Service::Ingestion);
     for (moment, stored_then) in [
         (Moment::BeforeBody, 0),
+        (Moment::MidBody, 0),
         (Moment::AfterBody, 0),
         (Moment::AfterWork, 1),
         (Moment::MidAnswer, 1),

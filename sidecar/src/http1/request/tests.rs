@@ -93,9 +93,42 @@ fn targets_are_known_by_their_path() {
         ("/api/v1/write?tenant=a%20b&c", Route::Write),
         // As Go's client sends it, and no URI (RFC 3986, 3.4).
         ("/api/v1/write?cluster={a|b}\"^`\\<>[]#", Route::Write),
-        ("/api/v1/write/", Route::Unknown),
-        ("http://x/api/v1/write", Route::Unknown),
+        ("/api/v1/write/", Route::Write),
+        ("//api/v1//write///?x", Route::Write),
+        ("http://x:8081/api/v1/write?a=http://y", Route::Write),
+        ("http://x", Route::Unknown),
+        ("/health/", Route::Health),
+        ("/api/v1/write/extra", Route::OtherWrite),
+        ("/write", Route::OtherWrite),
+        ("/api/v1/push", Route::OtherWrite),
+        ("/api/v1/receive", Route::OtherWrite),
+        ("/tenants/api/v1/write", Route::OtherWrite),
+        ("/insert/0/prometheus", Route::OtherWrite),
+        ("/", Route::Unknown),
+        ("*", Route::Unknown),
+        ("/api/v1/query?write", Route::Unknown),
+        ("/API/v1/writes", Route::Unknown),
     ] {
         assert_eq!(route(target), expected, "{target}");
     }
+}
+
+#[test]
+fn questions_about_the_protocol_are_recognised() {
+    let head = |target: &str, fields: &str| {
+        let text = format!("POST {target} HTTP/1.1\r\n{fields}\r\n");
+        parse_request(text.as_bytes()).unwrap().unwrap().0
+    };
+    let write =
+        "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nContent-Length: 5\r\n";
+    let zstd = write.replace("snappy", "zstd");
+    let path = "/api/v1/write";
+    let question = "/api/v1/write?get_vm_proto_version=1";
+    assert!(head(question, "").is_protocol_question());
+    assert!(head(path, &zstd).is_protocol_question());
+    assert!(!head(question, write).is_protocol_question(), "a write in spite of its query");
+    assert!(!head(path, write).is_protocol_question());
+    assert!(head("/", write).announces_write() && head("/", &zstd).announces_write());
+    assert!(!head("/", "").announces_write() && !head("/", "").announces_no_write());
+    assert!(head("/", "Content-Type: application/json\r\n").announces_no_write());
 }

@@ -1,0 +1,124 @@
+//! A request's head, read within time and memory.
+
+use std::{io, time::Duration};
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{Connection, READ_BYTES};
+use crate::{
+    answer::Answer,
+    http1::{HeadError, MAX_HEAD_BYTES, RequestHead, parse_request},
+    memory::Share,
+    outcome,
+};
+
+/// Why there is no request.
+pub(super) enum NoRequest {
+    /// The client has gone, or has said nothing for too long.
+    Silent,
+    /// It began a head that is not served.
+    Bad(BadHead),
+}
+
+/// Why a head is not served.
+pub(super) enum BadHead {
+    /// What it sent is no request, or more than is read.
+    Unreadable(HeadError),
+    /// It began a head and did not finish it in time.
+    Slow,
+    /// It began a head and closed the connection.
+    Gone,
+    /// Others hold the memory for large heads.
+    NoMemory,
+}
+
+/// For a head that is too large: an operator has to change the sender or what is
+/// in between.
+const RETRY_TOO_LARGE: Duration = Duration::from_secs(5);
+
+impl Connection {
+    /// The next head, and when its first byte was seen. While nothing arrives,
+    /// no buffer is held.
+    pub(super) async fn read_head(&mut self) -> Result<(RequestHead, Instant), NoRequest> {
+        if self.input.is_empty() {
+            // Who connects has something to say: a flood of those who have not
+            // shall not keep their slots for as long as Prometheus keeps its own.
+            let first = self.slot.idle_timeout.min(self.shared.limits.header_timeout);
+            let limit = if self.served { self.slot.idle_timeout } else { first };
+            let read = timeout(limit, self.first_bytes()).await;
+            if !matches!(read, Ok(Ok(1..))) {
+                return Err(NoRequest::Silent);
+            }
+        }
+        let begun = Instant::now();
+        let deadline = begun + self.shared.limits.header_timeout;
+        let mut large: Option<Share> = None;
+        loop {
+            let parsed = parse_request(&self.input);
+            if let Some((head, length)) = parsed.map_err(|error| bad(BadHead::Unreadable(error)))? {
+                self.input.drain(..length);
+                return Ok((head, begun));
+            }
+            if self.input.len() >= READ_BYTES && large.is_none() {
+                large = self.shared.buffers.hold_elsewhere(MAX_HEAD_BYTES + READ_BYTES);
+                if large.is_none() {
+                    return Err(bad(BadHead::NoMemory));
+                }
+            }
+            match timeout_at(deadline, self.fill()).await {
+                Ok(Ok(read)) if read > 0 => {}
+                Ok(_) => return Err(bad(BadHead::Gone)),
+                Err(_) => return Err(bad(BadHead::Slow)),
+            }
+        }
+    }
+
+    /// Reads once something has arrived; without a buffer until then.
+    async fn first_bytes(&mut self) -> io::Result<usize> {
+        loop {
+            self.stream.readable().await?;
+            self.input.reserve_exact(READ_BYTES);
+            match self.stream.try_read_buf(&mut self.input) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.input = Vec::new(),
+                read => return read,
+            }
+        }
+    }
+}
+
+const fn bad(head: BadHead) -> NoRequest {
+    NoRequest::Bad(head)
+}
+
+impl BadHead {
+    /// A word for it, for metrics.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(HeadError::TooLarge) => "head_too_large",
+            Self::Unreadable(HeadError::Malformed | HeadError::Contradictory) => "malformed_head",
+            Self::Slow => "slow_head",
+            Self::Gone => "client_gone",
+            Self::NoMemory => "in_flight_limit",
+        }
+    }
+
+    /// What the client is told, if it is still there. A sender is told to retry
+    /// wherever it may have sent a batch: 408 and 431 would make it drop that.
+    pub(super) fn answer(&self) -> Answer {
+        let answer = match self {
+            Self::Unreadable(error @ HeadError::TooLarge) => {
+                let text = format!(
+                    "{error}: remove headers from the sender's remote_write, or from the proxy that adds them"
+                );
+                Answer::retry(503, RETRY_TOO_LARGE, text)
+            }
+            Self::Unreadable(error) => Answer::text(400, error.to_string()),
+            Self::Slow => outcome::busy("the time for a request's head (HEADER_TIMEOUT)"),
+            Self::Gone => {
+                Answer::text(400, "the client closed the connection within a request's head")
+            }
+            Self::NoMemory => outcome::busy("the memory for large heads"),
+        };
+        answer.closing()
+    }
+}
