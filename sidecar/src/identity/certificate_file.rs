@@ -53,7 +53,7 @@ impl CertificateFile {
         let (paths, before) = (self.paths.clone(), self.seen.take());
         let looked = tokio::task::spawn_blocking(move || look(&paths, before.as_ref())).await;
         let (seen, news) = looked.unwrap_or_else(|error| {
-            let trouble = format!("reading the certificate's file failed: {error}");
+            let trouble = format!("cannot read the certificate's file: {error}");
             (Err(trouble.clone()), Some(Err(trouble)))
         });
         self.seen = Some(seen);

@@ -6,7 +6,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use azure_core::time::parse_rfc7231;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
@@ -167,7 +166,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = SystemTime::from(parse_rfc7231(value).ok()?);
+    let at = httpdate::parse_http_date(value).ok()?;
     Some(at.duration_since(now).unwrap_or(Duration::ZERO))
 }
 

@@ -95,6 +95,61 @@ async fn a_container_app_is_asked_where_the_sidecar_asks() {
 }
 
 #[tokio::test]
+async fn who_answers_in_place_of_the_metadata_service_is_named() {
+    let stage = Stage::new().await;
+    let statuses = "ok ok ok ok ok ok ok failed skipped skipped";
+    for (fault, words) in [
+        (Fault::status(503).header("server", "envoy"), "excludeOutboundIPRanges"),
+        (Fault::status(502).header("server", "istio-envoy"), "service mesh"),
+        (
+            Fault::status(404)
+                .body("no azure identity found for request clientID 0000##REDACTED##0000"),
+            "AAD pod identity",
+        ),
+    ] {
+        stage.azure.faults(Service::Imds).always(fault);
+        let step = stage.expect(1, statuses, "token").await;
+        says(&step, "remedy", words);
+    }
+}
+
+#[tokio::test]
+async fn entras_refusals_are_explained_and_keep_their_ids() {
+    let mut stage = Stage::new().await;
+    stage.be_the_application();
+    let statuses = "ok ok ok ok ok ok ok failed skipped skipped";
+    for (code, words) in [
+        (70_025, "no federated credential at all"),
+        (700_222, "issued by Entra itself"),
+        (700_030, "subject name and issuer"),
+        (7_000_218, "without its assertion"),
+        (700_211, "cluster's OIDC issuer"),
+    ] {
+        let body = serde_json::json!({
+            "error": "invalid_client",
+            "error_description": format!("AADSTS{code}: No.\r\nTrace ID: x"),
+            "error_codes": [code],
+            "trace_id": "aaaa-1", "correlation_id": "bbbb-2",
+        });
+        stage.azure.faults(Service::Entra).always(Fault::status(401).json(&body));
+        let step = stage.expect(1, statuses, "token").await;
+        says(&step, "remedy", words);
+        says(&step, "remedy", "trace id aaaa-1, correlation id bbbb-2");
+    }
+}
+
+#[tokio::test]
+async fn the_audience_of_queries_is_doubted() {
+    let mut stage = Stage::new().await;
+    stage.set("INGESTION_AAD_AUDIENCE", "https://prometheus.monitor.azure.com");
+    let audience = "https://prometheus.monitor.azure.com".to_owned();
+    stage.azure.change(|setup| setup.resources.push(audience));
+    let statuses = "warning ok ok ok ok ok ok ok failed ok";
+    let step = stage.expect(1, statuses, "configuration").await;
+    says(&step, "remedy", "the audience of queries");
+}
+
+#[tokio::test]
 async fn a_workload_identity_is_looked_into_before_it_is_shown() {
     let mut stage = Stage::new().await;
     let (issuer, subject) =

@@ -43,6 +43,19 @@ async fn a_request_at_the_start_waits_a_moment_for_the_first_token() {
 }
 
 #[tokio::test]
+async fn the_pause_that_the_identity_service_asks_for_is_kept() {
+    let stage = Stage::new().await;
+    let asked = Duration::from_secs(6);
+    stage.azure.faults(Service::Imds).push(Fault::status(429).header("retry-after", "6"));
+    let rig = stage.ready().await;
+    let requests = rig.azure().requests(Service::Imds);
+    let [first, second] = requests.as_slice() else { panic!("{requests:?}") };
+    assert_eq!((first.status, second.status), (Some(429), Some(200)));
+    assert!(second.at.duration_since(first.at).unwrap() >= asked);
+    assert_eq!(rig.status(batch(["up"])).await, 204);
+}
+
+#[tokio::test]
 async fn tokens_that_live_seconds_are_renewed_in_time() {
     let stage = Stage::new().await;
     stage.azure.change(|setup| setup.metadata_cache = false);

@@ -45,6 +45,17 @@ async fn a_mounted_secret_is_followed_through_its_links() {
 }
 
 #[tokio::test]
+async fn reading_and_decrypting_is_not_done_on_the_event_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("pfx"), [LEAF, LEAF_KEY].concat()).unwrap();
+    let mut file = file(&folder.path().join("pfx"), None);
+    let mut look = std::pin::pin!(file.look());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(look.as_mut().poll(&mut context).is_pending());
+    assert_eq!(subject(look.await), "O=Example, CN=prometheus");
+}
+
+#[tokio::test]
 async fn the_key_of_a_tls_secret_lies_beside_its_certificate() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tls.crt"), LEAF).unwrap();
