@@ -7,7 +7,10 @@ use std::{fmt, str::FromStr};
 
 use url::{Host, Url};
 
-use crate::{ClientId, Rejected};
+use crate::{
+    ClientId, Rejected,
+    address::{VERIFIABLE_HOST, is_verifiable},
+};
 
 /// One of Azure's clouds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -183,6 +186,9 @@ impl FromStr for AuthorityHost {
 
     fn from_str(text: &str) -> Result<Self, Rejected> {
         match base_url(text) {
+            Some(url) if url.scheme() == "https" && !is_verifiable(&url) => {
+                Err(Rejected::expected(VERIFIABLE_HOST))
+            }
             Some(url) if url.scheme() == "https" => Ok(Self(without_slash(&url))),
             _ => Err(Rejected::expected(
                 "an https:// address such as https://login.microsoftonline.com",
@@ -212,9 +218,15 @@ impl FromStr for MetadataHost {
     type Err = Rejected;
 
     fn from_str(text: &str) -> Result<Self, Rejected> {
-        base_url(text).map(Self).ok_or_else(|| {
-            Rejected::expected("an http:// or https:// address such as http://169.254.169.254")
-        })
+        match base_url(text) {
+            Some(url) if url.scheme() == "https" && !is_verifiable(&url) => {
+                Err(Rejected::expected(VERIFIABLE_HOST))
+            }
+            Some(url) => Ok(Self(url)),
+            None => Err(Rejected::expected(
+                "an http:// or https:// address such as http://169.254.169.254",
+            )),
+        }
     }
 }
 
@@ -252,6 +264,7 @@ impl IdentityEndpoint {
             matches!(url.scheme(), "http" | "https")
                 && url.username().is_empty()
                 && url.password().is_none()
+                && (url.scheme() == "http" || is_verifiable(url))
         });
         let expected = "the http:// or https:// address that App Service or Container Apps set";
         let url = url.ok_or_else(|| Rejected::expected(expected))?;

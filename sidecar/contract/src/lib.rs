@@ -25,6 +25,7 @@
 //! * Of other crates, only `url` is used, so that the webhook does not compile
 //!   an HTTP client to learn a port.
 
+mod address;
 pub mod annotations;
 mod azure;
 mod entra;
@@ -41,6 +42,7 @@ mod settings;
 mod suggest;
 mod text;
 
+pub use address::without_userinfo;
 pub use azure::{Audience, AuthorityHost, Cloud, IdentityEndpoint, MetadataHost};
 pub use entra::{ClientId, TenantId};
 pub use identity::{Certificate, Identity, IdentityType};

@@ -3,7 +3,7 @@
 use crate::{
     Audience, CertificateName, ClientId, Cloud, IdentityType, Image, ImagePullPolicy, IngestionUrl,
     LogLevel, MountPath, ObjectName, Port, Quantity, Rejected, ResponseMode, SidecarMode, TenantId,
-    ingestion::without_credentials,
+    without_userinfo,
 };
 
 /// Declares the keys, the fields, and the way from one to the other, so that a
@@ -106,7 +106,7 @@ impl Key {
     /// How a value of this key may be shown: a URL without its credentials.
     pub fn shown(self, value: &str) -> String {
         match self {
-            Self::IngestionUrl => without_credentials(value),
+            Self::IngestionUrl => without_userinfo(value).into_owned(),
             _ => value.to_owned(),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::Rejected;
+use crate::{Rejected, without_userinfo};
 
 /// A forward proxy, and what is reached without it.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,18 +13,45 @@ pub struct Proxy {
     exceptions: String,
 }
 
+/// Shown in place of what may be a password.
+const HIDDEN: &str = "…";
+
 impl Proxy {
     /// Reads `HTTPS_PROXY` (`http://[user:password@]host:port`; the scheme may
     /// be left out) and `NO_PROXY` (names, `.suffixes`, addresses, networks,
     /// `*`; comma separated).
+    ///
+    /// # Errors
+    /// Anything else, a path or a query too: where one seems to be there, a `/`,
+    /// `?` or `#` of the password ended the host, and the host is wrong.
     pub fn new(address: &str, exceptions: &str) -> Result<Self, Rejected> {
         let whole =
             if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         match Url::parse(&whole) {
-            Ok(address) if address.scheme() == "http" && address.host().is_some() => {
+            Ok(address) if is_bare(&address) => {
                 Ok(Self { address, exceptions: exceptions.to_owned() })
             }
+            _ if address.contains('@') => Err(Rejected::expected(
+                "a proxy's address such as http://user:password@proxy.example:3128, with special characters of user and password percent-encoded",
+            )),
             _ => Err(Rejected::expected("a proxy's address such as http://proxy.example:3128")),
+        }
+    }
+
+    /// `address`, which [`Proxy::new`] refused, as a message may show it: without
+    /// what is, or may be, user and password.
+    pub fn shown(address: &str) -> String {
+        if address.contains('@') {
+            return without_userinfo(address).into_owned();
+        }
+        let scheme = ["http://", "https://"].iter().find(|scheme| address.starts_with(**scheme));
+        let authority = scheme.map_or(address, |scheme| address.trim_start_matches(scheme));
+        match authority.split_once(':') {
+            // "user:password", with the host forgotten.
+            Some((_, port)) if !authority.starts_with('[') && !is_port(port) => {
+                address.trim_end_matches(port).to_owned() + HIDDEN
+            }
+            _ => address.to_owned(),
         }
     }
 
@@ -40,6 +67,18 @@ impl Proxy {
     }
 }
 
+fn is_bare(address: &Url) -> bool {
+    address.scheme() == "http"
+        && address.host().is_some()
+        && address.path() == "/"
+        && address.query().is_none()
+        && address.fragment().is_none()
+}
+
+fn is_port(text: &str) -> bool {
+    text.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Prints no password.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,13 +92,48 @@ impl fmt::Debug for Proxy {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn a_password_is_not_printed() {
-        let proxy = Proxy::new("http://user:secret@proxy.example:3128", "").unwrap();
-        assert!(!format!("{proxy:?}").contains("secret"));
-        assert!(Proxy::new("socks5://proxy.example", "").is_err());
-        assert!(Proxy::new("", "").is_err());
+    fn addresses() {
+        for good in ["proxy.example", "http://proxy.example:3128/", "user:p%40ss@[::1]:1", "a:b@c"]
+        {
+            let proxy = Proxy::new(good, "").unwrap();
+            assert!(!format!("{proxy:?}").contains("p%40ss"));
+        }
+        for (bad, shown) in [
+            ("", ""),
+            ("https://proxy.example", "https://proxy.example"),
+            ("proxy:99999", "proxy:99999"),
+            ("http://proxy/path", "http://proxy/path"),
+            ("socks5://proxy.example", "socks5:…"),
+            ("http://user:s3cret", "http://user:…"),
+        ] {
+            assert!(Proxy::new(bad, "").is_err(), "{bad}");
+            assert_eq!(Proxy::shown(bad), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_shown(
+            before in "(|http:|http:/|http://|https://|user:|http://user:)[0-9]{0,3}[@#/?:%\\\\ \\[\\]]{0,2}",
+            after in "[@#/?:%\\\\ \\[\\]]{0,2}(@proxy.example(|:3128|:99999|:x)|)",
+            schemeless in any::<bool>(),
+        ) {
+            // Otherwise it is the host.
+            prop_assume!(after.contains('@') || !before.contains('@'));
+            let address = format!("{}user:{before}s3cret{after}", if schemeless { "" } else { "http://" });
+            let shown = match Proxy::new(&address, "") {
+                Ok(proxy) => {
+                    let host = proxy.address().host_str().unwrap_or_default().to_owned();
+                    format!("{proxy:?} {host}")
+                }
+                Err(rejected) => rejected.at("HTTPS_PROXY", Proxy::shown(&address)).to_string(),
+            };
+            prop_assert!(!shown.contains("s3cret"), "{address}: {shown}");
+        }
     }
 }

@@ -44,10 +44,13 @@ fn authorities_are_https_and_bare() {
         "https://login.example/tenant",
         "https://login.example/?a=b",
         "https://",
+        "https://-login.example",
+        "https://login..example",
     ] {
         assert!(bad.parse::<AuthorityHost>().is_err(), "{bad:?}");
     }
     let host: AuthorityHost = "https://login.example/".parse().unwrap();
     assert_eq!(host.to_string(), "https://login.example");
     assert!("http://127.0.0.1:40342".parse::<MetadataHost>().is_ok());
+    assert!("https://imds-.example".parse::<MetadataHost>().is_err());
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use crate::{
     AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityEndpoint,
     IdentityType, IngestionUrl, LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode,
-    Settings, ingestion::without_credentials, mistake::stands_for_nothing, names::env, parse_bool,
+    Settings, mistake::stands_for_nothing, names::env, parse_bool, without_userinfo,
 };
 
 /// Reads every variable, so that every mistake is found.
@@ -180,8 +180,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let exceptions = either_case(env::NO_PROXY).unwrap_or_default();
         Proxy::new(&address, &exceptions)
             .map_err(|error| {
-                let shown = without_credentials(&address);
-                self.mistakes.push(error.at(env::HTTPS_PROXY, shown));
+                self.mistakes.push(error.at(env::HTTPS_PROXY, Proxy::shown(&address)));
             })
             .ok()
     }
@@ -208,7 +207,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     ) -> Option<T> {
         let text = self.text(name)?;
         parse(&text)
-            .map_err(|error| self.mistakes.push(error.at(name, without_credentials(&text))))
+            .map_err(|error| self.mistakes.push(error.at(name, without_userinfo(&text))))
             .ok()
     }
 

@@ -62,7 +62,7 @@ fn every_mistake_is_reported_with_its_name() {
             r#"LISTENING_PORT="0": expected a port number from 1 to 65535"#,
             r#"UPSTREAM_TIMEOUT="25": expected a duration from 1ms to 24h such as 25s, 1m30s or 500ms"#,
             r#"MAX_CONNECTIONS="-1": expected a whole number above 0"#,
-            r#"HTTPS_PROXY="ftp://…@proxy": expected a proxy's address such as http://proxy.example:3128"#,
+            r#"HTTPS_PROXY="…@proxy": expected a proxy's address such as http://user:password@proxy.example:3128, with special characters of user and password percent-encoded"#,
         ]
     );
 }
