@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::upstream::Received;
+use crate::{http1::KEPT_OF_REFUSALS, upstream::Received};
 
 /// Status, header fields and body of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Answer {
     /// date is for us alone, to compare clocks with.
     pub(crate) fn passed_on(received: &Received) -> Self {
         let Received { status, mut fields, body } = received.clone();
-        fields.retain(|(name, _)| name != "date");
+        fields.retain(|(name, _)| name != "date" && !KEPT_OF_REFUSALS.contains(&name.as_str()));
         Self { status, fields, body, closes: false }
     }
 

@@ -14,21 +14,20 @@ mod span;
 mod token;
 mod write;
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use contract::Settings;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, timeout_at};
 
 use self::report::Found;
 pub(crate) use self::report::step;
 pub use self::report::{Report, Status, Step};
 use crate::{
+    dial::Dialer,
     explain::Code,
     identity::{Issuer, Token},
-    trust::TlsConfig,
+    metrics::DialCounters,
     upstream::Upstream,
 };
 
@@ -43,14 +42,15 @@ pub async fn check(
         return report;
     };
     let roots = configuration::trusted_roots(&settings);
-    let Some(tls) = report.note(step::TRUSTED_ROOTS, roots) else {
+    let Some(trust) = report.note(step::TRUSTED_ROOTS, roots) else {
         return report;
     };
-    report.note(step::PROXY, configuration::routes(&settings));
-    let upstream = Upstream::new(&settings.ingestion_url, settings.proxy.as_ref(), &tls);
+    let dialer = Dialer::new(settings.proxy.as_ref(), &trust, &DialCounters::default());
+    report.note(step::PROXY, configuration::routes(&settings, &dialer));
+    let upstream = Upstream::new(&settings.ingestion_url, dialer.clone(), Counter::default());
     let mut checkup = Checkup { settings, report, deadline: Instant::now() + time, now };
     let way = checkup.way(&upstream).await;
-    let token = checkup.token(&tls).await;
+    let token = checkup.token(&dialer).await;
     if let (Some(()), Some(token)) = (way, token) {
         checkup.write(&upstream, &token).await;
     }
@@ -68,17 +68,17 @@ struct Checkup {
 impl Checkup {
     /// The way to the ingestion endpoint, as far as it is open.
     async fn way(&mut self, upstream: &Upstream) -> Option<()> {
-        let found = self.in_time(network::dns(&self.settings)).await;
+        let found = self.in_time(network::dns(upstream)).await;
         self.report.note(step::DNS, found)?;
-        let found = self.in_time(network::tcp(&self.settings, upstream)).await;
+        let found = self.in_time(network::tcp(upstream)).await;
         let stream = self.report.note(step::TCP, found)?;
         let found = self.in_time(network::tls(upstream, stream, (self.now)())).await;
         self.report.note(step::TLS, found)
     }
 
     /// A token, and what the identity shows to get it.
-    async fn token(&mut self, tls: &TlsConfig) -> Option<Token> {
-        let mut issuer = match Issuer::new(&self.settings, Arc::clone(tls.identity()), self.now) {
+    async fn token(&mut self, dialer: &Dialer) -> Option<Token> {
+        let mut issuer = match Issuer::new(&self.settings, dialer, self.now) {
             Ok(issuer) => issuer,
             Err(lack) => {
                 let found = Found::failed(
@@ -89,7 +89,8 @@ impl Checkup {
                 return self.report.note(step::IDENTITY, found);
             }
         };
-        let found = self.in_time(source::look(&self.settings, &mut issuer, (self.now)())).await;
+        let found =
+            self.in_time(source::look(&self.settings, dialer, &mut issuer, (self.now)())).await;
         self.report.note(step::IDENTITY, found)?;
         let found = self.in_time(token::fetch(&self.settings, &mut issuer, self.now)).await;
         self.report.note(step::TOKEN, found)

@@ -12,7 +12,7 @@ mod request;
 use std::time::Duration;
 
 pub use self::code::Code;
-pub(crate) use self::failure::{no_answer, no_answer_from, no_tls};
+pub(crate) use self::failure::{no_answer, no_answer_from};
 use self::quote::{Kind, Text};
 use crate::{identity::Claims, upstream::Received};
 

@@ -17,13 +17,18 @@ pub(crate) use chunked::{ChunkError, Chunked};
 pub(crate) use fields::Framing;
 pub(crate) use head::HeadError;
 pub(crate) use request::{Message, Method, RequestHead, Route, parse_request};
-pub(crate) use response::{ResponseHead, parse_response};
+pub(crate) use response::{KEPT_OF_REFUSALS, ResponseHead, parse_response};
 
-/// More header fields than any sender or Azure use; httparse needs a bound.
+/// More header fields than any sender uses; httparse needs a bound.
 const MAX_FIELDS: usize = 64;
 /// A longer head is refused: Prometheus' are about 400 bytes, and the largest
 /// header that one may configure there stays below this.
 pub(crate) const MAX_HEAD_BYTES: usize = 16 << 10;
+
+/// The same for an answer: proxies and gateways add fields of their own, and 64 KiB
+/// is what a common load balancer sends at most.
+const MAX_RESPONSE_FIELDS: usize = 256;
+pub(crate) const MAX_RESPONSE_HEAD_BYTES: usize = 64 << 10;
 
 /// Moves the first bytes of what was read to a body, as a whole: a drained iterator
 /// copies them one by one where the compiler optimises for size.

@@ -14,8 +14,8 @@
 //! * `application`: the one that signs; `certificate` reads a file whatever its
 //!   form, `certificate_file` notices a new one, `certificates` says which is in
 //!   use, `assertion` is what is signed;
-//! * `exchange`: what is shown, for a token; `transport` carries it by a `route`,
-//!   and `metadata` completes what the metadata service answers;
+//! * `exchange`: what is shown, for a token; `transport` carries it, and `granted`
+//!   completes what a service answers;
 //! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
 //!   and what to do about it.
 //!
@@ -36,7 +36,6 @@ mod fetch_error;
 mod granted;
 mod issuer;
 mod refusal;
-mod route;
 mod token;
 mod transport;
 
@@ -48,4 +47,3 @@ pub(crate) use issuer::read_token;
 pub use issuer::{Issuer, SetupError};
 pub(crate) use token::unverified_claims;
 pub use token::{Claims, Token};
-pub(crate) use transport::METADATA_HOST;

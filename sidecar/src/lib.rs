@@ -14,7 +14,8 @@
 //!    1. [`wire`] judges headers and claimed length: the only look at the body;
 //!    2. [`token`] gives the current token, fetched ahead of need by a task of
 //!       its own through [`identity`];
-//!    3. [`upstream`] posts the received bytes over a kept TLS connection;
+//!    3. [`upstream`] posts the received bytes over a kept TLS connection, which
+//!       [`dial`] opened;
 //!    4. a 401 makes [`token`] fetch another, once for all who met it, and the
 //!       same bytes are posted again;
 //!    5. a batch that Azure refuses for its size, or for single series, is opened
@@ -48,6 +49,7 @@
 mod answer;
 mod check;
 mod connection;
+mod dial;
 mod drain;
 mod explain;
 mod forward;
@@ -60,9 +62,9 @@ mod metrics;
 mod native;
 mod notices;
 mod outcome;
-mod proxy;
 #[cfg(test)]
 mod readme;
+mod redact;
 mod rescue;
 mod run;
 mod server;
@@ -78,7 +80,7 @@ pub use check::{Report, Status, Step, check};
 pub use explain::Code;
 pub use native::{Language, native};
 pub use run::{RunError, run};
-pub use trust::{TlsConfig, TrustError};
+pub use trust::{Trust, TrustError};
 pub use watchdog::Heartbeat;
 
 /// This program's version.

@@ -19,7 +19,7 @@ use std::{
 
 use clap::Parser as _;
 use contract::{LogFormat, LogLevel, Settings, names};
-use sidecar::{Heartbeat, RunError, TlsConfig};
+use sidecar::{Heartbeat, RunError, Trust};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -50,13 +50,13 @@ fn run() -> io::Result<ExitCode> {
     };
     log(settings.log_level, settings.log_format);
     let roots = (settings.trusted_roots_file.as_deref(), settings.trusted_roots_dir.as_deref());
-    let tls = match TlsConfig::load(roots.0, roots.1) {
-        Ok(tls) => tls,
+    let trust = match Trust::load(roots.0, roots.1) {
+        Ok(trust) => trust,
         Err(trouble) => return Ok(misconfigured([trouble.to_string()])),
     };
     files::allow_all();
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(settings, &tls));
+    let served = runtime.block_on(serve(settings, &trust));
     // A name that is still being looked up must not hold the process.
     runtime.shutdown_background();
     served
@@ -78,7 +78,7 @@ fn watch(heartbeat: Heartbeat) -> io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(watch).map(drop)
 }
 
-async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
+async fn serve(settings: Settings, trust: &Trust) -> io::Result<ExitCode> {
     let listener = listen::listen(settings.listening_port.get())?;
     let heartbeat = Heartbeat::default();
     watch(heartbeat.clone())?;
@@ -93,7 +93,7 @@ async fn serve(settings: Settings, tls: &TlsConfig) -> io::Result<ExitCode> {
         }
     };
     tokio::select! {
-        run = sidecar::run(settings, tls, listener, SystemTime::now, first) => match run {
+        run = sidecar::run(settings, trust, listener, SystemTime::now, first) => match run {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(RunError::Identity(trouble)) => Ok(misconfigured([trouble.to_string()])),
         },

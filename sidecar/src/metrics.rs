@@ -1,6 +1,7 @@
 //! What the sidecar counts, and the text in which it tells.
 
 mod beginning;
+mod outgoing;
 #[cfg(test)]
 mod tests;
 
@@ -15,11 +16,15 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub(crate) use self::beginning::{HARMLESS, REFUSALS};
+pub(crate) use self::{
+    beginning::{HARMLESS, REFUSALS},
+    outgoing::{Dial, DialCounters, DialFamily, Outgoing},
+};
 
 /// All counters; each is public inside the crate and counted where it happens.
 pub(crate) struct Metrics {
     registry: Registry,
+    pub(crate) outgoing: Outgoing,
     pub(crate) requests: Family<Codes, Counter>,
     pub(crate) failures: Family<Reason, Counter>,
     pub(crate) refused: Family<Reason, Counter>,
@@ -77,6 +82,7 @@ impl Metrics {
     pub(crate) fn new(version: &str, identity_type: &str, cluster: &str) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("prom_remotewrite"),
+            outgoing: Outgoing::default(),
             requests: Family::default(),
             failures: Family::default(),
             refused: Family::default(),
@@ -98,6 +104,7 @@ impl Metrics {
             last_success: Timestamp::default(),
         };
         metrics.register_requests();
+        metrics.outgoing.register(&mut metrics.registry);
         metrics.register_load();
         metrics.register_rescues();
         metrics.register_identity();

@@ -114,6 +114,7 @@ pub(crate) fn describe(failure: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dial::DialError;
 
     fn received(status: u16, fields: &[(&str, &str)]) -> Received {
         let fields =
@@ -165,28 +166,19 @@ mod tests {
     #[test]
     fn without_an_answer_prometheus_tries_again() {
         let broken = || std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let dial = |error: fn(std::io::Error) -> DialError| Failure::from(error(broken()));
         for (failure, status) in [
-            (Failure::Connect("no route".into()), 503),
-            (Failure::Tls(broken()), 503),
+            (dial(|source| DialError::Lookup { host: "x".into(), source }), 503),
+            (dial(|source| DialError::Tls { host: "x".into(), roots: "y".into(), source }), 503),
             (Failure::Broken(broken()), 503),
             (Failure::Timeout, 504),
             (Failure::NoMemory, 503),
         ] {
+            let failed = Err(failure);
             for mode in [ResponseMode::Protective, ResponseMode::Transparent] {
-                let told = answer(&Err(copy(&failure)), mode, SystemTime::UNIX_EPOCH);
+                let told = answer(&failed, mode, SystemTime::UNIX_EPOCH);
                 assert_eq!((told.status(), told.field("retry-after")), (status, Some("1")));
             }
-        }
-    }
-
-    fn copy(failure: &Failure) -> Failure {
-        match failure {
-            Failure::Connect(error) => Failure::Connect(error.to_string().into()),
-            Failure::Tls(error) => Failure::Tls(error.kind().into()),
-            Failure::Broken(error) => Failure::Broken(error.kind().into()),
-            Failure::Unreadable(error) => Failure::Unreadable(*error),
-            Failure::Timeout => Failure::Timeout,
-            Failure::NoMemory => Failure::NoMemory,
         }
     }
 }

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::{
     VERSION,
     connection::{BUFFERS_BYTES, Shared},
+    dial::Dialer,
     drain::Writers,
     explain,
     forward::Forwarder,
@@ -26,7 +27,7 @@ use crate::{
     server::serve,
     summary::Summary,
     token::{Tokens, refresh},
-    trust::TlsConfig,
+    trust::Trust,
     upstream::Upstream,
 };
 
@@ -50,7 +51,7 @@ const REAP_INTERVAL: Duration = Duration::from_secs(15);
 /// Serves on `listener` until `shutdown` comes and nobody writes any more.
 pub async fn run(
     settings: Settings,
-    tls: &TlsConfig,
+    trust: &Trust,
     listener: TcpListener,
     now: fn() -> SystemTime,
     shutdown: impl Future<Output = ()>,
@@ -59,10 +60,11 @@ pub async fn run(
     let identity_type = settings.identity.kind().name();
     let metrics = Arc::new(Metrics::new(VERSION, identity_type, cluster));
     let tokens = Tokens::new(now);
-    let issuer =
-        Issuer::new(&settings, Arc::clone(tls.identity()), now).map_err(RunError::Identity)?;
-    let shared = Arc::new(assemble(&settings, tls, &tokens, &metrics, now));
+    let dialer = Dialer::new(settings.proxy.as_ref(), trust, &metrics.outgoing.dials);
+    let issuer = Issuer::new(&settings, &dialer, now).map_err(RunError::Identity)?;
+    let shared = Arc::new(assemble(&settings, dialer, &tokens, &metrics, now));
     announce(&settings);
+    trust.warn_of_errors();
     let writers = shared.writers.clone();
     let stop = async {
         shutdown.await;
@@ -70,7 +72,8 @@ pub async fn run(
     };
     tokio::select! {
         () = serve(listener, settings.accept_from, Arc::clone(&shared)) => {}
-        () = refresh(issuer, tokens, metrics) => {}
+        () = refresh(issuer, tokens, Arc::clone(&metrics)) => {}
+        () = trust.watch(&metrics) => {}
         () = keep_house(&shared, settings.listening_port.get()) => {}
         () = stop => {}
     }
@@ -79,7 +82,7 @@ pub async fn run(
 
 fn assemble(
     settings: &Settings,
-    tls: &TlsConfig,
+    dialer: Dialer,
     tokens: &Tokens,
     metrics: &Arc<Metrics>,
     now: fn() -> SystemTime,
@@ -87,7 +90,7 @@ fn assemble(
     let memory = Memory::new(settings.limits.max_in_flight.length());
     let forwarder = Forwarder {
         tokens: tokens.clone(),
-        upstream: Upstream::new(&settings.ingestion_url, settings.proxy.as_ref(), tls),
+        upstream: Upstream::new(&settings.ingestion_url, dialer, metrics.outgoing.requests.clone()),
         mode: settings.response_mode,
         max_decompressed: settings.limits.max_decompressed,
         host: settings.ingestion_url.host(),

@@ -8,10 +8,8 @@
 //! answer is listened for while sending: a refusal that comes early, with a
 //! reset behind it, is still heard.
 
-mod connect;
 mod connection;
 mod probe;
-mod stream;
 
 use std::{
     io,
@@ -19,19 +17,21 @@ use std::{
     time::Duration,
 };
 
-use contract::{IngestionUrl, Proxy};
+use contract::IngestionUrl;
 use http::HeaderValue;
+use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::connection::differential::{Peer, compare as compare_answers};
+use self::connection::{Connection, ExchangeError};
 pub(crate) use self::probe::Handshake;
-use self::{
-    connect::Connector,
-    connection::{Connection, ExchangeError},
+use crate::{
+    dial::{Destination, DialError, Dialer},
+    http1::HeadError,
+    redact,
 };
-use crate::{http1::HeadError, trust::TlsConfig};
 
 /// What Azure answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,10 +55,10 @@ impl Received {
 pub(crate) enum Failure {
     /// No connection: the name, the network or the host.
     #[error("connect to the ingestion endpoint")]
-    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Connect(#[source] DialError),
     /// No TLS: a certificate that is not trusted, or a peer that speaks none.
-    #[error("agree on TLS with the ingestion endpoint")]
-    Tls(#[source] io::Error),
+    #[error("connect securely to the ingestion endpoint")]
+    Tls(#[source] DialError),
     /// The connection broke before an answer.
     #[error("exchange a request with the ingestion endpoint")]
     Broken(#[source] io::Error),
@@ -90,7 +90,10 @@ impl Failure {
 
 /// The way to the ingestion endpoint.
 pub(crate) struct Upstream {
-    connector: Connector,
+    dialer: Dialer,
+    destination: Destination,
+    /// Counts the requests.
+    requests: Counter,
     /// Request line and host, the same for every request.
     prologue: Vec<u8>,
     idle: Mutex<Vec<Idle>>,
@@ -99,6 +102,14 @@ pub(crate) struct Upstream {
 struct Idle {
     connection: Connection,
     since: Instant,
+}
+
+impl Idle {
+    /// Whether it may be used again: not too old, and verified with roots that are
+    /// still trusted.
+    fn is_usable(&self, now: Instant, generation: u64) -> bool {
+        now.duration_since(self.since) <= MAX_IDLE && self.connection.generation == generation
+    }
 }
 
 /// A connection that was idle for longer is not used again: shorter than the
@@ -110,7 +121,7 @@ const MAX_IDLE: Duration = Duration::from_secs(50);
 const MAX_IDLE_CONNECTIONS: usize = 200;
 
 impl Upstream {
-    pub(crate) fn new(url: &IngestionUrl, proxy: Option<&Proxy>, tls: &TlsConfig) -> Self {
+    pub(crate) fn new(url: &IngestionUrl, dialer: Dialer, requests: Counter) -> Self {
         let url_text = url.url();
         let target = match url_text.query() {
             Some(query) => format!("{}?{query}", url_text.path()),
@@ -122,7 +133,8 @@ impl Upstream {
             None => host.to_owned(),
         };
         let prologue = format!("POST {target} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
-        Self { connector: Connector::new(url, proxy, tls), prologue, idle: Mutex::default() }
+        let destination = Destination::of(url_text);
+        Self { dialer, destination, requests, prologue, idle: Mutex::default() }
     }
 
     /// Posts `body` with the header fields `forwarded` (each with its line end)
@@ -135,17 +147,20 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Received, Failure> {
         let head = self.head(forwarded, authorization, body.len());
-        let received = timeout_at(deadline, self.exchange(&head, body, deadline)).await;
-        received.unwrap_or_else(|_| {
+        let exchanged = timeout_at(deadline, self.exchange(&head, body, deadline)).await;
+        let mut received = exchanged.unwrap_or_else(|_| {
             // Whatever swallowed this request may hold the others, too.
             self.forget_idle(|_| true);
             Err(Failure::Timeout)
-        })
+        })?;
+        redact::answer(&mut received, authorization.as_bytes());
+        Ok(received)
     }
 
-    /// Closes connections that were idle for too long.
+    /// Closes connections that are not used again.
     pub(crate) fn reap(&self, now: Instant) {
-        self.forget_idle(|idle| now.duration_since(idle.since) > MAX_IDLE);
+        let generation = self.dialer.trust().generation();
+        self.forget_idle(|idle| !idle.is_usable(now, generation));
     }
 
     fn head(&self, forwarded: &[u8], authorization: &HeaderValue, length: usize) -> Vec<u8> {
@@ -181,8 +196,14 @@ impl Upstream {
                 other => return other.map_err(Failure::from),
             }
         }
-        let connection = self.connector.connect().await?;
+        let connection = self.connect().await?;
         self.exchange_on(connection, head, body, deadline).await.map_err(Failure::from)
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let generation = self.dialer.trust().generation();
+        let stream = self.dialer.connect(&self.destination).await?;
+        Ok(Connection::new(stream, generation))
     }
 
     async fn exchange_on(
@@ -192,6 +213,7 @@ impl Upstream {
         body: &[u8],
         deadline: Instant,
     ) -> Result<Received, ExchangeError> {
+        self.requests.inc();
         let (received, reusable) = connection.exchange(head, body, deadline).await?;
         if reusable {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,11 +227,11 @@ impl Upstream {
     /// The connection that was used last, if it is still open: the others get
     /// old and are closed.
     async fn take_idle(&self) -> Option<Connection> {
+        let (now, generation) = (Instant::now(), self.dialer.trust().generation());
         loop {
-            let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            let mut connection = taken.connection;
-            if taken.since.elapsed() <= MAX_IDLE && connection.is_open().await {
-                return Some(connection);
+            let mut taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if taken.is_usable(now, generation) && taken.connection.is_open().await {
+                return Some(taken.connection);
             }
         }
     }
@@ -217,6 +239,15 @@ impl Upstream {
     fn forget_idle(&self, forget: impl Fn(&Idle) -> bool) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|kept| !forget(kept));
+    }
+}
+
+impl From<DialError> for Failure {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Tls { .. } => Self::Tls(error),
+            _ => Self::Connect(error),
+        }
     }
 }
 

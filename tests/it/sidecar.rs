@@ -14,6 +14,7 @@ mod rescue;
 mod secrecy;
 mod shutdown;
 mod tokens;
+mod transport;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -179,6 +180,13 @@ impl Rig {
         let text = self.client.get(&self.url("/metrics")).await.unwrap().text();
         let values = text.lines().filter(|line| line.starts_with(series));
         values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+
+    /// Ends the sidecar once its client is gone, and returns all that it wrote.
+    async fn end(&mut self) -> String {
+        drop(std::mem::replace(&mut self.client, Client::plain()));
+        self.process.stop(PATIENCE).await.unwrap();
+        self.process.output()
     }
 
     fn asked(&self, service: Service) -> usize {

@@ -69,6 +69,7 @@ const USUAL_LIFETIME: Duration = Duration::from_mins(75);
 pub struct Azure {
     state: Arc<State>,
     trust: String,
+    acceptor: Arc<Mutex<TlsAcceptor>>,
     _servers: JoinSet<()>,
 }
 
@@ -127,21 +128,26 @@ impl Azure {
     /// Starts all three services. It must be called within a runtime.
     pub fn serve(site: Site, setup: Setup) -> Self {
         let state = Arc::new(State::new(site.addresses, setup));
-        let acceptor = TlsAcceptor::from(Arc::new(site.tls));
+        let acceptor = Arc::new(Mutex::new(TlsAcceptor::from(Arc::new(site.tls))));
         let mut servers = JoinSet::new();
         for (service, listener, tls) in [
             (Service::Imds, site.imds, None),
-            (Service::Entra, site.entra, Some(acceptor.clone())),
-            (Service::Ingestion, site.ingestion, Some(acceptor)),
+            (Service::Entra, site.entra, Some(Arc::clone(&acceptor))),
+            (Service::Ingestion, site.ingestion, Some(Arc::clone(&acceptor))),
         ] {
             servers.spawn(serve::serve(service, listener, tls, Arc::clone(&state)));
         }
-        Self { state, trust: site.trust, _servers: servers }
+        Self { state, trust: site.trust, acceptor, _servers: servers }
     }
 
     /// The authority that signed the servers' certificate, PEM.
     pub fn trust(&self) -> String {
         self.trust.clone()
+    }
+
+    /// Replaces the servers' certificate, for connections that are made from now on.
+    pub fn present(&self, tls: rustls::ServerConfig) {
+        *locked(&self.acceptor) = TlsAcceptor::from(Arc::new(tls));
     }
 
     /// The same for a client of rustls.

@@ -1,10 +1,14 @@
 //! What the environment says: settings, trusted roots, the forward proxy.
 
 use contract::{Identity, Mistake, Settings, names::env};
-use http::Uri;
+use url::Url;
 
 use super::report::Found;
-use crate::{explain::Code, proxy::proxy_for, trust::TlsConfig};
+use crate::{
+    dial::{Destination, Dialer},
+    explain::Code,
+    trust::Trust,
+};
 
 /// The settings, or every mistake in them.
 pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Found<Settings> {
@@ -34,20 +38,15 @@ fn describe(settings: &Settings) -> String {
 }
 
 /// The roots of trust.
-pub(super) fn trusted_roots(settings: &Settings) -> Found<TlsConfig> {
-    let (file, dir) =
-        (settings.trusted_roots_file.as_deref(), settings.trusted_roots_dir.as_deref());
-    let place = match (file, dir) {
-        (None, None) => "the system's certificate store".to_owned(),
-        (file, dir) => {
-            let places = [file, dir].into_iter().flatten().map(|path| path.display().to_string());
-            places.collect::<Vec<_>>().join(" and ")
-        }
-    };
-    match TlsConfig::load(file, dir) {
-        Ok(tls) => {
-            let seen = format!("{} from {place}", tls.root_count());
-            Found::ok(tls, seen)
+pub(super) fn trusted_roots(settings: &Settings) -> Found<Trust> {
+    let roots = (settings.trusted_roots_file.as_deref(), settings.trusted_roots_dir.as_deref());
+    match Trust::load(roots.0, roots.1) {
+        Ok(trust) => {
+            let seen = format!("{} from {}", trust.roots(), trust.place());
+            let errors =
+                trust.errors().into_iter().map(|error| (Code::TrustedRootsUnusable, error));
+            let errors: Vec<_> = errors.collect();
+            Found::ok(trust, seen).doubting(errors)
         }
         Err(trouble) => Found::failed(
             Code::TrustedRootsUnusable,
@@ -62,22 +61,15 @@ pub(super) fn trusted_roots(settings: &Settings) -> Found<TlsConfig> {
 }
 
 /// Which destinations are reached through the forward proxy.
-pub(super) fn routes(settings: &Settings) -> Found<()> {
-    let Some(proxy) = &settings.proxy else {
+pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
+    if settings.proxy.is_none() {
         return Found::ok((), "none: everything is reached directly");
-    };
+    }
     let mut seen: Vec<String> = destinations(settings)
         .into_iter()
-        .map(|(what, uri)| {
-            let host = uri.host().unwrap_or_default();
-            match proxy_for(Some(proxy), &uri) {
-                Some(intercept) => format!(
-                    "{what} {host} through {}:{}",
-                    intercept.uri().host().unwrap_or_default(),
-                    intercept.uri().port_u16().unwrap_or(80)
-                ),
-                None => format!("{what} {host} directly"),
-            }
+        .map(|(what, destination)| match dialer.proxy_for(&destination) {
+            Some(proxy) => format!("{what} {} through {proxy}", destination.host()),
+            None => format!("{what} {} directly", destination.host()),
         })
         .collect();
     if matches!(settings.identity, Identity::UserAssigned { .. } | Identity::SystemAssigned) {
@@ -90,12 +82,11 @@ pub(super) fn routes(settings: &Settings) -> Found<()> {
     Found::ok((), seen.join("; "))
 }
 
-fn destinations(settings: &Settings) -> Vec<(&'static str, Uri)> {
-    let uri = |text: &str| text.parse::<Uri>().unwrap_or_default();
-    let mut destinations = vec![("ingestion", uri(settings.ingestion_url.url().as_str()))];
+fn destinations(settings: &Settings) -> Vec<(&'static str, Destination)> {
+    let ingestion = Destination::of(settings.ingestion_url.url());
     let asks_authority = settings.identity.tenant_id().is_some();
-    if let Some(authority) = settings.authority_host.as_ref().filter(|_| asks_authority) {
-        destinations.push(("authority", uri(authority.as_str())));
-    }
-    destinations
+    let authority = settings.authority_host.as_ref().filter(|_| asks_authority);
+    let authority = authority.and_then(|host| host.as_str().parse::<Url>().ok());
+    let authority = authority.map(|url| ("authority", Destination::of(&url)));
+    [("ingestion", ingestion)].into_iter().chain(authority).collect()
 }

@@ -9,29 +9,29 @@ use std::{
 
 use contract::{Identity, IdentityEndpoint, MetadataHost, Settings, names, names::env};
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
-use url::Url;
 
 use super::{
     report::Found,
     span::{end, span},
 };
 use crate::{
+    dial::{Destination, Dialer},
     explain::Code,
     identity::{
-        Issuer, METADATA_HOST, RENEWAL_ADVICE, Reload, Summary, WARN_BEFORE_EXPIRY, read_token,
-        unverified_claims,
+        Issuer, RENEWAL_ADVICE, Reload, Summary, WARN_BEFORE_EXPIRY, read_token, unverified_claims,
     },
+    outcome,
 };
 
-/// What blocks the metadata service drops packets; a node answers in
-/// milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Looks at what the identity shows.
-pub(super) async fn look(settings: &Settings, issuer: &mut Issuer, now: SystemTime) -> Found<()> {
+pub(super) async fn look(
+    settings: &Settings,
+    dialer: &Dialer,
+    issuer: &mut Issuer,
+    now: SystemTime,
+) -> Found<()> {
     match &settings.identity {
-        Identity::UserAssigned { .. } | Identity::SystemAssigned => managed(settings).await,
+        Identity::UserAssigned { .. } | Identity::SystemAssigned => managed(settings, dialer).await,
         Identity::AadApplication { .. } => certificate(issuer, now).await,
         Identity::WorkloadIdentity { token_file, .. } => service_account(token_file, now).await,
     }
@@ -39,7 +39,7 @@ pub(super) async fn look(settings: &Settings, issuer: &mut Issuer, now: SystemTi
 
 /// Whether whoever gives a managed identity its tokens can be reached: the same that
 /// the sidecar asks.
-async fn managed(settings: &Settings) -> Found<()> {
+async fn managed(settings: &Settings, dialer: &Dialer) -> Found<()> {
     let platform = settings.identity_endpoint.as_ref().map(IdentityEndpoint::url);
     let (name, remedy) = if platform.is_some() {
         (
@@ -53,16 +53,17 @@ async fn managed(settings: &Settings) -> Found<()> {
         )
     };
     let given = platform.or_else(|| settings.metadata_host.as_ref().map(MetadataHost::url));
-    let host = given.and_then(|url| url.host_str()).unwrap_or(METADATA_HOST);
-    let host = host.trim_matches(['[', ']']);
-    let port = given.and_then(Url::port_or_known_default).unwrap_or(80);
-    let trouble = match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => return Found::ok((), format!("{name} listens at {host}:{port}")),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {}", span(CONNECT_TIMEOUT)),
-    };
-    let detail = format!("cannot reach {name} at {host}:{port}: {trouble}");
-    Found::failed(Code::ImdsUnreachable, detail, remedy)
+    let destination = given.map_or_else(Destination::metadata_service, Destination::of);
+    match dialer.for_metadata().tcp(&destination).await {
+        Ok(_) => {
+            let (host, port) = (destination.host(), destination.port());
+            Found::ok((), format!("{name} listens at {host}:{port}"))
+        }
+        Err(error) => {
+            let detail = format!("cannot reach {name}: {}", outcome::describe(&error));
+            Found::failed(Code::ImdsUnreachable, detail, remedy)
+        }
+    }
 }
 
 /// Whether the application's certificate can be used.

@@ -4,7 +4,7 @@ use contract::names::env;
 use rustls::CertificateError;
 
 use super::{Code, Explanation};
-use crate::{outcome, upstream::Failure};
+use crate::{dial::DialError, outcome, upstream::Failure};
 
 /// Why there was no answer, and what to do: a line for the log.
 pub(crate) fn no_answer(failure: &Failure, host: &str) -> String {
@@ -15,14 +15,8 @@ pub(crate) fn no_answer(failure: &Failure, host: &str) -> String {
 /// What to do where `host` did not answer.
 pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
     let (code, text) = match failure {
-        Failure::Connect(_) => (
-            Code::ConnectionFailed,
-            format!(
-                "let the pod look up and connect to {host} (DNS, NetworkPolicy, firewall, private endpoint), or set {} if a proxy is needed",
-                env::HTTPS_PROXY
-            ),
-        ),
-        Failure::Tls(_) => return no_tls(failure),
+        Failure::Connect(error) => no_connection(error, host),
+        Failure::Tls(error) => no_tls(error),
         Failure::Broken(_) | Failure::Unreadable(_) => (
             Code::ConnectionBroken,
             format!(
@@ -44,21 +38,53 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
     Explanation { code, text }
 }
 
-/// What to do about a certificate that is not trusted, or a peer that speaks no
-/// TLS.
-pub(crate) fn no_tls(failure: &Failure) -> Explanation {
-    let cause = match failure {
-        Failure::Tls(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
-    };
-    let (code, text) = match cause {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => (
-            Code::IssuerUnknown,
+/// What to do about a connection that could not be opened.
+fn no_connection(error: &DialError, host: &str) -> (Code, String) {
+    let variable = env::HTTPS_PROXY;
+    match error {
+        DialError::Refused { proxy, status: 407, .. } => (
+            Code::ProxyAuthenticationRequired,
             format!(
-                "the issuer of its certificate is not trusted: if a proxy or a private cloud has a root of its own, add that root to the file that {} names",
-                env::SSL_CERT_FILE
+                "the proxy {proxy} does not accept the user and password of {variable}, or needs some: correct {variable}"
             ),
         ),
+        DialError::Refused { proxy, destination, .. } => {
+            (Code::ProxyFailed, format!("let the proxy {proxy} pass CONNECT {destination}"))
+        }
+        DialError::Proxy { proxy, .. } => (
+            Code::ProxyFailed,
+            format!(
+                "check that {proxy} is up and an HTTP proxy, that the pod may connect to it, and that it is the right one for {variable}"
+            ),
+        ),
+        DialError::Connect { address, .. } => (
+            Code::ConnectionFailed,
+            format!(
+                "let the pod connect to {address} (NetworkPolicy, firewall, private endpoint), or set {variable} if a proxy is needed"
+            ),
+        ),
+        _ => (
+            Code::ConnectionFailed,
+            format!(
+                "let the pod look up and connect to {host} (DNS, NetworkPolicy, firewall, private endpoint), or set {variable} if a proxy is needed"
+            ),
+        ),
+    }
+}
+
+/// What to do about a certificate that is not trusted, or a peer that does not speak
+/// TLS.
+fn no_tls(error: &DialError) -> (Code, String) {
+    let (roots, cause) = match error {
+        DialError::Tls { roots, source, .. } => {
+            (roots.as_str(), source.get_ref().and_then(|inner| inner.downcast_ref()))
+        }
+        _ => ("", None),
+    };
+    match cause {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            (Code::IssuerUnknown, unknown_issuer(roots))
+        }
         Some(rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         )) => (
@@ -85,8 +111,21 @@ pub(crate) fn no_tls(failure: &Failure) -> Explanation {
                 env::HTTPS_PROXY
             ),
         ),
+    }
+}
+
+/// The remedy depends on which roots are in use: where a file is named already, it
+/// lacks one.
+fn unknown_issuer(roots: &str) -> String {
+    let (file, dir) = (env::SSL_CERT_FILE, env::SSL_CERT_DIR);
+    let remedy = if roots.contains(file) || roots.contains(dir) {
+        "add the root of a proxy or a private cloud there, beside those of Azure; the sidecar reads it without a restart".to_owned()
+    } else {
+        format!(
+            "if a proxy or a private cloud has a root of its own, name a file with it and those of Azure in {file}"
+        )
     };
-    Explanation { code, text }
+    format!("its certificate was not issued by one of the trusted roots ({roots}): {remedy}")
 }
 
 #[cfg(test)]
@@ -96,17 +135,35 @@ mod tests {
     use super::*;
     use crate::http1::HeadError;
 
+    fn tls(source: io::Error, roots: &str) -> DialError {
+        DialError::Tls { host: "dce.example".into(), roots: roots.into(), source }
+    }
+
     #[test]
     fn each_failure_has_a_cause_and_a_remedy() {
         let io = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let lookup =
+            DialError::Lookup { host: "dce.example".into(), source: io::Error::other("dns error") };
+        let refused = |status| DialError::Refused {
+            proxy: "proxy.example:3128".into(),
+            destination: "dce.example:443".into(),
+            status,
+        };
         for (failure, code, cause, remedy) in [
+            (lookup.into(), Code::ConnectionFailed, "dns error", "connect to dce.example (DNS,"),
             (
-                Failure::Connect("dns error".into()),
-                Code::ConnectionFailed,
-                "dns error",
-                "connect to dce.example (DNS,",
+                refused(407).into(),
+                Code::ProxyAuthenticationRequired,
+                "proxy.example:3128 answered 407",
+                "user and password of HTTPS_PROXY",
             ),
-            (Failure::Tls(io()), Code::TlsFailed, "connection reset", "something else than"),
+            (
+                refused(403).into(),
+                Code::ProxyFailed,
+                "answered 403",
+                "let the proxy proxy.example:3128 pass CONNECT dce",
+            ),
+            (tls(io(), "").into(), Code::TlsFailed, "connection reset", "something else than"),
             (
                 Failure::Broken(io()),
                 Code::ConnectionBroken,
@@ -132,18 +189,20 @@ mod tests {
 
     #[test]
     fn each_tls_failure_has_its_remedy() {
-        let check = |error: rustls::Error, code: Code, expected: &str| {
-            let failure = Failure::Tls(io::Error::new(io::ErrorKind::InvalidData, error));
-            let explanation = no_tls(&failure);
-            assert_eq!(explanation.code, code);
-            assert!(explanation.text.contains(expected), "{}", explanation.text);
+        let check = |error: rustls::Error, roots: &str, code: Code, expected: &str| {
+            let (found, text) =
+                no_tls(&tls(io::Error::new(io::ErrorKind::InvalidData, error), roots));
+            assert_eq!(found, code);
+            assert!(text.contains(expected), "{text}");
         };
-        check(CertificateError::UnknownIssuer.into(), Code::IssuerUnknown, "SSL_CERT_FILE");
+        let (system, named) = ("the system's certificate store", "SSL_CERT_FILE=/ca.pem");
+        let unknown = || CertificateError::UnknownIssuer.into();
+        check(unknown(), system, Code::IssuerUnknown, "name a file with it");
+        check(unknown(), named, Code::IssuerUnknown, "(SSL_CERT_FILE=/ca.pem): add the root");
         let mismatch = Code::CertificateNameMismatch;
-        check(CertificateError::NotValidForName.into(), mismatch, "another host");
-        check(CertificateError::Expired.into(), Code::CertificateNotValidNow, "clock");
-        check(CertificateError::NotValidYet.into(), Code::CertificateNotValidNow, "clock");
-        check(rustls::Error::HandshakeNotComplete, Code::TlsFailed, "something else");
-        assert!(no_tls(&Failure::Timeout).text.contains("something else"));
+        check(CertificateError::NotValidForName.into(), "", mismatch, "another host");
+        check(CertificateError::Expired.into(), "", Code::CertificateNotValidNow, "clock");
+        check(CertificateError::NotValidYet.into(), "", Code::CertificateNotValidNow, "clock");
+        check(rustls::Error::HandshakeNotComplete, "", Code::TlsFailed, "something else");
     }
 }

@@ -1,9 +1,13 @@
 //! An answer's head, reduced to what is acted on.
 
+use std::mem::MaybeUninit;
+
+use httparse::{ParserConfig, Status};
+
 use super::{
-    Framing, MAX_FIELDS,
+    Framing, MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD_BYTES,
     fields::{Lengths, Persistence},
-    head::{HeadError, head_length},
+    head::HeadError,
 };
 
 /// The head of Azure's answer.
@@ -23,35 +27,65 @@ impl ResponseHead {
     /// Whether another answer follows (RFC 9110, 15.2): after a change of
     /// protocols none does.
     pub(crate) const fn is_interim(&self) -> bool {
-        matches!(self.status, 100..=199) && self.status != SWITCHING
+        is_interim(self.status)
     }
 }
 
-/// The header fields that come back to Prometheus or that we act on.
-const KEPT: [&str; 6] = [
+const fn is_interim(status: u16) -> bool {
+    matches!(status, 100..=199) && status != SWITCHING
+}
+
+/// The header fields that come back to Prometheus or that we act on. Azure names a
+/// request by one of the request ids, which its support asks for:
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>.
+const KEPT: [&str; 9] = [
     "content-type",
     "date",
+    "request-id",
     "retry-after",
+    "x-ms-correlation-request-id",
+    "x-ms-request-id",
     "x-prometheus-remote-write-samples-written",
     "x-prometheus-remote-write-histograms-written",
     "x-prometheus-remote-write-exemplars-written",
 ];
 
+/// Those that explain a refusal, and go no further.
+pub(crate) const KEPT_OF_REFUSALS: [&str; 3] = ["content-encoding", "server", "via"];
+
 /// Reads a head from the start of `input`: it and its length, or `None` while
 /// it is not complete.
+///
+/// A final status counts even where the fields after it cannot be read or are too
+/// many: a batch that was accepted must not be sent again because of them. Then the
+/// body is not read, and the connection is not used again.
 pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    let Some(length) = head_length(response.parse(input), input.len())? else { return Ok(None) };
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_RESPONSE_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        input,
+        &mut fields,
+    );
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if input.len() < MAX_RESPONSE_HEAD_BYTES => return Ok(None),
+        Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+            return status_alone(input).ok_or(HeadError::TooLarge).map(Some);
+        }
+        Err(_) => return status_alone(input).ok_or(HeadError::Malformed).map(Some),
+    };
     // RFC 9110, 15: three digits, of which the first says what it means.
     let status = response.code.filter(|code| *code >= 100).ok_or(HeadError::Malformed)?;
     let mut lengths = Lengths::default();
     let mut persistence = Persistence::default();
     let mut kept = Vec::new();
+    let of_refusals = if matches!(status, 200..=299) { &[] } else { &KEPT_OF_REFUSALS[..] };
     for field in response.headers.iter() {
         lengths.see(field.name, field.value);
         persistence.see(field.name, field.value);
-        let name = KEPT.iter().find(|name| field.name.eq_ignore_ascii_case(name));
+        let name =
+            KEPT.iter().chain(of_refusals).find(|name| field.name.eq_ignore_ascii_case(name));
         if let (Some(name), Ok(value)) = (name, std::str::from_utf8(field.value)) {
             kept.push(((*name).to_owned(), value.trim().to_owned()));
         }
@@ -66,6 +100,18 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
         && framing != Framing::UntilClose
         && status != SWITCHING;
     Ok(Some((ResponseHead { status, framing, keep_alive, fields: kept }, length)))
+}
+
+/// The final status of a head whose fields cannot be read, if its first line can.
+fn status_alone(input: &[u8]) -> Option<(ResponseHead, usize)> {
+    let end = input.iter().position(|byte| *byte == b'\n')? + 1;
+    let line = [input.get(..end)?, b"\r\n"].concat();
+    let mut response = httparse::Response::new(&mut []);
+    let complete = response.parse(&line).is_ok_and(|parsed| parsed.is_complete());
+    let status = response.code.filter(|code| complete && *code >= 100 && !is_interim(*code))?;
+    let head =
+        ResponseHead { status, framing: Framing::Empty, keep_alive: false, fields: Vec::new() };
+    Some((head, input.len()))
 }
 
 #[cfg(test)]
@@ -111,5 +157,32 @@ mod tests {
             "HTTP/1.1 429 X\r\nRETRY-AFTER: 7\r\nSet-Cookie: a\r\nContent-Length: 0\r\n\r\n",
         );
         assert_eq!(head.fields, [("retry-after".to_owned(), "7".to_owned())]);
+    }
+
+    #[test]
+    fn a_long_head_is_read_and_beyond_the_bounds_the_status_counts() {
+        let fields = |count: usize| "X-Filler: a\r\n".repeat(count);
+        let (head, length) = parse_response(
+            format!("HTTP/1.1 204 X\r\n{}Retry-After: 1\r\n\r\n", fields(255)).as_bytes(),
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!((head.status, head.keep_alive, head.fields.len()), (204, true, 1));
+        assert!(length > 255 * 13);
+        for unread in [
+            fields(257) + "\r\n",
+            format!("X: {}", "a".repeat(MAX_RESPONSE_HEAD_BYTES)),
+            "no field\r\n\r\n".to_owned(),
+            "X: a\0b\r\n\r\n".to_owned(),
+        ] {
+            let head = parsed(&format!("HTTP/1.1 204 X\r\n{unread}"));
+            assert_eq!((head.status, head.framing, head.keep_alive), (204, Framing::Empty, false));
+            let interim = format!("HTTP/1.1 100 X\r\n{unread}");
+            assert!(parse_response(interim.as_bytes()).is_err(), "another answer follows");
+        }
+        assert_eq!(parse_response(b"SSH-2.0-x\r\n").err(), Some(HeadError::Malformed));
+        let endless = "a".repeat(MAX_RESPONSE_HEAD_BYTES);
+        let read = parse_response(format!("HTTP/1.1 204 {endless}").as_bytes());
+        assert_eq!(read.err(), Some(HeadError::TooLarge));
     }
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+use crate::redact;
+
 /// How the one HTTP exchange of an attempt failed.
 ///
 /// It travels as the innermost cause of the error that `azure_identity`
@@ -182,19 +184,12 @@ fn first_sentence(text: &str) -> String {
 /// Longer text is cut: it must fit in a log line.
 const MAX_SHOWN_CHARS: usize = 400;
 
-/// A longer run without a blank is none of the words, GUIDs and addresses that
-/// a description holds, but perhaps the assertion, sent back.
-const MAX_WORD_CHARS: usize = 100;
-
 /// What may be shown of a stranger's text: no control characters, no secrets,
 /// not too much.
 fn shown(text: &str) -> String {
-    let visible = |word: &str| {
-        let secret = word.contains("eyJ") || word.chars().count() > MAX_WORD_CHARS;
-        if secret { "…".to_owned() } else { word.chars().filter(|c| !c.is_control()).collect() }
-    };
-    let words: Vec<String> = text.split_whitespace().map(visible).collect();
-    words.join(" ").chars().take(MAX_SHOWN_CHARS).collect()
+    let text = redact::text(text, &[]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(MAX_SHOWN_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
     time::SystemTime,
 };
 
@@ -16,10 +15,10 @@ use super::{
     certificate::Summary,
     exchange::{Exchange, Registration},
     fetch_error::{FetchError, FetchErrorKind, TokenService},
-    route::Route,
     token::Token,
-    transport::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Peer, Transport},
+    transport::{ATTEMPT_TIMEOUT, Peer, Transport},
 };
+use crate::dial::Dialer;
 
 /// Settings under which no token can ever be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,12 +50,12 @@ enum Source {
 }
 
 impl Issuer {
-    /// An issuer for the identity and audience of `settings`, which trusts
-    /// what `tls` trusts. Files are not looked at: that they are missing is
+    /// An issuer for the identity and audience of `settings`, on connections of
+    /// `dialer`. Files are not looked at: that they are missing is
     /// for [`Self::fetch`] to say.
-    pub fn new(
+    pub(crate) fn new(
         settings: &Settings,
-        tls: Arc<rustls::ClientConfig>,
+        dialer: &Dialer,
         now: fn() -> SystemTime,
     ) -> Result<Self, SetupError> {
         let authority = || settings.authority_host.clone().ok_or(SetupError::NoAuthority);
@@ -77,18 +76,16 @@ impl Issuer {
                 Source::Federated { registration, token_file }
             }
         };
-        let direct = Route::direct(CONNECT_TIMEOUT);
-        let (peer, route) = match &source {
+        let (peer, dialer) = match &source {
             Source::Node(_) | Source::Platform(..) => {
                 let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
-                (Peer::Metadata(host), direct)
+                (Peer::Metadata(host), dialer.for_metadata())
             }
             Source::Application(_) | Source::Federated { .. } => {
-                let authority = authority()?.as_str().parse().unwrap_or_default();
-                (Peer::Authority, direct.through(settings.proxy.as_ref(), &authority))
+                (Peer::Authority, dialer.for_authority())
             }
         };
-        let transport = Transport::new(peer, route, tls, ATTEMPT_TIMEOUT, now);
+        let transport = Transport::new(peer, dialer, ATTEMPT_TIMEOUT, now);
         let service = match &source {
             Source::Node(_) => TokenService::Imds,
             Source::Platform(..) => TokenService::Platform,

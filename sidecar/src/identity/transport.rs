@@ -21,21 +21,17 @@ use azure_core::{
     },
 };
 use bytes::Bytes;
-use http::{Uri, response};
+use http::{Response, header, response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use url::Url;
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use url::{Position, Url};
 
 use super::{
     failure::{Answer, Failure},
     granted::{self, Age},
-    route::Route,
 };
-
-/// Time to open a connection: what blocks the metadata service drops packets,
-/// so this is how long it takes to say so. A node answers in milliseconds.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::dial::{Destination, DialError, Dialer, Stream};
 
 /// Time for one attempt, from connecting to the last byte of the answer. Entra
 /// takes a second or two, more when in trouble; a late token is still one.
@@ -45,7 +41,7 @@ pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Where `azure_identity` finds the metadata service: a constant in its source.
-pub(crate) const METADATA_HOST: &str = "169.254.169.254";
+const METADATA_HOST: &str = "169.254.169.254";
 
 /// Whom the requests of one identity go to.
 #[derive(Clone, Debug)]
@@ -60,37 +56,29 @@ pub(super) enum Peer {
 /// The client of one identity.
 #[derive(Debug)]
 pub(super) struct Transport {
-    client: Client<HttpsConnector<Route>, Full<Bytes>>,
-    /// The proxy on the way, for messages.
-    proxy: Option<String>,
+    dialer: Dialer,
     peer: Peer,
     attempt: Duration,
     now: fn() -> SystemTime,
 }
 
 impl Transport {
-    /// A client that goes by `route` and trusts what `tls` trusts. `now` serves
-    /// to read dates in `Retry-After`.
+    /// A client on connections of `dialer`. `now` serves to read dates in
+    /// `Retry-After`.
     pub(super) fn new(
         peer: Peer,
-        route: Route,
-        tls: Arc<rustls::ClientConfig>,
+        dialer: Dialer,
         attempt: Duration,
         now: fn() -> SystemTime,
     ) -> Arc<Self> {
-        let proxy = route.proxy().map(ToOwned::to_owned);
-        let client = Client::builder(TokioExecutor::new())
-            // Hours pass between two tokens: an idle connection would be dead.
-            .pool_max_idle_per_host(0)
-            .build(HttpsConnector::from((route, tls)));
-        Arc::new(Self { client, proxy, peer, attempt, now })
+        Arc::new(Self { dialer, peer, attempt, now })
     }
 
     /// Host and port, and the proxy on the way there, as a message names them.
     fn name(&self, url: &Url) -> String {
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        match &self.proxy {
+        match self.dialer.proxy_for(&Destination::of(url)) {
             Some(proxy) => format!("{host} (through the proxy {proxy})"),
             None => host,
         }
@@ -103,19 +91,19 @@ impl Transport {
     ) -> Result<Answered, Failure> {
         let host = self.name(url);
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| {
-                let (cause, tls) = root_cause(&error);
-                if error.is_connect() {
-                    Failure::Unreachable { host: host.clone(), cause, tls }
-                } else {
-                    Failure::Broken { host: host.clone(), cause }
-                }
+            let stream = self.dialer.connect(&Destination::of(url)).await.map_err(|error| {
+                let tls = matches!(error, DialError::Tls { .. });
+                Failure::Unreachable { host: host.clone(), cause: root_cause(&error), tls }
+            })?;
+            let response = Self::send(stream, request).await.map_err(|error| Failure::Broken {
+                host: host.clone(),
+                cause: root_cause(&error),
             })?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
                 let cause = match error.downcast_ref::<LengthLimitError>() {
                     Some(_) => format!("the answer has more than {MAX_ANSWER_BYTES} bytes"),
-                    None => root_cause(error.as_ref()).0,
+                    None => root_cause(error.as_ref()),
                 };
                 Failure::Broken { host: host.clone(), cause }
             })?;
@@ -123,6 +111,18 @@ impl Transport {
         };
         let timed_out = || Failure::TimedOut { host: host.clone(), after: self.attempt };
         tokio::time::timeout(self.attempt, exchange).await.map_err(|_| timed_out())?
+    }
+
+    /// Sends the one request of a connection: hours pass between two tokens, and an
+    /// idle connection would be dead.
+    async fn send(
+        stream: Stream,
+        request: http::Request<Full<Bytes>>,
+    ) -> hyper::Result<Response<Incoming>> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the answer, or when the attempt is given up.
+        tokio::spawn(connection);
+        sender.send_request(request).await
     }
 
     /// Lets pass only what `azure_identity` can make a token of.
@@ -191,26 +191,26 @@ fn translate(url: &Url, request: &Request) -> azure_core::Result<http::Request<F
     let Body::Bytes(body) = request.body() else {
         return Err(unexpected("streaming body"));
     };
-    let uri: Uri = url.as_str().parse().map_err(|_| unexpected("form of the address"))?;
-    let mut builder = http::Request::builder().method(method).uri(uri);
+    let mut builder = http::Request::builder()
+        .method(method)
+        .uri(&url[Position::BeforePath..Position::AfterQuery])
+        .header(header::HOST, &url[Position::BeforeHost..Position::AfterPort]);
     for (name, value) in request.headers().iter() {
         builder = builder.header(name.as_str(), value.as_str());
     }
     builder.body(Full::new(body.clone())).map_err(|_| unexpected("header"))
 }
 
-/// The innermost cause in words, and whether it is one of TLS.
-fn root_cause(error: &(dyn StdError + 'static)) -> (String, bool) {
+/// The innermost cause in words.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let mut innermost = error;
-    let mut tls = false;
     loop {
-        tls |= innermost.is::<rustls::Error>();
         // An io::Error hides the error that it wraps from `source`.
         let wrapped = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let next = wrapped.map(|inner| inner as &(dyn StdError + 'static)).or(innermost.source());
         match next {
             Some(next) => innermost = next,
-            None => return (innermost.to_string(), tls),
+            None => return innermost.to_string(),
         }
     }
 }

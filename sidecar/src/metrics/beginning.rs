@@ -39,6 +39,7 @@ pub(crate) const HARMLESS: [&str; 4] =
 
 impl Metrics {
     pub(super) fn begin_at_zero(&self) {
+        self.outgoing.begin_at_zero();
         for status in FINAL {
             let codes = Codes { upstream: status.to_string(), answered: status };
             drop(self.requests.get_or_create(&codes));

@@ -6,23 +6,29 @@ pub(crate) mod differential;
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
+    pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use thiserror::Error;
 use tokio::{
-    io::ReadBuf,
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, timeout_at},
 };
 
-use super::{Received, stream::Stream};
-use crate::http1::{self, Chunked, Framing, HeadError, ResponseHead, parse_response};
+use super::Received;
+use crate::{
+    dial::Stream,
+    http1::{self, Chunked, Framing, HeadError, ResponseHead, parse_response},
+};
 
 /// A connection, and what was read from it but not yet understood.
 pub(super) struct Connection {
     stream: Stream,
     input: Vec<u8>,
+    /// Of the roots that it was verified with.
+    pub(super) generation: u64,
 }
 
 /// Why an exchange came to nothing.
@@ -55,8 +61,8 @@ const MAX_BODY_TIME: Duration = Duration::from_secs(2);
 const INTERIM: &[u8] = b"HTTP/1.1 1";
 
 impl Connection {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, input: Vec::new() }
+    pub(super) fn new(stream: Stream, generation: u64) -> Self {
+        Self { stream, input: Vec::new(), generation }
     }
 
     /// Whether the peer has neither closed the connection nor said anything
@@ -104,10 +110,8 @@ impl Connection {
         while !head.is_empty() || !body.is_empty() {
             let burst = body.get(..BURST_BYTES).unwrap_or(body);
             let sent = poll_fn(|context| {
-                match self
-                    .stream
-                    .poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(burst)])
-                {
+                let slices = [IoSlice::new(head), IoSlice::new(burst)];
+                match Pin::new(&mut self.stream).poll_write_vectored(context, &slices) {
                     Poll::Ready(sent) => Poll::Ready(sent.map(Some)),
                     Poll::Pending => self.poll_early_answer(context),
                 }
@@ -119,7 +123,7 @@ impl Connection {
             let of_head = sent.min(head.len());
             head = head.get(of_head..).unwrap_or_default();
             body = body.get(sent - of_head..).unwrap_or_default();
-            let flushed = poll_fn(|context| match self.stream.poll_flush(context) {
+            let flushed = poll_fn(|context| match Pin::new(&mut self.stream).poll_flush(context) {
                 Poll::Ready(flushed) => Poll::Ready(flushed.map(|()| Some(0))),
                 Poll::Pending => self.poll_early_answer(context),
             });
@@ -216,7 +220,7 @@ impl Connection {
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [0; READ_BYTES];
         let mut buffer = ReadBuf::new(&mut space);
-        ready!(self.stream.poll_read(context, &mut buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
         self.input.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
     }

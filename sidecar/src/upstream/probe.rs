@@ -4,7 +4,8 @@
 use rustls::{ProtocolVersion, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 
-use super::{Failure, Upstream, stream::Stream};
+use super::{Failure, Upstream};
+use crate::dial::{Destination, Dialer, Stream};
 
 /// What was agreed upon with the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,19 @@ pub(crate) struct Handshake {
 }
 
 impl Upstream {
+    /// What opens its connections, and where to.
+    pub(crate) const fn route(&self) -> (&Dialer, &Destination) {
+        (&self.dialer, &self.destination)
+    }
+
     /// Opens a connection as a request does, through the proxy if there is one.
     pub(crate) async fn reach(&self) -> Result<TcpStream, Failure> {
-        self.connector.tcp().await
+        Ok(self.dialer.tcp(&self.destination).await?)
     }
 
     /// Agrees on TLS; `None` where plain http is spoken.
     pub(crate) async fn shake_hands(&self, tcp: TcpStream) -> Result<Option<Handshake>, Failure> {
-        let Stream::Tls(stream) = self.connector.secure(tcp).await? else {
+        let Stream::Tls(stream) = self.dialer.secure(&self.destination, tcp).await? else {
             return Ok(None);
         };
         let (_, session) = stream.get_ref();

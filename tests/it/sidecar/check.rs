@@ -328,7 +328,8 @@ async fn a_way_that_is_not_open() {
     let other = Authority::new("somebody else").unwrap();
     std::fs::write(stage.file("ca.pem"), other.pem()).unwrap();
     let step = stage.expect(1, "ok ok ok ok ok failed ok ok skipped skipped", "tls").await;
-    says(&step, "remedy", "SSL_CERT_FILE");
+    says(&step, "remedy", "(SSL_CERT_FILE=/");
+    says(&step, "remedy", "add the root of a proxy or a private cloud there");
     says(&step, "code", "issuer-unknown");
 }
 

@@ -2,7 +2,7 @@
 //! log.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -69,7 +69,7 @@ struct Dropped;
 pub(super) async fn serve(
     service: Service,
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Mutex<TlsAcceptor>>>,
     state: Arc<State>,
 ) {
     let mut connections = JoinSet::new();
@@ -82,7 +82,8 @@ pub(super) async fn serve(
             continue;
         };
         state.connections.of(service).fetch_add(1, Ordering::Relaxed);
-        connections.spawn(connection(service, stream, tls.clone(), Arc::clone(&state)));
+        let tls = tls.as_ref().map(|acceptor| locked(acceptor).clone());
+        connections.spawn(connection(service, stream, tls, Arc::clone(&state)));
     }
 }
 

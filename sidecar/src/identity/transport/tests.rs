@@ -4,6 +4,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::{metrics::DialCounters, trust::Trust};
 
 /// What a client that is ready to wait for 300 ms makes of a service that
 /// sends `answer` and then nothing more.
@@ -19,16 +20,10 @@ async fn failure(answer: &'static [u8]) -> Failure {
         stream.write_all(answer).await.unwrap();
         std::future::pending::<()>().await;
     });
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
+    let dialer = Dialer::new(None, &Trust::in_certificates(Vec::new()), &DialCounters::default());
     let transport = Transport::new(
         Peer::Metadata(Some(base)),
-        Route::direct(CONNECT_TIMEOUT),
-        Arc::new(tls),
+        dialer.for_metadata(),
         Duration::from_millis(300),
         || SystemTime::UNIX_EPOCH,
     );

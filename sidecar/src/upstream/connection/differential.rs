@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{fuzzing::Arrival, http1::MAX_HEAD_BYTES};
+use crate::{fuzzing::Arrival, http1::MAX_RESPONSE_HEAD_BYTES};
 
 /// What a peer does with a request.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) async fn compare(peer: Peer<'_>) -> Result<(), String> {
     let ours = ours(peer).await;
     let text = String::from_utf8_lossy(peer.answer.bytes);
-    if peer.answer.bytes.len() <= MAX_HEAD_BYTES {
+    if peer.answer.bytes.len() <= MAX_RESPONSE_HEAD_BYTES {
         let answer = Arrival::at_once(peer.answer.bytes);
         let at_once = self::ours(Peer { answer, ..peer }).await;
         if essence(&ours) != essence(&at_once) {
@@ -76,7 +76,7 @@ fn essence(ours: &Ours) -> impl PartialEq + use<'_> {
 /// Exchanges a request for the peer's answer, as `upstream` does it.
 async fn ours(peer: Peer<'_>) -> Ours {
     let (near, mut far) = duplex(PIPE_BYTES);
-    let mut connection = Connection::new(Stream::Memory(near));
+    let mut connection = Connection::new(Stream::Memory(near), 0);
     let request = vec![0; if peer.is_early { 2 * PIPE_BYTES } else { 0 }];
     let deadline = Instant::now() + PATIENCE;
     let exchanged = tokio::select! {
@@ -87,7 +87,10 @@ async fn ours(peer: Peer<'_>) -> Ours {
     let timeout = |_| Err(ExchangeError::WithinAnswer(io::ErrorKind::TimedOut.into()));
     let (received, reusable) = exchanged.unwrap_or_else(timeout)?;
     assert!(received.body.len() <= MAX_BODY_BYTES, "a body without bounds");
-    assert!(connection.input.len() <= MAX_HEAD_BYTES + READ_BYTES, "a head without bounds");
+    assert!(
+        connection.input.len() <= MAX_RESPONSE_HEAD_BYTES + READ_BYTES,
+        "a head without bounds"
+    );
     assert!(!(reusable && peer.is_early), "a connection is kept without its request's end");
     Ok((received, reusable && connection.is_open().await))
 }

@@ -7,7 +7,7 @@ struct Setup {
     issuer: Issuer,
 }
 
-fn issuer(entra: &StandIn, folder: &tempfile::TempDir, tls: Arc<rustls::ClientConfig>) -> Issuer {
+fn issuer(entra: &StandIn, folder: &tempfile::TempDir, dialer: &Dialer) -> Issuer {
     let file = folder.path().join("certificate");
     let variables = [
         (env::IDENTITY_TYPE, "aadApplication"),
@@ -16,14 +16,14 @@ fn issuer(entra: &StandIn, folder: &tempfile::TempDir, tls: Arc<rustls::ClientCo
         (env::AZURE_CLIENT_CERTIFICATE_PATH, file.to_str().unwrap()),
         (env::AZURE_AUTHORITY_HOST, &entra.address),
     ];
-    Issuer::new(&settings(&variables), tls, now).unwrap()
+    Issuer::new(&settings(&variables), dialer, now).unwrap()
 }
 
 impl Setup {
     async fn new() -> Self {
-        let (entra, tls) = StandIn::tls().await;
+        let (entra, dialer) = StandIn::tls().await;
         let folder = tempfile::tempdir().unwrap();
-        let issuer = issuer(&entra, &folder, tls);
+        let issuer = issuer(&entra, &folder, &dialer);
         Self { entra, folder, issuer }
     }
 
@@ -193,7 +193,7 @@ async fn trouble_of_entras_own_tries_no_other_certificate() {
 async fn an_untrusted_authority_is_explained() {
     let setup = Setup::new().await;
     setup.put(OLD);
-    let mut issuer = issuer(&setup.entra, &setup.folder, trusting(&[]));
+    let mut issuer = issuer(&setup.entra, &setup.folder, &trusting(Vec::new()));
     let error = issuer.fetch().await.unwrap_err();
     assert_eq!(error.kind, FetchErrorKind::EntraUnreachable);
     assert!(error.to_string().contains(env::SSL_CERT_FILE), "{error}");

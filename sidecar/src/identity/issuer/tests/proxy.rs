@@ -4,6 +4,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::metrics::DialCounters;
 
 /// A proxy that answers the first `CONNECT` with `status`, and if that is 200,
 /// leads to `service`. Returns its port and what it was asked.
@@ -28,7 +29,7 @@ async fn proxy(status: &'static str, service: &StandIn) -> (u16, tokio::task::Jo
     (port, asked)
 }
 
-fn issuer(port: u16, file: &Path, tls: Arc<rustls::ClientConfig>) -> Issuer {
+fn issuer(port: u16, file: &Path, direct: &Dialer) -> Issuer {
     let variables = [
         (env::IDENTITY_TYPE, "workloadIdentity"),
         (env::AZURE_CLIENT_ID, CLIENT),
@@ -37,7 +38,9 @@ fn issuer(port: u16, file: &Path, tls: Arc<rustls::ClientConfig>) -> Issuer {
         (env::AZURE_AUTHORITY_HOST, "https://login.example"),
         (env::HTTPS_PROXY, &format!("http://user:p%40ss@127.0.0.1:{port}")),
     ];
-    Issuer::new(&settings(&variables), tls, now).unwrap()
+    let settings = settings(&variables);
+    let dialer = Dialer::new(settings.proxy.as_ref(), direct.trust(), &DialCounters::default());
+    Issuer::new(&settings, &dialer, now).unwrap()
 }
 
 fn token_file() -> tempfile::NamedTempFile {
@@ -48,11 +51,11 @@ fn token_file() -> tempfile::NamedTempFile {
 
 #[tokio::test]
 async fn a_token_is_fetched_inside_of_a_tunnel() {
-    let (entra, tls) = StandIn::tls().await;
+    let (entra, direct) = StandIn::tls().await;
     let (port, asked) = proxy("200 OK", &entra).await;
     let file = token_file();
     entra.will(200, granted("token"));
-    let mut issuer = issuer(port, file.path(), tls);
+    let mut issuer = issuer(port, file.path(), &direct);
     assert_eq!(bearer(&issuer.fetch().await.unwrap()), "token");
     let head = asked.await.unwrap();
     assert!(head.starts_with("CONNECT login.example:443 HTTP/1.1\r\n"), "{head}");
@@ -63,14 +66,14 @@ async fn a_token_is_fetched_inside_of_a_tunnel() {
 
 #[tokio::test]
 async fn a_proxy_that_refuses_is_named_without_its_password() {
-    let (entra, tls) = StandIn::tls().await;
+    let (entra, direct) = StandIn::tls().await;
     let (port, asked) = proxy("407 Proxy Authentication Required", &entra).await;
     let file = token_file();
-    let error = issuer(port, file.path(), tls).fetch().await.unwrap_err();
+    let error = issuer(port, file.path(), &direct).fetch().await.unwrap_err();
     asked.await.unwrap();
     assert_eq!(error.kind, FetchErrorKind::EntraUnreachable);
     let text = error.to_string();
     assert!(text.contains(&format!("through the proxy 127.0.0.1:{port}")), "{text}");
-    assert!(text.contains("proxy authorization required"), "{text}");
+    assert!(text.contains("answered 407 to CONNECT login.example:443"), "{text}");
     assert!(!text.contains("p@ss") && !text.contains("p%40ss"), "{text}");
 }

@@ -14,6 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::{dial::Dialer, metrics::DialCounters, trust::Trust};
+
 /// One request as it arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -52,8 +54,8 @@ impl StandIn {
         Self::start(None).await
     }
 
-    /// With TLS, and the client's configuration that trusts it alone.
-    pub(super) async fn tls() -> (Self, Arc<rustls::ClientConfig>) {
+    /// With TLS, and what connects to it and trusts it only.
+    pub(super) async fn tls() -> (Self, Dialer) {
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec!["127.0.0.1".to_owned(), "login.example".to_owned()];
         let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
@@ -64,7 +66,7 @@ impl StandIn {
             .with_single_cert(vec![der.clone()], key)
             .unwrap();
         let stand_in = Self::start(Some(TlsAcceptor::from(Arc::new(server)))).await;
-        (stand_in, trusting(&[der]))
+        (stand_in, trusting(vec![der]))
     }
 
     async fn start(tls: Option<TlsAcceptor>) -> Self {
@@ -132,15 +134,7 @@ impl StandIn {
     }
 }
 
-/// A client's configuration that trusts these certificates alone.
-pub(super) fn trusting(roots: &[CertificateDer<'static>]) -> Arc<rustls::ClientConfig> {
-    let mut store = rustls::RootCertStore::empty();
-    for root in roots {
-        store.add(root.clone()).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    Arc::new(config.with_root_certificates(store).with_no_client_auth())
+/// Connects directly, and trusts these certificates only.
+pub(super) fn trusting(roots: Vec<CertificateDer<'static>>) -> Dialer {
+    Dialer::new(None, &Trust::in_certificates(roots), &DialCounters::default())
 }
