@@ -15,6 +15,8 @@ mod lifecycle;
 mod monitoring;
 mod neighbours;
 pub(crate) mod objects;
+mod packaging;
+mod policy;
 mod release;
 mod rights;
 mod rotation;

@@ -40,25 +40,84 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end -}}
 
+{{/* Labels of an object. A key is written once, and what the chart says of an
+object goes before commonLabels. */}}
 {{- define "labels" -}}
-{{ include "selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $chart := printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
+{{- $own := dict
+  "app.kubernetes.io/version" (.root.Chart.AppVersion | toString)
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "helm.sh/chart" $chart -}}
+{{- mustMergeOverwrite (dict) (.root.Values.commonLabels | default dict) (.labels | default dict) $own (include "selector" . | fromYaml) | toYaml -}}
 {{- end -}}
 
-{{/* An image by its key: (dict "root" $ "image" "webhook"). */}}
+{{/* Labels of a pod: (dict "root" $ "part" "webhook" "labels" …). A mesh's
+container is of no use beside these programs, and keeps API servers out where it
+demands mutual TLS; commonLabels and labels can say otherwise. */}}
+{{- define "pod.labels" -}}
+{{- $meshes := dict
+  "sidecar.istio.io/inject" "false"
+  "istio.io/dataplane-mode" "none"
+  "kuma.io/sidecar-injection" "disabled" -}}
+{{- mustMergeOverwrite $meshes (.root.Values.commonLabels | default dict) (.labels | default dict) (include "selector" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* Annotations of a pod: (dict "container" "webhook" "annotations" …). */}}
+{{- define "pod.annotations" -}}
+{{- $own := dict
+  "kubectl.kubernetes.io/default-container" .container
+  "sidecar.istio.io/inject" "false"
+  "linkerd.io/inject" "disabled"
+  "consul.hashicorp.com/connect-inject" "false" -}}
+{{- mustMergeOverwrite $own (.annotations | default dict) | toYaml -}}
+{{- end -}}
+
+{{/* An image by its key: (dict "root" $ "image" "webhook"). Its own registry and
+tag go before those of all images. */}}
 {{- define "image" -}}
 {{- $images := .root.Values.images -}}
 {{- $image := index $images .image -}}
-{{- $path := printf "%s/%s" (trimSuffix "/" $images.registry) $image.name -}}
 {{- if $image.digest -}}
-{{ $path }}@{{ $image.digest }}
+{{ include "image.path" . }}@{{ $image.digest }}
 {{- else -}}
-{{ $path }}:{{ $images.tag | default .root.Chart.AppVersion }}
+{{ include "image.path" . }}:{{ $image.tag | default $images.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* The same without tag and digest. */}}
+{{- define "image.path" -}}
+{{- $images := .root.Values.images -}}
+{{- $image := index $images .image -}}
+{{ $image.registry | default $images.registry | trimSuffix "/" }}/{{ $image.repository | default $image.name }}
+{{- end -}}
+
+{{/* Which pods API servers ask about, by namespace and labels: the same for the
+webhook and for the policy that finds pods without a sidecar. */}}
+{{- define "selectors" -}}
+namespaceSelector:
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: NotIn
+      values:
+        {{- concat (list "kube-system" "kube-public" "kube-node-lease") .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 8 }}
+    # The two that the admissions enforcer of AKS adds; without them a GitOps tool
+    # and the enforcer would undo each other's work.
+    - {key: control-plane, operator: NotIn, values: ["true"]}
+    - {key: kubernetes.azure.com/managedby, operator: NotIn, values: [aks]}
+    {{- with .Values.webhook.namespaceSelector }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+objectSelector:
+  {{- toYaml .Values.webhook.objectSelector | nindent 2 }}
+{{- end -}}
+
+{{/* What happens to a pod that asks for a sidecar and has none: deny, warn or off;
+off where the cluster has no ValidatingAdmissionPolicy. */}}
+{{- define "policy.action" -}}
+{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
+{{ (.Values.validatingAdmissionPolicy).action | default "deny" }}
+{{- else -}}
+off
 {{- end -}}
 {{- end -}}
 

@@ -19,13 +19,14 @@ const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n
 fn everything() -> Value {
     json!({
         "nameOverride": "rw",
-        "commonLabels": {"team": "metrics"},
+        "commonLabels": {"team": "metrics", "app.kubernetes.io/name": "other"},
         "images": {
             "registry": "mirror.example:5000/azure/",
             "tag": "1.2.3",
             "pullPolicy": "Always",
             "pullSecrets": ["mirror"],
             "sidecar": {"digest": format!("sha256:{}", "0".repeat(64))},
+            "webhook": {"registry": "other.example", "repository": "a/webhook", "tag": "2"},
         },
         "config": {
             "imagePullPolicy": "Always",
@@ -51,8 +52,21 @@ fn everything() -> Value {
             "nodeSelector": {"pool": "system"},
             "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
             "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
-            "podLabels": {"sidecar.istio.io/inject": "false"},
-            "podAnnotations": {"note": "x"},
+            "dnsPolicy": "Default",
+            "clientCA": {"configMapName": "kube-root-ca.crt"},
+            "topologySpreadConstraints": [{
+                "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+            }],
+            "updateStrategy": {"type": "Recreate"},
+            "podLabels": {"sidecar.istio.io/inject": "true", "team": "others"},
+            "podAnnotations": {"note": "x", "linkerd.io/inject": "enabled"},
+            "deploymentAnnotations": {"note": "x"},
+            "serviceAnnotations": {"note": "x"},
+            "configurationAnnotations": {"note": "x"},
+            "extraArgs": ["--shutdown-delay=15s"],
+            "extraEnv": [{"name": "GOGC", "value": "1"}],
+            "extraVolumes": [{"name": "extra", "configMap": {"name": "extra"}}],
+            "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
             "serviceAccount": {"annotations": {"note": "x"}},
         },
         "certificates": {"rotate": {
@@ -103,12 +117,12 @@ async fn every_object_is_accepted() {
     let client = plane.client().await.unwrap();
     objects::namespace(&client, "acceptance", "restricted").await;
     for (name, values) in value_sets() {
-        for version in ["1.28.0", "1.29.3", "1.37.2-gke.1"] {
+        for version in ["1.29.0", "1.30.3", "1.37.2-gke.1"] {
             let more = ["--kube-version", version];
             let rendered = helm.template(("one", "acceptance"), &values, &more).await.unwrap();
             let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
             let config = Config::parse(config).unwrap_or_else(|all| panic!("{name}: {all:?}"));
-            assert_eq!(config.native_sidecar, version != "1.28.0" && name != "everything");
+            assert_eq!(config.native_sidecar, name != "everything");
             for object in &rendered {
                 if let Some(pod) = pod(object) {
                     accept(&client, &pod, &name).await;
@@ -184,23 +198,51 @@ async fn with_an_example_one_annotation_is_enough() {
 }
 
 #[tokio::test]
-async fn a_cluster_without_native_sidecars_is_told_so() {
-    let Some(helm) = Helm::find("a_cluster_without_native_sidecars_is_told_so") else { return };
-    let old = ["--kube-version", "1.28.4"];
-    for (path, config) in [
-        ("config.sidecarMode", json!({"sidecarMode": "native"})),
-        (
-            "config.profiles.one.sidecarMode",
-            json!({"profiles": {"one": {"sidecarMode": "native"}}}),
-        ),
-    ] {
-        let values = json!({"config": config});
-        let failure = helm.template(("one", "two"), &values, &old).await.unwrap_err().to_string();
-        assert!(failure.contains(&format!("{path}=native needs Kubernetes 1.29")), "{failure}");
-    }
-    let older = ["--kube-version", "1.27.16"];
+async fn an_older_cluster_is_told_so() {
+    let Some(helm) = Helm::find("an_older_cluster_is_told_so") else { return };
+    let older = ["--kube-version", "1.28.15"];
     let failure = helm.template(("one", "two"), &json!({}), &older).await.unwrap_err();
-    assert!(failure.to_string().contains(">=1.28.0-0"), "{failure}");
+    assert!(failure.to_string().contains(">=1.29.0-0"), "{failure}");
+}
+
+#[tokio::test]
+async fn the_charts_own_pods_stay_out_of_meshes() {
+    let Some(helm) = Helm::find("the_charts_own_pods_stay_out_of_meshes") else { return };
+    let rendered = helm.template(("one", "two"), &json!({}), &[]).await.unwrap();
+    let mut pods = 0;
+    for object in &rendered {
+        let metadata = match text(object, "/kind") {
+            "Deployment" => &object["spec"]["template"]["metadata"],
+            "Pod" => &object["metadata"],
+            _ => continue,
+        };
+        pods += 1;
+        let labels = &metadata["labels"];
+        assert_eq!(labels["sidecar.istio.io/inject"], "false", "{object:#}");
+        assert_eq!(labels["istio.io/dataplane-mode"], "none");
+        assert_eq!(metadata["annotations"]["linkerd.io/inject"], "disabled");
+    }
+    assert!(pods > 1, "{pods}");
+}
+
+#[tokio::test]
+async fn with_the_nodes_network_a_rollout_needs_no_free_node() {
+    const TEST: &str = "with_the_nodes_network_a_rollout_needs_no_free_node";
+    let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
+    let client = plane.client().await.unwrap();
+    // `restricted` allows no pod the network of its node.
+    objects::namespace(&client, "acceptance-host", "privileged").await;
+    let values = json!({"webhook": {"hostNetwork": true}});
+    let rendered = helm.template(("one", "acceptance-host"), &values, &[]).await.unwrap();
+    let is_webhook = |object: &&Value| {
+        object["kind"] == "Deployment" && text(object, "/metadata/name").ends_with("-webhook")
+    };
+    let webhook = rendered.iter().find(is_webhook).unwrap();
+    accept(&client, webhook, "host network").await;
+    let pod = pod(webhook).unwrap();
+    accept(&client, &pod, "host network").await;
+    assert_eq!(pod["spec"]["dnsPolicy"], "ClusterFirstWithHostNet");
+    assert_eq!(webhook["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 1);
 }
 
 #[tokio::test]

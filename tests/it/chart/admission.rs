@@ -103,16 +103,6 @@ async fn without_a_webhook_only_pods_that_ask_wait() {
 }
 
 #[tokio::test]
-async fn with_ignore_a_pod_that_asks_comes_without_a_sidecar() {
-    const TEST: &str = "with_ignore_a_pod_that_asks_comes_without_a_sidecar";
-    let webhook = json!({"failurePolicy": "Ignore"});
-    let Some(mut trial) = Trial::new(TEST, "ignore", &[], &webhook).await else { return };
-    trial.serving.stop().await;
-    trial.stateful_set("asks", &[("inject", "true")]).await;
-    assert!(sidecar(&trial.wait_for("asks-0").await).is_none());
-}
-
-#[tokio::test]
 async fn pods_in_excluded_namespaces_are_never_seen() {
     const TEST: &str = "pods_in_excluded_namespaces_are_never_seen";
     let excluded = json!({"excludedNamespaces": ["excluded-other"]});

@@ -153,11 +153,13 @@ async fn hold_one(client: &Client, how: Hold) -> Box<dyn Send> {
         }
         Hold::Idle | Hold::Used | Hold::SlowBody => {
             let Ok(mut stream) = client.tls().await else { return Box::new(()) };
-            let sent = match how {
-                Hold::Used => request(&review(), false),
-                Hold::SlowBody => request(&review(), false)[..200].to_vec(),
-                _ => Vec::new(),
-            };
+            let mut sent = request(&review(), false);
+            match how {
+                Hold::Used => {}
+                // The head and the body's beginning.
+                Hold::SlowBody => sent.truncate(200),
+                _ => sent.clear(),
+            }
             let _ = stream.write_all(&sent).await;
             if matches!(how, Hold::Used) {
                 let _ = stream.read(&mut [0; 4096]).await;

@@ -3,10 +3,9 @@
 {{- $rotate := .Values.certificates.rotate -}}
 metadata:
   labels:
-    {{- include "selector" (dict "root" $ "part" "certs") | nindent 4 }}
-    {{- with .Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "pod.labels" (dict "root" $ "part" "certs") | nindent 4 }}
+  annotations:
+    {{- include "pod.annotations" (dict "container" "certs") | nindent 4 }}
 spec:
   serviceAccountName: {{ include "certs.name" . }}
   automountServiceAccountToken: true

@@ -1,0 +1,54 @@
+//! The chart as a package: what `helm lint` and Artifact Hub see of it.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{
+    helm::{Helm, chart},
+    objects::text,
+};
+
+fn chart_yaml() -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(chart().join("Chart.yaml")).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn helm_lint_has_nothing_to_say() {
+    let Some(helm) = Helm::find("helm_lint_has_nothing_to_say") else { return };
+    let chart = chart().display().to_string();
+    let said = helm.run(&["lint", "--strict", &chart, "--kube-version", "1.37.2"]).await.unwrap();
+    assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
+    assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+}
+
+#[tokio::test]
+async fn artifact_hub_is_told_the_images_that_run() {
+    let Some(helm) = Helm::find("artifact_hub_is_told_the_images_that_run") else { return };
+    let chart = chart_yaml();
+    assert_eq!(chart["version"], chart["appVersion"]);
+    let images = text(&chart, "/annotations/artifacthub.io~1images");
+    let images: Vec<Value> = serde_saphyr::from_str(images).unwrap();
+    let rendered = helm.template(("one", "two"), &serde_json::json!({}), &[]).await.unwrap();
+    let rendered = Value::from(rendered).to_string();
+    assert_eq!(images.len(), 3);
+    for image in images {
+        let image = text(&image, "/image");
+        assert!(rendered.contains(image), "{image} is not what the chart runs");
+    }
+    for other in ["category", "license", "links"] {
+        assert!(!text(&chart, &format!("/annotations/artifacthub.io~1{other}")).is_empty());
+    }
+}
+
+/// NOTES of a release whose webhook is asked before azure-workload-identity's.
+#[tokio::test]
+async fn notes_warn_of_a_name_that_sorts_too_early() {
+    let Some(helm) = Helm::find("notes_warn_of_a_name_that_sorts_too_early") else { return };
+    let chart = chart().display().to_string();
+    for (name, early) in [("aks-monitoring", true), ("azure-wi-x", false), ("prom", false)] {
+        let arguments = ["install", name, &chart, "--dry-run=client"];
+        let said = helm.run(&arguments).await.unwrap();
+        assert_eq!(said.contains("comes before azure-wi-webhook"), early, "{name}: {said}");
+    }
+}
