@@ -16,7 +16,12 @@ mod shutdown;
 mod tokens;
 mod transport;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, UdpSocket},
+    path::Path,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use prost::Message;
@@ -192,6 +197,15 @@ impl Rig {
     fn asked(&self, service: Service) -> usize {
         self.azure().requests(service).len()
     }
+}
+
+/// An address of this machine that is not loopback; what is sent there does not
+/// leave it. `None` on a machine without any network, where this cannot be tried.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Asks the system for a route, and sends nothing.
+    socket.connect("203.0.113.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// What Prometheus sends at once (`max_samples_per_send`).

@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{HEADERS, PATIENCE, Rig, Stage, batch};
+use super::{HEADERS, PATIENCE, Rig, Stage, batch, own_address};
 
 /// For so long a sender tries to be rid of its body.
 const SENDING: Duration = Duration::from_secs(5);
@@ -74,6 +74,25 @@ async fn idle_connections_in_any_number_keep_nobody_out() {
                 .await,
             0
         );
+    }
+}
+
+#[tokio::test]
+async fn connections_from_another_pod_do_not_keep_its_node_from_probing() {
+    raise_open_files();
+    let Some(address) = own_address() else { return };
+    let rig = Stage::new().await.ready().await;
+    let url = format!("http://{address}:{}/health", rig.port);
+    for count in [63, 64, 65, 400] {
+        let mut idle = Vec::new();
+        for n in 0..count {
+            let mut stream = TcpStream::connect((address, rig.port)).await.unwrap();
+            let say: [&[u8]; 2] = [b"", b"GET /metrics HT"];
+            stream.write_all(say[n % 2]).await.unwrap();
+            idle.push(stream);
+        }
+        assert_eq!(Client::plain().get(&url).await.unwrap().status, 200, "{count}");
+        assert_eq!(rig.status(batch(["up"])).await, 204, "{count}");
     }
 }
 

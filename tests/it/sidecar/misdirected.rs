@@ -1,12 +1,12 @@
 //! Remote writes that go to the wrong path or come from the wrong address, and
 //! questions that are no writes: a sender never drops a batch for these.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use tests::azure::Service;
 
-use super::{HEADERS, PATIENCE, Rig, Stage, batch};
+use super::{HEADERS, PATIENCE, Rig, Stage, batch, own_address};
 
 const REFUSED: &str = "prom_remotewrite_refused_requests_total";
 
@@ -101,15 +101,6 @@ async fn vmagents_questions_are_declined_and_no_trouble() {
     let log = rig.process.output();
     assert_eq!(log.matches("protocol_question").count(), 1, "{log}");
     assert!(!log.contains("level=warn"), "{log}");
-}
-
-/// An address of this machine that is not loopback; what is sent there does not
-/// leave it. `None` on a machine without any network, where this cannot be tried.
-fn own_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Asks the system for a route, and sends nothing.
-    socket.connect("203.0.113.1:9").ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 fn from_elsewhere(rig: &Rig, address: IpAddr, path: &str) -> String {
