@@ -118,8 +118,8 @@ pub mod env {
     pub const LOG_FORMAT: &str = "LOG_FORMAT";
     /// `true` is `LOG_LEVEL=trace`. Microsoft's.
     pub const TRACE_LOGGING: &str = "TRACE_LOGGING";
-    /// Replaces the system's roots. OpenSSL's.
+    /// Replaces the system's roots; read again when it changes. OpenSSL's.
     pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-    /// Replaces the system's roots. OpenSSL's.
+    /// Replaces the system's roots; read again when it changes. OpenSSL's.
     pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";
 }
