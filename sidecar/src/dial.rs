@@ -4,6 +4,8 @@
 //! URL's scheme decides about TLS, and it fails closed: a host that TLS cannot
 //! verify gets no connection, instead of one without TLS.
 
+mod destination;
+mod error;
 mod proxy;
 mod stream;
 
@@ -19,7 +21,6 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use thiserror::Error;
 use tokio::{
     net::TcpStream,
     sync::Semaphore,
@@ -27,9 +28,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsConnector;
-use url::{Host, Url};
 
-pub(crate) use self::{proxy::ForwardProxy, stream::Stream};
+pub(crate) use self::{
+    destination::Destination, error::DialError, proxy::ForwardProxy, stream::Stream,
+};
 use crate::{
     metrics::{Dial, DialCounters, DialFamily},
     trust::Trust,
@@ -51,119 +53,6 @@ const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(20);
 /// The system's resolver cannot be interrupted: a lookup that hangs keeps its thread.
 /// Further ones wait for one of these.
 const MAX_LOOKUPS: usize = 4;
-
-/// Where a connection goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Destination {
-    /// A name or an address, without brackets.
-    host: String,
-    port: u16,
-    tls: bool,
-}
-
-impl Destination {
-    /// The host and port of an http or https URL.
-    pub(crate) fn of(url: &Url) -> Self {
-        let host = match url.host() {
-            Some(Host::Domain(name)) => name.to_owned(),
-            Some(Host::Ipv4(address)) => address.to_string(),
-            Some(Host::Ipv6(address)) => address.to_string(),
-            None => String::new(),
-        };
-        let port = url.port_or_known_default().unwrap_or(443);
-        Self { host, port, tls: url.scheme() != "http" }
-    }
-
-    /// Where every Azure node has the instance metadata service.
-    pub(crate) fn metadata_service() -> Self {
-        Self { host: "169.254.169.254".to_owned(), port: 80, tls: false }
-    }
-
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub(crate) const fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Host and port, as an HTTP message names them.
-    fn authority(&self) -> String {
-        proxy::authority(&self.host, self.port)
-    }
-
-    /// The name without the dot that only the resolver needs.
-    fn name(&self) -> &str {
-        self.host.strip_suffix('.').unwrap_or(&self.host)
-    }
-
-    fn is_loopback(&self) -> bool {
-        let address = self.host.parse::<IpAddr>();
-        self.name() == "localhost"
-            || address.is_ok_and(|address| address.to_canonical().is_loopback())
-    }
-}
-
-/// Why there is no connection.
-#[derive(Debug, Error)]
-pub(crate) enum DialError {
-    /// The name has no address, or no resolver answered.
-    #[error("look up {host}")]
-    Lookup {
-        host: String,
-        #[source]
-        source: io::Error,
-    },
-    /// No address accepted the connection.
-    #[error("connect to {address}")]
-    Connect {
-        address: String,
-        #[source]
-        source: io::Error,
-    },
-    /// The proxy cannot be connected to, or did not answer `CONNECT`.
-    #[error("connect through the proxy {proxy}")]
-    Proxy {
-        proxy: String,
-        #[source]
-        source: io::Error,
-    },
-    /// The proxy refused `CONNECT`.
-    #[error("the proxy {proxy} answered {status} to CONNECT {destination}")]
-    Refused { proxy: String, destination: String, status: u16 },
-    /// A certificate that is not trusted, or a peer that does not speak TLS.
-    #[error("agree on TLS with {host}")]
-    Tls {
-        host: String,
-        /// The roots in use, as [`Trust::place`] names them.
-        roots: String,
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl DialError {
-    /// The system's own error.
-    fn into_io(self) -> io::Error {
-        match self {
-            Self::Lookup { source, .. }
-            | Self::Connect { source, .. }
-            | Self::Proxy { source, .. }
-            | Self::Tls { source, .. } => source,
-            Self::Refused { .. } => io::Error::other(self),
-        }
-    }
-
-    /// A word for it, for metrics.
-    const fn reason(&self) -> &'static str {
-        match self {
-            Self::Lookup { .. } => "lookup",
-            Self::Connect { .. } => "connect",
-            Self::Proxy { .. } | Self::Refused { .. } => "proxy",
-            Self::Tls { .. } => "failed",
-        }
-    }
-}
 
 /// Opens connections.
 #[derive(Clone)]

@@ -1,0 +1,66 @@
+//! Why there is no connection.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub(crate) enum DialError {
+    /// The name has no address, or no resolver answered.
+    #[error("look up {host}")]
+    Lookup {
+        host: String,
+        #[source]
+        source: io::Error,
+    },
+    /// No address accepted the connection.
+    #[error("connect to {address}")]
+    Connect {
+        address: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The proxy cannot be connected to, or did not answer `CONNECT`.
+    #[error("connect through the proxy {proxy}")]
+    Proxy {
+        proxy: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The proxy refused `CONNECT`.
+    #[error("the proxy {proxy} answered {status} to CONNECT {destination}")]
+    Refused { proxy: String, destination: String, status: u16 },
+    /// A certificate that is not trusted, or a peer that does not speak TLS.
+    #[error("agree on TLS with {host}")]
+    Tls {
+        host: String,
+        /// The roots in use, as [`Trust::place`](crate::trust::Trust::place) names them.
+        roots: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DialError {
+    /// The system's own error.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Lookup { source, .. }
+            | Self::Connect { source, .. }
+            | Self::Proxy { source, .. }
+            | Self::Tls { source, .. } => source,
+            Self::Refused { .. } => io::Error::other(self),
+        }
+    }
+
+    /// A word for it, for metrics.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Lookup { .. } => "lookup",
+            Self::Connect { .. } => "connect",
+            Self::Proxy { .. } | Self::Refused { .. } => "proxy",
+            Self::Tls { .. } => "failed",
+        }
+    }
+}
