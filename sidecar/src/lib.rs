@@ -35,7 +35,8 @@
 //! # Invariants
 //!
 //! * Nothing but `main.rs` touches environment, clock and signals, or binds a
-//!   socket. There is no trait of our own.
+//!   socket (but `azure_identity` looks for a platform's variables itself). There is
+//!   no trait of our own.
 //! * The received bytes go out as they came; nothing is decompressed, decoded
 //!   or made anew on the good path.
 //! * A request never waits for a token while a usable one is held, and never

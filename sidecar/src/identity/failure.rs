@@ -131,8 +131,9 @@ impl Answer {
             .and_then(Value::as_u64)
             .and_then(|code| code.try_into().ok())
             .or_else(|| aadsts_code(whole));
-        let ids = (text("/trace_id").or(request_id), text("/correlation_id"));
-        let support = support_ids(ids.0, ids.1);
+        let trace = text("/trace_id").or_else(|| named(whole, "Trace ID:")).or(request_id);
+        let correlation = text("/correlation_id").or_else(|| named(whole, "Correlation ID:"));
+        let support = support_ids(trace, correlation);
         Self { error, description: first_sentence(whole), code, support, ..answer }
     }
 }
@@ -148,6 +149,11 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
+/// The word behind a name in a description.
+fn named<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.split_once(name)?.1.split_whitespace().next()
+}
+
 /// `trace id …, correlation id …`, as far as they are ids.
 fn support_ids(trace: Option<&str>, correlation: Option<&str>) -> Option<String> {
     /// A GUID has 36 letters.
@@ -156,8 +162,8 @@ fn support_ids(trace: Option<&str>, correlation: Option<&str>) -> Option<String>
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':');
         (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain) && !id.contains("eyJ")
     };
-    let named = |name: &str, id: Option<&str>| id.filter(allowed).map(|id| format!("{name} {id}"));
-    let ids = [named("trace id", trace), named("correlation id", correlation)];
+    let shown = |name: &str, id: Option<&str>| id.filter(allowed).map(|id| format!("{name} {id}"));
+    let ids = [shown("trace id", trace), shown("correlation id", correlation)];
     let ids: Vec<String> = ids.into_iter().flatten().collect();
     (!ids.is_empty()).then(|| ids.join(", "))
 }

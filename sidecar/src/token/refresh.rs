@@ -76,10 +76,26 @@ impl Refresh {
     /// Tries a certificate that Entra has not accepted yet. Nothing is lost if it
     /// still does not: the issuer says so, and the held token stays.
     async fn try_next_certificate(&mut self) {
-        if let Some(Ok(token)) = self.issuer.try_next_certificate().await {
-            self.count("certificate", "ok");
-            self.succeeded(token);
+        match self.issuer.try_next_certificate().await {
+            Some(Ok(token)) => {
+                self.count("certificate", "ok");
+                self.succeeded(token);
+            }
+            Some(Err(error)) => {
+                self.heed(error.retry_after.map(|asked| asked.min(schedule::MAX_ASKED)));
+            }
+            None => {}
         }
+    }
+
+    /// Leaves the service alone for as long as it asks.
+    fn heed(&mut self, asked: Option<Duration>) {
+        let Some(asked) = asked else { return };
+        let not_before = Instant::now() + asked;
+        self.not_before = not_before;
+        self.tokens.shared.held.send_modify(|held| {
+            held.no_force_before = held.no_force_before.max(Some(not_before));
+        });
     }
 
     fn succeeded(&mut self, token: Token) {
@@ -111,11 +127,7 @@ impl Refresh {
         let usable = self.tokens.usable();
         let left = usable.as_ref().and_then(|token| self.left(token)).unwrap_or_default();
         let pause = schedule::after_failure(self.failures, error.retry_after, left, chance());
-        if error.retry_after.is_some() {
-            let not_before = Instant::now() + pause;
-            self.not_before = not_before;
-            self.tokens.shared.held.send_modify(|held| held.no_force_before = Some(not_before));
-        }
+        self.heed(error.retry_after.map(|asked| asked.min(pause)));
         self.next("retry", pause);
         let retry_seconds = format!("{:.1}", pause.as_secs_f64());
         if usable.is_some() {

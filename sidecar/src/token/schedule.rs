@@ -22,7 +22,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A service that asks for a longer pause is asked again after this: Azure refuses
 /// samples that are older than 20 minutes.
-const MAX_ASKED: Duration = Duration::from_mins(5);
+pub(super) const MAX_ASKED: Duration = Duration::from_mins(5);
 
 /// How long to wait after a token was fetched that has `left` to live: half of
 /// it, with jitter, so that a fleet does not ask at once. How long the one before

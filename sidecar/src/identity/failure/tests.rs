@@ -55,6 +55,8 @@ fn an_assertion_that_is_sent_back_is_not_shown() {
 fn the_ids_for_a_support_case_are_kept() {
     let body = r#"{"error":"x","trace_id":"0a-1","correlation_id":"2b-3"}"#;
     assert_eq!(read(400, body).support.as_deref(), Some("trace id 0a-1, correlation id 2b-3"));
+    let within = r#"{"error_description":"AADSTS1: No.\r\nTrace ID: 0a-1\r\nCorrelation ID: 2b-3\r\nTimestamp: x"}"#;
+    assert_eq!(read(400, within).support.as_deref(), Some("trace id 0a-1, correlation id 2b-3"));
     let odd = r#"{"error":"x","trace_id":"eyJh.e30.sig","correlation_id":"2b 3"}"#;
     assert_eq!(read(400, odd).support, None);
     let headers = HeaderMap::from_iter([
