@@ -106,6 +106,22 @@ async fn the_log_names_the_cause_of_each_kind_of_refusal() {
 }
 
 #[tokio::test]
+async fn the_log_names_who_answered_and_the_ids_for_a_support_case() {
+    let mut rig = Stage::new().await.ready().await;
+    let fault = Fault::status(403)
+        .header("server", "squid/6.1")
+        .header("x-ms-request-id", "5f1a7a0c-1111-4222-8333-444455556666")
+        .header("x-ms-correlation-request-id", "6f1a7a0c-1111-4222-8333-444455556666");
+    rig.azure().faults(Service::Ingestion).push(fault);
+    rig.post(few(["up"])).await;
+    let said = |line: &str| {
+        let parts = ["server: squid/6.1", "x-ms-request-id: 5f1a7a0c", "request-id: 6f1a7a0c"];
+        parts.iter().all(|part| line.contains(part)).then_some(())
+    };
+    rig.process.line("the line has the ids", PATIENCE, said).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_log_says_what_to_do_where_azure_cannot_be_reached() {
     for (reason, cause, advice) in [
         ("connect", "Connection refused", "NetworkPolicy"),
