@@ -13,7 +13,7 @@ use contract::{IngestionUrl, Key, names};
 use serde_json::{Value, json};
 use tests::{control_plane::say_skipped, environment, process::Program};
 use webhook::{
-    config::{Config, PROFILE_ONLY_KEYS},
+    config::{Config, PROFILE_ONLY},
     decide::Decision,
     offline,
 };
@@ -105,7 +105,7 @@ async fn the_commands_print_values_that_work() {
         "metadata": {"name": "one", "annotations": {contract::annotations::INJECT: "true"}},
         "spec": {"containers": [{"name": "prometheus", "image": "prometheus"}]},
     });
-    let outcomes = offline::inject(&config, "1", &pod.to_string()).unwrap().outcomes;
+    let outcomes = offline::inject(&config.into(), &pod.to_string()).unwrap().outcomes;
     assert!(matches!(&outcomes[0].decision, Decision::Inject(_)), "{:?}", outcomes[0].decision);
 }
 
@@ -148,7 +148,8 @@ fn the_templates_values_are_keys_of_a_profile() {
     let known: BTreeSet<String> = Key::ALL
         .iter()
         .map(|key| key.profile().to_owned())
-        .chain(PROFILE_ONLY_KEYS.iter().map(|key| (*key).to_owned()))
+        .chain(PROFILE_ONLY.iter().map(|setting| setting.key.to_owned()))
+        .chain(["trustConfigMap".to_owned()])
         .collect();
     let template = template();
     let section =

@@ -6,6 +6,7 @@
 mod acceptance;
 mod admission;
 mod api_server;
+mod conditions;
 mod creating;
 mod documents;
 pub(crate) mod foreign;
@@ -17,6 +18,7 @@ mod neighbours;
 pub(crate) mod objects;
 mod packaging;
 mod policy;
+mod refusals;
 mod release;
 mod rights;
 mod rotation;

@@ -104,7 +104,8 @@ impl Kubelet {
         let missing = |what: &str, key: &str| {
             Failure::new(format!("volume {name}: there is no {what} {key:?}"))
         };
-        if volume.get("emptyDir").is_some() {
+        let is_empty = |downward: &Value| downward.get("items").is_none_or(Value::is_null);
+        if volume.get("emptyDir").is_some() || volume.get("downwardAPI").is_some_and(is_empty) {
             return Ok(Files::new());
         }
         if let Some(csi) = volume.get("csi") {

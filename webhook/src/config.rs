@@ -15,17 +15,18 @@ mod values;
 use std::collections::BTreeMap;
 
 use contract::{
-    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, Rejected, SidecarMode,
+    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, ReadinessProbe, Rejected,
+    SidecarMode,
 };
 use serde_json::Value;
 
 pub use hosts::HostRule;
 use hosts::host_rule;
-pub use profile::{PROFILE_ONLY_KEYS, Profile, ProfileLimits, TrustConfigMap};
+pub use profile::{PROFILE_ONLY, Profile, ProfileOnly, Shape, TrustConfigMap};
 use reader::{Reader, Section};
 pub use resources::Resources;
 pub use schema::schema;
-pub use values::CHARTS_IMAGE;
+pub use values::{CHARTS_IMAGE, ConfigFile, Stated};
 
 /// Everything that decides how a pod is patched, apart from the pod itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,31 +37,17 @@ pub struct Config {
     pub image_pull_policy: ImagePullPolicy,
     /// Secrets to pull it with, appended to the pod's own.
     pub image_pull_secrets: Vec<ObjectName>,
-    /// Whether the cluster runs native sidecars, and they are wanted.
+    /// Whether sidecars are native ones unless a profile or an annotation says
+    /// otherwise.
     pub native_sidecar: bool,
+    /// How the kubelet checks that the sidecar is ready.
+    pub readiness_probe: ReadinessProbe,
     /// What the sidecar may use, unless a profile or an annotation says otherwise.
     pub resources: Resources,
     /// Sets of settings that a pod chooses from by name.
     pub profiles: BTreeMap<String, Profile>,
     /// What a pod's annotations may do.
     pub policy: Policy,
-    /// Which of these it says itself.
-    pub stated: Stated,
-    /// Namespaces about whose pods the webhook is not asked, besides those of
-    /// the control plane. Only values of the chart tell.
-    pub excluded_namespaces: Vec<String>,
-}
-
-/// The settings besides the image and profiles that the file has; the others
-/// are defaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stated {
-    /// `imagePullPolicy`.
-    pub image_pull_policy: bool,
-    /// `sidecarMode`.
-    pub sidecar_mode: bool,
-    /// `resources`, which replace the defaults as a whole.
-    pub resources: bool,
 }
 
 /// What a pod's author may decide. It binds annotations, not profiles.
@@ -117,16 +104,13 @@ impl Config {
 
     fn read(reader: &mut Reader, path: &str, document: Value) -> Option<Self> {
         let mut top = reader.section(path, document)?;
-        let stated = Stated {
-            image_pull_policy: top.has("imagePullPolicy"),
-            sidecar_mode: top.has("sidecarMode"),
-            resources: top.has("resources"),
-        };
         let image = reader.required(&mut top, "image", "the sidecar's image");
         let image_pull_policy =
             reader.parsed(&mut top, "imagePullPolicy").unwrap_or(ImagePullPolicy::IfNotPresent);
         let image_pull_secrets = pull_secrets(reader, &mut top);
-        let native_sidecar = native_sidecar(reader, &mut top);
+        let sidecar_mode = reader.parsed(&mut top, "sidecarMode").unwrap_or(SidecarMode::Native);
+        let readiness_probe =
+            reader.parsed(&mut top, "readinessProbe").unwrap_or(ReadinessProbe::None);
         let resources = resources::read(reader, &mut top);
         let profiles = profiles(reader, &mut top);
         let policy = policy(reader, &mut top);
@@ -135,12 +119,11 @@ impl Config {
             image: image?,
             image_pull_policy,
             image_pull_secrets,
-            native_sidecar,
+            native_sidecar: sidecar_mode == SidecarMode::Native,
+            readiness_probe,
             resources,
             profiles,
             policy,
-            stated,
-            excluded_namespaces: Vec::new(),
         })
     }
 }
@@ -158,19 +141,6 @@ fn pull_secrets(reader: &mut Reader, top: &mut Section) -> Vec<ObjectName> {
         }
     }
     names
-}
-
-/// `auto` is the chart's: it knows the cluster's version, this program doesn't.
-fn native_sidecar(reader: &mut Reader, top: &mut Section) -> bool {
-    match reader.parsed(top, "sidecarMode") {
-        None | Some(SidecarMode::Native) => true,
-        Some(SidecarMode::Container) => false,
-        Some(mode @ SidecarMode::Auto) => {
-            let rejected = Rejected::expected("one of native, container");
-            reader.mistakes.push(rejected.at("sidecarMode", mode.word()));
-            true
-        }
-    }
 }
 
 fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile> {

@@ -1,9 +1,9 @@
 //! Whether a pod gets a sidecar, and why or why not.
 //!
-//! Not asked for: untouched. Asked for and already there: left as it is. Asked
-//! for and impossible: denied with everything that stands in the way, since a
-//! Prometheus that runs without its sidecar loses data silently, and since on
-//! a `StatefulSet` the denial's text is all that anybody sees.
+//! Not requested: unchanged. Requested and already there: left as it is, or
+//! repaired. Requested and impossible: denied with everything that prevents it,
+//! since a Prometheus that runs without its sidecar loses data silently, and
+//! since on a `StatefulSet` the denial's text is all that anybody sees.
 
 pub(crate) mod neighbours;
 #[cfg(test)]
@@ -13,20 +13,24 @@ use std::fmt;
 
 use contract::{
     Mistake,
-    annotations::{self, INJECT},
+    annotations::{self, INJECT, Inject},
 };
 
 use crate::{
     config::Config,
     effective::{Effective, wanted},
-    pod::Pod,
+    inject,
+    patch::Additions,
+    pod::{Container, Pod},
 };
 
 /// What happens to a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// It gets a sidecar.
     Inject(Box<Injection>),
+    /// It has its sidecar, but another webhook has taken a part of it.
+    Repair(Box<Repair>),
     /// It stays as it is.
     Skip(Skip),
     /// It is not created.
@@ -42,13 +46,22 @@ pub struct Injection {
     pub warnings: Vec<String>,
 }
 
+/// A sidecar that lacks something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repair {
+    /// What it lacks.
+    pub additions: Additions,
+    /// What the pod's author should know: one sentence each.
+    pub warnings: Vec<String>,
+}
+
 /// Why a pod stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip {
     /// Why.
     pub reason: SkipReason,
-    /// What its author should know.
-    pub warning: Option<String>,
+    /// What its author should know: one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// Why a pod stays as it is.
@@ -61,7 +74,7 @@ pub enum SkipReason {
     ExcludedNamespace,
     /// It has no `inject` annotation.
     NotAskedFor,
-    /// Its annotation says `"false"`.
+    /// Its annotation opts out.
     OptedOut,
     /// The kubelet's mirror of a static pod, which cannot be changed.
     MirrorPod,
@@ -98,6 +111,7 @@ impl Decision {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Inject(_) => "inject",
+            Self::Repair(_) => "repair",
             Self::Skip(_) => "skip",
             Self::Deny(_) => "deny",
         }
@@ -107,6 +121,7 @@ impl Decision {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Inject(_) => "asked_for",
+            Self::Repair(_) => "incomplete",
             Self::Skip(skip) => skip.reason.word(),
             Self::Deny(denial) => denial.reason.word(),
         }
@@ -116,7 +131,8 @@ impl Decision {
     pub fn warnings(&self) -> &[String] {
         match self {
             Self::Inject(injection) => &injection.warnings,
-            Self::Skip(skip) => skip.warning.as_slice(),
+            Self::Repair(repair) => &repair.warnings,
+            Self::Skip(skip) => &skip.warnings,
             Self::Deny(_) => &[],
         }
     }
@@ -143,7 +159,7 @@ impl fmt::Display for SkipReason {
             Self::NotAPodCreation => "no pod is created",
             Self::ExcludedNamespace => "the webhook is not asked about pods in its namespace",
             Self::NotAskedFor => "it has no annotation prom-remotewrite/inject: \"true\"",
-            Self::OptedOut => "its annotation prom-remotewrite/inject is \"false\"",
+            Self::OptedOut => "its annotation prom-remotewrite/inject opts out",
             Self::MirrorPod => "a static pod cannot be changed",
             Self::AlreadyInjected => "it has its sidecar already",
             Self::HandWritten => "it brings a sidecar of its own",
@@ -170,56 +186,97 @@ impl DenyReason {
 /// Where the kubelet marks its mirror pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
+/// A warning that is longer may be cut by the API server.
+const MAX_WARNING_CHARS: usize = 256;
+
 /// Decides about `pod`, as it is to be created.
 pub fn decide(config: &Config, pod: Pod<'_>) -> Decision {
-    match unasked(pod) {
+    let mut decision = match unasked(pod) {
         Some(skip) => Decision::Skip(skip),
         None => asked(config, pod),
-    }
-}
-
-/// Skips without a warning or with one.
-pub(crate) fn skip(reason: SkipReason, warning: Option<&str>) -> Skip {
-    Skip { reason, warning: warning.map(str::to_owned) }
-}
-
-/// The cheap way out, taken by nearly every pod.
-fn unasked(pod: Pod<'_>) -> Option<Skip> {
-    match pod.annotation(INJECT).map(str::trim) {
-        None => {
-            let ours = pod.annotations().any(|(name, _)| is_setting(name));
-            let warning = "prom-remotewrite/ annotations have no effect without prom-remotewrite/inject: \"true\"";
-            Some(skip(SkipReason::NotAskedFor, ours.then_some(warning)))
+    };
+    let warnings = match &mut decision {
+        Decision::Inject(injection) => &mut injection.warnings,
+        Decision::Repair(repair) => &mut repair.warnings,
+        Decision::Skip(skip) => &mut skip.warnings,
+        Decision::Deny(_) => return decision,
+    };
+    for warning in warnings {
+        if let Some((end, _)) = warning.char_indices().nth(MAX_WARNING_CHARS) {
+            warning.truncate(end);
         }
-        Some("false") => Some(skip(SkipReason::OptedOut, None)),
-        Some(_) if pod.annotation(MIRROR).is_some() => Some(skip(
-            SkipReason::MirrorPod,
-            Some("no remote-write sidecar is injected into a static pod"),
-        )),
-        Some(_) => None,
+    }
+    decision
+}
+
+impl Skip {
+    /// Without a warning.
+    pub(crate) const fn because(reason: SkipReason) -> Self {
+        Self { reason, warnings: Vec::new() }
     }
 }
 
-fn is_setting(name: &str) -> bool {
-    name.starts_with(annotations::PREFIX) && name != annotations::INJECTED
+/// What takes no configuration to decide; the case of nearly every pod.
+fn unasked(pod: Pod<'_>) -> Option<Skip> {
+    let Some(value) = pod.annotation(INJECT) else {
+        return Some(Skip { reason: SkipReason::NotAskedFor, warnings: without_inject(pod) });
+    };
+    match annotations::parse_inject(value) {
+        Ok(Inject { asks: false, .. }) => {
+            let warnings = unusual(value).into_iter().collect();
+            Some(Skip { reason: SkipReason::OptedOut, warnings })
+        }
+        _ if pod.annotation(MIRROR).is_some() => {
+            let warning = "no remote-write sidecar is injected into a static pod";
+            Some(Skip { reason: SkipReason::MirrorPod, warnings: vec![warning.to_owned()] })
+        }
+        _ => None,
+    }
+}
+
+/// Annotations of ours in a pod that does not ask: perhaps it means to.
+fn without_inject(pod: Pod<'_>) -> Vec<String> {
+    let ours = |name: &str| name.starts_with(annotations::PREFIX) && name != annotations::INJECTED;
+    if !pod.annotations().any(|(name, _)| ours(name)) {
+        return Vec::new();
+    }
+    let unknown = annotations::unknown_names(pod.annotations());
+    let mut warnings: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    warnings.push(
+        "prom-remotewrite/ annotations have no effect without prom-remotewrite/inject: \"true\""
+            .to_owned(),
+    );
+    warnings
+}
+
+/// A spelling of `inject` that is understood, but not documented.
+fn unusual(value: &str) -> Option<String> {
+    let inject = annotations::parse_inject(value).ok().filter(|inject| !inject.is_usual)?;
+    let asks = inject.asks;
+    Some(format!("{INJECT}={value:?} is read as \"{asks}\": write \"{asks}\""))
 }
 
 fn asked(config: &Config, pod: Pod<'_>) -> Decision {
-    let neighbour = neighbours::sidecar(config, pod);
-    if let Some(neighbours::Sidecar::Ours) = neighbour {
-        return Decision::Skip(skip(SkipReason::AlreadyInjected, stale(config, pod).as_deref()));
-    }
-    if let Some(neighbours::Sidecar::HandWritten(name)) = neighbour {
-        let warning = format!(
-            "container {name:?} is a remote-write sidecar already: none is injected, and prom-remotewrite/ settings have no effect"
-        );
-        return Decision::Skip(skip(SkipReason::HandWritten, Some(&warning)));
+    match neighbours::sidecar(config, pod) {
+        Some(neighbours::Sidecar::Ours(index, container)) => {
+            return there_already(config, pod, index, container);
+        }
+        Some(neighbours::Sidecar::HandWritten(name)) => {
+            let warning = format!(
+                "container {name:?} is a remote-write sidecar already: none is injected, and prom-remotewrite/ settings have no effect"
+            );
+            let reason = SkipReason::HandWritten;
+            return Decision::Skip(Skip { reason, warnings: vec![warning] });
+        }
+        None => {}
     }
     let wanted = wanted(config, pod);
     let obstacles = neighbours::obstacles(pod, wanted.as_ref().ok());
     match wanted {
         Ok(effective) if obstacles.is_empty() => {
-            let warnings = neighbours::warnings(pod, &effective);
+            let spelling = pod.annotation(INJECT).and_then(unusual);
+            let warnings = spelling.into_iter().chain(neighbours::warnings(pod, &effective));
+            let warnings = warnings.collect();
             Decision::Inject(Box::new(Injection { effective, warnings }))
         }
         Ok(_) => deny(&[], &obstacles),
@@ -227,7 +284,28 @@ fn asked(config: &Config, pod: Pod<'_>) -> Decision {
     }
 }
 
-/// All that stands in the way, in one sentence that stands alone.
+/// A pod that was injected before, perhaps elsewhere or in an earlier pass.
+fn there_already(
+    config: &Config,
+    pod: Pod<'_>,
+    index: usize,
+    container: Container<'_>,
+) -> Decision {
+    let effective = wanted(config, pod).ok();
+    let mut warnings: Vec<String> =
+        effective.as_ref().and_then(|effective| stale(effective, pod)).into_iter().collect();
+    let additions = inject::repair(pod, (index, container), effective.as_ref());
+    if additions.is_empty() {
+        return Decision::Skip(Skip { reason: SkipReason::AlreadyInjected, warnings });
+    }
+    warnings.push(
+        "another webhook has removed fields of the remote-write sidecar, which are added again: it should be updated"
+            .to_owned(),
+    );
+    Decision::Repair(Box::new(Repair { additions, warnings }))
+}
+
+/// Everything that prevents an injection, in one sentence that needs no context.
 fn deny(mistakes: &[Mistake], obstacles: &[(DenyReason, String)]) -> Decision {
     let report = (!mistakes.is_empty()).then(|| contract::report(mistakes));
     let others = obstacles.iter().map(|(_, text)| text.clone());
@@ -238,11 +316,12 @@ fn deny(mistakes: &[Mistake], obstacles: &[(DenyReason, String)]) -> Decision {
     Decision::Deny(Denial { reason, message })
 }
 
-/// A pod that was injected elsewhere, with settings that are not today's.
-fn stale(config: &Config, pod: Pod<'_>) -> Option<String> {
-    let hash = wanted(config, pod).ok()?.fingerprint();
+/// Whether the sidecar in this pod was injected with settings that are not
+/// today's.
+fn stale(effective: &Effective, pod: Pod<'_>) -> Option<String> {
+    let hash = &effective.fingerprint;
     let injected = pod.annotation(annotations::INJECTED)?;
-    (!injected.ends_with(&hash)).then(|| {
+    (!injected.ends_with(hash)).then(|| {
         format!(
             "the sidecar in this pod was injected with other settings ({injected}); today's are {hash}"
         )

@@ -3,23 +3,24 @@
 //! The only place that knows this order. What is missing or must not be set is
 //! found here, and all of it is reported together.
 
-mod container;
 mod given;
 mod identity;
+mod mount_path;
+mod resources;
 
 use std::path::PathBuf;
 
 use aws_lc_rs::digest;
 use contract::{
-    AcceptFrom, Cloud, Image, ImagePullPolicy, Key, LogFormat, LogLevel, Mistake, MountPath,
-    ObjectName, Overrides, Port, ResponseMode, Settings, SidecarMode,
+    Cloud, Image, ImagePullPolicy, Key, LivenessProbe, LogLevel, Mistake, MountPath, ObjectName,
+    Overrides, Port, ReadinessProbe, ResponseMode, Settings, SidecarMode,
     annotations::{self, Annotations},
     names,
 };
 
 use crate::{
     config::{Config, Profile, Resources, TrustConfigMap},
-    pod::Pod,
+    pod::{Mesh, Pod},
 };
 
 /// A sidecar's settings and the shape of its container, complete and valid.
@@ -29,22 +30,36 @@ pub struct Effective {
     pub profile: String,
     /// What the sidecar is told.
     pub settings: Settings,
+    /// The same as variables.
+    pub variables: Vec<(&'static str, String)>,
+    /// A short hash of everything that a change of configuration may change, so
+    /// that pods with an older sidecar can be listed. What the rest of the pod
+    /// decides is no part of it, since other webhooks change that.
+    pub fingerprint: String,
     /// Its image.
     pub image: Image,
     /// When the image is pulled.
     pub image_pull_policy: ImagePullPolicy,
     /// Secrets to pull it with.
     pub image_pull_secrets: Vec<ObjectName>,
-    /// Whether it is an init container that goes on running.
+    /// Whether it is an init container that keeps running.
     pub native: bool,
     /// What it may use.
     pub resources: Resources,
+    /// How the kubelet checks that it is alive.
+    pub liveness: LivenessProbe,
+    /// How the kubelet checks that it is ready.
+    pub readiness: ReadinessProbe,
+    /// The service mesh that the pod shows.
+    pub mesh: Option<Mesh>,
     /// Where its certificate comes from, for an identity that has one.
     pub certificate: Option<CertificateSource>,
     /// Where the certificate is mounted.
     pub mount_path: MountPath,
     /// Roots that it trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
+    /// What the pod's author should know about the resources.
+    pub warnings: Vec<String>,
 }
 
 /// Who delivers the certificate.
@@ -56,31 +71,20 @@ pub enum CertificateSource {
     Secret(ObjectName),
 }
 
-impl Effective {
-    /// A short hash of everything that a change of configuration may change,
-    /// so that pods with an older sidecar can be listed.
-    pub fn fingerprint(&self) -> String {
-        let shape = format!(
-            "{} {} {:?} {} {:?} {:?} {:?}",
-            self.image,
-            self.image_pull_policy,
-            self.image_pull_secrets,
-            self.native,
-            self.resources,
-            self.certificate,
-            self.trust,
-        );
-        let variables = self.settings.to_env();
-        let variables = variables.into_iter().map(|(name, value)| format!("{name}={value}"));
-        let lines: Vec<String> = std::iter::once(shape).chain(variables).collect();
-        let hash = digest::digest(&digest::SHA256, lines.join("\n").as_bytes());
-        let start = hash.as_ref().iter().take(FINGERPRINT_BYTES);
-        start.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-    }
-}
-
 /// Enough to tell a cluster's configurations apart: 2⁴⁸.
 const FINGERPRINT_BYTES: usize = 6;
+
+fn fingerprint(shape: &impl std::fmt::Debug, variables: &[(&'static str, String)]) -> String {
+    let mut text = format!("{shape:?}");
+    for (name, value) in variables {
+        text.extend(["\n", name, "=", value]);
+    }
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    let start = hash.as_ref().iter().take(FINGERPRINT_BYTES);
+    start.fold(String::with_capacity(2 * FINGERPRINT_BYTES), |text, byte| {
+        text + &format!("{byte:02x}")
+    })
+}
 
 /// The settings for `pod`, by its own annotations.
 ///
@@ -119,6 +123,8 @@ fn effective(
             return Err(mistakes);
         }
     };
+    let nothing = Profile::default();
+    let profile = profile.unwrap_or(&nothing);
     let merged = identity::with_own_certificate(&given.overrides, &profile.overrides);
     let mut merge = Merge { config, pod, name, profile, merged, mistakes };
     let effective = merge.effective();
@@ -138,7 +144,7 @@ struct Merge<'a> {
     config: &'a Config,
     pod: Pod<'a>,
     name: &'a str,
-    profile: Profile,
+    profile: &'a Profile,
     merged: Overrides,
     mistakes: Vec<Mistake>,
 }
@@ -155,48 +161,78 @@ impl Merge<'_> {
         let identity = self.identity();
         let audience = self.audience();
         let authority_host = self.authority(identity.as_ref());
-        let resources = self.resources();
+        let configured = self.configured_resources();
         self.check_mount_path(certificate.as_ref());
-        let cloud = self.cloud();
-        let mut settings = Settings::new(ingestion_url?, identity?, audience?);
-        settings.cloud = cloud;
+        let mut settings = self.profile.apply(Settings::new(ingestion_url?, identity?, audience?));
+        settings.cloud = self.cloud();
         settings.authority_host = authority_host;
         self.fill(&mut settings);
+        self.assembled(settings, certificate, &configured)
+    }
+
+    /// Everything together, when nothing is missing.
+    fn assembled(
+        &self,
+        settings: Settings,
+        certificate: Option<CertificateSource>,
+        configured: &Resources,
+    ) -> Option<Effective> {
+        let (config, merged) = (self.config, &self.merged);
+        let variables = settings.to_env();
+        let image = merged.image.clone().unwrap_or_else(|| config.image.clone());
+        let image_pull_policy = merged.image_pull_policy.unwrap_or(config.image_pull_policy);
+        let image_pull_secrets = config.image_pull_secrets.clone();
+        let (native, trust) = (self.native(), self.profile.trust.clone());
+        let probes = (merged.liveness_probe, config.readiness_probe);
+        let shape = (&image, image_pull_policy, &image_pull_secrets, native);
+        let shape = (shape, configured, &certificate, &trust, probes);
+        let fingerprint = fingerprint(&shape, &variables);
+        let (resources, warnings) = self.fitting_resources(configured);
+        let mesh = self.pod.mesh();
         Some(Effective {
             profile: self.name.to_owned(),
             settings,
-            image: self.merged.image.clone().unwrap_or_else(|| self.config.image.clone()),
-            image_pull_policy: self
-                .merged
-                .image_pull_policy
-                .unwrap_or(self.config.image_pull_policy),
-            image_pull_secrets: self.config.image_pull_secrets.clone(),
-            native: self.native(),
+            variables,
+            fingerprint,
+            image,
+            image_pull_policy,
+            image_pull_secrets,
+            native,
             resources,
+            liveness: self.liveness(mesh.as_ref()),
+            readiness: self.readiness(mesh.as_ref()),
+            mesh,
             certificate,
             mount_path: self.mount_path()?,
-            trust: self.profile.trust.clone(),
+            trust,
+            warnings,
         })
     }
 
     /// The settings that cannot be missing.
     fn fill(&self, settings: &mut Settings) {
-        let profile = &self.profile;
         settings.listening_port = self.merged.listening_port.unwrap_or(Port::DEFAULT);
-        settings.metadata_host.clone_from(&profile.metadata_host);
-        settings.cluster.clone_from(&profile.cluster);
-        settings.accept_from = profile.accept_from.unwrap_or(AcceptFrom::Loopback);
         settings.response_mode = self.merged.response_mode.unwrap_or(ResponseMode::Protective);
-        settings.limits = profile.limits.or_usual();
         settings.limits.shutdown_timeout =
             settings.limits.shutdown_timeout.min(shutdown_timeout(self.pod.grace_seconds()));
-        settings.proxy.clone_from(&profile.proxy);
+        settings.native_sidecar = self.native();
         settings.log_level = self.merged.log_level.unwrap_or(LogLevel::Info);
-        settings.log_format = profile.log_format.unwrap_or(LogFormat::Logfmt);
-        settings.trusted_roots_file = profile
-            .trust
-            .as_ref()
-            .map(|trust| PathBuf::from(format!("{}/{}", names::TRUST_MOUNT_PATH, trust.key)));
+        let trust = self.profile.trust.as_ref();
+        settings.trusted_roots_file =
+            trust.map(|trust| PathBuf::from(format!("{}/{}", names::TRUST_MOUNT_PATH, trust.key)));
+    }
+
+    /// A mesh redirects HTTP probes to its proxy, but not a command.
+    fn liveness(&self, mesh: Option<&Mesh>) -> LivenessProbe {
+        let usual = mesh.map_or(LivenessProbe::Http, |_| LivenessProbe::Exec);
+        self.merged.liveness_probe.unwrap_or(usual)
+    }
+
+    fn readiness(&self, mesh: Option<&Mesh>) -> ReadinessProbe {
+        match self.config.readiness_probe {
+            ReadinessProbe::Http if mesh.is_some() => ReadinessProbe::Exec,
+            probe => probe,
+        }
     }
 
     fn cloud(&self) -> Cloud {
@@ -205,7 +241,7 @@ impl Merge<'_> {
 
     fn native(&self) -> bool {
         match self.merged.sidecar_mode {
-            None | Some(SidecarMode::Auto) => self.config.native_sidecar,
+            None => self.config.native_sidecar,
             Some(SidecarMode::Native) => true,
             Some(SidecarMode::Container) => false,
         }
@@ -221,7 +257,7 @@ impl Merge<'_> {
     }
 }
 
-/// Five seconds before the kubelet kills it, so that the sidecar ends by itself.
+/// Five seconds before the kubelet kills it, so that the sidecar exits by itself.
 const KILL_MARGIN_SECONDS: u64 = 5;
 
 fn shutdown_timeout(grace_seconds: u64) -> std::time::Duration {

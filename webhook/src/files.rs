@@ -11,17 +11,14 @@ use std::{
 
 use contract::{Mistake, names::EXIT_CONFIGURATION};
 use webhook::{
-    config::{self, Config},
+    config::{self, ConfigFile},
     offline::{
         self, OfflineError, cluster,
         explain::{self, Explanation},
     },
 };
 
-use crate::{
-    arguments::{Explain, Manifests, Validate},
-    run::VERSION,
-};
+use crate::arguments::{Explain, Manifests, Validate};
 
 pub(crate) use migrate::migrate;
 
@@ -54,7 +51,7 @@ impl Failure {
 /// Writes the manifests with sidecars, or nothing at all.
 pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
     finish(read(arguments).and_then(|(config, text)| {
-        let injected = offline::inject(&config, VERSION, &text)
+        let injected = offline::inject(&config, &text)
             .map_err(|source| Failure::Manifests { file: name(&arguments.filename), source })?;
         for outcome in &injected.outcomes {
             say(outcome);
@@ -134,15 +131,12 @@ const HELM_CHECKS: &str = "note: what these values mean was checked, of the part
 /// Says whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     finish(text(&arguments.config).and_then(|text| {
-        let values = Config::parse_values(&text, VERSION);
-        let are_values = values.is_some();
-        let config = values
-            .unwrap_or_else(|| Config::parse(&text))
+        let file = ConfigFile::parse(&text)
             .map_err(|mistakes| Failure::Config { file: name(&arguments.config), mistakes })?;
-        let profiles: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
+        let profiles: Vec<&str> = file.config.profiles.keys().map(String::as_str).collect();
         let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
         write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;
-        if are_values {
+        if file.is_values {
             say(&HELM_CHECKS);
         }
         Ok(ExitCode::SUCCESS)
@@ -168,16 +162,14 @@ fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
     })
 }
 
-fn read(arguments: &Manifests) -> Result<(Config, String), Failure> {
+fn read(arguments: &Manifests) -> Result<(ConfigFile, String), Failure> {
     Ok((read_config(&arguments.config)?, text(&arguments.filename)?))
 }
 
 /// The file itself, or values that the chart makes it of.
-fn read_config(path: &Path) -> Result<Config, Failure> {
+fn read_config(path: &Path) -> Result<ConfigFile, Failure> {
     let text = text(path)?;
-    Config::parse_values(&text, VERSION)
-        .unwrap_or_else(|| Config::parse(&text))
-        .map_err(|mistakes| Failure::Config { file: name(path), mistakes })
+    ConfigFile::parse(&text).map_err(|mistakes| Failure::Config { file: name(path), mistakes })
 }
 
 fn text(path: &Path) -> Result<String, Failure> {

@@ -3,37 +3,39 @@
 //! The container keeps to the restricted Pod Security standard by itself,
 //! whatever the pod says, since a namespace may enforce it.
 
+mod repair;
 mod volumes;
 
 use std::collections::BTreeMap;
 
-use contract::{Identity, Quantity, names};
+use contract::{Identity, LivenessProbe, Quantity, ReadinessProbe, names};
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, Probe,
-        ResourceRequirements, SeccompProfile, SecurityContext,
+        Capabilities, Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction,
+        LocalObjectReference, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
     },
     apimachinery::pkg::{api::resource, util::intstr::IntOrString},
 };
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{config::Resources, effective::Effective, patch::Additions, pod::Pod};
+use crate::{VERSION, config::Resources, effective::Effective, patch::Additions, pod::Pod};
 use volumes::Volumes;
 
+pub use repair::repair;
 pub use volumes::existing as existing_certificate;
 
 /// The user of the sidecar's image.
 const IMAGE_USER: i64 = 65532;
-/// It listens within milliseconds; a minute covers a node that is overloaded.
-const STARTUP_ATTEMPTS: i32 = 60;
-/// Three missed answers, ten seconds apart, and it is restarted.
-const LIVENESS_PERIOD_SECONDS: i32 = 10;
-/// An answer that takes longer counts as none.
-const PROBE_TIMEOUT_SECONDS: i32 = 3;
+/// Three failed probes, ten seconds apart, and it is restarted.
+const PROBE_PERIOD_SECONDS: i32 = 10;
+/// For an answer over HTTP, which takes less than a millisecond.
+const HTTP_TIMEOUT_SECONDS: i32 = 3;
+/// For a command: an overloaded node may take seconds to start a process.
+const EXEC_TIMEOUT_SECONDS: i32 = 10;
 
-/// What `pod` gets for `effective`; `version` is the webhook's own.
-pub fn additions(effective: &Effective, pod: Pod<'_>, version: &str) -> Additions {
+/// What `pod` gets for `effective`.
+pub fn additions(effective: &Effective, pod: Pod<'_>) -> Additions {
     let volumes = Volumes::new(effective, pod);
     let container = json(&container(effective, pod, &volumes));
     let (init_containers, containers) = if effective.native {
@@ -42,20 +44,18 @@ pub fn additions(effective: &Effective, pod: Pod<'_>, version: &str) -> Addition
         (Vec::new(), vec![container])
     };
     Additions {
-        annotations: vec![(
-            contract::annotations::INJECTED.to_owned(),
-            injected(effective, version),
-        )],
+        fields: Vec::new(),
+        annotations: vec![(contract::annotations::INJECTED.to_owned(), injected(effective))],
         init_containers,
         containers,
-        volumes: volumes.new.iter().map(json).collect(),
+        volumes: volumes.added.iter().map(json).collect(),
         image_pull_secrets: pull_secrets(effective, pod),
     }
 }
 
 /// The annotation's text: which version, and a hash of which settings.
-pub fn injected(effective: &Effective, version: &str) -> String {
-    format!("version={version} settings={}", effective.fingerprint())
+pub fn injected(effective: &Effective) -> String {
+    format!("version={VERSION} settings={}", effective.fingerprint)
 }
 
 /// The certificate's file below its mount path, for an identity that has one.
@@ -80,12 +80,16 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
             ..ContainerPort::default()
         }]),
         restart_policy: effective.native.then(|| "Always".to_owned()),
-        startup_probe: effective.native.then(|| Probe {
-            period_seconds: Some(1),
-            failure_threshold: Some(STARTUP_ATTEMPTS),
-            ..probe()
-        }),
-        liveness_probe: Some(Probe { period_seconds: Some(LIVENESS_PERIOD_SECONDS), ..probe() }),
+        liveness_probe: match effective.liveness {
+            LivenessProbe::Http => Some(http_probe()),
+            LivenessProbe::Exec => Some(exec_probe()),
+            LivenessProbe::None => None,
+        },
+        readiness_probe: match effective.readiness {
+            ReadinessProbe::Http => Some(http_probe()),
+            ReadinessProbe::Exec => Some(exec_probe()),
+            ReadinessProbe::None => None,
+        },
         resources: Some(resources(&effective.resources)),
         security_context: Some(security_context(pod)),
         volume_mounts: Some(volumes.mounts.clone()),
@@ -96,7 +100,7 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
 /// The variables. Those of Azure's SDKs are always written out: the webhook of
 /// azure-workload-identity adds its own where they are absent.
 fn environment(effective: &Effective) -> Vec<EnvVar> {
-    let mut variables = effective.settings.to_env();
+    let mut variables = effective.variables.clone();
     let authority = names::env::AZURE_AUTHORITY_HOST;
     let asks_authority = effective.settings.identity.tenant_id().is_some();
     if asks_authority && !variables.iter().any(|(name, _)| *name == authority) {
@@ -119,16 +123,28 @@ fn literal(value: &str) -> String {
     value.replace('$', "$$")
 }
 
-/// No readiness probe: an identity outage must not take Prometheus out of its
-/// Service.
-fn probe() -> Probe {
+/// No startup probe: in a native sidecar it would hold back Prometheus, which
+/// retries refused connections anyway.
+fn http_probe() -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(names::HEALTH_PATH.to_owned()),
             port: IntOrString::String(names::PORT.to_owned()),
             ..HTTPGetAction::default()
         }),
-        timeout_seconds: Some(PROBE_TIMEOUT_SECONDS),
+        period_seconds: Some(PROBE_PERIOD_SECONDS),
+        timeout_seconds: Some(HTTP_TIMEOUT_SECONDS),
+        ..Probe::default()
+    }
+}
+
+/// The same check from within the container.
+fn exec_probe() -> Probe {
+    let command = [names::PROGRAM, names::HEALTH_COMMAND].map(str::to_owned);
+    Probe {
+        exec: Some(ExecAction { command: Some(command.into()) }),
+        period_seconds: Some(PROBE_PERIOD_SECONDS),
+        timeout_seconds: Some(EXEC_TIMEOUT_SECONDS),
         ..Probe::default()
     }
 }

@@ -49,5 +49,8 @@ pub mod routes;
 pub mod serve;
 pub mod tls;
 
+/// This program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[cfg(test)]
 mod tests;

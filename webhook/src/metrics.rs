@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::decide::DenyReason;
+use crate::{VERSION, decide::DenyReason};
 
 /// Every name begins with this.
 const PREFIX: &str = "prom_remotewrite_webhook";
@@ -75,9 +75,9 @@ struct ResultLabels {
     result: &'static str,
 }
 
-impl Metrics {
-    /// Metrics of a program of this version, all at zero.
-    pub fn new(version: &str) -> Self {
+impl Default for Metrics {
+    /// All at zero.
+    fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix(PREFIX),
             reviews: Family::default(),
@@ -91,14 +91,16 @@ impl Metrics {
             config_current: Gauge::default(),
             connections: ConnectionMetrics::default(),
         };
-        metrics.register(version);
+        metrics.register();
         metrics.begin_at_zero();
         metrics
     }
+}
 
-    fn register(&mut self, version: &str) {
+impl Metrics {
+    fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("build", "The program", Info::new([("version", version.to_owned())]));
+        registry.register("build", "The program", Info::new([("version", VERSION.to_owned())]));
         let reviews = self.reviews.clone();
         registry.register("reviews", "Reviews answered, by decision and reason", reviews);
         let refused = self.refused.clone();

@@ -104,7 +104,7 @@ impl Migration {
 ///
 /// # Errors
 /// Where a document is no YAML.
-pub fn migrate(text: &str, profile: &str, version: &str) -> Result<Migration, OfflineError> {
+pub fn migrate(text: &str, profile: &str) -> Result<Migration, OfflineError> {
     let documents: Vec<(usize, &str)> = (1..).zip(documents(text)).collect();
     let mut described = Vec::new();
     for (number, document) in &documents {
@@ -114,7 +114,7 @@ pub fn migrate(text: &str, profile: &str, version: &str) -> Result<Migration, Of
     }
     let accounts = accounts(described.iter());
     let profiles = Profiles { first: profile.to_owned(), all: Vec::new() };
-    let mut run = Run { outcomes: Vec::new(), profiles, accounts, version };
+    let mut run = Run { outcomes: Vec::new(), profiles, accounts };
     let mut text = String::new();
     for (number, document) in documents {
         text.push_str(&run.document(number, "", document)?);

@@ -23,10 +23,11 @@ use json_patch::{
 use serde_json::Value;
 
 use crate::{
-    config::Config,
-    decide::{Decision, SkipReason, decide, skip},
+    config::ConfigFile,
+    decide::{Decision, Skip, SkipReason, decide},
+    effective::Effective,
     pod::Pod,
-    review::{ReviewError, patch_for},
+    review::{self, ReviewError},
 };
 use documents::documents;
 use targets::{Target, targets};
@@ -87,12 +88,12 @@ impl Injected {
 ///
 /// # Errors
 /// Where a document that speaks of us is no YAML or no Kubernetes object.
-pub fn inject(config: &Config, version: &str, text: &str) -> Result<Injected, OfflineError> {
+pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, OfflineError> {
     let mut injected = Injected { text: String::with_capacity(text.len()), outcomes: Vec::new() };
     for (number, document) in (1..).zip(documents(text)) {
         // What never mentions us need not even be parsed.
         if document.contains(contract::annotations::PREFIX) {
-            let (document, outcomes) = inject_one(config, version, number, document)?;
+            let (document, outcomes) = inject_one(file, number, document)?;
             injected.text.push_str(&document);
             injected.outcomes.extend(outcomes);
         } else {
@@ -103,24 +104,19 @@ pub fn inject(config: &Config, version: &str, text: &str) -> Result<Injected, Of
 }
 
 fn inject_one(
-    config: &Config,
-    version: &str,
+    file: &ConfigFile,
     number: usize,
     document: &str,
 ) -> Result<(String, Vec<Outcome>), OfflineError> {
     let value = parse(number, document)?;
     let (mut outcomes, mut operations) = (Vec::new(), Vec::new());
     for target in targets(&value) {
-        let pod = Pod::new(&target.pod);
-        let decision = decide(config, pod);
+        let decision = decide(&file.config, Pod::new(&target.pod));
         let subject = target.subject.clone();
-        let patch = patch_for(&decision, pod, version).map_err(|source| OfflineError::Patch {
-            number,
-            subject,
-            source,
-        })?;
+        let patch = review::patch_for(&decision, &mut target.pod.clone().into_owned())
+            .map_err(|source| OfflineError::Patch { number, subject, source })?;
         operations.extend(patch.into_iter().flat_map(|patch| below(&target, patch)));
-        outcomes.push(outcome(config, number, target, decision));
+        outcomes.push(outcome(file, number, target, decision));
     }
     if operations.is_empty() {
         return Ok((document.to_owned(), outcomes));
@@ -128,7 +124,7 @@ fn inject_one(
     Ok((edit::apply(document, &value, &Patch(operations)), outcomes))
 }
 
-fn outcome(config: &Config, number: usize, target: Target<'_>, decision: Decision) -> Outcome {
+fn outcome(file: &ConfigFile, number: usize, target: Target<'_>, decision: Decision) -> Outcome {
     let mut hints = target.hints;
     if let Decision::Inject(injection) = &decision {
         let port = injection.effective.settings.listening_port.get();
@@ -140,29 +136,42 @@ fn outcome(config: &Config, number: usize, target: Target<'_>, decision: Decisio
         if target.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
             hints.push(format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"));
         }
-        if let Some(name) = target.namespace.filter(|name| is_excluded(config, Some(name))) {
+        hints.extend(mesh(&injection.effective));
+        if let Some(name) = target.namespace.filter(|name| is_excluded(file, Some(name))) {
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
         }
     }
     Outcome { number, subject: target.subject, decision, hints }
 }
 
+/// Which service mesh the pod shows, and what follows.
+fn mesh(effective: &Effective) -> Option<String> {
+    let mesh = effective.mesh.as_ref()?;
+    let probe = effective.liveness;
+    Some(format!(
+        "the pod shows the service mesh {} ({}): the sidecar's liveness probe is {probe}",
+        mesh.name, mesh.sign
+    ))
+}
+
 /// Namespaces that the chart excludes, whatever its values say.
 const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// Whether the webhook is known not to be asked about pods there.
-fn is_excluded(config: &Config, namespace: Option<&str>) -> bool {
+fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
     namespace.is_some_and(|name| {
-        EXCLUDED.contains(&name) || config.excluded_namespaces.iter().any(|other| other == name)
+        EXCLUDED.contains(&name) || file.excluded_namespaces.iter().any(|other| other == name)
     })
 }
 
 /// What comes of `decision` in this namespace: the API server does not send
 /// all pods to the webhook.
-fn reviewed(config: &Config, namespace: Option<&str>, decision: Decision) -> Decision {
+fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
     match decision {
-        Decision::Inject(_) | Decision::Deny(_) if is_excluded(config, namespace) => {
-            Decision::Skip(skip(SkipReason::ExcludedNamespace, None))
+        Decision::Inject(_) | Decision::Repair(_) | Decision::Deny(_)
+            if is_excluded(file, namespace) =>
+        {
+            Decision::Skip(Skip::because(SkipReason::ExcludedNamespace))
         }
         other => other,
     }

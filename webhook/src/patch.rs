@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 /// What is added to a pod. Nothing in a pod is ever changed or removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Additions {
+    /// Fields of what is there, each with the way to it. The last step is absent or
+    /// null; all others exist.
+    pub fields: Vec<(Vec<String>, Value)>,
     /// Annotations.
     pub annotations: Vec<(String, String)>,
     /// Init containers, after the pod's own.
@@ -39,59 +42,67 @@ pub enum PatchError {
     },
 }
 
+impl Additions {
+    /// Whether there is nothing to add.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The patch that makes `additions` to `pod`.
 ///
 /// # Errors
 /// Where the pod has something else than Kubernetes has, so that nothing could
 /// be added without replacing it.
-pub fn patch(pod: &Value, additions: &Additions) -> Result<Patch, PatchError> {
-    let mut operations = Vec::new();
-    annotations(pod, &additions.annotations, &mut operations)?;
+pub fn patch(pod: &Value, additions: Additions) -> Result<Patch, PatchError> {
+    let fields = additions.fields.into_iter();
+    let mut operations: Vec<_> = fields.map(|(path, value)| add(&path, value)).collect();
+    annotations(pod, additions.annotations, &mut operations)?;
     let lists = [
-        ("initContainers", &additions.init_containers),
-        ("containers", &additions.containers),
-        ("volumes", &additions.volumes),
-        ("imagePullSecrets", &additions.image_pull_secrets),
+        ("initContainers", additions.init_containers),
+        ("containers", additions.containers),
+        ("volumes", additions.volumes),
+        ("imagePullSecrets", additions.image_pull_secrets),
     ];
     let spec = child(pod, "spec")?;
     let mut new_spec = Map::new();
     for (name, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
         match spec {
-            None => drop(new_spec.insert(name.to_owned(), items.clone().into())),
+            None => drop(new_spec.insert(name.to_owned(), items.into())),
             Some(spec) => append(spec, name, items, &mut operations)?,
         }
     }
     if !new_spec.is_empty() {
-        operations.push(add(["spec"], new_spec.into()));
+        operations.push(add(&["spec"], new_spec.into()));
     }
     Ok(Patch(operations))
 }
 
 fn annotations(
     pod: &Value,
-    annotations: &[(String, String)],
+    annotations: Vec<(String, String)>,
     operations: &mut Vec<PatchOperation>,
 ) -> Result<(), PatchError> {
     if annotations.is_empty() {
         return Ok(());
     }
-    let texts = || annotations.iter().map(|(name, text)| (name.clone(), Value::from(text.clone())));
+    let texts = annotations.into_iter().map(|(name, text)| (name, Value::from(text)));
     let Some(metadata) = child(pod, "metadata")? else {
         let mut metadata = Map::new();
-        metadata.insert("annotations".to_owned(), texts().collect::<Map<_, _>>().into());
-        operations.push(add(["metadata"], metadata.into()));
+        metadata.insert("annotations".to_owned(), texts.collect::<Map<_, _>>().into());
+        operations.push(add(&["metadata"], metadata.into()));
         return Ok(());
     };
     match metadata.get("annotations") {
         None | Some(Value::Null) => {
-            let all = texts().collect::<Map<_, _>>();
-            operations.push(add(["metadata", "annotations"], all.into()));
+            let all = texts.collect::<Map<_, _>>();
+            operations.push(add(&["metadata", "annotations"], all.into()));
         }
         Some(Value::Object(_)) => {
             let one = |(name, text): (String, Value)| {
-                add(["metadata", "annotations", name.as_str()], text)
+                add(&["metadata", "annotations", name.as_str()], text)
             };
-            operations.extend(texts().map(one));
+            operations.extend(texts.map(one));
         }
         Some(_) => return Err(shape("/metadata/annotations", "a mapping")),
     }
@@ -101,13 +112,13 @@ fn annotations(
 fn append(
     spec: &Map<String, Value>,
     name: &str,
-    items: &[Value],
+    items: Vec<Value>,
     operations: &mut Vec<PatchOperation>,
 ) -> Result<(), PatchError> {
     match spec.get(name) {
-        None | Some(Value::Null) => operations.push(add(["spec", name], items.to_vec().into())),
+        None | Some(Value::Null) => operations.push(add(&["spec", name], items.into())),
         Some(Value::Array(_)) => {
-            operations.extend(items.iter().map(|item| add(["spec", name, "-"], item.clone())));
+            operations.extend(items.into_iter().map(|item| add(&["spec", name, "-"], item)));
         }
         Some(_) => return Err(shape(&format!("/spec/{name}"), "a list")),
     }
@@ -125,8 +136,8 @@ fn child<'a>(pod: &'a Value, name: &str) -> Result<Option<&'a Map<String, Value>
 }
 
 /// Pointers are built from tokens, which escapes `/` and `~` in them.
-fn add<const N: usize>(path: [&str; N], value: Value) -> PatchOperation {
-    let path = PointerBuf::from_tokens(path.map(Token::new));
+fn add(path: &[impl AsRef<str>], value: Value) -> PatchOperation {
+    let path = PointerBuf::from_tokens(path.iter().map(|token| Token::new(token.as_ref())));
     PatchOperation::Add(AddOperation { path, value })
 }
 

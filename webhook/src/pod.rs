@@ -4,7 +4,14 @@
 //! know, so the pod stays JSON. Every reader here is total: what has another
 //! shape than Kubernetes gives it counts as absent.
 
+mod mesh;
+mod nodes;
+mod resources;
+
 use serde_json::Value;
+
+pub use mesh::Mesh;
+pub use resources::Resource;
 
 /// A view of a pod, or of a template's `metadata` and `spec`.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +52,11 @@ impl<'a> Pod<'a> {
         self.at("/metadata/annotations")?.get(name)?.as_str()
     }
 
+    /// One label.
+    pub fn label(self, name: &str) -> Option<&'a str> {
+        self.at("/metadata/labels")?.get(name)?.as_str()
+    }
+
     /// The name, which a pod that generates one has not yet.
     pub fn name(self) -> Option<&'a str> {
         self.text("/metadata/name").or_else(|| self.text("/metadata/generateName"))
@@ -75,17 +87,15 @@ impl<'a> Pod<'a> {
         self.at("/spec/hostNetwork").and_then(Value::as_bool) == Some(true)
     }
 
-    /// Whether it says that it runs on Windows.
-    pub fn is_windows(self) -> bool {
-        let is = |path| self.text(path).is_some_and(|os| os.eq_ignore_ascii_case("windows"));
-        is("/spec/os/name")
-            || is("/spec/nodeSelector/kubernetes.io~1os")
-            || is("/spec/nodeSelector/beta.kubernetes.io~1os")
-    }
-
     /// Its service account.
     pub fn service_account(self) -> &'a str {
         self.text("/spec/serviceAccountName").filter(|name| !name.is_empty()).unwrap_or("default")
+    }
+
+    /// Whether the API token is mounted into its containers, unless its service
+    /// account says otherwise.
+    pub fn mounts_api_token(self) -> bool {
+        self.at("/spec/automountServiceAccountToken").and_then(Value::as_bool) != Some(false)
     }
 
     /// Whether it is meant to come to an end, as a Job's pod is.
@@ -139,7 +149,19 @@ impl<'a> Container<'a> {
     /// Whether it runs beside the others: a container, or an init container
     /// that is restarted. An init container that ends frees its ports.
     pub fn keeps_running(self) -> bool {
-        !self.is_init || self.raw.get("restartPolicy").and_then(Value::as_str) == Some("Always")
+        !self.is_init || self.restart_policy() == Some("Always")
+    }
+
+    /// Its own restart policy, which makes an init container a native sidecar.
+    pub fn restart_policy(self) -> Option<&'a str> {
+        self.raw.get("restartPolicy").and_then(Value::as_str).filter(|policy| !policy.is_empty())
+    }
+
+    /// Where in it volumes are mounted: the path, and the volume's name.
+    pub fn mounts(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let text = |mount: &'a Value, key| mount.get(key).and_then(Value::as_str);
+        items(self.raw.get("volumeMounts"))
+            .filter_map(move |mount| Some((text(mount, "mountPath")?, text(mount, "name")?)))
     }
 
     /// The TCP ports that it declares.
@@ -149,6 +171,12 @@ impl<'a> Container<'a> {
                 port.get("protocol").and_then(Value::as_str).is_none_or(|name| name == "TCP")
             })
             .filter_map(|port| port.get("containerPort").and_then(Value::as_u64))
+    }
+
+    /// Whether it declares a port of this name.
+    pub fn has_port(self, name: &str) -> bool {
+        items(self.raw.get("ports"))
+            .any(|port| port.get("name").and_then(Value::as_str) == Some(name))
     }
 
     /// A variable's value, where it is written down.

@@ -5,12 +5,12 @@
 
 mod answer;
 
-use json_patch::Patch;
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 use crate::{
     config::Config,
-    decide::{Decision, SkipReason, decide, skip},
+    decide::{Decision, Skip, SkipReason, decide},
     inject,
     patch::{PatchError, patch},
     pod::Pod,
@@ -82,11 +82,11 @@ pub struct Subject {
     pub dry_run: bool,
 }
 
-/// Answers the review in `body`; `version` is this program's.
+/// Answers the review in `body`.
 ///
 /// # Errors
 /// Where the body is no review that can be answered.
-pub fn answer(config: &Config, version: &str, body: &[u8]) -> Result<Answered, ReviewError> {
+pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
     let mut review: Value = serde_json::from_slice(body).map_err(ReviewError::Json)?;
     check_version(&review)?;
     // Out of the review, so that the patch can be tried on it: to copy a pod
@@ -96,45 +96,40 @@ pub fn answer(config: &Config, version: &str, body: &[u8]) -> Result<Answered, R
     let request = request.ok_or(ReviewError::Missing("request"))?;
     let uid = text(request, "/uid").filter(|uid| !uid.is_empty());
     let uid = uid.ok_or(ReviewError::Missing("request.uid"))?;
-    let pod = Pod::new(&object);
     let decision = if creates_a_pod(request) {
-        decide(config, pod)
+        decide(config, Pod::new(&object))
     } else {
-        Decision::Skip(skip(SkipReason::NotAPodCreation, None))
+        Decision::Skip(Skip::because(SkipReason::NotAPodCreation))
     };
-    let patch = untried_patch(&decision, pod, version)?;
-    let subject = subject(request, pod);
-    if let Some(patch) = &patch {
-        json_patch::patch(&mut object, patch).map_err(ReviewError::Patch)?;
-    }
+    let subject = subject(request, Pod::new(&object));
+    let patch = patch_for(&decision, &mut object)?;
     let answer = answer::answer(uid.to_owned(), &decision, patch.as_ref());
     Ok(Answered { answer, decision, subject })
 }
 
-/// The patch that the decision takes, already applied once to a copy.
+/// The patch that a decision about `pod` takes, tried on `pod`, which is of no more
+/// use then.
 ///
 /// # Errors
 /// Where the pod is none, and where the patch does not apply.
-pub fn patch_for(
-    decision: &Decision,
-    pod: Pod<'_>,
-    version: &str,
-) -> Result<Option<Patch>, ReviewError> {
-    let patch = untried_patch(decision, pod, version)?;
-    if let Some(patch) = &patch {
-        json_patch::patch(&mut pod.raw().clone(), patch).map_err(ReviewError::Patch)?;
-    }
-    Ok(patch)
-}
-
-fn untried_patch(
-    decision: &Decision,
-    pod: Pod<'_>,
-    version: &str,
-) -> Result<Option<Patch>, ReviewError> {
-    let Decision::Inject(injection) = decision else { return Ok(None) };
-    let additions = inject::additions(&injection.effective, pod, version);
-    patch(pod.raw(), &additions).map(Some).map_err(ReviewError::NoPod)
+pub fn patch_for(decision: &Decision, pod: &mut Value) -> Result<Option<Patch>, ReviewError> {
+    let additions = match decision {
+        Decision::Inject(injection) => inject::additions(&injection.effective, Pod::new(pod)),
+        Decision::Repair(repair) => repair.additions.clone(),
+        Decision::Skip(_) | Decision::Deny(_) => return Ok(None),
+    };
+    let patch = patch(pod, additions).map_err(ReviewError::NoPod)?;
+    // Whether an addition applies depends on its path alone, and to copy what is
+    // added costs as much as to make it.
+    let paths = patch.0.iter().map(|operation| match operation {
+        PatchOperation::Add(AddOperation { path, .. }) => {
+            PatchOperation::Add(AddOperation { path: path.clone(), value: Value::Null })
+        }
+        other => other.clone(),
+    });
+    let paths: Vec<_> = paths.collect();
+    json_patch::patch_unsafe(pod, &paths).map_err(ReviewError::Patch)?;
+    Ok(Some(patch))
 }
 
 fn check_version(review: &Value) -> Result<(), ReviewError> {

@@ -41,8 +41,6 @@ pub struct Shared {
     pub config: ArcSwap<Config>,
     /// What is counted.
     pub metrics: Metrics,
-    /// This program's version.
-    pub version: &'static str,
 }
 
 /// The webhook's routes.
@@ -76,7 +74,7 @@ async fn mutate(
         Err(error) => return refuse(&shared, error.status(), error.body_text()),
     };
     let config = shared.config.load_full();
-    match review::answer(&config, shared.version, &body) {
+    match review::answer(&config, &body) {
         Ok(answered) => {
             record(&shared, &answered, started.elapsed());
             axum::Json(answered.answer).into_response()
@@ -122,9 +120,16 @@ fn record(shared: &Shared, answered: &Answered, took: Duration) {
             owner,
             dry_run,
             profile = injection.effective.profile,
-            settings = injection.effective.fingerprint(),
+            settings = injection.effective.fingerprint,
             warnings = injection.warnings.len(),
             "injected"
+        ),
+        Decision::Repair(_) => tracing::warn!(
+            namespace,
+            pod,
+            owner,
+            dry_run,
+            "repaired: another webhook removes fields that it does not know"
         ),
         Decision::Deny(denial) => {
             tracing::warn!(namespace, pod, owner, dry_run, reason, why = denial.message, "denied");

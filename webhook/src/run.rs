@@ -17,6 +17,7 @@ use tokio::{
     sync::watch,
 };
 use webhook::{
+    VERSION,
     admin::{self, Readiness},
     config::Config,
     metrics::Metrics,
@@ -27,9 +28,6 @@ use webhook::{
 };
 
 use crate::arguments::Serve;
-
-/// This program's version.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -76,11 +74,8 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     let (certificates, expiry) =
         Certificates::load(&arguments.cert_dir, provider, SystemTime::now())?;
     let tls = tls::server_config(certificates.clone(), arguments.client_ca.as_deref())?;
-    let shared = Arc::new(Shared {
-        config: ArcSwap::from_pointee(config),
-        metrics: Metrics::new(VERSION),
-        version: VERSION,
-    });
+    let shared =
+        Arc::new(Shared { config: ArcSwap::from_pointee(config), metrics: Metrics::default() });
     shared.metrics.certificate_used(expiry);
     shared.metrics.config_used();
     shared.metrics.config_is_current(true);

@@ -11,16 +11,27 @@ pub(crate) mod serving;
 use serde_json::{Value, json};
 
 use crate::{
-    config::Config,
+    VERSION,
+    config::{Config, ConfigFile},
     decide::{Decision, decide},
     pod::Pod,
-    review::patch_for,
+    review,
 };
 
 pub(crate) const CONFIG: &str = include_str!("../testdata/config.yaml");
 
 pub(crate) fn config() -> Config {
     Config::parse(CONFIG).unwrap()
+}
+
+pub(crate) fn config_file() -> ConfigFile {
+    ConfigFile::parse(CONFIG).unwrap()
+}
+
+/// A text in which the webhook and the chart's image are of version 1.0.0.
+pub(crate) fn with_one_version(text: &str) -> String {
+    text.replace(&format!("version={VERSION} "), "version=1.0.0 ")
+        .replace(&format!("/prom-remotewrite:{VERSION}"), "/prom-remotewrite:1.0.0")
 }
 
 /// The pod that kube-prometheus-stack's `StatefulSet` creates, with annotations
@@ -48,7 +59,7 @@ pub(crate) fn small(changes: &Value) -> Value {
 pub(crate) fn admit(config: &Config, pod: &Value) -> (Decision, Value) {
     let decision = decide(config, Pod::new(pod));
     let mut patched = pod.clone();
-    if let Some(patch) = patch_for(&decision, Pod::new(pod), "1.0.0").unwrap() {
+    if let Some(patch) = review::patch_for(&decision, &mut pod.clone()).unwrap() {
         json_patch::patch(&mut patched, &patch).unwrap();
     }
     (decision, patched)

@@ -138,20 +138,3 @@ readOnlyRootFilesystem: true
 - name: {{ . }}
 {{- end }}
 {{- end -}}
-
-{{/* The sidecar's mode, where values leave it to the cluster's version. */}}
-{{- define "sidecar.mode" -}}
-{{- $version := .Capabilities.KubeVersion.Version -}}
-{{- $native := semverCompare ">=1.29.0-0" $version -}}
-{{- $mode := .Values.config.sidecarMode -}}
-{{- $asked := dict "config.sidecarMode" $mode -}}
-{{- range $name, $profile := .Values.config.profiles -}}
-{{- $_ := set $asked (printf "config.profiles.%s.sidecarMode" $name) ($profile.sidecarMode | default "auto") -}}
-{{- end -}}
-{{- range $path, $mode := $asked -}}
-{{- if and (eq $mode "native") (not $native) -}}
-{{- fail (printf "%s=native needs Kubernetes 1.29, and this cluster has %s: set it to auto or container" $path $version) -}}
-{{- end -}}
-{{- end -}}
-{{- eq $mode "auto" | ternary (ternary "native" "container" $native) $mode -}}
-{{- end -}}

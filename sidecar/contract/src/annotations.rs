@@ -6,7 +6,7 @@ use crate::{Key, Mistake, Overrides, Rejected, did_you_mean};
 
 /// Every annotation of ours begins with this.
 pub const PREFIX: &str = "prom-remotewrite/";
-/// Opts a pod in (`"true"`) or out (`"false"`).
+/// Opts a pod in (`"true"`) or out (`"false"`); see [`parse_inject`].
 pub const INJECT: &str = "prom-remotewrite/inject";
 /// Names the profile whose settings are the defaults.
 pub const PROFILE: &str = "prom-remotewrite/profile";
@@ -68,7 +68,10 @@ fn parse_one(
     lists_names: bool,
 ) -> Result<(), Mistake> {
     match name {
-        INJECT => parsed.inject = Some(parse_inject(value).map_err(|error| error.at(name, value))?),
+        INJECT => {
+            let inject = parse_inject(value).map_err(|error| error.at(name, value))?;
+            parsed.inject = Some(inject.asks);
+        }
         PROFILE if value.is_empty() => {
             return Err(Rejected::expected("the name of a profile").at(name, value));
         }
@@ -85,14 +88,66 @@ fn parse_one(
     Ok(())
 }
 
-/// Kubernetes wants annotations quoted, so nothing but the two words is a
-/// boolean here: `yes`, `on` and `1` would each be somebody's guess.
-fn parse_inject(value: &str) -> Result<bool, Rejected> {
-    match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(Rejected::one_of(value, &["true", "false"])),
+/// What the value of [`INJECT`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inject {
+    /// Whether the pod asks for a sidecar.
+    pub asks: bool,
+    /// Whether the value is the documented `true` or `false`, and not another
+    /// spelling of it.
+    pub is_usual: bool,
+}
+
+/// Spellings of "no" that YAML, shells and templating tools produce. An opt-out
+/// must never keep a pod from starting, so all of them are accepted; a value
+/// that a template left out counts as none.
+const NO: [&str; 15] = [
+    "",
+    "false",
+    "no",
+    "off",
+    "0",
+    "f",
+    "n",
+    "none",
+    "null",
+    "nil",
+    "~",
+    "<no value>",
+    "<nil>",
+    "disabled",
+    "disable",
+];
+/// Spellings of "yes": what they mean is clear, too.
+const YES: [&str; 8] = ["true", "yes", "on", "1", "t", "y", "enabled", "enable"];
+
+/// Reads the value of [`INJECT`] in every spelling; blanks, quotation marks
+/// around it and case are ignored.
+///
+/// # Errors
+/// Where the value is neither a yes nor a no: `ture` may be either.
+pub fn parse_inject(value: &str) -> Result<Inject, Rejected> {
+    let value = value.trim();
+    let word = value.trim_matches(['"', '\'', '\\']).trim().to_ascii_lowercase();
+    let is_usual = matches!(value, "true" | "false");
+    if YES.contains(&word.as_str()) {
+        Ok(Inject { asks: true, is_usual })
+    } else if NO.contains(&word.as_str()) {
+        Ok(Inject { asks: false, is_usual })
+    } else {
+        Err(Rejected::one_of(value, &["true", "false"]))
     }
+}
+
+/// The annotations under our prefix that do not exist, each as a mistake.
+pub fn unknown_names<'a>(
+    annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<Mistake> {
+    annotations
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(PREFIX) && !is_known(name))
+        .map(|(name, value)| unknown(name, value.trim(), false))
+        .collect()
 }
 
 fn unknown(name: &str, value: &str, lists_names: bool) -> Mistake {
@@ -148,6 +203,24 @@ mod tests {
                 r#"prom-remotewrite/listening-port="80x": expected a port number from 1 to 65535"#,
             ]
         );
+    }
+
+    #[test]
+    fn every_spelling_of_yes_and_no_is_understood() {
+        let says = |value: &str| parse_inject(value).map(|inject| (inject.asks, inject.is_usual));
+        assert_eq!((says("true"), says("false")), (Ok((true, true)), Ok((false, true))));
+        assert_eq!(says(" false\n"), Ok((false, true)));
+        for no in
+            ["False", "FALSE", "no", "NO", "off", "Off", "0", "", " ", "n", "\"false\"", "'no'"]
+        {
+            assert_eq!(says(no), Ok((false, false)), "{no:?}");
+        }
+        for yes in ["True", "TRUE", "yes", "on", "1", "Y", "\"true\""] {
+            assert_eq!(says(yes), Ok((true, false)), "{yes:?}");
+        }
+        for neither in ["ture", "flase", "2", "maybe", "true false"] {
+            assert!(says(neither).is_err(), "{neither:?}");
+        }
     }
 
     #[test]

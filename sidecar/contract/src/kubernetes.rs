@@ -10,13 +10,39 @@ use crate::{Rejected, names, options::words, text::checked_text};
 words! {
     /// As which kind of container the sidecar is injected.
     SidecarMode {
-        /// As the webhook's configuration says.
-        Auto = "auto",
-        /// An init container that goes on running (`restartPolicy: Always`):
-        /// it starts before Prometheus and ends after it.
-        Native = "native",
+        /// An init container that keeps running (`restartPolicy: Always`): it
+        /// starts before Prometheus and stops after it. `auto` was for clusters
+        /// older than 1.29, which have no native sidecars.
+        Native = "native" | "auto",
         /// An ordinary container.
         Container = "container",
+    }
+}
+
+words! {
+    /// How the kubelet checks that the sidecar is alive.
+    LivenessProbe {
+        /// By `GET /health`.
+        Http = "http",
+        /// By running `prom-remotewrite health` in the container, which a
+        /// service mesh does not intercept.
+        Exec = "exec",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+words! {
+    /// How the kubelet checks that the sidecar is ready. The check is that of the
+    /// liveness probe: if it depended on a token, an outage of the identity
+    /// service would take Prometheus out of its Service.
+    ReadinessProbe {
+        /// Not at all.
+        None = "none",
+        /// By `GET /health`, or by the command in a pod that shows a mesh.
+        Http = "http",
+        /// By running `prom-remotewrite health` in the container.
+        Exec = "exec",
     }
 }
 
@@ -153,6 +179,28 @@ impl Quantity {
     /// its limit.
     pub const fn thousandths(&self) -> u128 {
         self.thousandths
+    }
+
+    /// This amount divided by `divisor` and rounded up to whole units (bytes of
+    /// memory); in `Mi` or `Ki` where that is exact.
+    #[must_use]
+    pub fn divided(&self, divisor: u128) -> Self {
+        Self::of_units(self.thousandths.div_ceil(divisor.max(1).saturating_mul(1000)))
+    }
+
+    /// This amount times `factor`, rounded up to whole units (bytes of memory).
+    #[must_use]
+    pub fn times(&self, factor: u128) -> Self {
+        Self::of_units(self.thousandths.saturating_mul(factor).div_ceil(1000))
+    }
+
+    fn of_units(units: u128) -> Self {
+        let (suffix, factor) = [("Mi", 1 << 20), ("Ki", 1 << 10)]
+            .into_iter()
+            .find(|(_, factor)| units.is_multiple_of(*factor))
+            .unwrap_or(("", 1));
+        let text = format!("{}{suffix}", units / factor);
+        Self { text, thousandths: units.saturating_mul(1000) }
     }
 }
 

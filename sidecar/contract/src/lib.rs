@@ -22,8 +22,8 @@
 //! * A value that parsed is valid; nobody checks it again.
 //! * All mistakes are reported together, each with its name, its value and
 //!   what is accepted; no secret is ever part of one.
-//! * Of other crates, only `url` is used, so that the webhook does not compile
-//!   an HTTP client to learn a port.
+//! * Of other crates, only `url` and `strsim` are used, so that the webhook does
+//!   not compile an HTTP client to learn a port.
 
 mod address;
 pub mod annotations;
@@ -48,7 +48,8 @@ pub use entra::{ClientId, TenantId};
 pub use identity::{Certificate, Identity, IdentityType};
 pub use ingestion::IngestionUrl;
 pub use kubernetes::{
-    CertificateName, Image, ImagePullPolicy, MountPath, ObjectName, Quantity, SidecarMode,
+    CertificateName, Image, ImagePullPolicy, LivenessProbe, MountPath, ObjectName, Quantity,
+    ReadinessProbe, SidecarMode,
 };
 pub use measures::{ByteSize, Port, format_duration, parse_duration};
 pub use mistake::{Mistake, Rejected, report};

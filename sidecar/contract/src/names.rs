@@ -16,6 +16,11 @@ pub const READY_PATH: &str = "/ready";
 /// The sidecar's own metrics, in the text format.
 pub const METRICS_PATH: &str = "/metrics";
 
+/// The sidecar's program in its image, for exec probes.
+pub const PROGRAM: &str = "/prom-remotewrite";
+/// Its subcommand that exits with 0 while the sidecar in this container lives.
+pub const HEALTH_COMMAND: &str = "health";
+
 /// The volume with the application's certificate.
 pub const CERTIFICATE_VOLUME: &str = "prom-remotewrite-cert";
 /// The volume with the projected service account token.

@@ -13,9 +13,10 @@ pub fn parse_bool(text: &str) -> Result<bool, Rejected> {
     }
 }
 
-/// A closed set of words: an enum, its words, and the ways between them.
+/// A closed set of words: an enum, its words, and the conversions between them.
+/// A word may have other spellings, which are accepted and not documented.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal $(| $other:literal)*),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
@@ -35,7 +36,7 @@ macro_rules! words {
 
             fn from_str(text: &str) -> Result<Self, Rejected> {
                 match text.to_ascii_lowercase().as_str() {
-                    $($word => Ok(Self::$variant),)+
+                    $($word $(| $other)* => Ok(Self::$variant),)+
                     _ => Err(Rejected::one_of(text, Self::WORDS)),
                 }
             }

@@ -2,8 +2,8 @@
 
 use crate::{
     Audience, CertificateName, ClientId, Cloud, IdentityType, Image, ImagePullPolicy, IngestionUrl,
-    LogLevel, MountPath, ObjectName, Port, Quantity, Rejected, ResponseMode, SidecarMode, TenantId,
-    without_userinfo,
+    LivenessProbe, LogLevel, MountPath, ObjectName, Port, Quantity, Rejected, ResponseMode,
+    SidecarMode, TenantId, without_userinfo,
 };
 
 /// Declares the keys, the fields, and the way from one to the other, so that a
@@ -98,6 +98,8 @@ keys! {
     LogLevel log_level: LogLevel = "log-level" "logLevel",
     /// As which kind of container it is injected.
     SidecarMode sidecar_mode: SidecarMode = "sidecar-mode" "sidecarMode",
+    /// How the kubelet checks that the sidecar is alive.
+    LivenessProbe liveness_probe: LivenessProbe = "liveness-probe" "livenessProbe",
     /// What Prometheus is told when Azure refuses.
     ResponseMode response_mode: ResponseMode = "response-mode" "responseMode",
 }

@@ -12,7 +12,7 @@ use std::{
 
 use contract::{Port, names};
 
-/// For each step. Below the 3 s that the webhook gives the probe, so that the
+/// For each step. Below the 10 s that the webhook gives the probe, so that the
 /// reason is in the probe's event, and long enough for a busy node.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// The beginning of the one answer that counts.

@@ -189,7 +189,7 @@ async fn with_an_example_one_annotation_is_enough() {
         let rendered = helm.template(("one", "two"), &values, &[]).await.unwrap();
         let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
         let config = Config::parse(config).unwrap();
-        let outcomes = offline::inject(&config, "1", &asks.to_string()).unwrap().outcomes;
+        let outcomes = offline::inject(&config.into(), &asks.to_string()).unwrap().outcomes;
         let Decision::Inject(injection) = &outcomes[0].decision else {
             panic!("{name}: {:?}", outcomes[0].decision)
         };
@@ -266,7 +266,7 @@ async fn names_are_those_that_the_programs_know() {
     assert_eq!(text(configuration, "/metadata/name"), "prom-remotewrite");
     assert_eq!(text(configuration, "/webhooks/0/name"), "pods.inject.prom-remotewrite");
     let expression = text(configuration, "/webhooks/0/matchConditions/0/expression");
-    assert!(expression.contains(contract::annotations::INJECT), "{expression}");
+    assert!(expression.contains(contract::annotations::PREFIX), "{expression}");
     let path = text(configuration, "/webhooks/0/clientConfig/service/path");
     assert_eq!(path, webhook::routes::MUTATE_PATH);
     let label = certs::rotate::objects::OWNED_LABEL.replace('/', "~1");

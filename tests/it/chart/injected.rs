@@ -19,15 +19,11 @@ const DEFAULTS: &[&str] = &[
     "/livenessProbe/periodSeconds",
     "/livenessProbe/successThreshold",
     "/livenessProbe/timeoutSeconds",
-    "/startupProbe/httpGet/scheme",
-    "/startupProbe/failureThreshold",
-    "/startupProbe/periodSeconds",
-    "/startupProbe/successThreshold",
-    "/startupProbe/timeoutSeconds",
     "/ports/0/protocol",
     "/secret/defaultMode",
     "/configMap/defaultMode",
     "/projected/defaultMode",
+    "/downwardAPI/defaultMode",
 ];
 
 /// The pod as the webhook's tests have it.

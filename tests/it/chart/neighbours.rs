@@ -26,7 +26,8 @@ use super::{
     trial::{Trial, eventually},
 };
 
-/// A webhook that adds what the path says: a container, or an annotation.
+/// A webhook that does what the path says: adds a container or an annotation,
+/// removes a container, or drops fields that old types do not know.
 struct Neighbour {
     address: String,
     authority: String,
@@ -70,6 +71,11 @@ impl Neighbour {
     /// Has the API server ask it about pods of `namespace`. Configurations are
     /// asked in the order of their names.
     async fn register(&self, trial: &Trial, name: &str, path: &str) {
+        self.register_with(trial, name, path, "IfNeeded").await;
+    }
+
+    /// The same with this reinvocation policy.
+    async fn register_with(&self, trial: &Trial, name: &str, path: &str, policy: &str) {
         let configuration = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
@@ -78,7 +84,7 @@ impl Neighbour {
                 "name": "neighbour.example.com",
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "None",
-                "reinvocationPolicy": "IfNeeded",
+                "reinvocationPolicy": policy,
                 "clientConfig": {
                     "url": format!("{}{path}", self.address),
                     "caBundle": BASE64_STANDARD.encode(&self.authority),
@@ -118,6 +124,21 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
             container["ports"] = json!([]);
             json!([{"op": "add", "path": "/spec/containers/-", "value": container}])
         }
+        "strip" => json!(
+            places(pod, name)
+                .map(|(list, index)| {
+                    json!({"op": "remove", "path": format!("/spec/{list}/{index}/restartPolicy")})
+                })
+                .filter(|remove| pod.pointer(remove["path"].as_str().unwrap()).is_some())
+                .collect::<Vec<_>>()
+        ),
+        "remove" => json!(
+            places(pod, name)
+                .map(
+                    |(list, index)| json!({"op": "remove", "path": format!("/spec/{list}/{index}")})
+                )
+                .collect::<Vec<_>>()
+        ),
         // A merge with whatever annotations there are.
         _ => {
             let mut all = pod["metadata"]["annotations"].clone();
@@ -134,6 +155,14 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
             "patchType": "JSONPatch",
             "patch": BASE64_STANDARD.encode(patch.to_string()),
         },
+    })
+}
+
+/// Where containers of this name are: the list, and the place in it.
+fn places<'a>(pod: &'a Value, name: &'a str) -> impl Iterator<Item = (&'static str, usize)> + 'a {
+    ["initContainers", "containers"].into_iter().flat_map(move |list| {
+        let all = pod["spec"][list].as_array().into_iter().flatten().enumerate();
+        all.filter(move |(_, one)| text(one, "/name") == name).map(move |(index, _)| (list, index))
     })
 }
 
@@ -180,4 +209,46 @@ async fn a_webhook_before_ours_may_ask_for_a_sidecar() {
     })
     .await;
     injected::check("user-assigned", &pod);
+}
+
+#[tokio::test]
+async fn what_a_webhook_after_ours_takes_is_given_back() {
+    const TEST: &str = "what_a_webhook_after_ours_takes_is_given_back";
+    let Some(trial) = Trial::new(TEST, "repaired", &[], &json!({})).await else { return };
+    let neighbour = Neighbour::start().await;
+    for path in ["/strip/prom-remotewrite", "/remove/prom-remotewrite"] {
+        let before = neighbour.calls.load(Ordering::Relaxed);
+        // As meshes' webhooks: not called again.
+        neighbour.register_with(&trial, "z-after-repaired", path, "Never").await;
+        let pod = trial.pod("one", &[("inject", "true"), ("profile", "federated")]);
+        let pod = eventually("the neighbour is asked", async || {
+            let pod = objects::apply_dry(&trial.client, &pod).await.unwrap();
+            (neighbour.calls.load(Ordering::Relaxed) > before).then_some(pod)
+        })
+        .await;
+        injected::check("workload-identity", &pod);
+        let count = pod["spec"].to_string().matches("\"name\":\"prom-remotewrite\"").count();
+        assert_eq!(count, 1, "{path}: {pod:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_always_comes_last_is_in_troubleshooting() {
+    const TEST: &str = "a_webhook_that_always_comes_last_is_in_troubleshooting";
+    const MESSAGE: &str = "may not be set for init containers without restartPolicy=Always";
+    let Some(trial) = Trial::new(TEST, "stripped", &[], &json!({})).await else { return };
+    let neighbour = Neighbour::start().await;
+    neighbour.register(&trial, "z-after-stripped", "/strip/prom-remotewrite").await;
+    let asks = trial.pod("one", &[("inject", "true")]);
+    eventually("the API server refuses it", async || {
+        let error = objects::apply_dry(&trial.client, &asks).await.err()?.to_string();
+        error.contains(MESSAGE).then_some(())
+    })
+    .await;
+    let page = tests::environment::crate_folder().join("../manifests/troubleshooting.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let row = page.lines().find(|line| line.contains(MESSAGE)).unwrap();
+    assert!(row.contains("`prom-remotewrite/sidecar-mode: container`"), "{row}");
+    let container = [("inject", "true"), ("sidecar-mode", "container")];
+    objects::apply_dry(&trial.client, &trial.pod("one", &container)).await.unwrap();
 }

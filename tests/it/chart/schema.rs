@@ -45,14 +45,13 @@ const SHAPES: &[(&str, &str)] = &[
     ("shutdownTimeout", DURATION),
 ];
 
-/// The webhook's schema without the image, which `images` says, and with
-/// `auto`, which the chart resolves.
+/// The webhook's schema without the image, which `images` says, and with `auto`,
+/// the default of earlier charts, which `--reuse-values` brings along.
 fn expected_config() -> Value {
     let schema = config::schema();
     let mut properties = schema["properties"].clone();
     properties.as_object_mut().unwrap().remove("image");
-    properties["sidecarMode"]["enum"] = json!(["auto", "native", "container"]);
-    properties["sidecarMode"]["default"] = json!("auto");
+    properties["sidecarMode"]["enum"] = json!(["native", "container", "auto"]);
     let profile = &mut properties["profiles"]["additionalProperties"]["properties"];
     for (key, shape) in SHAPES {
         assert!(profile[key]["type"].to_string().contains("string"), "{key}");

@@ -102,7 +102,7 @@ fn pod(place: &str, document: &Value) {
         "metadata": document["metadata"],
         "spec": {"containers": [{"name": "prometheus", "image": "prometheus"}]},
     });
-    let outcomes = offline::inject(&config, "1", &pod.to_string()).unwrap().outcomes;
+    let outcomes = offline::inject(&config.clone().into(), &pod.to_string()).unwrap().outcomes;
     let [outcome] = outcomes.as_slice() else { panic!("{place}: {outcomes:?}") };
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{place}: {:?}", outcome.decision);
 }

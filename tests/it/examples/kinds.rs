@@ -73,7 +73,7 @@ async fn every_object_is_of_its_kind() {
 fn every_class_delivers_the_certificate() {
     let config = super::config("application-key-vault");
     let pod = super::pods::annotated(&[]);
-    let explained = webhook::offline::explain::explain(&config, &pod.to_string()).unwrap();
+    let explained = webhook::offline::explain::explain(&config.into(), &pod.to_string()).unwrap();
     let need = &explained[0].needs[0];
     for file in list("secret-provider-class") {
         let class = objects::documents(&read(&file)).remove(0);

@@ -32,7 +32,7 @@ pub(crate) fn annotated(more: &[(&str, Value)]) -> Value {
 
 /// What becomes of one pod, which must get its sidecar without a warning.
 fn inject(what: &str, config: &Config, text: &str) -> Injected {
-    let injected = offline::inject(config, "1", text).unwrap();
+    let injected = offline::inject(&config.clone().into(), text).unwrap();
     let [outcome] = injected.outcomes.as_slice() else { panic!("{what}: {:?}", injected.outcomes) };
     let Decision::Inject(injection) = &outcome.decision else {
         panic!("{what}: {:?}", outcome.decision)
@@ -90,7 +90,8 @@ fn writes_to_the_sidecar(spec: &Value, pod: &Value) {
 #[test]
 fn an_object_of_the_operator_gets_a_sidecar() {
     let explained =
-        offline::explain::explain(&config("workload-identity"), &read("prometheus.yaml")).unwrap();
+        offline::explain::explain(&config("workload-identity").into(), &read("prometheus.yaml"))
+            .unwrap();
     assert_eq!(explained.len(), 1);
     let outcome = &explained[0].outcome;
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{:?}", outcome.decision);

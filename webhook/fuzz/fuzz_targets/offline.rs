@@ -5,16 +5,16 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use webhook::{
-    config::Config,
+    config::ConfigFile,
     offline::{explain::explain, inject},
 };
 
-static CONFIG: LazyLock<Config> =
-    LazyLock::new(|| Config::parse(include_str!("../../testdata/config.yaml")).unwrap());
+static CONFIG: LazyLock<ConfigFile> =
+    LazyLock::new(|| ConfigFile::parse(include_str!("../../testdata/config.yaml")).unwrap());
 
 fuzz_target!(|text: &str| {
     let _ = explain(&CONFIG, text);
-    let Ok(injected) = inject(&CONFIG, "1.0.0", text) else { return };
-    let again = inject(&CONFIG, "1.0.0", &injected.text).unwrap();
+    let Ok(injected) = inject(&CONFIG, text) else { return };
+    let again = inject(&CONFIG, &injected.text).unwrap();
     assert_eq!(again.text, injected.text);
 });

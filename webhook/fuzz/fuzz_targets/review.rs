@@ -11,7 +11,7 @@ static CONFIG: LazyLock<Config> =
     LazyLock::new(|| Config::parse(include_str!("../../testdata/config.yaml")).unwrap());
 
 fuzz_target!(|body: &[u8]| {
-    match review::answer(&CONFIG, "1.0.0", body) {
+    match review::answer(&CONFIG, body) {
         Err(error) => assert!(!error.is_ours(), "{error}"),
         Ok(_) => check(body),
     }
@@ -21,7 +21,7 @@ fn check(body: &[u8]) {
     let review: Value = serde_json::from_slice(body).unwrap();
     let Some(object) = review.pointer("/request/object") else { return };
     let decision = decide(&CONFIG, Pod::new(object));
-    let Ok(Some(patch)) = review::patch_for(&decision, Pod::new(object), "1.0.0") else { return };
+    let Ok(Some(patch)) = review::patch_for(&decision, &mut object.clone()) else { return };
     let mut patched = object.clone();
     json_patch::patch(&mut patched, &patch).unwrap();
     let again = decide(&CONFIG, Pod::new(&patched));

@@ -1,39 +1,141 @@
 //! A profile: the settings that a pod chooses by name.
 //!
-//! Its keys are the annotations' names in camelCase, and some that only an
-//! operator may set, since they say whom the sidecar trusts, who may use it,
-//! or how much memory it takes. A profile need not be complete: a pod's
+//! Its keys are the annotations' names in camelCase, and [`PROFILE_ONLY`], which
+//! only an operator may set, since they decide whom the sidecar trusts, who may
+//! use it, or how much memory it takes. A profile need not be complete: a pod's
 //! annotations may give the rest.
 
-use std::time::Duration;
-
 use contract::{
-    AcceptFrom, AuthorityHost, ByteSize, CertificateName, Key, Limits, LogFormat, MetadataHost,
-    ObjectName, Overrides, Proxy, Rejected, format_duration, parse_bool, parse_duration,
+    AcceptFrom, AuthorityHost, CertificateName, Identity, Key, LogFormat, Mistake, ObjectName,
+    Overrides, Rejected, Settings, names::env,
 };
 use serde_json::Value;
 
 use super::reader::{Reader, Section};
 
-/// The keys that a profile may have and an annotation may not.
-pub const PROFILE_ONLY_KEYS: &[&str] = &[
-    "authorityHost",
-    "podIdentityAuthorityHost",
-    "trustConfigMap",
-    "sendCertificateChain",
-    "cluster",
-    "acceptFrom",
-    "logFormat",
-    "httpsProxy",
-    "noProxy",
-    "maxInFlightBytes",
-    "maxConnections",
-    "maxRequestBytes",
-    "maxDecompressedBytes",
-    "headerTimeout",
-    "idleTimeout",
-    "upstreamTimeout",
-    "shutdownTimeout",
+/// A setting of the sidecar that a profile may give and an annotation may not.
+#[derive(Debug)]
+pub struct ProfileOnly {
+    /// Its key in a profile.
+    pub key: &'static str,
+    /// The variable that the sidecar reads, whose parser is the key's, too.
+    pub variable: &'static str,
+    /// What its values look like, for the schema.
+    pub shape: Shape,
+    /// What it means, for the schema and the documentation.
+    pub meaning: &'static str,
+}
+
+/// What a setting's values look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Any text that the parser accepts.
+    Text,
+    /// A duration such as `10s`.
+    Duration,
+    /// A number of bytes such as `32Mi`.
+    Size,
+    /// A whole number above 0.
+    Count,
+    /// `true` or `false`; `false` is the default.
+    Switch,
+    /// One of these.
+    Words(&'static [&'static str]),
+}
+
+const fn setting(
+    key: &'static str,
+    variable: &'static str,
+    shape: Shape,
+    meaning: &'static str,
+) -> ProfileOnly {
+    ProfileOnly { key, variable, shape, meaning }
+}
+
+/// The settings that a profile may give and an annotation may not, except
+/// `trustConfigMap`, which is no variable.
+pub const PROFILE_ONLY: &[ProfileOnly] = &[
+    setting(
+        "authorityHost",
+        env::AZURE_AUTHORITY_HOST,
+        Shape::Text,
+        "Replaces the cloud's authority: an https:// address.",
+    ),
+    setting(
+        "podIdentityAuthorityHost",
+        env::AZURE_POD_IDENTITY_AUTHORITY_HOST,
+        Shape::Text,
+        "Replaces http://169.254.169.254.",
+    ),
+    setting(
+        "sendCertificateChain",
+        env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN,
+        Shape::Switch,
+        "For subject name and issuer authentication.",
+    ),
+    setting("cluster", env::CLUSTER, Shape::Text, "The cluster's name, for logs and build info."),
+    setting("acceptFrom", env::ACCEPT_FROM, Shape::Words(AcceptFrom::WORDS), "Who may write."),
+    setting("logFormat", env::LOG_FORMAT, Shape::Words(LogFormat::WORDS), "How the sidecar logs."),
+    setting(
+        "httpsProxy",
+        env::HTTPS_PROXY,
+        Shape::Text,
+        "The forward proxy on the way to Azure, without a password.",
+    ),
+    setting(
+        "noProxy",
+        env::NO_PROXY,
+        Shape::Text,
+        "Hosts that are reached without it, separated by commas.",
+    ),
+    setting(
+        "maxInFlightBytes",
+        env::MAX_IN_FLIGHT_BYTES,
+        Shape::Size,
+        "Limit on the bytes of all requests that are being handled, such as 32Mi.",
+    ),
+    setting(
+        "maxConnections",
+        env::MAX_CONNECTIONS,
+        Shape::Count,
+        "Limit on the number of open connections.",
+    ),
+    setting(
+        "maxRequestBytes",
+        env::MAX_REQUEST_BYTES,
+        Shape::Size,
+        "Limit on the body of a request, such as 16Mi.",
+    ),
+    setting(
+        "maxDecompressedBytes",
+        env::MAX_DECOMPRESSED_BYTES,
+        Shape::Size,
+        "Limit on the size to which a request says it decompresses, such as 64Mi.",
+    ),
+    setting(
+        "headerTimeout",
+        env::HEADER_TIMEOUT,
+        Shape::Duration,
+        "How long a client may take for a request's headers, such as 10s.",
+    ),
+    setting(
+        "idleTimeout",
+        env::IDLE_TIMEOUT,
+        Shape::Duration,
+        "How long a connection may be idle, such as 6m.",
+    ),
+    setting(
+        "upstreamTimeout",
+        env::UPSTREAM_TIMEOUT,
+        Shape::Duration,
+        "From a request's first byte to its answer, such as 25s.",
+    ),
+    setting(
+        "shutdownTimeout",
+        env::SHUTDOWN_TIMEOUT,
+        Shape::Duration,
+        "From SIGTERM to the end, at the latest, such as 1m30s.",
+    ),
 ];
 
 /// Settings that a pod chooses by name.
@@ -41,24 +143,13 @@ pub const PROFILE_ONLY_KEYS: &[&str] = &[
 pub struct Profile {
     /// What an annotation may give as well.
     pub overrides: Overrides,
-    /// Replaces the cloud's authority.
-    pub authority_host: Option<AuthorityHost>,
-    /// Replaces the instance metadata service's address.
-    pub metadata_host: Option<MetadataHost>,
+    /// What [`PROFILE_ONLY`] gives: each key with its text, in that order.
+    pub given: Vec<(&'static str, String)>,
     /// Roots that the sidecar trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
-    /// Whether assertions carry the certificate's chain.
-    pub send_chain: bool,
-    /// The cluster's name, for logs and build info.
-    pub cluster: Option<String>,
-    /// Who may write.
-    pub accept_from: Option<AcceptFrom>,
-    /// How the sidecar logs.
-    pub log_format: Option<LogFormat>,
-    /// The forward proxy on the way to Azure.
-    pub proxy: Option<Proxy>,
-    /// Bounds on memory and time.
-    pub limits: ProfileLimits,
+    /// The sidecar's settings as `given` makes them; what is not given is the
+    /// sidecar's default, and URL, identity and audience are placeholders.
+    settings: Option<Box<Settings>>,
 }
 
 /// A `ConfigMap` in the pod's namespace with trusted roots in PEM.
@@ -70,90 +161,41 @@ pub struct TrustConfigMap {
     pub key: CertificateName,
 }
 
-/// Bounds that a profile may set; the sidecar's own where it doesn't.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProfileLimits {
-    max_in_flight: Option<ByteSize>,
-    max_connections: Option<u32>,
-    max_request: Option<ByteSize>,
-    max_decompressed: Option<ByteSize>,
-    header_timeout: Option<Duration>,
-    idle_timeout: Option<Duration>,
-    upstream_timeout: Option<Duration>,
-    shutdown_timeout: Option<Duration>,
-}
-
-impl ProfileLimits {
-    /// All limits: the given ones, and the sidecar's own for the rest.
-    pub fn or_usual(self) -> Limits {
-        let usual = Limits::default();
-        Limits {
-            max_in_flight: self.max_in_flight.unwrap_or(usual.max_in_flight),
-            max_connections: self.max_connections.unwrap_or(usual.max_connections),
-            max_request: self.max_request.unwrap_or(usual.max_request),
-            max_decompressed: self.max_decompressed.unwrap_or(usual.max_decompressed),
-            header_timeout: self.header_timeout.unwrap_or(usual.header_timeout),
-            idle_timeout: self.idle_timeout.unwrap_or(usual.idle_timeout),
-            upstream_timeout: self.upstream_timeout.unwrap_or(usual.upstream_timeout),
-            shutdown_timeout: self.shutdown_timeout.unwrap_or(usual.shutdown_timeout),
+impl Profile {
+    /// The settings with what this profile gives of [`PROFILE_ONLY`], instead of
+    /// the defaults.
+    pub fn apply(&self, settings: Settings) -> Settings {
+        let Settings { ingestion_url, identity, audience, authority_host, .. } = settings;
+        match self.settings.as_deref() {
+            Some(given) => {
+                Settings { ingestion_url, identity, audience, authority_host, ..given.clone() }
+            }
+            None => Settings { authority_host, ..Settings::new(ingestion_url, identity, audience) },
         }
     }
-}
 
-impl Profile {
-    /// The keys that only a profile may have, as far as this one gives them,
-    /// with their values; in the order of [`PROFILE_ONLY_KEYS`].
-    pub fn given(&self) -> Vec<(&'static str, String)> {
-        fn text(value: Option<&impl ToString>) -> Option<String> {
-            value.map(ToString::to_string)
-        }
-        let limits = &self.limits;
-        let duration = |given: Option<Duration>| given.map(format_duration);
-        let trust = self.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
-        let exceptions = self.proxy.as_ref().map(Proxy::exceptions).filter(|text| !text.is_empty());
-        let values = [
-            text(self.authority_host.as_ref()),
-            text(self.metadata_host.as_ref()),
-            trust,
-            self.send_chain.then(|| "true".to_owned()),
-            self.cluster.clone(),
-            text(self.accept_from.as_ref()),
-            text(self.log_format.as_ref()),
-            text(self.proxy.as_ref().map(Proxy::address)),
-            exceptions.map(str::to_owned),
-            text(limits.max_in_flight.as_ref()),
-            text(limits.max_connections.as_ref()),
-            text(limits.max_request.as_ref()),
-            text(limits.max_decompressed.as_ref()),
-            duration(limits.header_timeout),
-            duration(limits.idle_timeout),
-            duration(limits.upstream_timeout),
-            duration(limits.shutdown_timeout),
-        ];
-        let given = |(name, value): (&&'static str, Option<String>)| Some((*name, value?));
-        PROFILE_ONLY_KEYS.iter().zip(values).filter_map(given).collect()
+    /// The authority, if this profile gives one.
+    pub fn authority_host(&self) -> Option<&AuthorityHost> {
+        let settings = self.settings.as_ref()?;
+        let is_given = self.given.iter().any(|(key, _)| *key == "authorityHost");
+        settings.authority_host.as_ref().filter(|_| is_given)
+    }
+
+    /// Whether assertions carry the certificate's chain.
+    pub fn sends_chain(&self) -> bool {
+        let identity = self.settings.as_ref().map(|settings| &settings.identity);
+        matches!(identity, Some(Identity::AadApplication { certificate, .. }) if certificate.send_chain)
     }
 }
 
 /// Reads the profile at `path`.
 pub(super) fn read(reader: &mut Reader, path: &str, value: Value) -> Option<Profile> {
     let mut section = reader.section(path, value)?;
-    let profile = Profile {
-        overrides: overrides(reader, &mut section),
-        authority_host: reader.parsed(&mut section, "authorityHost"),
-        metadata_host: reader.parsed(&mut section, "podIdentityAuthorityHost"),
-        trust: trust(reader, &mut section),
-        send_chain: reader
-            .parsed_with(&mut section, "sendCertificateChain", parse_bool)
-            .unwrap_or(false),
-        cluster: reader.parsed_with(&mut section, "cluster", |text| Ok(text.to_owned())),
-        accept_from: reader.parsed(&mut section, "acceptFrom"),
-        log_format: reader.parsed(&mut section, "logFormat"),
-        proxy: proxy(reader, &mut section),
-        limits: limits(reader, &mut section),
-    };
+    let overrides = overrides(reader, &mut section);
+    let trust = trust(reader, &mut section);
+    let (given, settings) = profile_only(reader, &mut section);
     reader.finish(section);
-    Some(profile)
+    Some(Profile { overrides, given, trust, settings })
 }
 
 fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
@@ -183,40 +225,66 @@ fn trust(reader: &mut Reader, section: &mut Section) -> Option<TrustConfigMap> {
     Some(TrustConfigMap { name: name?, key: key? })
 }
 
-/// A proxy with a password is refused: it would stand in every pod, where
-/// everybody who may look at pods can read it.
-fn proxy(reader: &mut Reader, section: &mut Section) -> Option<Proxy> {
-    let exceptions =
-        reader.parsed_with(section, "noProxy", |text| Ok(text.to_owned())).unwrap_or_default();
-    reader.parsed_with(section, "httpsProxy", |text| {
-        let proxy = Proxy::new(text, &exceptions)?;
-        let address = proxy.address();
-        if address.username().is_empty() && address.password().is_none() {
-            Ok(proxy)
-        } else {
-            Err(Rejected::expected(
-                "a proxy's address without user and password, which every pod would show",
-            ))
+/// The settings of [`PROFILE_ONLY`], read as the sidecar reads them.
+fn profile_only(
+    reader: &mut Reader,
+    section: &mut Section,
+) -> (Vec<(&'static str, String)>, Option<Box<Settings>>) {
+    let mut given = Vec::new();
+    for ProfileOnly { key, .. } in PROFILE_ONLY {
+        let text = reader.parsed_with(section, key, |text| Ok(text.to_owned()));
+        given.extend(text.map(|text| (*key, text)));
+    }
+    if given.is_empty() {
+        return (given, None);
+    }
+    let text_of = |variable: &str| {
+        let setting = PROFILE_ONLY.iter().find(|setting| setting.variable == variable)?;
+        given.iter().find(|(key, _)| *key == setting.key).map(|(_, text)| text.clone())
+    };
+    let lookup = |variable: &str| text_of(variable).or_else(|| placeholder(variable));
+    let settings = match Settings::from_env(lookup) {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            let mistakes = mistakes.into_iter().map(|mistake| named_by_key(mistake, section));
+            reader.mistakes.extend(mistakes);
+            return (given, None);
         }
-    })
+    };
+    reader.mistakes.extend(proxy_mistake(&settings, section));
+    (given, Some(Box::new(settings)))
 }
 
-fn limits(reader: &mut Reader, section: &mut Section) -> ProfileLimits {
-    let count = |text: &str| match text.parse::<u32>() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(Rejected::expected("a whole number above 0")),
+/// What the sidecar's parser must have, and a profile need not: an application,
+/// since it alone has a certificate whose chain may be sent.
+fn placeholder(variable: &str) -> Option<String> {
+    const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+    let text = match variable {
+        env::INGESTION_URL => "https://placeholder.metrics.ingest.monitor.azure.com/",
+        env::IDENTITY_TYPE => "aadApplication",
+        env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => NOBODY,
+        env::AZURE_CLIENT_CERTIFICATE_PATH => "/placeholder",
+        _ => return None,
     };
-    let mut duration = |key| reader.parsed_with(section, key, parse_duration);
-    let [header_timeout, idle_timeout, upstream_timeout, shutdown_timeout] =
-        ["headerTimeout", "idleTimeout", "upstreamTimeout", "shutdownTimeout"].map(&mut duration);
-    ProfileLimits {
-        max_in_flight: reader.parsed(section, "maxInFlightBytes"),
-        max_connections: reader.parsed_with(section, "maxConnections", count),
-        max_request: reader.parsed(section, "maxRequestBytes"),
-        max_decompressed: reader.parsed(section, "maxDecompressedBytes"),
-        header_timeout,
-        idle_timeout,
-        upstream_timeout,
-        shutdown_timeout,
+    Some(text.to_owned())
+}
+
+/// A mistake of a variable as one of the key that it was read from.
+fn named_by_key(mistake: Mistake, section: &Section) -> Mistake {
+    let setting = PROFILE_ONLY.iter().find(|setting| setting.variable == mistake.name);
+    let name = setting.map(|setting| section.path_of(setting.key));
+    Mistake { name: name.unwrap_or(mistake.name), ..mistake }
+}
+
+/// A proxy with a password is refused: it would be in every pod, where everybody
+/// who may read pods can read it.
+fn proxy_mistake(settings: &Settings, section: &Section) -> Option<Mistake> {
+    let address = settings.proxy.as_ref()?.address();
+    if address.username().is_empty() && address.password().is_none() {
+        return None;
     }
+    let rejected = Rejected::expected(
+        "a proxy's address without user and password, which every pod would show",
+    );
+    Some(rejected.at(section.path_of("httpsProxy"), "…"))
 }

@@ -43,11 +43,6 @@ impl Section {
         self.fields.remove(key).filter(|value| !value.is_null() && value != "")
     }
 
-    /// Whether `key` says something.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.fields.get(key).is_some_and(|value| !value.is_null() && value != "")
-    }
-
     pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }

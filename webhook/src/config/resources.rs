@@ -38,19 +38,20 @@ impl Resources {
 
 impl Default for Resources {
     /// A proxy for one Prometheus: measured below 12 MiB, with a limit that
-    /// leaves room for 32 MiB of requests under way and their copies. No CPU
-    /// limit: throttling would delay samples and save nothing.
+    /// leaves room for 32 MiB of requests and their copies. The limit is four
+    /// times the request, the most that `LimitRange` objects commonly allow. No
+    /// CPU limit: throttling would delay samples and save nothing.
     fn default() -> Self {
         Self {
             cpu_request: "10m".parse().ok(),
             cpu_limit: None,
-            memory_request: "16Mi".parse().ok(),
+            memory_request: "32Mi".parse().ok(),
             memory_limit: "128Mi".parse().ok(),
         }
     }
 }
 
-/// Given, they replace the defaults as a whole.
+/// Resources that are given replace the defaults as a whole.
 pub(super) fn read(reader: &mut Reader, top: &mut Section) -> Resources {
     let Some(mut given) = reader.subsection(top, "resources") else { return Resources::default() };
     let mut amounts = |name| match reader.subsection(&mut given, name) {

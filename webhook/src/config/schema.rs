@@ -6,12 +6,12 @@
 //! takes several spellings, the schema names the documented one.
 
 use contract::{
-    AcceptFrom, Cloud, IdentityType, ImagePullPolicy, Key, LogFormat, LogLevel, ResponseMode,
-    SidecarMode, names,
+    Cloud, IdentityType, ImagePullPolicy, Key, LivenessProbe, LogLevel, ReadinessProbe,
+    ResponseMode, SidecarMode, names,
 };
 use serde_json::{Map, Value, json};
 
-use super::{PROFILE_ONLY_KEYS, Policy, Resources};
+use super::{PROFILE_ONLY, Policy, ProfileOnly, Resources, Shape};
 
 /// The schema, draft 2020-12.
 pub fn schema() -> Value {
@@ -33,9 +33,14 @@ pub fn schema() -> Value {
                 ]},
             },
             "sidecarMode": {
-                "description": "native needs Kubernetes 1.29.",
-                "enum": ["native", "container"],
-                "default": "native",
+                "description": "As which kind of container the sidecar runs: native, an init container that keeps running, or container, an ordinary one.",
+                "enum": SidecarMode::WORDS,
+                "default": SidecarMode::Native.word(),
+            },
+            "readinessProbe": {
+                "description": "A readiness probe for clusters whose policies require one; it checks what the liveness probe checks, by http (exec in a pod that shows a mesh) or exec.",
+                "enum": ReadinessProbe::WORDS,
+                "default": ReadinessProbe::None.word(),
             },
             "resources": resources(),
             "profiles": {
@@ -98,9 +103,10 @@ fn profile() -> Value {
     for key in Key::ALL {
         properties.insert(key.profile().to_owned(), setting(*key));
     }
-    for key in PROFILE_ONLY_KEYS {
-        properties.insert((*key).to_owned(), profile_only(key));
+    for setting in PROFILE_ONLY {
+        properties.insert(setting.key.to_owned(), profile_only(setting));
     }
+    properties.insert("trustConfigMap".to_owned(), trust_config_map());
     let mut schema = object(properties.into(), &[]);
     if let Value::Object(schema) = &mut schema {
         // One certificate has one source.
@@ -138,54 +144,40 @@ fn setting(key: Key) -> Value {
         Key::ImagePullPolicy => one_of("When it is pulled.", &pull_policies()),
         Key::CpuRequest => quantity("CPU that is reserved, such as 10m.", None),
         Key::CpuLimit => quantity("CPU that it may use; a limit delays samples.", None),
-        Key::MemoryRequest => quantity("Memory that is reserved, such as 16Mi.", None),
+        Key::MemoryRequest => quantity("Memory that is reserved, such as 32Mi.", None),
         Key::MemoryLimit => quantity("Memory that it may use, such as 128Mi.", None),
         Key::LogLevel => one_of("How much the sidecar logs.", LogLevel::WORDS),
         Key::SidecarMode => one_of("As which kind of container it runs.", SidecarMode::WORDS),
+        Key::LivenessProbe => one_of(
+            "How the kubelet checks that it is alive; by default http, and exec in a pod that shows a mesh.",
+            LivenessProbe::WORDS,
+        ),
         Key::ResponseMode => {
             one_of("What Prometheus is told when Azure refuses.", ResponseMode::WORDS)
         }
     }
 }
 
-fn profile_only(key: &str) -> Value {
-    match key {
-        "authorityHost" => text("Replaces the cloud's authority: an https:// address."),
-        "podIdentityAuthorityHost" => text("Replaces http://169.254.169.254."),
-        "trustConfigMap" => {
-            let names = json!({"name": text("The ConfigMap."), "key": text("Its key, in PEM.")});
-            let mut schema = object(names, &["name", "key"]);
-            describe(&mut schema, "Roots that the sidecar trusts instead of the system's.");
-            schema
-        }
-        "sendCertificateChain" => json!({
-            "description": "For subject name and issuer authentication.",
-            "type": "boolean",
-            "default": false,
-        }),
-        "cluster" => text("The cluster's name, for logs and build info."),
-        "acceptFrom" => one_of("Who may write.", AcceptFrom::WORDS),
-        "logFormat" => one_of("How the sidecar logs.", LogFormat::WORDS),
-        "httpsProxy" => text("The forward proxy on the way to Azure, without a password."),
-        "noProxy" => text("Hosts that are reached without it, separated by commas."),
-        "maxConnections" => {
-            json!({"description": "Bound on open connections.", "type": "integer", "minimum": 1})
-        }
-        key => limit(key),
-    }
+fn trust_config_map() -> Value {
+    let names = json!({"name": text("The ConfigMap."), "key": text("Its key, in PEM.")});
+    let mut schema = object(names, &["name", "key"]);
+    describe(&mut schema, "Roots that the sidecar trusts instead of the system's.");
+    schema
 }
 
-/// A bound on memory or time; the sidecar's own where it is absent.
-fn limit(key: &str) -> Value {
-    let size = |of: &str| json!({"description": format!("Bound on {of}, such as 32Mi."), "type": ["string", "integer"]});
-    match key {
-        "maxInFlightBytes" => size("the bytes of all requests under way"),
-        "maxRequestBytes" => size("one request's body"),
-        "maxDecompressedBytes" => size("what one request claims to decompress to"),
-        "headerTimeout" => text("How long a request's head may take, such as 10s."),
-        "idleTimeout" => text("How long a connection may be idle, such as 6m."),
-        "upstreamTimeout" => text("From a request's first byte to its answer, such as 25s."),
-        _ => text("From SIGTERM to the end, at the latest, such as 1m30s."),
+fn profile_only(setting: &ProfileOnly) -> Value {
+    match setting.shape {
+        Shape::Text | Shape::Duration => text(setting.meaning),
+        Shape::Size => {
+            json!({"description": setting.meaning, "type": ["string", "integer"]})
+        }
+        Shape::Count => {
+            json!({"description": setting.meaning, "type": "integer", "minimum": 1})
+        }
+        Shape::Switch => {
+            json!({"description": setting.meaning, "type": "boolean", "default": false})
+        }
+        Shape::Words(words) => one_of(setting.meaning, words),
     }
 }
 

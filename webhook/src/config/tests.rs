@@ -2,7 +2,7 @@ use contract::{Port, annotations::PREFIX};
 use expect_test::expect_file;
 
 use super::*;
-use crate::tests::CONFIG;
+use crate::{VERSION, tests::CONFIG};
 
 fn mistakes(yaml: &str) -> Vec<String> {
     Config::parse(yaml).unwrap_err().iter().map(ToString::to_string).collect()
@@ -11,30 +11,30 @@ fn mistakes(yaml: &str) -> Vec<String> {
 #[test]
 fn values_of_the_chart_are_read_at_their_config() {
     let values = "images: {registry: a}\nconfig:\n  sidecarMode: auto\n  profiles:\n    default: {clinetId: x}\n";
-    let mistakes = Config::parse_values(values, "1.0.0").unwrap().unwrap_err();
+    let mistakes = ConfigFile::parse(values).unwrap_err();
     let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].starts_with("config.profiles.default.clinetId"), "{texts:?}");
     let fine = values.replace("{clinetId: x}", "{}");
-    let fine = Config::parse_values(&fine, "1.0.0").unwrap().unwrap();
-    assert!(fine.native_sidecar && fine.profiles.contains_key("default"));
-    assert_eq!(fine.image.as_str(), "a/prom-remotewrite:1.0.0");
-    let parse = |yaml| Config::parse_values(yaml, "1.0.0");
-    let image = parse("config: {image: a}\n").unwrap().unwrap_err();
+    let fine = ConfigFile::parse(&fine).unwrap();
+    assert!(fine.is_values && fine.config.native_sidecar);
+    assert!(fine.config.profiles.contains_key("default"));
+    assert_eq!(fine.config.image.as_str(), format!("a/prom-remotewrite:{VERSION}"));
+    let image = ConfigFile::parse("config: {image: a}\n").unwrap_err();
     assert!(image[0].to_string().starts_with("config.image="), "{image:?}");
-    assert!(parse("image: a\nprofiles: {}\n").is_none());
-    assert!(parse("[").is_none());
-    let list = parse("config: [a]\n").unwrap().unwrap_err();
+    assert!(!ConfigFile::parse("image: a\nprofiles: {}\n").unwrap().is_values);
+    assert!(ConfigFile::parse("[").is_err());
+    let list = ConfigFile::parse("config: [a]\n").unwrap_err();
     assert!(list[0].to_string().contains("a mapping"), "{list:?}");
 }
 
 #[test]
 fn values_of_the_chart_mean_what_helm_makes_of_them() {
-    let config = |yaml: &str| Config::parse_values(yaml, "1.0.0").unwrap().unwrap();
-    let few = config("webhook: {excludedNamespaces: [batch]}\n");
-    assert_eq!(few.image.as_str(), format!("{CHARTS_IMAGE}:1.0.0"));
-    assert_eq!((few.resources, few.stated), (Resources::default(), Stated::default()));
+    let few = ConfigFile::parse("webhook: {excludedNamespaces: [batch]}\n").unwrap();
+    assert_eq!(few.config.image.as_str(), format!("{CHARTS_IMAGE}:{VERSION}"));
+    assert_eq!((few.config.resources, few.stated), (Resources::default(), Stated::default()));
     assert_eq!(few.excluded_namespaces, ["batch"]);
+    let config = |yaml: &str| ConfigFile::parse(yaml).unwrap().config;
     let digest = format!("sha256:{}", "a".repeat(64));
     let pinned = config(&format!(
         "images: {{tag: '2', sidecar: {{name: b, digest: '{digest}'}}}}\nconfig: {{resources: {{requests: {{cpu: null}}, limits: {{memory: 1Gi}}}}}}\n"
@@ -70,8 +70,8 @@ fn a_whole_file() {
     assert_eq!(config.image_pull_secrets.len(), 1);
     assert_eq!(config.profiles.len(), 5);
     let stack = &config.profiles["stack"];
-    assert_eq!(stack.limits.or_usual().upstream_timeout.as_secs(), 20);
-    assert_eq!(stack.proxy.as_ref().unwrap().exceptions(), ".svc");
+    let value = |key| stack.given.iter().find(|(name, _)| *name == key).unwrap().1.as_str();
+    assert_eq!((value("upstreamTimeout"), value("noProxy")), ("20s", ".svc"));
     assert_eq!(stack.trust.as_ref().unwrap().key.as_str(), "ca.crt");
 }
 
@@ -81,7 +81,7 @@ fn scalars_are_read_whatever_yaml_makes_of_them() {
     let config = Config::parse(yaml).unwrap();
     let profile = &config.profiles["default"];
     assert_eq!(profile.overrides.listening_port.map(Port::get), Some(9000));
-    assert!(profile.send_chain);
+    assert!(profile.sends_chain());
     assert_eq!((&profile.overrides.client_id, profile.overrides.cloud), (&None, None));
     assert_eq!(config.resources.cpu_limit.unwrap().as_str(), "1");
     assert_eq!(config.resources.memory_limit, None, "what is given replaces the defaults");
@@ -89,7 +89,7 @@ fn scalars_are_read_whatever_yaml_makes_of_them() {
     let zeros = "image: a\nprofiles: {default: {secretProviderClass: 0815, cluster: 0123}}";
     let profile = &Config::parse(zeros).unwrap().profiles["default"];
     assert_eq!(profile.overrides.secret_provider_class.as_ref().unwrap().as_str(), "0815");
-    assert_eq!(profile.cluster.as_deref(), Some("0123"));
+    assert_eq!(profile.given, [("cluster", "0123".to_owned())]);
 }
 
 #[test]
@@ -125,10 +125,11 @@ fn all_mistakes_at_once_each_with_its_path() {
 imagePullPolicy: Sometimes
 imagePullSecret: [a]
 imagePullSecrets: [A]
-sidecarMode: auto
+sidecarMode: init
 resources: {request: {}, limits: [1]}
 profiles:
-  default: {clientID: x, identityType: userasigned, maxConnections: 0, httpsProxy: 'http://user:secret@proxy'}
+  default: {clientID: x, identityType: userasigned, maxConnections: 0}
+  proxied: {httpsProxy: 'http://user:secret@proxy'}
   broken: 5
 policy: {overridable: [image-pul-policy], ingestionHosts: ['https://x']}
 ";
@@ -136,14 +137,14 @@ policy: {overridable: [image-pul-policy], ingestionHosts: ['https://x']}
         "image is missing: expected the sidecar's image",
         r#"imagePullPolicy="Sometimes": expected one of Always, IfNotPresent, Never"#,
         r#"imagePullSecrets[0]="A": expected an object's name: lower-case letters, digits, - and ., at most 253"#,
-        r#"sidecarMode="auto": expected one of native, container"#,
+        r#"sidecarMode="init": expected one of native, container"#,
         r#"resources.limits="a list": expected a mapping of keys to values"#,
         r#"resources.request="…": expected a key that exists (did you mean "requests"?)"#,
         r#"profiles.broken="a single value": expected a mapping of keys to values"#,
         r#"profiles.default.identityType="userasigned": expected one of userAssigned, systemAssigned, aadApplication, workloadIdentity (did you mean "userAssigned"?)"#,
-        r#"profiles.default.httpsProxy="…": expected a proxy's address without user and password, which every pod would show"#,
         r#"profiles.default.maxConnections="0": expected a whole number above 0"#,
         r#"profiles.default.clientID="…": expected a key that exists (did you mean "clientId"?)"#,
+        r#"profiles.proxied.httpsProxy="…": expected a proxy's address without user and password, which every pod would show"#,
         r#"policy.overridable[0]="image-pul-policy": expected one of"#,
         r#"policy.ingestionHosts[0]="https://x": expected a host such as dce.example, or .example for all hosts below it"#,
         r#"imagePullSecret="…": expected a key that exists (did you mean "imagePullSecrets"?)"#,

@@ -4,6 +4,7 @@ use contract::{Mistake, Rejected};
 use serde_json::{Map, Value, json};
 
 use super::{Config, Resources, reader};
+use crate::VERSION;
 
 /// The sidecar's image, where the chart's values do not say otherwise, without
 /// its tag.
@@ -12,17 +13,65 @@ pub const CHARTS_IMAGE: &str = "ghcr.io/prom-remotewrite/prom-remotewrite";
 /// Keys that the chart's values have and the file has not; one will do.
 const CHARTS_KEYS: [&str; 3] = ["config", "images", "webhook"];
 
-impl Config {
-    /// Reads the values of the chart, of which `config` is the file but for the
-    /// image; `None` where `yaml` is no such values. The chart's own defaults
-    /// stand for what they leave out, as when Helm merges them: the image's tag
-    /// is then `version`, this program's.
+/// A configuration as people have it: the file, or values of the chart, of which
+/// `config` is the file except for the image. With it comes what explanations
+/// need and the webhook does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The configuration.
+    pub config: Config,
+    /// Which of its settings are stated; the others are defaults.
+    pub stated: Stated,
+    /// Namespaces about whose pods the webhook is not asked, besides those of the
+    /// control plane. Only values of the chart tell.
+    pub excluded_namespaces: Vec<String>,
+    /// Whether it is values of the chart.
+    pub is_values: bool,
+}
+
+/// The settings besides the image and profiles that a configuration states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// `imagePullPolicy`.
+    pub image_pull_policy: bool,
+    /// `sidecarMode`.
+    pub sidecar_mode: bool,
+    /// `resources`, which replace the defaults as a whole.
+    pub resources: bool,
+}
+
+impl ConfigFile {
+    /// Reads the file's text, or that of values. The chart's own defaults stand
+    /// for what values leave out, as when Helm merges them: the image's tag is
+    /// then this program's version.
     ///
     /// # Errors
-    /// Every mistake in that part, with its path in the values.
-    pub fn parse_values(yaml: &str, version: &str) -> Option<Result<Self, Vec<Mistake>>> {
-        let document = reader::document(yaml).ok()?;
-        are_values(&document).then(|| read(&document, version))
+    /// Every mistake, with its path.
+    pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
+        let document = reader::document(yaml)?;
+        if are_values(&document) {
+            return read(&document);
+        }
+        let stated = stated(&document);
+        let config = Config::at("", document)?;
+        Ok(Self { stated, ..Self::from(config) })
+    }
+}
+
+impl From<Config> for ConfigFile {
+    /// A configuration that states nothing but itself.
+    fn from(config: Config) -> Self {
+        let (stated, excluded_namespaces) = (Stated::default(), Vec::new());
+        Self { config, stated, excluded_namespaces, is_values: false }
+    }
+}
+
+fn stated(document: &Value) -> Stated {
+    let has = |key| document.get(key).is_some_and(|value| !value.is_null() && value != "");
+    Stated {
+        image_pull_policy: has("imagePullPolicy"),
+        sidecar_mode: has("sidecarMode"),
+        resources: has("resources"),
     }
 }
 
@@ -39,42 +88,41 @@ pub(super) fn not_the_file() -> Mistake {
     )
 }
 
-fn read(values: &Value, version: &str) -> Result<Config, Vec<Mistake>> {
+fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
     let mut config = match values.get("config") {
         Some(Value::Object(config)) => config.clone(),
         None | Some(Value::Null) => Map::new(),
         // The reader says what is wrong with it.
-        Some(other) => return Config::at("config", other.clone()),
+        Some(other) => return Config::at("config", other.clone()).map(ConfigFile::from),
     };
     if config.contains_key("image") {
         let expected = "no such key: the chart's images say it";
         return Err(vec![Rejected::expected(expected).at("config.image", "…")]);
     }
-    config.insert("image".to_owned(), image(values, version).into());
-    // The chart knows the cluster's version.
-    if config.get("sidecarMode").is_some_and(|mode| mode == "auto") {
-        config.remove("sidecarMode");
-    }
+    config.insert("image".to_owned(), image(values).into());
     if let Some(given @ Value::Object(_)) = config.get_mut("resources") {
         let mut merged = usual_resources();
         json_patch::merge(&mut merged, given);
         *given = merged;
     }
-    let config = Config::at("config", config.into())?;
+    let config = Value::from(config);
+    let stated = stated(&config);
+    let config = Config::at("config", config)?;
     let excluded = values.pointer("/webhook/excludedNamespaces").and_then(Value::as_array);
     let names = excluded.into_iter().flatten().filter_map(Value::as_str);
-    Ok(Config { excluded_namespaces: names.map(str::to_owned).collect(), ..config })
+    let excluded_namespaces = names.map(str::to_owned).collect();
+    Ok(ConfigFile { config, stated, excluded_namespaces, is_values: true })
 }
 
 /// As the chart puts it together: a digest wins over the tag.
-fn image(values: &Value, version: &str) -> String {
+fn image(values: &Value) -> String {
     let text = |path| values.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
     let (registry, name) = CHARTS_IMAGE.rsplit_once('/').unwrap_or_default();
     let registry = text("/images/registry").unwrap_or(registry).trim_end_matches('/');
     let name = text("/images/sidecar/name").unwrap_or(name);
     match text("/images/sidecar/digest") {
         Some(digest) => format!("{registry}/{name}@{digest}"),
-        None => format!("{registry}/{name}:{}", text("/images/tag").unwrap_or(version)),
+        None => format!("{registry}/{name}:{}", text("/images/tag").unwrap_or(VERSION)),
     }
 }
 

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// A sidecar that is there already.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Sidecar<'a> {
-    /// Injected by this webhook.
-    Ours,
+    /// Injected by this webhook: its place in its list, and the container.
+    Ours(usize, Container<'a>),
     /// Written by the pod's author: the container's name.
     HandWritten(&'a str),
 }
@@ -26,26 +26,29 @@ pub(super) enum Sidecar<'a> {
 const MICROSOFTS_IMAGES: [&str; 2] =
     ["/prometheus-remote-write/images", "/promdev/prom-remotewrite"];
 
-/// A warning that is longer may be cut by the API server.
-const MAX_WARNING_CHARS: usize = 256;
 /// Ports of a node that the kubelet and kube-proxy have.
 const NODE_PORTS: [u16; 5] = [10248, 10249, 10250, 10255, 10256];
 
 /// The sidecar that `pod` has already. A reviewed pod that comes again has
 /// ours; a pod written after Microsoft's documentation has that one.
 pub(super) fn sidecar<'a>(config: &Config, pod: Pod<'a>) -> Option<Sidecar<'a>> {
-    let found = pod.containers().find(|container| is_sidecar(config, *container))?;
-    let ours = found.name() == names::CONTAINER
-        && pod.annotation(contract::annotations::INJECTED).is_some();
-    Some(if ours { Sidecar::Ours } else { Sidecar::HandWritten(found.name()) })
+    let is_injected = pod.annotation(contract::annotations::INJECTED).is_some();
+    let found = pod.containers().find(|container| is_sidecar(config, *container, is_injected))?;
+    if !is_injected || found.name() != names::CONTAINER {
+        return Some(Sidecar::HandWritten(found.name()));
+    }
+    let list = pod.containers().filter(|container| container.is_init == found.is_init);
+    let index = list.take_while(|container| container.name() != names::CONTAINER).count();
+    Some(Sidecar::Ours(index, found))
 }
 
-/// By image, or by our name together with the variable that every such sidecar
-/// needs: a name alone proves nothing.
-fn is_sidecar(config: &Config, container: Container<'_>) -> bool {
+/// By image, or by our name together with something that every such sidecar has:
+/// neither the name nor our annotation proves anything alone.
+fn is_sidecar(config: &Config, container: Container<'_>, is_injected: bool) -> bool {
     let named = container.name() == names::CONTAINER;
+    let image = || repository(container.image()) == repository(config.image.as_str());
     is_hand_written(container)
-        || (named && repository(container.image()) == repository(config.image.as_str()))
+        || (named && (image() || (is_injected && container.has_port(names::PORT))))
 }
 
 /// Whether this is what Microsoft documents, also from a mirror's registry
@@ -70,7 +73,7 @@ fn repository(image: &str) -> &str {
 pub(super) fn obstacles(pod: Pod<'_>, effective: Option<&Effective>) -> Vec<(DenyReason, String)> {
     let mut obstacles = Vec::new();
     if pod.is_windows() {
-        let text = "this is a Windows pod, and the sidecar runs on Linux";
+        let text = "this is a Windows pod, by its spec.os, node selector or required node affinity, and the sidecar runs on Linux";
         obstacles.push((DenyReason::WindowsPod, text.to_owned()));
     }
     if pod.containers().any(|container| container.name() == names::CONTAINER) {
@@ -121,11 +124,13 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
         );
     }
     let source = effective.certificate.as_ref();
-    if let Some(name) = source.and_then(|source| inject::existing_certificate(source, pod)) {
+    let existing = source.and_then(|source| inject::existing_certificate(source, pod));
+    if let Some(name) = existing.filter(|name| *name != names::CERTIFICATE_VOLUME) {
         warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));
     }
     warnings.extend(effective.settings.doubts());
-    warnings.iter().map(|text| text.chars().take(MAX_WARNING_CHARS).collect()).collect()
+    warnings.extend(effective.warnings.iter().cloned());
+    warnings
 }
 
 /// The operator's pods have `prometheus`, the chart `prometheus` has

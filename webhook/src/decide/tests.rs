@@ -1,4 +1,7 @@
 mod denied;
+mod meshes;
+mod repaired;
+mod resources;
 mod unusual;
 
 use serde_json::{Value, json};
@@ -29,6 +32,25 @@ fn who_did_not_ask_is_left_alone() {
     let off_and_wrong = prometheus(&[("inject", "false"), ("clientid", "x")]);
     check(&off_and_wrong, "skip", "opted_out", "");
     check(&prometheus(&[("profile", "default")]), "skip", "not_asked_for", "no effect without");
+    let misspelt = prometheus(&[("injct", "true")]);
+    let hint = "did you mean \"prom-remotewrite/inject\"?";
+    check(&misspelt, "skip", "not_asked_for", hint);
+    check(&misspelt, "skip", "not_asked_for", "no effect without");
+    let both = prometheus(&[("Inject", "true"), ("profle", "default")]);
+    check(&both, "skip", "not_asked_for", "did you mean \"prom-remotewrite/profile\"?");
+}
+
+#[test]
+fn every_spelling_of_yes_and_no_counts() {
+    for no in ["False", "no", "off", "0", "", "N", "'false'"] {
+        let decision = decide(&config(), Pod::new(&prometheus(&[("inject", no), ("cloud", "x")])));
+        assert_eq!(decision.reason(), "opted_out", "{no:?}");
+        assert!(decision.warnings()[0].contains("write \"false\""), "{:?}", decision.warnings());
+    }
+    for yes in ["True", "yes", "on", "1"] {
+        check(&prometheus(&[("inject", yes)]), "inject", "asked_for", "is read as \"true\"");
+    }
+    check(&prometheus(&[("inject", "ture")]), "deny", "bad_annotations", "did you mean \"true\"?");
 }
 
 #[test]
@@ -45,7 +67,7 @@ fn what_has_one_keeps_it() {
     check(&injected, "skip", "already_injected", "");
     let mut stale = injected;
     stale["metadata"]["annotations"]["prom-remotewrite/log-level"] = json!("debug");
-    check(&stale, "skip", "already_injected", "injected with other settings (version=1.0.0");
+    check(&stale, "skip", "already_injected", "injected with other settings (version=");
     let by_name = json!({"name": "prom-remotewrite", "image": "example/other", "env": [
         {"name": "INGESTION_URL", "value": "https://example.com"},
     ]});

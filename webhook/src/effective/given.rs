@@ -26,8 +26,8 @@ pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<Mistake>) {
     (annotations::parse(good).unwrap_or_default(), mistakes)
 }
 
-/// Whether `missing` would not be, if the unreadable annotations were right:
-/// it is one of them, or what one of them was meant to be, or depends on one.
+/// Whether a correction of the unreadable annotations could provide `missing`: it
+/// is one of them, or what one of them is a misspelling of, or depends on one.
 pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
     let certificate = [Key::CertificateSecret, Key::SecretProviderClass, Key::CertificateName];
     let cloud = [Key::Cloud, Key::Audience];
@@ -44,9 +44,12 @@ pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
 }
 
 /// The profile by name. A pod that names none needs none.
-pub(super) fn profile(config: &Config, name: Option<&str>) -> Result<Profile, Mistake> {
+pub(super) fn profile<'a>(
+    config: &'a Config,
+    name: Option<&str>,
+) -> Result<Option<&'a Profile>, Mistake> {
     let found = config.profiles.get(name.unwrap_or(annotations::DEFAULT_PROFILE));
-    let (None, Some(name)) = (found, name) else { return Ok(found.cloned().unwrap_or_default()) };
+    let (None, Some(name)) = (found, name) else { return Ok(found) };
     let known = || config.profiles.keys().map(String::as_str);
     let expected = match known().collect::<Vec<_>>().as_slice() {
         [] => "no profile: the webhook's configuration has none".to_owned(),

@@ -13,18 +13,22 @@ use super::{CertificateSource, Merge, annotation};
 /// The certificate's file in a Secret of type kubernetes.io/tls; its key lies
 /// beside it as `tls.key`.
 const TLS_SECRET_FILE: &str = "tls.crt";
+/// With this label, azure-workload-identity's webhook writes into a pod.
+const AZURES_LABEL: &str = "azure.workload.identity/use";
 
 /// Annotations over profile. A pod that names another source for its
 /// certificate does not mean the profile's source, nor the file's name there.
 pub(super) fn with_own_certificate(given: &Overrides, profile: &Overrides) -> Overrides {
-    let mut profile = profile.clone();
-    if given.has(Key::CertificateSecret) && profile.secret_provider_class.take().is_some() {
-        profile.certificate_name = None;
+    let mut merged = given.clone().or(profile);
+    if given.has(Key::CertificateSecret) && profile.has(Key::SecretProviderClass) {
+        merged.secret_provider_class.clone_from(&given.secret_provider_class);
+        merged.certificate_name.clone_from(&given.certificate_name);
     }
-    if given.has(Key::SecretProviderClass) && profile.certificate_secret.take().is_some() {
-        profile.certificate_name = None;
+    if given.has(Key::SecretProviderClass) && profile.has(Key::CertificateSecret) {
+        merged.certificate_secret.clone_from(&given.certificate_secret);
+        merged.certificate_name.clone_from(&given.certificate_name);
     }
-    given.clone().or(&profile)
+    merged
 }
 
 impl Merge<'_> {
@@ -56,7 +60,7 @@ impl Merge<'_> {
         let name = self.certificate_name();
         let directory = self.mount_path()?;
         let path = PathBuf::from(format!("{}/{}", directory.as_str().trim_end_matches('/'), name?));
-        let send_chain = self.profile.send_chain;
+        let send_chain = self.profile.sends_chain();
         let certificate = Certificate { path, password_file: None, send_chain };
         Some(Identity::AadApplication { client_id: client_id?, tenant_id: tenant_id?, certificate })
     }
@@ -112,7 +116,7 @@ impl Merge<'_> {
             .client_id
             .clone()
             .or_else(|| self.azures_webhook_says(env::AZURE_CLIENT_ID));
-        let client_id = self.required(client_id, Key::ClientId, "the federated client id");
+        let client_id = self.required(client_id, Key::ClientId, self.federated_client_id());
         let tenant_id: Option<TenantId> = self
             .merged
             .tenant_id
@@ -125,6 +129,16 @@ impl Merge<'_> {
             tenant_id: tenant_id?,
             token_file,
         })
+    }
+
+    /// What is missing, and why azure-workload-identity has not provided it to a
+    /// pod that asks for it.
+    fn federated_client_id(&self) -> &'static str {
+        if self.pod.label(AZURES_LABEL) == Some("true") {
+            "the federated client id, which azure-workload-identity has not written into this pod: either it is not installed, or it is called after this webhook, since webhook configurations are called in the order of their names (then install this release under a name that sorts after azure-wi, such as prom-remotewrite); set it"
+        } else {
+            "the federated client id"
+        }
     }
 
     fn azures_webhook_says<T: std::str::FromStr>(&self, variable: &str) -> Option<T> {
@@ -145,7 +159,7 @@ impl Merge<'_> {
     /// is; so a custom cloud needs a profile.
     pub(super) fn authority(&mut self, identity: Option<&Identity>) -> Option<AuthorityHost> {
         let cloud = self.cloud();
-        let host = self.profile.authority_host.clone().or_else(|| cloud.authority());
+        let host = self.profile.authority_host().cloned().or_else(|| cloud.authority());
         if host.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
             self.mistakes.push(Mistake::missing(
                 format!("authorityHost of profile {:?}", self.name),

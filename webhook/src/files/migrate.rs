@@ -6,14 +6,14 @@ use std::{fs, io::Write as _, path::Path, process::ExitCode};
 use webhook::migrate;
 
 use super::{Failure, finish, name, say, text, write};
-use crate::{arguments::Migrate, run::VERSION};
+use crate::arguments::Migrate;
 
 /// Writes the manifests without hand-written sidecars; all that there is to say
 /// goes to standard error, and the profile last, to be pasted.
 pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
     let Migrate { filename, profile, profile_to, diff } = arguments;
     finish(text(filename).and_then(|text| {
-        let migration = migrate::migrate(&text, profile, VERSION).map_err(|source| {
+        let migration = migrate::migrate(&text, profile).map_err(|source| {
             if TEMPLATES.iter().any(|mark| text.contains(mark)) {
                 say(&"a template is no YAML: migrate its values, or what helm template prints");
             }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use contract::{Identity, names};
 use k8s_openapi::api::core::v1::{
-    CSIVolumeSource, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
-    SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    CSIVolumeSource, ConfigMapVolumeSource, DownwardAPIVolumeSource, KeyToPath,
+    ProjectedVolumeSource, SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount,
+    VolumeProjection,
 };
 use serde_json::Value;
 
+use super::json;
 use crate::{
     config::TrustConfigMap,
     effective::{CertificateSource, Effective},
@@ -25,13 +27,13 @@ const TOKEN_SECONDS: i64 = 3600;
 
 /// Volumes for the pod, and their mounts for the sidecar.
 pub(super) struct Volumes {
-    pub(super) new: Vec<Volume>,
+    pub(super) added: Vec<Volume>,
     pub(super) mounts: Vec<VolumeMount>,
 }
 
 impl Volumes {
     pub(super) fn new(effective: &Effective, pod: Pod<'_>) -> Self {
-        let mut volumes = Self { new: Vec::new(), mounts: Vec::new() };
+        let mut volumes = Self { added: Vec::new(), mounts: Vec::new() };
         if let Some(source) = &effective.certificate {
             volumes.certificate(effective, source, pod);
         }
@@ -42,10 +44,15 @@ impl Volumes {
             volumes.add(pod, names::TRUST_VOLUME, names::TRUST_MOUNT_PATH, roots(trust));
         }
         // The service account plugin mounts the API token into every container
-        // that has no mount there, also into this one, after this patch.
-        let nothing =
-            Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };
-        volumes.add(pod, names::NO_API_TOKEN_VOLUME, names::API_TOKEN_MOUNT_PATH, nothing);
+        // that has no mount there, also into this one, after this patch. Unlike an
+        // emptyDir, this volume is no local storage, for which a drain would stop.
+        if pod.mounts_api_token() {
+            let nothing = Volume {
+                downward_api: Some(DownwardAPIVolumeSource::default()),
+                ..Volume::default()
+            };
+            volumes.add(pod, names::NO_API_TOKEN_VOLUME, names::API_TOKEN_MOUNT_PATH, nothing);
+        }
         volumes
     }
 
@@ -59,10 +66,17 @@ impl Volumes {
         }
     }
 
+    /// Adds a volume, unless the pod has the same under our name: another webhook
+    /// may have removed the container and left its volumes.
     fn add(&mut self, pod: Pod<'_>, name: &str, path: &str, volume: Volume) {
+        let volume = Volume { name: name.to_owned(), ..volume };
+        let left = pod.volumes().find(|volume| volume_name(volume) == Some(name));
+        if left.is_some_and(|left| is_same(left, &json(&volume))) {
+            return self.mount(name, path);
+        }
         let name = free_name(pod, name);
         self.mount(&name, path);
-        self.new.push(Volume { name, ..volume });
+        self.added.push(Volume { name, ..volume });
     }
 
     fn mount(&mut self, name: &str, path: &str) {
@@ -154,11 +168,30 @@ fn roots(trust: &TrustConfigMap) -> Volume {
     }
 }
 
+/// Whether `found` is `wanted`, apart from what the API server has filled in.
+fn is_same(found: &Value, wanted: &Value) -> bool {
+    const DEFAULTED: &str = "defaultMode";
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            let is_known = |name: &String| name == DEFAULTED || wanted.contains_key(name);
+            let is_in = |(name, wanted)| found.get(name).is_some_and(|one| is_same(one, wanted));
+            found.keys().all(is_known) && wanted.iter().all(is_in)
+        }
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len()
+                && found.iter().zip(wanted).all(|(found, wanted)| is_same(found, wanted))
+        }
+        _ => found == wanted,
+    }
+}
+
+fn volume_name(volume: &Value) -> Option<&str> {
+    volume.get("name")?.as_str()
+}
+
 /// `name`, or where the pod has such a volume, with the first free number.
 fn free_name(pod: Pod<'_>, name: &str) -> String {
-    let taken = |candidate: &str| {
-        pod.volumes().any(|volume| volume.get("name").and_then(Value::as_str) == Some(candidate))
-    };
+    let taken = |candidate: &str| pod.volumes().any(|one| volume_name(one) == Some(candidate));
     let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
     std::iter::once(name.to_owned())
         .chain(numbered)

@@ -93,7 +93,7 @@ impl Changes {
         self.words.extend(words);
         let additions = Additions { annotations, ..Additions::default() };
         let pod = metadata.map_or_else(|| json!({}), |metadata| json!({"metadata": metadata}));
-        let patch = patch::patch(&pod, &additions).map_err(|error| vec![error.to_string()])?;
+        let patch = patch::patch(&pod, additions).map_err(|error| vec![error.to_string()])?;
         self.added.0.extend(patch.0.into_iter().map(|operation| match operation {
             PatchOperation::Add(AddOperation { path, value }) => {
                 let below = path.tokens().skip(1).map(|token| token.decoded().into_owned());

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::profile::Profile;
 use crate::{
+    VERSION,
     config::{CHARTS_IMAGE, Config},
     decide::{Decision, Injection, decide},
     effective::Effective,
     pod::Pod,
-    review::patch_for,
+    review,
 };
 
 /// The client and the tenant that azure-workload-identity's webhook knows and a
@@ -23,10 +24,10 @@ pub(super) const TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-tok
 ///
 /// # Errors
 /// What no profile can be: one sentence each.
-pub(super) fn config(name: &str, profile: &Profile, version: &str) -> Result<Config, Vec<String>> {
+pub(super) fn config(name: &str, profile: &Profile) -> Result<Config, Vec<String>> {
     let name = Value::from(name);
     let lines = profile.usable(4);
-    let text = format!("image: {CHARTS_IMAGE}:{version}\nprofiles:\n  {name}:\n{lines}");
+    let text = format!("image: {CHARTS_IMAGE}:{VERSION}\nprofiles:\n  {name}:\n{lines}");
     Config::parse(&text).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
@@ -38,13 +39,15 @@ pub(super) fn injected(
     config: &Config,
     pod: &Value,
     reviewed: &Value,
-    version: &str,
 ) -> Result<(Box<Injection>, Value), Vec<String>> {
     let decision = decide(config, Pod::new(reviewed));
-    let patch = patch_for(&decision, Pod::new(reviewed), version);
+    let patch = review::patch_for(&decision, &mut reviewed.clone());
     let injection = match decision {
         Decision::Inject(injection) => injection,
         Decision::Deny(denial) => return Err(vec![denial.message]),
+        Decision::Repair(_) => {
+            return Err(vec!["the webhook has been here".to_owned()]);
+        }
         Decision::Skip(skip) => {
             return Err(vec![format!("the webhook would skip it: {}", skip.reason)]);
         }
@@ -78,8 +81,9 @@ pub(super) fn with_azures_webhook(pod: &Value) -> Value {
     pod
 }
 
-/// The variables that would be others, apart from paths, which the webhook
-/// chooses, and from the time to stop, which follows from the pod's.
+/// The variables that would be others, apart from paths and the kind of container,
+/// which the webhook chooses, and from the time to stop, which follows from the
+/// pod's.
 pub(super) fn changed_settings(before: &Settings, after: &Effective) -> Vec<String> {
     let alike = |settings: &Settings| {
         let mut settings = settings.clone();
@@ -91,6 +95,7 @@ pub(super) fn changed_settings(before: &Settings, after: &Effective) -> Vec<Stri
         if after.trust.is_some() {
             settings.trusted_roots_file = None;
         }
+        settings.native_sidecar = false;
         let shorter = settings.limits.shutdown_timeout.min(after.settings.limits.shutdown_timeout);
         settings.limits.shutdown_timeout = shorter;
         settings.to_env()

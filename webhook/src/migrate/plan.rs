@@ -51,12 +51,11 @@ pub(super) fn plan(
     site: &Site<'_>,
     document: &Value,
     profiles: &Profiles,
-    version: &str,
 ) -> Option<Result<Plan, Vec<String>>> {
     let sources = sources(site);
     match sources.as_slice() {
         [] => None,
-        [source] => Some(one(site, document, source, profiles, version)),
+        [source] => Some(one(site, document, source, profiles)),
         several => {
             let names: Vec<String> = several.iter().map(Source::name).collect();
             Some(Err(vec![format!(
@@ -73,7 +72,6 @@ fn one(
     document: &Value,
     source: &Source<'_>,
     profiles: &Profiles,
-    version: &str,
 ) -> Result<Plan, Vec<String>> {
     if let Some(reason) = source.stays(site) {
         return Err(vec![reason]);
@@ -94,10 +92,10 @@ fn one(
     let port = read.settings.listening_port.get();
     let changes = changes(site, source, &files.replaced, &name, port)?;
     let node = node_after(site, document, &changes)?;
-    let config = check::config(&name, &profile, version)?;
+    let config = check::config(&name, &profile)?;
     let pod = site.form.pod(&node).unwrap_or_else(|| any_pod(&name));
     let reviewed = reviewed(&pod, &read);
-    let (injection, pod) = check::injected(&config, &pod, &reviewed, version)?;
+    let (injection, pod) = check::injected(&config, &pod, &reviewed)?;
     let others = check::changed_settings(&read.settings, &injection.effective);
     if !others.is_empty() {
         return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);

@@ -10,6 +10,7 @@ use super::{
     placeholder,
     variables::{Given, Variables},
 };
+use crate::config::{PROFILE_ONLY, Shape};
 
 /// A profile: its keys with their values, in the order in which people write
 /// them.
@@ -20,39 +21,26 @@ pub(super) struct Profile {
     trust: Option<(Given, Given)>,
 }
 
-/// Keys with the variable that they become; in the order of the profile. The
-/// rest come from elsewhere in the pod.
-const KEYS: [(&str, &str); 23] = [
+/// Keys that an annotation may give as well, with the variable that becomes them.
+/// The rest of these keys come from elsewhere in the pod.
+const KEYS: [(&str, &str); 9] = [
     ("ingestionUrl", env::INGESTION_URL),
     ("identityType", env::IDENTITY_TYPE),
     ("clientId", env::AZURE_CLIENT_ID),
     ("tenantId", env::AZURE_TENANT_ID),
-    ("sendCertificateChain", env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN),
     ("cloud", env::CLOUD),
     ("audience", env::INGESTION_AAD_AUDIENCE),
-    ("authorityHost", env::AZURE_AUTHORITY_HOST),
-    ("podIdentityAuthorityHost", env::AZURE_POD_IDENTITY_AUTHORITY_HOST),
     ("listeningPort", env::LISTENING_PORT),
-    ("cluster", env::CLUSTER),
-    ("acceptFrom", env::ACCEPT_FROM),
     ("responseMode", env::RESPONSE_MODE),
     ("logLevel", env::LOG_LEVEL),
-    ("logFormat", env::LOG_FORMAT),
-    ("httpsProxy", env::HTTPS_PROXY),
-    ("noProxy", env::NO_PROXY),
-    ("maxInFlightBytes", env::MAX_IN_FLIGHT_BYTES),
-    ("maxConnections", env::MAX_CONNECTIONS),
-    ("maxRequestBytes", env::MAX_REQUEST_BYTES),
-    ("maxDecompressedBytes", env::MAX_DECOMPRESSED_BYTES),
-    ("headerTimeout", env::HEADER_TIMEOUT),
-    ("idleTimeout", env::IDLE_TIMEOUT),
 ];
-/// The rest of them.
-const LATE_KEYS: [(&str, &str); 2] =
-    [("upstreamTimeout", env::UPSTREAM_TIMEOUT), ("shutdownTimeout", env::SHUTDOWN_TIMEOUT)];
 
-/// Keys whose values are numbers or switches.
-const NUMBERS: [&str; 3] = ["listeningPort", "maxConnections", "sendCertificateChain"];
+/// Whether a key's values are numbers or switches.
+fn is_number(key: &str) -> bool {
+    let setting = PROFILE_ONLY.iter().find(|setting| setting.key == key);
+    key == "listeningPort"
+        || setting.is_some_and(|setting| matches!(setting.shape, Shape::Count | Shape::Switch))
+}
 
 /// Where a profile's value may still be the template's own text.
 const OTHER_NAMES: [(&str, &str); 1] = [(env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT)];
@@ -69,7 +57,8 @@ impl Profile {
     ) -> Self {
         let variables = settings.to_env();
         let mut keys = Vec::new();
-        for (key, variable) in KEYS.into_iter().chain(LATE_KEYS) {
+        let of_profiles = PROFILE_ONLY.iter().map(|setting| (setting.key, setting.variable));
+        for (key, variable) in KEYS.into_iter().chain(of_profiles) {
             let Some((_, value)) = variables.iter().find(|(name, _)| *name == variable) else {
                 continue;
             };
@@ -110,7 +99,7 @@ impl Profile {
         let mut lines = String::new();
         for (key, given) in &self.keys {
             let text = text(given);
-            let number = NUMBERS.contains(key) && !placeholder::is_in(text);
+            let number = is_number(key) && !placeholder::is_in(text);
             let text = if number { text.to_owned() } else { scalar(text) };
             let _ = writeln!(lines, "{:indent$}{key}: {text}", "");
         }

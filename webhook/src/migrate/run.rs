@@ -42,8 +42,6 @@ pub(super) struct Run<'a> {
     pub(super) profiles: Profiles,
     /// The file's service accounts.
     pub(super) accounts: Accounts<'a>,
-    /// This program's version.
-    pub(super) version: &'a str,
 }
 
 impl Run<'_> {
@@ -83,7 +81,7 @@ impl Run<'_> {
         let original = value.clone();
         let (mut text, mut stays) = (document.to_owned(), Vec::new());
         for site in sites(&original, &self.accounts.clone()) {
-            let Some(planned) = plan(&site, value, &self.profiles, self.version) else { continue };
+            let Some(planned) = plan(&site, value, &self.profiles) else { continue };
             let subject = format!("{place}{}", site.subject);
             let result = planned.and_then(|mut plan| {
                 let (edited, note) = edited(&text, value, &plan)?;

@@ -39,7 +39,7 @@ fn files() -> Vec<(String, String)> {
 }
 
 fn migrated(text: &str) -> Migration {
-    migrate(text, "default", "1.0.0").unwrap()
+    migrate(text, "default").unwrap()
 }
 
 /// All that is written and said, as one text.
@@ -112,7 +112,7 @@ fn the_injected_sidecar_has_the_settings_of_the_written_one() {
         let mut config = values["config"].clone();
         config["image"] = "ghcr.io/prom-remotewrite/prom-remotewrite:1.0.0".into();
         let config = Config::parse(&config.to_string()).unwrap();
-        let injected = offline::inject(&config, "1.0.0", &migration.text).unwrap();
+        let injected = offline::inject(&config.into(), &migration.text).unwrap();
         let (before, after) = (sidecars(&text), sidecars(&injected.text));
         assert_eq!(before.len(), after.len(), "{name}");
         for (before, after) in before.into_iter().zip(after) {
@@ -122,7 +122,7 @@ fn the_injected_sidecar_has_the_settings_of_the_written_one() {
             let kind = before.identity.kind();
             assert_eq!(after.identity.kind(), kind);
             let variables = |settings: &Settings| {
-                let paths = ["AZURE_FEDERATED_TOKEN_FILE"];
+                let paths = ["AZURE_FEDERATED_TOKEN_FILE", "NATIVE_SIDECAR"];
                 let mut variables: BTreeMap<_, _> = settings.to_env().into_iter().collect();
                 variables.retain(|name, _| !paths.contains(name));
                 variables

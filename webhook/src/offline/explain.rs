@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use contract::{
-    Key,
+    Key, LivenessProbe,
     annotations::{self, Annotations},
     format_duration,
 };
@@ -17,7 +17,7 @@ use super::{
     targets::targets,
 };
 use crate::{
-    config::{Config, Profile},
+    config::{ConfigFile, Profile, Resources},
     decide::{Decision, decide},
     effective::Effective,
     inject,
@@ -61,7 +61,8 @@ pub enum Source {
     Configuration,
     /// The program itself, or Azure's cloud.
     Default,
-    /// The rest of the pod: its grace period, or what the webhook of
+    /// The rest of the pod: its grace period, its mesh, its resources and quality of
+    /// service, the other amount of a pair, or what the webhook of
     /// azure-workload-identity wrote.
     Pod,
 }
@@ -91,23 +92,25 @@ impl fmt::Display for Source {
 ///
 /// # Errors
 /// Where a document is no YAML.
-pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineError> {
+pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, OfflineError> {
     let mut explanations = Vec::new();
     for (number, document) in (1..).zip(documents(text)) {
         let value = parse(number, document)?;
         for target in targets(&value) {
             let pod = Pod::new(&target.pod);
             let decision =
-                super::reviewed(config, target.namespace.as_deref(), decide(config, pod));
+                super::reviewed(file, target.namespace.as_deref(), decide(&file.config, pod));
             let (settings, needs) = match &decision {
                 Decision::Inject(injection) => {
                     let effective = &injection.effective;
-                    (settings(config, pod, effective), needs::needs(effective, pod))
+                    (settings(file, pod, effective), needs::needs(effective, pod))
                 }
-                Decision::Skip(_) | Decision::Deny(_) => (Vec::new(), Vec::new()),
+                Decision::Repair(_) | Decision::Skip(_) | Decision::Deny(_) => {
+                    (Vec::new(), Vec::new())
+                }
             };
             let namespace = target.namespace.clone();
-            let outcome = super::outcome(config, number, target, decision);
+            let outcome = super::outcome(file, number, target, decision);
             let findings = Vec::new();
             explanations.push(Explanation { outcome, settings, needs, namespace, findings });
         }
@@ -115,21 +118,23 @@ pub fn explain(config: &Config, text: &str) -> Result<Vec<Explanation>, OfflineE
     Ok(explanations)
 }
 
-fn settings(config: &Config, pod: Pod<'_>, effective: &Effective) -> Vec<Setting> {
+fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setting> {
     let given = annotations::parse(pod.annotations()).unwrap_or_default();
     let nothing = Profile::default();
-    let profile = config.profiles.get(&effective.profile).unwrap_or(&nothing);
+    let profile = file.config.profiles.get(&effective.profile).unwrap_or(&nothing);
     let of_profile = if given.profile.is_some() { Source::Annotation } else { Source::Default };
     let mut settings =
         vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
     for key in Key::ALL {
         if let Some(value) = value(*key, effective) {
-            let source = source(*key, &given, profile, config);
+            let source = source(*key, &value, &given, profile, file);
             settings.push(Setting { name: key.annotation(), value, source });
         }
     }
-    let given = profile.given().into_iter();
-    settings.extend(given.map(|(name, value)| Setting { name, value, source: Source::Profile }));
+    let of_profile = |name, value| Setting { name, value, source: Source::Profile };
+    let trust = profile.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
+    settings.extend(trust.map(|value| of_profile("trustConfigMap", value)));
+    settings.extend(profile.given.iter().map(|(name, value)| of_profile(name, value.clone())));
     settings.extend(shutdown_timeout(profile, effective));
     settings
 }
@@ -138,31 +143,55 @@ fn settings(config: &Config, pod: Pod<'_>, effective: &Effective) -> Vec<Setting
 /// would take.
 fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting> {
     let taken = effective.settings.limits.shutdown_timeout;
-    (taken < profile.limits.or_usual().shutdown_timeout).then(|| Setting {
+    let usual = profile.apply(effective.settings.clone()).limits.shutdown_timeout;
+    (taken < usual).then(|| Setting {
         name: "SHUTDOWN_TIMEOUT",
         value: format_duration(taken),
         source: Source::Pod,
     })
 }
 
-fn source(key: Key, given: &Annotations, profile: &Profile, config: &Config) -> Source {
-    if given.overrides.has(key) {
-        return Source::Annotation;
-    }
-    if profile.overrides.has(key) {
-        return Source::Profile;
+fn source(
+    key: Key,
+    value: &str,
+    given: &Annotations,
+    profile: &Profile,
+    file: &ConfigFile,
+) -> Source {
+    for (overrides, source) in
+        [(&given.overrides, Source::Annotation), (&profile.overrides, Source::Profile)]
+    {
+        match overrides.get(key) {
+            Some(text) if is_amount(key) && text != value => return Source::Pod,
+            Some(_) => return source,
+            None => {}
+        }
     }
     let stated = |stated| if stated { Source::Configuration } else { Source::Default };
     match key {
         Key::ClientId | Key::TenantId => Source::Pod,
+        Key::LivenessProbe if value != LivenessProbe::Http.word() => Source::Pod,
         Key::Image => Source::Configuration,
-        Key::ImagePullPolicy => stated(config.stated.image_pull_policy),
-        Key::SidecarMode => stated(config.stated.sidecar_mode),
-        Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit => {
-            stated(config.stated.resources)
+        Key::ImagePullPolicy => stated(file.stated.image_pull_policy),
+        Key::SidecarMode => stated(file.stated.sidecar_mode),
+        _ if is_amount(key) => {
+            let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
+                &file.config.resources;
+            let usual = match key {
+                Key::CpuRequest => cpu_request,
+                Key::CpuLimit => cpu_limit,
+                Key::MemoryRequest => memory_request,
+                _ => memory_limit,
+            };
+            let is_usual = usual.as_ref().is_some_and(|usual| usual.as_str() == value);
+            if is_usual { stated(file.stated.resources) } else { Source::Pod }
         }
         _ => Source::Default,
     }
+}
+
+const fn is_amount(key: Key) -> bool {
+    matches!(key, Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit)
 }
 
 /// What a key has come to; `None` where it plays no part.
@@ -200,6 +229,7 @@ fn value(key: Key, effective: &Effective) -> Option<String> {
         Key::MemoryLimit => text(resources.memory_limit.as_ref().map(|amount| amount as _)),
         Key::LogLevel => Some(settings.log_level.to_string()),
         Key::SidecarMode => Some(if effective.native { "native" } else { "container" }.to_owned()),
+        Key::LivenessProbe => Some(effective.liveness.to_string()),
         Key::ResponseMode => Some(settings.response_mode.to_string()),
     }
 }
@@ -228,6 +258,7 @@ impl fmt::Display for Outcome {
         let mut lines = String::new();
         match &self.decision {
             Decision::Inject(_) => writeln!(lines, "gets a sidecar")?,
+            Decision::Repair(_) => writeln!(lines, "has a sidecar, which is repaired")?,
             Decision::Skip(skip) => writeln!(lines, "stays as it is: {}", skip.reason)?,
             Decision::Deny(denial) => writeln!(lines, "is denied: {}", denial.message)?,
         }

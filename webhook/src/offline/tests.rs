@@ -6,14 +6,14 @@ use expect_test::Expect;
 use serde_json::json;
 
 use super::*;
-use crate::tests::{config, prometheus};
+use crate::tests::{config_file, prometheus, with_one_version};
 
 /// The text afterwards; what it means is what the webhook would have made.
 fn check(text: &str, expected: &Expect) -> Injected {
-    let injected = inject(&config(), "1.0.0", text).unwrap();
-    expected.assert_eq(&shortened(&injected.text));
+    let injected = inject(&config_file(), text).unwrap();
+    expected.assert_eq(&with_one_version(&shortened(&injected.text)));
     assert_same_meaning(text, &injected.text);
-    let again = inject(&config(), "1.0.0", &injected.text).unwrap();
+    let again = inject(&config_file(), &injected.text).unwrap();
     assert_eq!(again.text, injected.text, "a second pass changes something");
     injected
 }
@@ -43,8 +43,8 @@ fn assert_same_meaning(before: &str, after: &str) {
         let mut wanted = before.clone();
         for target in targets(&before) {
             let pod = Pod::new(&target.pod);
-            let decision = decide(&config(), pod);
-            let patch = patch_for(&decision, pod, "1.0.0").unwrap();
+            let decision = decide(&config_file().config, pod);
+            let patch = review::patch_for(&decision, &mut pod.raw().clone()).unwrap();
             if let Some(patch) = patch {
                 json_patch::patch(&mut wanted, &below(&target, patch)).unwrap();
             }
@@ -56,9 +56,9 @@ fn assert_same_meaning(before: &str, after: &str) {
 #[test]
 fn a_denied_pod_is_reported_and_stays() {
     let text = "kind: Pod\nmetadata: {name: a, annotations: {prom-remotewrite/inject: ja}}\n";
-    let injected = inject(&config(), "1.0.0", text).unwrap();
+    let injected = inject(&config_file(), text).unwrap();
     assert!(injected.has_denials());
     assert_eq!(injected.text, text);
-    let error = inject(&config(), "1.0.0", "a: 1\n---\n{prom-remotewrite/: [").unwrap_err();
+    let error = inject(&config_file(), "a: 1\n---\n{prom-remotewrite/: [").unwrap_err();
     assert!(error.to_string().starts_with("document 2: "), "{error}");
 }

@@ -54,7 +54,7 @@ fn response(uid: String, decision: &Decision, patch: Option<&Patch>) -> Response
         .map(|bytes| BASE64_STANDARD.encode(bytes));
     let status = match decision {
         Decision::Deny(denial) => Some(status(denial)),
-        Decision::Inject(_) | Decision::Skip(_) => None,
+        Decision::Inject(_) | Decision::Repair(_) | Decision::Skip(_) => None,
     };
     Response {
         uid,
@@ -90,7 +90,7 @@ fn audit(decision: &Decision) -> BTreeMap<&'static str, String> {
     }
     if let Decision::Inject(injection) = decision {
         audit.insert("profile", injection.effective.profile.clone());
-        audit.insert("settings", injection.effective.fingerprint());
+        audit.insert("settings", injection.effective.fingerprint.clone());
     }
     audit
 }

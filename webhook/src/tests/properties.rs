@@ -5,13 +5,13 @@ use json_patch::PatchOperation;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{config, prometheus};
+use super::{config, config_file, prometheus};
 use crate::{
     decide::{Decision, decide},
     effective::Effective,
     offline,
     pod::Pod,
-    review::{self, ReviewError, patch_for},
+    review::{self, ReviewError},
 };
 
 /// Every way into a pod that the webhook reads or writes.
@@ -124,13 +124,13 @@ fn assert_kept(before: &Value, after: &Value, path: &str) {
 fn check(pod: &Value) {
     let config = config();
     let decision = decide(&config, Pod::new(pod));
-    let patch = match patch_for(&decision, Pod::new(pod), "1.0.0") {
+    let patch = match review::patch_for(&decision, &mut pod.clone()) {
         Ok(patch) => patch,
         Err(ReviewError::NoPod(_)) => return,
         Err(error) => panic!("{error}: {pod}"),
     };
     let Some(patch) = patch else {
-        assert!(!matches!(decision, Decision::Inject(_)));
+        assert!(!matches!(decision, Decision::Inject(_) | Decision::Repair(_)));
         return;
     };
     assert!(patch.0.iter().all(|operation| matches!(operation, PatchOperation::Add(_))));
@@ -221,7 +221,7 @@ fn the_corpus_is_survived() {
     for file in std::fs::read_dir("fuzz/corpus/review").unwrap() {
         let body = std::fs::read(file.unwrap().path()).unwrap();
         bodies += 1;
-        let answered = review::answer(&config(), "1.0.0", &body);
+        let answered = review::answer(&config(), &body);
         assert!(!matches!(answered, Err(error) if error.is_ours()));
         if let Ok(review) = serde_json::from_slice::<Value>(&body) {
             check(review.pointer("/request/object").unwrap_or(&Value::Null));
@@ -230,8 +230,8 @@ fn the_corpus_is_survived() {
     assert!(bodies >= 10, "the corpus has gone");
     for file in std::fs::read_dir("fuzz/corpus/offline").unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let Ok(injected) = offline::inject(&config(), "1.0.0", &text) else { continue };
-        let again = offline::inject(&config(), "1.0.0", &injected.text).unwrap();
+        let Ok(injected) = offline::inject(&config_file(), &text) else { continue };
+        let again = offline::inject(&config_file(), &injected.text).unwrap();
         assert_eq!(again.text, injected.text);
     }
 }
@@ -263,13 +263,13 @@ proptest! {
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request,
         });
         for body in [wrapped, bare] {
-            let answered = review::answer(&config, "1.0.0", body.to_string().as_bytes());
+            let answered = review::answer(&config, body.to_string().as_bytes());
             prop_assert!(!matches!(answered, Err(error) if error.is_ours()));
         }
     }
 
     #[test]
     fn any_bytes_are_survived(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = review::answer(&config(), "1.0.0", &body);
+        let _ = review::answer(&config(), &body);
     }
 }

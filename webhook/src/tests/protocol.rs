@@ -20,7 +20,7 @@ use crate::{
 
 fn shared() -> Arc<Shared> {
     let config = ArcSwap::from_pointee(config());
-    Arc::new(Shared { config, metrics: Metrics::new("1.0.0"), version: "1.0.0" })
+    Arc::new(Shared { config, metrics: Metrics::default() })
 }
 
 fn review(object: &Value) -> Value {
@@ -187,7 +187,7 @@ async fn a_review_of_three_mebibytes_is_answered() {
 #[tokio::test]
 async fn reviews_are_counted_by_decision_and_reason() {
     let shared = shared();
-    for annotations in [&[("inject", "true")][..], &[("inject", "false")], &[("inject", "no")]] {
+    for annotations in [&[("inject", "true")][..], &[("inject", "false")], &[("inject", "ture")]] {
         send(&shared, post(review(&prometheus(annotations)).to_string())).await;
     }
     let text = shared.metrics.encode();

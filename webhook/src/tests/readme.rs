@@ -25,7 +25,7 @@ fn every_annotation_is_documented() {
 
 #[test]
 fn every_metric_is_documented() {
-    let metrics = Metrics::new("1.0.0");
+    let metrics = Metrics::default();
     metrics.refused(400);
     metrics.reviewed("skip", "opted_out", std::time::Duration::ZERO);
     metrics.certificate_reloaded(true);

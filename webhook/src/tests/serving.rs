@@ -62,7 +62,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(async move {
-            let metrics = Metrics::new("1.0.0");
+            let metrics = Metrics::default();
             let stopped = async { drop(stopped.await) };
             serve(listener, config.into(), router, &metrics, stopped, Duration::from_secs(5)).await;
         });

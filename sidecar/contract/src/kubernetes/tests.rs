@@ -29,6 +29,8 @@ fn names_and_paths() {
     );
     check::<ImagePullPolicy>(&["Always", "ifnotpresent"], &["", "Sometimes"]);
     check::<SidecarMode>(&["auto", "native", "container", "Native"], &["", "init"]);
+    check::<LivenessProbe>(&["http", "exec", "none"], &["", "tcp"]);
+    check::<ReadinessProbe>(&["http", "exec", "none"], &["", "true"]);
 }
 
 #[test]
@@ -41,4 +43,10 @@ fn quantities_compare() {
     assert_eq!(thousandths("0.5"), thousandths("500m"));
     assert_eq!(thousandths("1Ki"), thousandths("1024"));
     assert!(thousandths("128Mi") < thousandths("1Gi"));
+    let quantity = |text: &str| text.parse::<Quantity>().unwrap();
+    assert_eq!(quantity("256Mi").divided(4).as_str(), "64Mi");
+    assert_eq!(quantity("0.5Gi").divided(4).as_str(), "128Mi");
+    assert_eq!(quantity("1001").divided(4).as_str(), "251", "rounded up");
+    assert_eq!(quantity("20Mi").times(4).as_str(), "80Mi");
+    assert_eq!(quantity("20M").times(4).as_str(), "78125Ki");
 }

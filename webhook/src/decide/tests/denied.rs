@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn every_mistake_is_in_one_denial() {
     let pod = prometheus(&[
-        ("inject", "yes"),
+        ("inject", "ture"),
         ("profil", "x"),
         ("identity-type", "userasigned"),
         ("ingestion-url", "dce.example"),
@@ -15,7 +15,7 @@ fn every_mistake_is_in_one_denial() {
         &pod,
         "deny",
         "bad_annotations",
-        "prom-remotewrite/inject=\"yes\": expected one of true, false",
+        "prom-remotewrite/inject=\"ture\": expected one of true, false",
     );
     check(&pod, "deny", "bad_annotations", "(did you mean \"prom-remotewrite/profile\"?)");
     let elsewhere = Config::parse("image: a").unwrap();
@@ -130,12 +130,45 @@ fn ports_are_shared_with_what_runs_beside_it() {
     check(&node, "deny", "port_taken", "belongs to the node");
 }
 
+/// A pod whose required node affinity has these terms, each with these
+/// expressions.
+fn with_affinity(terms: &[&[(&str, &str, &[&str])]]) -> Value {
+    let expression = |(key, operator, values): &(&str, &str, &[&str])| json!({"key": key, "operator": operator, "values": values});
+    let term = |term: &&[(&str, &str, &[&str])]| json!({"matchExpressions": term.iter().map(expression).collect::<Vec<_>>()});
+    let terms: Vec<Value> = terms.iter().map(term).collect();
+    let required = json!({"nodeSelectorTerms": terms});
+    small(
+        &json!({"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}}),
+    )
+}
+
+#[test]
+fn windows_is_also_known_by_affinity() {
+    const OS: &str = "kubernetes.io/os";
+    let windows: &[(&str, &str, &[&str])] = &[("pool", "In", &["a"]), (OS, "In", &["windows"])];
+    let not_linux: &[(&str, &str, &[&str])] = &[(OS, "NotIn", &["linux"])];
+    let linux: &[(&str, &str, &[&str])] = &[(OS, "In", &["linux"])];
+    let either: &[(&str, &str, &[&str])] = &[(OS, "In", &["linux", "windows"])];
+    for terms in [&[windows][..], &[not_linux], &[windows, not_linux]] {
+        check(&with_affinity(terms), "deny", "windows_pod", "Windows pod");
+    }
+    for terms in [&[linux][..], &[either], &[windows, linux], &[]] {
+        check(&with_affinity(terms), "inject", "asked_for", "");
+    }
+}
+
 #[test]
 fn impossible_pods_are_denied_with_all_that_is_wrong() {
     let windows = "Windows pod";
     check(&small(&json!({"spec": {"os": {"name": "windows"}}})), "deny", "windows_pod", windows);
-    let selector = json!({"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}});
-    check(&small(&selector), "deny", "windows_pod", windows);
+    for (label, value) in [
+        ("kubernetes.io/os", "windows"),
+        ("beta.kubernetes.io/os", "Windows"),
+        ("node.kubernetes.io/windows-build", "10.0.20348"),
+    ] {
+        let selector = json!({"spec": {"nodeSelector": {label: value}}});
+        check(&small(&selector), "deny", "windows_pod", windows);
+    }
     let mut foreign = small(&json!({}));
     foreign["spec"]["containers"][0]["name"] = json!("prom-remotewrite");
     check(&foreign, "deny", "foreign_container", "rename it");

@@ -44,6 +44,8 @@ fn azures_workload_identity_webhook_is_heard() {
     let mut pod = prometheus(&[("inject", "true"), ("identity-type", "workloadIdentity")]);
     pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("stack");
     check(&pod, "deny", "bad_annotations", "2 mistakes: prom-remotewrite/client-id is missing");
+    pod["metadata"]["labels"]["azure.workload.identity/use"] = json!("true");
+    check(&pod, "deny", "bad_annotations", "under a name that sorts after azure-wi");
     pod["spec"]["containers"][0]["env"] = json!([
         {"name": "AZURE_CLIENT_ID", "value": "44445555-eeee-6666-ffff-7777aaaa8888"},
         {"name": "AZURE_TENANT_ID", "value": "aaaabbbb-0000-cccc-1111-dddd2222eeee"},
@@ -123,7 +125,8 @@ fn another_source_for_the_certificate_is_not_the_profiles() {
 
 #[test]
 fn requests_above_limits_are_refused_before_kubernetes_does() {
-    let pod = prometheus(&[("inject", "true"), ("memory-request", "1Gi")]);
+    let pod =
+        prometheus(&[("inject", "true"), ("memory-request", "1Gi"), ("memory-limit", "128Mi")]);
     check(
         &pod,
         "deny",
@@ -147,12 +150,9 @@ fn a_volume_that_only_root_can_read_is_not_shared() {
 
 #[test]
 fn no_dollar_is_lost_on_the_way() {
-    let mut config = config();
-    let proxy = contract::Proxy::new("http://user:pa$$word$(HOME)@proxy.example:3128", "").unwrap();
-    let value = proxy.address().to_string();
-    for profile in config.profiles.values_mut() {
-        profile.proxy = Some(proxy.clone());
-    }
+    let value = "a$$b$(HOME)";
+    let yaml = crate::tests::CONFIG.replace("cluster: aks-1", &format!("cluster: {value}"));
+    let config = Config::parse(&yaml).unwrap();
     let (_, pod) = admit(&config, &prometheus(&[("inject", "true")]));
     // As the kubelet expands: two dollars are one, a dollar and a bracket a name.
     let written = value.replace('$', "$$");

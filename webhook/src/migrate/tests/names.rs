@@ -19,7 +19,7 @@ fn profiles_are_shared_and_told_apart() {
     let migration = migrated(&format!("{one}---\n{same}---\n{other}"));
     assert_eq!(names(&migration), ["default", "third"]);
     assert_eq!(migration.text.matches("prom-remotewrite/profile: third").count(), 1);
-    let team = migrate(&one, "team-a", "1.0.0").unwrap();
+    let team = migrate(&one, "team-a").unwrap();
     assert!(team.text.contains("prom-remotewrite/profile: team-a"), "{}", team.text);
 }
 

@@ -37,7 +37,7 @@ fn what_the_webhook_injected_stays_and_is_called_so() {
         "image: a/b:1\nprofiles:\n  default:\n    identityType: systemAssigned\n    ingestionUrl: ";
     let config = Config::parse(&format!("{config}{URL}\n")).unwrap();
     let pod = "kind: Pod\nmetadata: {name: p, annotations: {prom-remotewrite/inject: 'true'}}\nspec:\n  containers:\n  - {name: prometheus, image: p}\n";
-    let injected = offline::inject(&config, "1.0.0", pod).unwrap().text;
+    let injected = offline::inject(&config.into(), pod).unwrap().text;
     let migration = migrated(&injected);
     assert_eq!(migration.text, injected);
     assert!(said(&migration).contains("injected it already"), "{}", said(&migration));
@@ -45,7 +45,7 @@ fn what_the_webhook_injected_stays_and_is_called_so() {
 
 #[test]
 fn what_is_no_yaml_is_an_error_in_plain_words() {
-    let error = |text: &str| migrate(text, "default", "1").unwrap_err().to_string();
+    let error = |text: &str| migrate(text, "default").unwrap_err().to_string();
     for (text, place) in [
         ("a: [1, 2\nb: 3", "document 1: line 2"),
         ("a: 1\n---\nname: prom-remotewrite\nb: [", "document 2: line"),
@@ -61,7 +61,7 @@ fn what_is_no_yaml_is_an_error_in_plain_words() {
         assert!(!error.contains("olicy"), "{error}");
     }
     for text in ["", "# nothing\n", "%YAML 1.2\n---\na: 1\n"] {
-        assert_eq!(migrate(text, "default", "1").unwrap().text, text);
+        assert_eq!(migrate(text, "default").unwrap().text, text);
     }
 }
 

@@ -148,7 +148,7 @@ impl tower_service::Service<Request<Body>> for Server {
 async fn a_cluster_is_asked_for_each_need() {
     let client = kube::Client::new(Server, "default");
     let pod = prometheus(&[("inject", "true"), ("profile", "application")]);
-    let mut explained = explain(&config(), &pod.to_string()).unwrap();
+    let mut explained = explain(&config().into(), &pod.to_string()).unwrap();
     let one = &mut explained[0];
     let namespace = one.namespace.clone().unwrap();
     one.findings = cluster::look(&client, &namespace, &one.needs).await;

@@ -19,7 +19,7 @@ metadata:
   generateName: b-
   annotations: {prom-remotewrite/inject: true}
 ";
-    let explained = explain::explain(&config(), text).unwrap();
+    let explained = explain::explain(&config_file(), text).unwrap();
     let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
     let expected = expect![[r#"
         document 1: StatefulSet monitoring/a stays as it is: it has no annotation prom-remotewrite/inject: "true"
@@ -51,7 +51,7 @@ spec:
     ports: [{containerPort: 8081}]
 ";
     let texts: Vec<String> =
-        explain::explain(&config(), text).unwrap().iter().map(ToString::to_string).collect();
+        explain::explain(&config_file(), text).unwrap().iter().map(ToString::to_string).collect();
     let expected = expect![[r#"
         document 1: Prometheus main stays as it is: it has no annotation prom-remotewrite/inject: "true"
           hint: its pods do not get the annotations in metadata: write them in spec.podMetadata.annotations
@@ -61,17 +61,18 @@ spec:
     "#]];
     expected.assert_eq(&texts.join(""));
     let fixed = text.replace("containerPort: 8081", "containerPort: 8082");
-    let injected = inject(&config(), "1.0.0", &fixed).unwrap();
+    let injected = inject(&config_file(), &fixed).unwrap();
     assert_eq!(injected.text, fixed, "there is no pod to write into");
     assert!(matches!(injected.outcomes[1].decision, Decision::Inject(_)));
-    let hints = |text: &str| explain::explain(&config(), text).unwrap()[1].outcome.hints.join("; ");
+    let hints =
+        |text: &str| explain::explain(&config_file(), text).unwrap()[1].outcome.hints.join("; ");
     assert!(hints(&fixed).contains("add http://localhost:8081/api/v1/write"), "{}", hints(&fixed));
     let writes = "spec:\n  remoteWrite: [{url: 'http://127.0.0.1:8081/api/v1/write'}]\n  podM";
     let (first, second) = fixed.split_once("---\n").unwrap();
     let writing = format!("{first}---\n{}", second.replace("spec:\n  podM", writes));
     assert!(!hints(&writing).contains("localhost"), "{}", hints(&writing));
     let system = fixed.replace("{name: other}", "{name: other, namespace: kube-system}");
-    let explained = explain::explain(&config(), &system).unwrap()[1].to_string();
+    let explained = explain::explain(&config_file(), &system).unwrap()[1].to_string();
     let headline = "kube-system/other stays as it is: the webhook is not asked about pods";
     assert!(explained.contains(headline), "{explained}");
 }
@@ -82,7 +83,7 @@ fn the_operators_own_containers_have_their_ports() {
         let text = format!(
             "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusAgent\nmetadata: {{name: a}}\nspec: {{{spec}podMetadata: {{annotations: {{prom-remotewrite/inject: 'true', prom-remotewrite/listening-port: '{port}'}}}}}}\n"
         );
-        let explained = explain::explain(&config(), &text).unwrap();
+        let explained = explain::explain(&config_file(), &text).unwrap();
         if explained[0].is_bad() { explained[0].to_string() } else { String::new() }
     };
     assert!(denied("", "9090").contains("port 9090 is taken by container \"prometheus\""));
@@ -99,7 +100,7 @@ config:
   profiles: {default: {identityType: systemAssigned}}
 webhook: {excludedNamespaces: [batch]}
 ";
-    let config = Config::parse_values(values, "1.0.0").unwrap().unwrap();
+    let config = ConfigFile::parse(values).unwrap();
     let url = "https://a.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
     let mut pod = prometheus(&[("inject", "true"), ("ingestion-url", url)]);
     let explained = explain::explain(&config, &pod.to_string()).unwrap();
@@ -118,6 +119,20 @@ webhook: {excludedNamespaces: [batch]}
 }
 
 #[test]
+fn a_mesh_and_what_follows_are_named() {
+    let text = include_str!("../../../testdata/pods/istio.yaml");
+    let pod = format!("apiVersion: v1\nkind: Pod\n{text}");
+    let explained = explain::explain(&config_file(), &pod).unwrap()[0].to_string();
+    let hint = "hint: the pod shows the service mesh Istio (container istio-init): the sidecar's liveness probe is exec";
+    assert!(explained.contains(hint), "{explained}");
+    assert!(explained.lines().any(|line| line.split_whitespace().eq([
+        "pod",
+        "liveness-probe",
+        "exec"
+    ])));
+}
+
+#[test]
 fn every_setting_has_its_source() {
     let pod = prometheus(&[
         ("inject", "true"),
@@ -125,7 +140,7 @@ fn every_setting_has_its_source() {
         ("log-level", "debug"),
         ("client-id", "33334444-dddd-5555-eeee-6666ffff7777"),
     ]);
-    let explained = explain::explain(&config(), &pod.to_string()).unwrap();
+    let explained = explain::explain(&config_file(), &pod.to_string()).unwrap();
     let expected = expect![[r"
         document 1: Pod monitoring/prometheus-kps-kube-prometheus-stack-prometheus-0 gets a sidecar
           annotation     profile                application
@@ -142,10 +157,11 @@ fn every_setting_has_its_source() {
           configuration  image                  ghcr.io/example/prom-remotewrite:1.0.0
           default        image-pull-policy      IfNotPresent
           default        cpu-request            10m
-          default        memory-request         16Mi
+          default        memory-request         32Mi
           default        memory-limit           128Mi
           annotation     log-level              debug
           configuration  sidecar-mode           native
+          default        liveness-probe         http
           default        response-mode          protective
     "]];
     expected.assert_eq(&explained[0].to_string());

@@ -22,13 +22,13 @@ spec:
         metadata:
           annotations:
             prom-remotewrite/inject: 'true'
-            prom-remotewrite/injected: version=1.0.0 settings=fae78c3bb00f
+            prom-remotewrite/injected: version=1.0.0 settings=27bc7afd8b60
         spec:
           containers:
           - name: prometheus
           volumes:
           - name: data   # kept
-          - emptyDir: {}
+          - downwardAPI: {}
             name: prom-remotewrite-no-api-token
           initContainers:
           - SIDECAR
@@ -56,12 +56,12 @@ items:
     annotations:
       prom-remotewrite/inject: 'true'
 ";
-    let injected = inject(&config(), "1.0.0", lists).unwrap().text;
+    let injected = inject(&config_file(), lists).unwrap().text;
     assert_same_meaning(lists, &injected);
     let comments = |text: &str| text.matches('#').count();
     assert_eq!(comments(&injected), comments(lists), "{injected}");
     let lines_end = |text: &str| text.replace('\n', "\r\n");
-    let windows = inject(&config(), "1.0.0", &lines_end(lists)).unwrap().text;
+    let windows = inject(&config_file(), &lines_end(lists)).unwrap().text;
     assert_eq!(windows, lines_end(&injected));
 }
 
@@ -107,7 +107,7 @@ fn lines_are_inserted_and_all_others_stay() {
             metadata:
               annotations:
                 prom-remotewrite/inject: "true"
-                prom-remotewrite/injected: version=1.0.0 settings=fae78c3bb00f
+                prom-remotewrite/injected: version=1.0.0 settings=27bc7afd8b60
                 # more to come
               labels: {app: prometheus}
 
@@ -123,7 +123,7 @@ fn lines_are_inserted_and_all_others_stay() {
                 - name: data
                   emptyDir: {}
                   # nothing is kept
-                - emptyDir: {}
+                - downwardAPI: {}
                   name: prom-remotewrite-no-api-token
               initContainers:
               - SIDECAR
@@ -142,7 +142,7 @@ fn lines_are_inserted_and_all_others_stay() {
 #[test]
 fn documents_that_do_not_ask_are_the_same_bytes() {
     let text = "%YAML 1.2\n---\r\nkind: Pod\r\nmetadata: {name: a}\r\n---\n# only a comment\n--- \n{broken\n---\nkind: X\nprom-remotewrite: 'x'\n...\n";
-    let injected = inject(&config(), "1.0.0", text).unwrap();
+    let injected = inject(&config_file(), text).unwrap();
     assert_eq!(injected.text, text);
     assert!(injected.outcomes.is_empty());
 }
@@ -176,13 +176,13 @@ fn lists_of_several_pods_and_text_without_an_end() {
         - kind: Pod
           metadata:
             name: one
-            annotations: {prom-remotewrite/inject: 'true', prom-remotewrite/sidecar-mode: container, "prom-remotewrite/injected": "version=1.0.0 settings=9a7f3206837c"}
+            annotations: {prom-remotewrite/inject: 'true', prom-remotewrite/sidecar-mode: container, "prom-remotewrite/injected": "version=1.0.0 settings=9f46e420b133"}
           spec:
             containers:
             - name: prometheus
             - SIDECAR
             volumes:
-            - emptyDir: {}
+            - downwardAPI: {}
               name: prom-remotewrite-no-api-token
             imagePullSecrets:
             - name: registry
@@ -191,9 +191,9 @@ fn lists_of_several_pods_and_text_without_an_end() {
             name: two
             annotations:
               prom-remotewrite/inject: 'true'
-              prom-remotewrite/injected: version=1.0.0 settings=fae78c3bb00f
+              prom-remotewrite/injected: version=1.0.0 settings=27bc7afd8b60
           spec:
-            volumes: [{"emptyDir":{},"name":"prom-remotewrite-no-api-token"}]
+            volumes: [{"downwardAPI":{},"name":"prom-remotewrite-no-api-token"}]
             containers: [{name: prometheus}]
             initContainers:
             - SIDECAR
@@ -206,7 +206,7 @@ fn lists_of_several_pods_and_text_without_an_end() {
 fn json_stays_json() {
     let pod = prometheus(&[("inject", "true"), ("profile", "application")]);
     for text in [pod.to_string(), serde_json::to_string_pretty(&pod).unwrap() + "\n"] {
-        let injected = inject(&config(), "1.0.0", &text).unwrap();
+        let injected = inject(&config_file(), &text).unwrap();
         let value: Value = serde_json::from_str(&injected.text).unwrap();
         assert_eq!(value["spec"]["initContainers"][1]["name"], "prom-remotewrite");
         assert_same_meaning(&text, &injected.text);
@@ -225,7 +225,7 @@ spec:
       containers: [{name: prometheus}]
   other: *spec
 ";
-    let injected = inject(&config(), "1.0.0", text).unwrap();
+    let injected = inject(&config_file(), text).unwrap();
     assert_same_meaning(text, &injected.text);
     let value: Value = serde_saphyr::from_str(&injected.text).unwrap();
     assert_eq!(value["spec"]["other"], json!({"containers": [{"name": "prometheus"}]}));
@@ -245,6 +245,6 @@ spec:
 ";
     let shared =
         text.replace("initContainers: &none", "some: &none").replace("other", "initContainers");
-    let injected = inject(&config(), "1.0.0", &shared).unwrap().text;
+    let injected = inject(&config_file(), &shared).unwrap().text;
     assert!(injected.contains("defaultMode: 256"), "{injected}");
 }

@@ -52,7 +52,7 @@ proptest! {
         let text = written(&pod, &mut || *styles.next().unwrap(), 0);
         let before: Value = serde_saphyr::from_str(&text).unwrap();
         prop_assert_eq!(&before, &pod, "{}", text);
-        let injected = inject(&config(), "1.0.0", &text).unwrap();
+        let injected = inject(&config_file(), &text).unwrap();
         assert_same_meaning(&text, &injected.text);
         let comments = |text: &str| text.matches("# ").count();
         prop_assert_eq!(comments(&text), comments(&injected.text), "written anew: {}", text);
@@ -61,7 +61,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[-{}\\[\\]a:#&*|> \n'\"]{0,60}") {
         let text = format!("{text}\nprom-remotewrite/inject: 'true'");
-        let _ = inject(&config(), "1.0.0", &text);
-        let _ = explain::explain(&config(), &text);
+        let _ = inject(&config_file(), &text);
+        let _ = explain::explain(&config_file(), &text);
     }
 }

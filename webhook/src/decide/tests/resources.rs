@@ -1,0 +1,128 @@
+//! What the sidecar may use, by what the pod has.
+
+use super::*;
+
+/// The sidecar's resources in `pod`, and the warnings.
+fn resources(pod: &Value) -> (Value, Vec<String>) {
+    let (decision, after) = admit(&config(), pod);
+    assert_eq!(decision.word(), "inject", "{decision:?}");
+    let sidecar = after["spec"]["initContainers"].as_array().unwrap().last().unwrap().clone();
+    (sidecar["resources"].clone(), decision.warnings().to_vec())
+}
+
+fn with(annotations: &[(&str, &str)], spec: &Value) -> (Value, Vec<String>) {
+    let mut pod = small(&json!({"spec": spec}));
+    for (name, value) in annotations {
+        pod["metadata"]["annotations"][format!("prom-remotewrite/{name}")] = json!(value);
+    }
+    resources(&pod)
+}
+
+fn prometheus_with(resources: &Value) -> Value {
+    json!([{"name": "prometheus", "image": "prometheus", "resources": resources}])
+}
+
+#[test]
+fn a_memory_limit_is_at_most_four_times_its_request() {
+    let memory = |annotations: &[(&str, &str)]| {
+        let (resources, warnings) = with(annotations, &json!({}));
+        assert_eq!(warnings, [""; 0]);
+        let amount = |kind: &str| resources[kind]["memory"].as_str().unwrap().to_owned();
+        (amount("requests"), amount("limits"))
+    };
+    let pair = |request: &str, limit: &str| (request.to_owned(), limit.to_owned());
+    assert_eq!(memory(&[]), pair("32Mi", "128Mi"));
+    assert_eq!(memory(&[("memory-limit", "256Mi")]), pair("64Mi", "256Mi"));
+    assert_eq!(memory(&[("memory-limit", "64Mi")]), pair("32Mi", "64Mi"));
+    assert_eq!(memory(&[("memory-limit", "24Mi")]), pair("24Mi", "24Mi"));
+    assert_eq!(memory(&[("memory-request", "16Mi")]), pair("16Mi", "64Mi"));
+    assert_eq!(memory(&[("memory-request", "64Mi")]), pair("64Mi", "128Mi"));
+    assert_eq!(memory(&[("memory-request", "256Mi")]), pair("256Mi", "256Mi"));
+    let both = [("memory-request", "16Mi"), ("memory-limit", "1Gi")];
+    assert_eq!(memory(&both), pair("16Mi", "1Gi"), "a pair is taken as it is");
+}
+
+#[test]
+fn requests_fit_the_pods_own_resources() {
+    let pod = |own: Value, prometheus: Value| json!({"resources": own, "containers": prometheus_with(&json!({"requests": prometheus}))});
+    let own = json!({"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}});
+    let all = json!({"cpu": "500m", "memory": "2Gi"});
+    let exhausted = with(&[], &pod(own.clone(), all.clone()));
+    assert_eq!(exhausted, (json!({}), vec![]));
+    let room = json!({"cpu": "490m", "memory": "2Gi"});
+    assert_eq!(with(&[], &pod(own.clone(), room)).0, json!({"requests": {"cpu": "10m"}}));
+    let room = json!({"cpu": 0.4, "memory": "2016Mi"});
+    let usual =
+        json!({"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}});
+    assert_eq!(with(&[], &pod(own.clone(), room)).0, usual);
+    let small = json!({"limits": {"memory": "100Mi"}});
+    let capped = with(&[], &pod(small.clone(), json!({})));
+    assert_eq!(capped.0["limits"], json!({"memory": "100Mi"}));
+    // The pod's request is then the sum of its containers'.
+    let stated = with(&[], &pod(small, json!({"memory": "20Mi"})));
+    assert_eq!(stated.0, json!({"requests": {"cpu": "10m"}}));
+    let (resources, warnings) = with(&[("cpu-request", "20m")], &pod(own, all));
+    assert_eq!(resources, json!({}));
+    assert!(warnings[0].contains("no room for cpu 20m"), "{warnings:?}");
+    let unreadable = with(&[], &pod(json!({"requests": {"cpu": "much"}}), json!({})));
+    assert!(unreadable.0["requests"].get("cpu").is_none());
+}
+
+#[test]
+fn init_containers_that_end_take_no_room() {
+    let init = |restart: Value| json!([{"name": "init", "image": "a", "restartPolicy": restart, "resources": {"requests": {"cpu": "100m"}}}]);
+    let spec = |restart| json!({"resources": {"requests": {"cpu": "105m"}}, "initContainers": init(restart)});
+    assert_eq!(with(&[], &spec(Value::Null)).0["requests"]["cpu"], "10m");
+    assert!(with(&[], &spec(json!("Always"))).0["requests"].get("cpu").is_none());
+}
+
+#[test]
+fn a_guaranteed_pod_stays_so_or_its_author_is_told() {
+    let guaranteed = || {
+        let equal =
+            json!({"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1Gi"}});
+        json!({
+            "containers": prometheus_with(&equal),
+            "initContainers": [{"name": "i", "image": "a", "resources": {"limits": {"cpu": "0.1", "memory": "64Mi"}}}],
+        })
+    };
+    let both = json!({"cpu": "100m", "memory": "128Mi"});
+    let equal = (json!({"requests": both, "limits": both}), vec![]);
+    assert_eq!(with(&[], &guaranteed()), equal);
+    let (given, warnings) =
+        with(&[("cpu-request", "200m"), ("memory-limit", "256Mi")], &guaranteed());
+    let both = json!({"cpu": "200m", "memory": "256Mi"});
+    assert_eq!((given, warnings), (json!({"requests": both, "limits": both}), vec![]));
+    let unequal = [("memory-request", "64Mi"), ("memory-limit", "256Mi")];
+    let (given, warnings) = with(&unequal, &guaranteed());
+    assert_eq!(given["requests"]["memory"], "64Mi");
+    assert!(warnings[0].contains("becomes Burstable"), "{warnings:?}");
+    let mut burstable = guaranteed();
+    burstable["initContainers"][0]["resources"] = json!({});
+    assert_eq!(with(&[], &burstable).0["requests"]["cpu"], "10m");
+    assert_eq!(with(&[], &json!({})).0["requests"]["cpu"], "10m");
+}
+
+#[test]
+fn an_injected_guaranteed_pod_is_left_alone() {
+    let equal = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
+    let pod = small(&json!({"spec": {"containers": prometheus_with(&equal)}}));
+    let (_, mut after) = admit(&config(), &pod);
+    check(&after, "skip", "already_injected", "");
+    // Nor is a pod called stale because another container has come.
+    let other = json!({"name": "other", "image": "a"});
+    after["spec"]["containers"].as_array_mut().unwrap().push(other);
+    check(&after, "skip", "already_injected", "");
+}
+
+#[test]
+fn a_token_that_is_not_mounted_is_not_hidden() {
+    let volumes = |spec: Value| {
+        let (_, after) = admit(&config(), &small(&json!({"spec": spec})));
+        after["spec"]["volumes"].clone()
+    };
+    let hidden = json!([{"name": "prom-remotewrite-no-api-token", "downwardAPI": {}}]);
+    assert_eq!(volumes(json!({})), hidden);
+    assert_eq!(volumes(json!({"automountServiceAccountToken": true})), hidden);
+    assert_eq!(volumes(json!({"automountServiceAccountToken": false})), Value::Null);
+}

@@ -1,0 +1,190 @@
+//! What the sidecar may use, so that the pod stays what it is: requests fit the
+//! pod's own resources, a Guaranteed pod stays Guaranteed, and limits keep the
+//! ratio to requests that `LimitRange` objects commonly demand.
+
+use contract::{Key, Quantity, Rejected};
+
+use super::{Merge, annotation};
+use crate::{config::Resources, pod::Resource};
+
+/// The most that `LimitRange` objects commonly allow as the ratio of a memory
+/// limit to its request.
+const MAX_MEMORY_RATIO: u128 = 4;
+/// In a Guaranteed pod, where the request is the limit, too. A limit of 10m would
+/// stop the sidecar for most of each period as soon as it has work to do.
+const GUARANTEED_CPU: &str = "100m";
+
+/// Request and limit of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Amounts {
+    request: Option<Quantity>,
+    limit: Option<Quantity>,
+}
+
+impl Amounts {
+    fn is_equal(&self) -> bool {
+        let amount = |quantity: &Option<Quantity>| quantity.as_ref().map(Quantity::thousandths);
+        self.request.is_none() || amount(&self.request) == amount(&self.limit)
+    }
+}
+
+impl Merge<'_> {
+    /// The resources that profile and annotations give, or the configuration's.
+    /// Of a pair that is given alone, the other amount changes as far as needed.
+    pub(super) fn configured_resources(&mut self) -> Resources {
+        let cpu = self.configured(Resource::Cpu);
+        let memory = self.configured(Resource::Memory);
+        for (key, amounts) in [(Key::CpuRequest, &cpu), (Key::MemoryRequest, &memory)] {
+            if let (Some(request), Some(limit)) = (&amounts.request, &amounts.limit)
+                && request.thousandths() > limit.thousandths()
+            {
+                let expected = format!("at most the limit, which is {limit}");
+                self.mistakes
+                    .push(Rejected::expected(expected).at(annotation(key), request.as_str()));
+            }
+        }
+        together(cpu, memory)
+    }
+
+    /// The configured resources as they fit this pod, and what its author should
+    /// know about them.
+    pub(super) fn fitting_resources(&self, configured: &Resources) -> (Resources, Vec<String>) {
+        let mut warnings = Vec::new();
+        let keeps_guaranteed = self.pod.is_guaranteed() && !self.pod.has_own_resources();
+        let mut fit = |resource| {
+            let mut amounts = of(configured, resource);
+            if keeps_guaranteed {
+                amounts = self.guaranteed(resource, amounts, &mut warnings);
+            }
+            self.within_pod(resource, amounts, &mut warnings)
+        };
+        let (cpu, memory) = (fit(Resource::Cpu), fit(Resource::Memory));
+        (together(cpu, memory), warnings)
+    }
+
+    fn configured(&self, resource: Resource) -> Amounts {
+        let Amounts { request, limit } = of(&self.config.resources, resource);
+        match self.given(resource) {
+            Amounts { request: None, limit: None } => Amounts { request, limit },
+            Amounts { request: Some(given), limit: None } => Amounts {
+                limit: limit.map(|usual| limit_for(&given, usual, resource)),
+                request: Some(given),
+            },
+            Amounts { request: None, limit: Some(given) } => Amounts {
+                request: request.map(|usual| request_for(&given, usual, resource)),
+                limit: Some(given),
+            },
+            both => both,
+        }
+    }
+
+    fn given(&self, resource: Resource) -> Amounts {
+        let merged = &self.merged;
+        let (request, limit) = match resource {
+            Resource::Cpu => (&merged.cpu_request, &merged.cpu_limit),
+            Resource::Memory => (&merged.memory_request, &merged.memory_limit),
+        };
+        Amounts { request: request.clone(), limit: limit.clone() }
+    }
+
+    /// Request and limit that are equal, unless both are given and are not.
+    fn guaranteed(
+        &self,
+        resource: Resource,
+        amounts: Amounts,
+        warnings: &mut Vec<String>,
+    ) -> Amounts {
+        let given = self.given(resource);
+        if given.limit.is_some() && !given.is_equal() {
+            let name = resource.name();
+            warnings.push(format!(
+                "this pod was Guaranteed and becomes Burstable: set prom-remotewrite/{name}-request and prom-remotewrite/{name}-limit to the same amount"
+            ));
+            return amounts;
+        }
+        let single = given.limit.or(given.request);
+        let usual = match resource {
+            Resource::Cpu => amounts.limit.or_else(|| {
+                let least: Option<Quantity> = GUARANTEED_CPU.parse().ok();
+                amounts.request.into_iter().chain(least).max_by_key(Quantity::thousandths)
+            }),
+            Resource::Memory => amounts.limit.or(amounts.request),
+        };
+        let both = single.or(usual);
+        Amounts { request: both.clone(), limit: both }
+    }
+
+    /// What the pod's own resources leave: containers must not request more than
+    /// the pod, and none may have a higher limit. A limit alone is a request, too.
+    fn within_pod(
+        &self,
+        resource: Resource,
+        amounts: Amounts,
+        warnings: &mut Vec<String>,
+    ) -> Amounts {
+        let own = self.pod.own(resource);
+        let wanted = amounts.request.as_ref().or(amounts.limit.as_ref()).cloned();
+        if let (Some(total), Some(wanted)) = (own.request, wanted) {
+            let room = total.saturating_sub(self.pod.requested_by_others(resource));
+            if wanted.thousandths() > room {
+                if self.given(resource) != Amounts::default() {
+                    warnings.push(format!(
+                        "the pod's own resources leave no room for {} {wanted}: the sidecar gets no request and no limit of it, and uses the pod's",
+                        resource.name()
+                    ));
+                }
+                return Amounts::default();
+            }
+        }
+        match (amounts.limit, own.limit) {
+            (Some(limit), Some(most)) if limit.thousandths() > most.thousandths() => {
+                Amounts { request: amounts.request, limit: Some(most) }
+            }
+            (limit, _) => Amounts { request: amounts.request, limit },
+        }
+    }
+}
+
+/// The limit for a request that is given alone.
+fn limit_for(request: &Quantity, usual: Quantity, resource: Resource) -> Quantity {
+    if usual.thousandths() < request.thousandths() {
+        request.clone()
+    } else if exceeds_ratio(request, &usual, resource) {
+        request.times(MAX_MEMORY_RATIO)
+    } else {
+        usual
+    }
+}
+
+/// The request for a limit that is given alone.
+fn request_for(limit: &Quantity, usual: Quantity, resource: Resource) -> Quantity {
+    if usual.thousandths() > limit.thousandths() {
+        limit.clone()
+    } else if exceeds_ratio(&usual, limit, resource) {
+        limit.divided(MAX_MEMORY_RATIO)
+    } else {
+        usual
+    }
+}
+
+fn exceeds_ratio(request: &Quantity, limit: &Quantity, resource: Resource) -> bool {
+    resource == Resource::Memory
+        && limit.thousandths() > request.thousandths().saturating_mul(MAX_MEMORY_RATIO)
+}
+
+fn of(resources: &Resources, resource: Resource) -> Amounts {
+    let (request, limit) = match resource {
+        Resource::Cpu => (&resources.cpu_request, &resources.cpu_limit),
+        Resource::Memory => (&resources.memory_request, &resources.memory_limit),
+    };
+    Amounts { request: request.clone(), limit: limit.clone() }
+}
+
+fn together(cpu: Amounts, memory: Amounts) -> Resources {
+    Resources {
+        cpu_request: cpu.request,
+        cpu_limit: cpu.limit,
+        memory_request: memory.request,
+        memory_limit: memory.limit,
+    }
+}

@@ -1,0 +1,37 @@
+//! What other webhooks took from a sidecar that is there: some decode pods with
+//! old types, which drops fields that those do not know.
+
+use serde_json::{Value, json};
+
+use super::{json, volumes::Volumes};
+use crate::{
+    effective::Effective,
+    patch::Additions,
+    pod::{Container, Pod},
+};
+
+/// What `pod` lacks for `container`, which is our sidecar and stands at `index` of
+/// its list; `effective` are its settings, if they can be told. What others have
+/// changed stays as it is.
+pub fn repair(
+    pod: Pod<'_>,
+    (index, container): (usize, Container<'_>),
+    effective: Option<&Effective>,
+) -> Additions {
+    let mut additions = Additions::default();
+    if container.is_init && container.restart_policy().is_none() {
+        let path = ["spec", "initContainers", &index.to_string(), "restartPolicy"];
+        additions.fields.push((path.map(str::to_owned).to_vec(), json!("Always")));
+    }
+    let has = |name: &str| {
+        pod.volumes().any(|volume| volume.get("name").and_then(Value::as_str) == Some(name))
+    };
+    let volumes = effective.map(|effective| Volumes::new(effective, pod));
+    for volume in volumes.into_iter().flat_map(|volumes| volumes.added) {
+        let mounted = container.mounts().any(|(_, name)| name == volume.name);
+        if mounted && !has(&volume.name) {
+            additions.volumes.push(json(&volume));
+        }
+    }
+    additions
+}

@@ -1,0 +1,122 @@
+//! CPU and memory of a pod without our container.
+
+use contract::{Quantity, names};
+use serde_json::Value;
+
+use super::{Container, Pod};
+
+/// What containers request and are limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// In cores.
+    Cpu,
+    /// In bytes.
+    Memory,
+}
+
+impl Resource {
+    /// As Kubernetes writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What the pod as a whole has (`spec.resources`) of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OfPod {
+    /// What the requests of all containers together must not exceed, in
+    /// thousandths.
+    pub request: Option<u128>,
+    /// What no container's limit may exceed.
+    pub limit: Option<Quantity>,
+}
+
+impl<'a> Pod<'a> {
+    /// What the pod as a whole has of `resource`.
+    pub(crate) fn own(self, resource: Resource) -> OfPod {
+        let amount = |kind: &str| {
+            self.at("/spec/resources")?.get(kind)?.get(resource.name()).filter(|v| !v.is_null())
+        };
+        let limit = amount("limits").and_then(quantity);
+        // The API server's default for a pod that states its limit alone.
+        let from_limit = || {
+            let requested = self.requested_by_others(resource);
+            limit.as_ref().map(|limit| if requested > 0 { requested } else { limit.thousandths() })
+        };
+        // A request that cannot be read leaves no room.
+        let request = amount("requests").map(|value| thousandths(value).unwrap_or(0));
+        OfPod { request: request.or_else(from_limit), limit }
+    }
+
+    /// Whether the pod as a whole has resources, which then decide on its quality
+    /// of service.
+    pub fn has_own_resources(self) -> bool {
+        [Resource::Cpu, Resource::Memory].into_iter().any(|resource| {
+            let own = self.own(resource);
+            own.request.is_some() || own.limit.is_some()
+        })
+    }
+
+    /// What the containers that run beside the sidecar request together, in
+    /// thousandths.
+    pub fn requested_by_others(self, resource: Resource) -> u128 {
+        let running = self.others().filter(|container| container.keeps_running());
+        running.fold(0, |sum, one| sum.saturating_add(one.requested(resource)))
+    }
+
+    /// Whether every container has limits of CPU and memory and requests the
+    /// same: quality of service `Guaranteed`.
+    ///
+    /// <https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/>
+    pub fn is_guaranteed(self) -> bool {
+        let is = |container: Container<'_>| {
+            [Resource::Cpu, Resource::Memory].into_iter().all(|resource| {
+                let limit = container.amount("limits", resource).and_then(thousandths);
+                let request = container.amount("requests", resource);
+                limit.is_some_and(|limit| {
+                    limit > 0 && request.is_none_or(|value| thousandths(value) == Some(limit))
+                })
+            })
+        };
+        self.others().next().is_some() && self.others().all(is)
+    }
+
+    fn others(self) -> impl Iterator<Item = Container<'a>> {
+        self.containers().filter(|container| container.name() != names::CONTAINER)
+    }
+}
+
+impl Container<'_> {
+    /// What it requests, in thousandths; a limit alone is a request, too. What
+    /// cannot be read counts as everything.
+    fn requested(self, resource: Resource) -> u128 {
+        let amount = self.amount("requests", resource).or_else(|| self.amount("limits", resource));
+        amount.map_or(0, |value| thousandths(value).unwrap_or(u128::MAX))
+    }
+
+    fn amount(&self, kind: &str, resource: Resource) -> Option<&Value> {
+        let amounts = self.raw.get("resources")?.get(kind)?;
+        amounts.get(resource.name()).filter(|value| !value.is_null())
+    }
+}
+
+/// An amount above 0, which manifests also write as a number.
+fn quantity(value: &Value) -> Option<Quantity> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+fn thousandths(value: &Value) -> Option<u128> {
+    let is_zero = |text: &str| text.trim_matches(['0', '.']).is_empty() && !text.is_empty();
+    match value {
+        Value::String(text) if is_zero(text) => Some(0),
+        Value::Number(number) if is_zero(&number.to_string()) => Some(0),
+        other => quantity(other).map(|quantity| quantity.thousandths()),
+    }
+}
