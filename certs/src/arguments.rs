@@ -1,8 +1,13 @@
 //! The command line.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use certs::{
+    bundle::Bundle,
     lifetime::Lifetime,
     rotate::{cluster::Target, plan::Policy},
 };
@@ -10,7 +15,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use contract::{LogFormat, Rejected};
 use rustls::pki_types::DnsName;
 
-/// Issues the webhook's CA and serving certificate, and keeps them fresh.
+/// Issues the webhook's CA and serving certificate, and keeps them valid.
 #[derive(Parser)]
 #[command(name = "prom-remotewrite-certs", version)]
 pub(crate) struct Arguments {
@@ -22,11 +27,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Write ca.crt, tls.crt and tls.key into a directory, for a run without a cluster.
     Issue(Issue),
-    /// Keep the certificate in a Secret, and the API server's trust in it, fresh.
+    /// Keep the certificate in a Secret, and the API server's trust in it, valid.
     ///
-    /// Does what is needed now and ends; run it as a Job at installation and
-    /// daily as a cron job. Both objects must have the label
-    /// prom-remotewrite/certificates=rotate; a Secret that is not there is made.
+    /// With --watch, runs until it is stopped, and repairs or renews whatever is
+    /// necessary at any time. Without it, does what is necessary now, and exits:
+    /// run it once a day. The Secret is created if it does not exist.
     Rotate(Rotate),
 }
 
@@ -51,7 +56,12 @@ pub(crate) struct Issue {
 }
 
 #[derive(Args)]
+#[command(args_override_self = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Rotate {
+    /// Run until stopped, and react to every change.
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// The Secret's namespace.
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
     namespace: String,
@@ -64,6 +74,9 @@ pub(crate) struct Rotate {
     /// The webhook in the configuration.
     #[arg(long, value_name = "NAME", default_value = "pods.inject.prom-remotewrite")]
     webhook: String,
+    /// A service account in the namespace; the Secret is deleted together with it.
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
     /// A name under which the API server calls the webhook, such as
     /// prom-remotewrite-webhook.monitoring.svc.
     #[arg(long, value_name = "NAME", required = true, value_parser = dns_name)]
@@ -72,20 +85,30 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = lifetime)]
     pub(crate) validity: Lifetime,
     /// How long a new CA bundle may take to reach every API server.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     settle: Duration,
     /// How long a new certificate may take to reach every replica; earlier CAs
     /// stay trusted at least so long.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     overlap: Duration,
-    /// When to give up; a later run goes on from there.
+    /// Never write the Secret, only keep trust in what it holds: somebody else
+    /// issues the certificate, for example cert-manager.
+    #[arg(long)]
+    trust_only: bool,
+    /// With --trust-only: CAs to trust besides the Secret's ca.crt, PEM.
+    #[arg(long, value_name = "PEM", requires = "trust_only", value_parser = authorities)]
+    ca_bundle: Option<Bundle>,
+    /// With --watch: where /health, /ready and /metrics are served.
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8080")]
+    pub(crate) admin: SocketAddr,
+    /// Without --watch: when to give up; a later run continues from there.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Renew although nothing demands it.
-    #[arg(long)]
+    /// Renew even if nothing requires it.
+    #[arg(long, conflicts_with_all = ["watch", "trust_only"])]
     force: bool,
-    /// Say what would be done first, and do nothing.
-    #[arg(long)]
+    /// Show the first step, and do nothing.
+    #[arg(long, conflicts_with = "watch")]
     pub(crate) dry_run: bool,
     /// logfmt or json.
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = "logfmt", value_parser = log_format)]
@@ -99,6 +122,7 @@ impl Rotate {
             secret: self.secret.clone(),
             configuration: self.configuration.clone(),
             webhook: self.webhook.clone(),
+            owner: self.owner.clone(),
         }
     }
 
@@ -108,6 +132,7 @@ impl Rotate {
             settle: self.settle,
             overlap: self.overlap,
             force: self.force,
+            provided: self.trust_only.then(|| self.ca_bundle.clone().unwrap_or_default()),
         }
     }
 }
@@ -117,6 +142,11 @@ fn dns_name(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("expected a DNS name such as webhook.monitoring.svc".to_owned()),
     }
+}
+
+fn authorities(text: &str) -> Result<Bundle, String> {
+    let bundle = Bundle::parse(text);
+    if bundle.is_empty() { Err("expected PEM certificates".to_owned()) } else { Ok(bundle) }
 }
 
 fn lifetime(text: &str) -> Result<Lifetime, String> {

@@ -1,14 +1,10 @@
-//! The CA bundle in the `MutatingWebhookConfiguration`: whom the API server
-//! trusts as the webhook.
-//!
-//! CAs that somebody else put there stay, as they are and where they are.
+//! A CA bundle: the CAs that the API server trusts for the webhook.
 
-use std::time::SystemTime;
+use std::fmt::Write;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
-
-use crate::{issue::CA_NAME_PREFIX, pair::system_time};
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -24,12 +20,10 @@ pub struct Bundle {
 struct Authority {
     pem: String,
     der: CertificateDer<'static>,
-    not_after: Option<SystemTime>,
-    ours: bool,
 }
 
 impl Bundle {
-    /// Reads a bundle. What is no certificate is left out: the API server
+    /// Reads a bundle. Text that is no certificate is left out: the API server
     /// cannot use it either.
     pub fn parse(text: &str) -> Self {
         let mut authorities = Vec::new();
@@ -49,53 +43,48 @@ impl Bundle {
         self.authorities.iter().map(|authority| authority.pem.as_str()).collect()
     }
 
-    /// Whether the API server trusts `ca`.
-    pub fn holds(&self, ca: &CertificateDer<'_>) -> bool {
-        self.authorities.iter().any(|authority| authority.der == *ca)
+    /// Whether it has no CA.
+    pub const fn is_empty(&self) -> bool {
+        self.authorities.is_empty()
     }
 
-    /// Whether a certificate of ours could be trusted at `now`: then replicas
-    /// may be serving one.
-    pub fn trusts_ours(&self, now: SystemTime) -> bool {
-        self.authorities
-            .iter()
-            .any(|authority| authority.ours && authority.not_after.is_some_and(|end| end >= now))
+    /// Whether it has every CA of `other`.
+    pub fn includes(&self, other: &Self) -> bool {
+        other.authorities.iter().all(|authority| self.has(authority))
     }
 
-    /// Adds a CA at the end, unless it is there.
-    pub fn add(&mut self, pem: &str) {
-        for authority in Self::parse(pem).authorities {
-            if !self.holds(&authority.der) {
-                self.authorities.push(authority);
+    /// Adds the CAs of `other` that it does not have yet, at the end.
+    pub fn add(&mut self, other: &Self) {
+        for authority in &other.authorities {
+            if !self.has(authority) {
+                self.authorities.push(authority.clone());
             }
         }
     }
 
-    /// How many CAs of ours are not `keep`.
-    pub fn stale(&self, keep: &CertificateDer<'_>) -> usize {
-        self.authorities.iter().filter(|authority| authority.is_stale(keep)).count()
+    /// A short text that differs where the CAs differ, in hexadecimal: the
+    /// first 8 bytes of a SHA-256 over the certificates in their order.
+    pub fn fingerprint(&self) -> String {
+        let mut digest = Context::new(&SHA256);
+        for authority in &self.authorities {
+            digest.update(&authority.der);
+        }
+        digest.finish().as_ref().iter().take(8).fold(String::new(), |mut text, byte| {
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
     }
 
-    /// Removes the CAs of ours that are not `keep`.
-    pub fn prune(&mut self, keep: &CertificateDer<'_>) {
-        self.authorities.retain(|authority| !authority.is_stale(keep));
+    fn has(&self, authority: &Authority) -> bool {
+        self.authorities.iter().any(|own| own.der == authority.der)
     }
 }
 
 impl Authority {
     fn parse(pem: String) -> Option<Self> {
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-        let (_, certificate) = X509Certificate::from_der(&der).ok()?;
-        let not_after = system_time(certificate.validity().not_after);
-        let ours = certificate
-            .subject()
-            .iter_common_name()
-            .any(|name| name.as_str().is_ok_and(|name| name.starts_with(CA_NAME_PREFIX)));
-        Some(Self { pem, der, not_after, ours })
-    }
-
-    fn is_stale(&self, keep: &CertificateDer<'_>) -> bool {
-        self.ours && self.der != *keep
+        X509Certificate::from_der(&der).ok()?;
+        Some(Self { pem, der })
     }
 }
 

@@ -18,15 +18,16 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
-use crate::lifetime::Lifetime;
+use crate::{lifetime::Lifetime, pair::Damage};
 
 /// The subject of every CA that is issued here; the issue time follows it, so
 /// that two CAs in one bundle are told apart by whoever reads the bundle.
 pub const CA_NAME_PREFIX: &str = "prom-remotewrite webhook CA";
 
-/// Certificates start this long before they are issued: an API server or
-/// replica whose clock is a little behind must not refuse them as not yet valid.
-pub const CLOCK_SKEW: Duration = Duration::from_mins(5);
+/// Certificates are valid from this long before they are issued. API servers
+/// must accept them although their clocks are behind, or this program's clock
+/// was ahead when it issued.
+pub const CLOCK_SKEW: Duration = Duration::from_hours(24);
 
 /// For whom a certificate is issued, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub enum Error {
     /// The cryptography library refused.
     #[error("cannot create the certificate")]
     Crypto(#[from] rcgen::Error),
+    /// What was issued does not belong together.
+    #[error("cannot use the certificate that was issued")]
+    Unusable(#[source] Damage),
 }
 
 /// Issues a CA and a certificate for `request`, both ECDSA P-256, which every

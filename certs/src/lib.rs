@@ -6,7 +6,8 @@
 //!
 //! * [`issue`]: makes a CA and the one certificate that it ever signs;
 //! * [`directory`]: writes them into a directory, for local runs and tests;
-//! * [`rotate`]: keeps them fresh in a cluster, disturbing no request;
+//! * [`rotate`]: keeps them valid in a cluster, without refusing a pod;
+//! * [`admin`]: probes and metrics of the process that does so;
 //! * [`pair`] and [`bundle`]: what a cluster stores, checked;
 //! * [`lifetime`]: how long a certificate lives, as people write it.
 //!
@@ -19,6 +20,7 @@
 //! * Private keys are in no log, error or `Debug` output.
 //! * The clock is an argument; only `main` reads it.
 
+pub mod admin;
 pub mod bundle;
 pub mod directory;
 pub mod issue;

@@ -1,8 +1,8 @@
-//! `prom-remotewrite-certs`: issues the webhook's certificate, keeps it fresh.
+//! `prom-remotewrite-certs`: issues the webhook's certificate, keeps it valid.
 //!
-//! Exit status: 0 when all is as it should be, 1 when it is not yet and a
-//! later run may succeed, 2 for a bad command line, 78 for a configuration
-//! that no later run can cure.
+//! Exit status: 0 when everything is as it should be or a watcher was stopped, 1
+//! when a later run may succeed, 2 for a bad command line, 78 for a
+//! configuration with which no later run can succeed.
 #![expect(clippy::disallowed_methods, reason = "main owns the environment and the clock")]
 
 mod arguments;
@@ -10,20 +10,29 @@ mod arguments;
 use std::{
     error::Error,
     io::{self, Write},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
-    time::SystemTime,
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use arguments::{Arguments, Command, Issue, Rotate};
 use certs::{
+    admin,
     directory::{self, Existing},
     issue::{Request, issue},
-    rotate::{self, Rotation, chain, cluster},
+    rotate::{self, Rotation, chain, cluster, plan::Obstacle, status::Status},
 };
 use clap::Parser;
 use contract::{LogLevel, names::EXIT_CONFIGURATION};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// An earlier instance is gone after seconds.
+const BIND_RETRY: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -41,9 +50,10 @@ fn main() -> ExitCode {
 
 fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
     match error.downcast_ref() {
-        Some(rotate::Error::Issue(_) | rotate::Error::Cluster(cluster::Error::NotOurs(_))) => {
-            ExitCode::from(EXIT_CONFIGURATION)
-        }
+        Some(
+            rotate::Error::Issue(_)
+            | rotate::Error::Blocked(Obstacle::Managed(..) | Obstacle::NoAuthority),
+        ) => ExitCode::from(EXIT_CONFIGURATION),
         _ => ExitCode::FAILURE,
     }
 }
@@ -75,27 +85,68 @@ fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         // The first process in a container ends at SIGTERM only if it asks to.
         let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            result = within(arguments) => result,
-            _ = terminate.recv() => Err("stopped by a signal; a later run goes on from here".into()),
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stopped = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        if arguments.watch {
+            tokio::select! {
+                result = watch(arguments) => result,
+                () = stopped => Ok(()),
+            }
+        } else {
+            tokio::select! {
+                result = within(arguments) => result,
+                () = stopped => Err("stopped by a signal; a later run continues from here".into()),
+            }
         }
     })
 }
 
-async fn within(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
-    let limit = arguments.timeout;
-    tokio::time::timeout(limit, rotate(arguments))
-        .await
-        .map_err(|_| format!("not done after {limit:?}; a later run goes on from here"))?
+async fn watch(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
+    let version = env!("CARGO_PKG_VERSION");
+    let status = Arc::new(Status::new(version));
+    tracing::info!(version, "watching");
+    let rotation = rotation(arguments).await?;
+    tokio::select! {
+        () = serve_admin(arguments.admin, &status) => Ok(()),
+        () = rotation.watch(SystemTime::now, &status) => Ok(()),
+    }
 }
 
-async fn rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
-    let client = kube::Client::try_default().await?;
-    let rotation = Rotation {
-        cluster: cluster::Cluster::new(client, arguments.target()),
-        policy: arguments.policy(),
-        lifetime: arguments.validity,
-    };
+/// Never ends. A port that is taken, for example by an earlier instance on the
+/// node's network, must not keep the certificate from being renewed.
+async fn serve_admin(address: SocketAddr, status: &Arc<Status>) {
+    let mut was_told = false;
+    loop {
+        match bind(address).await {
+            Ok(listener) => {
+                let address = listener.local_addr().ok().map(|address| address.to_string());
+                tracing::info!(address, "serving probes and metrics");
+                match admin::serve(listener, status.clone()).await {}
+            }
+            Err(error) if !was_told => {
+                tracing::warn!(%address, %error, "cannot serve probes and metrics yet");
+                was_told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(BIND_RETRY).await;
+    }
+}
+
+async fn within(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
+    let limit = arguments.timeout;
+    tokio::time::timeout(limit, run_once(arguments))
+        .await
+        .map_err(|_| format!("not finished after {limit:?}; a later run continues from here"))?
+}
+
+async fn run_once(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
+    let rotation = rotation(arguments).await?;
     if arguments.dry_run {
         let step = rotation.preview(SystemTime::now()).await?;
         tracing::info!(%step, "would be next");
@@ -103,4 +154,23 @@ async fn rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
         rotation.run(SystemTime::now).await?;
     }
     Ok(())
+}
+
+async fn rotation(arguments: &Rotate) -> Result<Rotation, Box<dyn Error>> {
+    let client = kube::Client::try_default().await?;
+    let cluster = cluster::Cluster::new(client, arguments.target());
+    Ok(Rotation::new(cluster, arguments.policy(), arguments.validity))
+}
+
+/// All addresses of IPv6 become all of IPv4 on a node without IPv6.
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error)
+            if error.kind() != io::ErrorKind::AddrInUse
+                && address.ip() == Ipv6Addr::UNSPECIFIED =>
+        {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
 }

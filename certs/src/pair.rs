@@ -64,7 +64,7 @@ pub struct Pair {
     texts: Texts,
     ca: CertificateDer<'static>,
     names: Vec<String>,
-    issued: SystemTime,
+    not_before: SystemTime,
     not_after: SystemTime,
 }
 
@@ -72,7 +72,7 @@ pub struct Pair {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// Nothing is stored.
-    #[error("there is none")]
+    #[error("there is no certificate")]
     Absent,
     /// Not one certificate in PEM.
     #[error("the certificate cannot be read")]
@@ -84,10 +84,10 @@ pub enum Damage {
     #[error("the CA's certificate cannot be read")]
     Ca,
     /// The key is another certificate's.
-    #[error("certificate and private key do not belong together")]
+    #[error("certificate and private key do not match")]
     Mismatch,
     /// The CA did not sign the certificate, or may not.
-    #[error("the certificate was not issued by the CA beside it")]
+    #[error("the certificate was not issued by the CA in ca.crt")]
     Stranger,
 }
 
@@ -107,7 +107,7 @@ impl Pair {
         let provider = Arc::new(aws_lc_rs::default_provider());
         belong_together(&leaf, key, &provider)?;
         vouches(&ca, &leaf, names.first(), not_after, provider)?;
-        Ok(Self { texts, ca, names, issued: not_before + CLOCK_SKEW, not_after })
+        Ok(Self { texts, ca, names, not_before, not_after })
     }
 
     /// The texts that were checked.
@@ -125,11 +125,25 @@ impl Pair {
         self.not_after
     }
 
-    /// When it should be renewed: after two thirds of its life, which leaves
-    /// one third for repairs should renewing fail.
+    /// When it should be renewed: after two thirds of its lifetime, which
+    /// leaves one third for retries.
     pub fn renewal(&self) -> SystemTime {
-        let life = self.not_after.duration_since(self.issued).unwrap_or(Duration::ZERO);
-        self.issued + life * 2 / 3
+        let validity = self.not_after.duration_since(self.not_before).unwrap_or_default();
+        // Somebody else's certificate may live for hours, without our allowance.
+        match validity.checked_sub(CLOCK_SKEW) {
+            Some(lifetime) => self.not_before + CLOCK_SKEW + lifetime * 2 / 3,
+            None => self.not_before + validity * 2 / 3,
+        }
+    }
+
+    /// Whether it is valid at `now`.
+    pub fn is_valid(&self, now: SystemTime) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
+    /// From when on it is valid.
+    pub const fn not_before(&self) -> SystemTime {
+        self.not_before
     }
 
     /// The first of `names` for which it does not stand.

@@ -1,44 +1,45 @@
-//! Keeps the webhook's certificate fresh in a cluster, disturbing no request.
+//! Keeps the webhook's certificate valid in a cluster, without refusing a pod.
 //!
-//! The Secret holds the pair that replicas serve, the configuration's CA
-//! bundle says whom the API server trusts. The two are different objects, read
-//! by different programs at different times: the API server sees a new bundle
-//! within moments, a replica sees a new Secret after the kubelet's next sync, a
-//! minute or two later. So the order of writes is what matters, see [`mod@plan`].
+//! The Secret holds the pair that replicas serve; the configuration's CA bundle
+//! says which CAs the API server trusts. They are two objects, read by different
+//! programs at different times: the API server has a new bundle within moments,
+//! a replica has a new Secret after the kubelet's next sync, a minute or two
+//! later. So the order of writes matters, see [`mod@plan`].
 //!
-//! # What is stored, and what is not
+//! # What is stored
 //!
-//! Each rotation brings a new CA, whose key is dropped once it has signed the
-//! one certificate. The Secret, which every replica mounts, holds no CA key,
-//! and there is none elsewhere. The price is that each rotation, not only a
-//! rare one, changes the bundle; so that path is always exercised.
+//! Each renewal brings a new CA, whose key is dropped once it has signed the one
+//! certificate. The Secret, which every replica mounts, holds no CA key, and
+//! there is none elsewhere. The price is that each renewal changes the bundle;
+//! so that path is always exercised.
 //!
-//! # What it must be allowed
+//! # Rights
 //!
-//! By name, and nothing else: `get`, `patch` and `create` on the Secret (an
-//! apply that creates is a `PATCH`, so even that can be granted by name), `get`
-//! and `patch` on the `MutatingWebhookConfiguration`. Both objects bear the
-//! label `prom-remotewrite/certificates: rotate`. The Secret is owned by the
-//! configuration and is deleted with it. Nothing else may set the webhook's
-//! `caBundle`: an installation leaves it out.
+//! By name only: `get`, `list`, `watch`, `patch` and `create` on the Secret (an
+//! apply that creates is a `PATCH`, so even that can be limited by name), `get`,
+//! `list`, `watch` and `patch` on the `MutatingWebhookConfiguration` (a list or
+//! watch of one name counts as a request for that name), `get` on the
+//! `ServiceAccount` that owns the Secret. The owner is set when the Secret is
+//! created, which takes no further right on any distribution.
 //!
 //! # Invariants
 //!
-//! * For each certificate that a replica may be serving, the bundle holds the
-//!   CA: it joins before the certificate is in use, and leaves when the pair
-//!   in use and the bundle have both been as they are for a time in which
-//!   every replica has reloaded ([`plan::Policy::overlap`]).
-//! * Being killed, at any point, and being run twice at once are ordinary: no
-//!   state outside the two objects, each write tied to the version it was
-//!   decided on.
-//! * Objects without our label are not touched, nor are the CAs of others in
-//!   the bundle, nor other webhooks in the configuration.
+//! * The bundle holds the CA of each certificate that a replica may serve: it is
+//!   added before the certificate is in use, and removed when pair and bundle
+//!   have been unchanged for [`plan::Policy::overlap`].
+//! * Kills at any point and two processes at once are ordinary events: there is
+//!   no state that matters outside the two objects, and each write names the
+//!   version it was decided on.
+//! * Other webhooks in the configuration are not touched.
 
 pub mod cluster;
+pub mod memory;
 pub mod objects;
 pub mod observed;
 pub mod plan;
 mod report;
+pub mod status;
+mod watch;
 pub mod write;
 
 use std::time::{Duration, SystemTime};
@@ -48,22 +49,19 @@ use rustls::crypto::aws_lc_rs;
 use crate::{
     issue::{self, Request, issue},
     lifetime::Lifetime,
-    pair::Texts,
+    pair::{Pair, Texts},
 };
 use cluster::{Cluster, Snapshot};
-use plan::{Outlook, Policy, Step, plan};
+use memory::Memory;
+use plan::{Obstacle, Outlook, Policy, Step, plan};
 use write::{Write, write};
 
-/// Somebody else wrote first and is done with it: look again soon.
+/// Somebody else wrote first and has finished.
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 /// An API server that restarts is back after seconds.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// A write bears the time of its decision, from which the waiting for API
-/// servers and replicas counts. One that takes longer is given up.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
-
-/// Why a rotation ended early. What was done stays, and a later run goes on.
+/// Why a rotation ended early. What was done stays, and a later run continues.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An object cannot be read or written.
@@ -72,87 +70,93 @@ pub enum Error {
     /// No certificate could be issued.
     #[error(transparent)]
     Issue(#[from] issue::Error),
+    /// Somebody else must act first.
+    #[error("{0}")]
+    Blocked(Obstacle),
 }
 
-/// A run: where, what for, and how new certificates look.
+/// Where, what for, and how new certificates look.
 pub struct Rotation {
-    /// The two objects.
-    pub cluster: Cluster,
-    /// What is wanted.
-    pub policy: Policy,
-    /// How long new certificates live.
-    pub lifetime: Lifetime,
+    cluster: Cluster,
+    policy: Policy,
+    lifetime: Lifetime,
+    memory: Memory,
+    process: String,
 }
 
 impl Rotation {
+    /// Manages the objects of `cluster`; new certificates live for `lifetime`.
+    pub fn new(cluster: Cluster, policy: Policy, lifetime: Lifetime) -> Self {
+        let process = random_name();
+        Self { cluster, policy, lifetime, memory: Memory::default(), process }
+    }
+
     /// The next step, without taking it.
     pub async fn preview(&self, now: SystemTime) -> Result<Step, Error> {
-        let snapshot = self.cluster.observe().await?;
-        Ok(plan(&snapshot.observed, &self.policy, now))
+        let observed = self.cluster.observe().await?.observed;
+        let memory = Memory::noted(&observed, &self.policy, now);
+        Ok(plan(&observed, &memory, &self.policy, now))
     }
 
     /// Takes step after step until nothing is left to do.
     ///
-    /// Waits for an API server that is away as long as the caller does.
+    /// Waits for an API server that does not answer as long as the caller does.
     pub async fn run(mut self, clock: impl Fn() -> SystemTime) -> Result<Outlook, Error> {
-        let run = random_name();
         loop {
-            match self.advance(&clock, &run).await {
-                Ok(Some(outlook)) => return Ok(outlook),
-                Ok(None) => {}
-                Err(Error::Cluster(error @ cluster::Error::Conflict(_))) => {
-                    tracing::info!(reason = %error, "looking again");
-                    tokio::time::sleep(AFTER_CONFLICT).await;
-                }
-                Err(Error::Cluster(
-                    error @ (cluster::Error::Unavailable { .. } | cluster::Error::Slow(_)),
-                )) => {
-                    tracing::warn!(reason = %chain(&error), "trying again");
-                    tokio::time::sleep(AFTER_FAILURE).await;
+            match self.advance_once(&clock).await {
+                Ok(Step::Done(outlook)) => return Ok(outlook),
+                Ok(Step::Blocked(obstacle)) => return Err(Error::Blocked(obstacle)),
+                Ok(Step::Settle(rest)) => tokio::time::sleep(rest).await,
+                Ok(_) => {}
+                Err(Error::Cluster(error)) if error.is_temporary() => {
+                    let is_conflict = matches!(error, cluster::Error::Conflict(_));
+                    let pause = if is_conflict { AFTER_CONFLICT } else { AFTER_FAILURE };
+                    tracing::warn!(reason = %chain(&error), ?pause, "retrying");
+                    tokio::time::sleep(pause).await;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Looks, decides, and takes one step.
-    async fn advance(
-        &mut self,
-        clock: &impl Fn() -> SystemTime,
-        run: &str,
-    ) -> Result<Option<Outlook>, Error> {
+    async fn advance_once(&mut self, clock: &impl Fn() -> SystemTime) -> Result<Step, Error> {
         let snapshot = self.cluster.observe().await?;
         let now = clock();
-        let step = plan(&snapshot.observed, &self.policy, now);
-        tracing::info!(step = %step, "next");
-        match &step {
-            Step::Done(outlook) => return Ok(Some(outlook.clone())),
-            Step::Wait(rest) => tokio::time::sleep(*rest).await,
-            _ => {}
+        let issued = self.memory.good().cloned();
+        self.memory = Memory::noted(&snapshot.observed, &self.policy, now);
+        if let Some(pair) = issued {
+            self.memory.keep(pair);
         }
-        if let Some(write) = write(&step, &snapshot.observed, now, || self.new_pair(now))? {
-            self.apply(&snapshot, write, now, run).await?;
-        }
-        // What was asked for once is done once.
-        self.policy.force &= !matches!(step, Step::Issue(_) | Step::Stage(_) | Step::Promote);
-        Ok(None)
+        let step = plan(&snapshot.observed, &self.memory, &self.policy, now);
+        tracing::info!(%step, "reconciling");
+        self.take(&snapshot, &step, now).await?;
+        Ok(step)
     }
 
-    async fn apply(
-        &self,
+    /// Writes what `step` says, which was decided on `snapshot` at `now`.
+    async fn take(
+        &mut self,
         snapshot: &Snapshot,
-        write: Write,
+        step: &Step,
         now: SystemTime,
-        run: &str,
-    ) -> Result<(), cluster::Error> {
-        let applied = async {
-            match write {
-                Write::Secret(held) => self.cluster.store(snapshot, &held, run).await,
-                Write::Bundle(bundle) => self.cluster.publish(snapshot, &bundle, now).await,
+    ) -> Result<(), Error> {
+        let new_pair = || self.new_pair(now);
+        let write = write(step, &snapshot.observed, &self.memory, &self.policy, now, new_pair)?;
+        match write {
+            None => return Ok(()),
+            Some(Write::Memory(texts)) => {
+                self.memory.keep(Pair::parse(texts).map_err(issue::Error::Unusable)?);
             }
-        };
-        let applied = tokio::time::timeout(WRITE_LIMIT, applied).await;
-        applied.unwrap_or(Err(cluster::Error::Slow(WRITE_LIMIT)))
+            Some(Write::Secret(stored)) => {
+                self.cluster.store(snapshot, &stored, &self.process).await?;
+            }
+            Some(Write::Bundle(bundle, published_for)) => {
+                self.cluster.publish(snapshot, &bundle, (now, &published_for)).await?;
+            }
+        }
+        // What was requested once is done once.
+        self.policy.force &= !matches!(step, Step::Stage(_) | Step::Promote);
+        Ok(())
     }
 
     fn new_pair(&self, now: SystemTime) -> Result<Texts, issue::Error> {
@@ -165,16 +169,16 @@ impl Rotation {
     }
 }
 
-/// A name that no other run has. Were the system without randomness, two runs
-/// that create the Secret at once could overwrite each other, no more.
+/// A name that no other process has. Without randomness, two processes that
+/// create the Secret at once could overwrite each other's, no more.
 fn random_name() -> String {
     let mut bytes = [0; 8];
     let _filled = aws_lc_rs::default_provider().secure_random.fill(&mut bytes);
     format!("{:016x}", u64::from_ne_bytes(bytes))
 }
 
-/// An error and its causes, in one line. A cause that the text tells already,
-/// as kube's do, is not told twice.
+/// An error and its causes, in one line. A cause that the text has already, as
+/// kube's do, is left out.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

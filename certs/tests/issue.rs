@@ -60,7 +60,8 @@ fn writes_a_pair_that_belongs_together() {
     leaf.verify_signature(Some(ca.public_key())).unwrap();
     let validity = leaf.validity();
     let days = (validity.not_after.timestamp() - validity.not_before.timestamp()) / 86_400;
-    assert_eq!(days, 90);
+    // Valid from one day before it was issued.
+    assert_eq!(days, 91);
 }
 
 #[test]

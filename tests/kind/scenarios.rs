@@ -44,11 +44,11 @@ static ALL: [Scenario; 13] = [
     Scenario {
         name: "webhook-rotation",
         what: "the webhook's certificate is renewed",
-        play: |stack| Box::pin(ready(webhook::rotation(stack))),
+        play: |stack| Box::pin(webhook::rotation(stack)),
     },
     Scenario {
         name: "webhook-secret",
-        what: "the webhook's Secret is deleted",
+        what: "the webhook's Secret and configuration are deleted",
         play: |stack| Box::pin(webhook::secret(stack)),
     },
     Scenario {

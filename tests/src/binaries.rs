@@ -21,7 +21,7 @@ use crate::{
 pub const SIDECAR: &str = "prom-remotewrite";
 /// The webhook.
 pub const WEBHOOK: &str = "prom-remotewrite-webhook";
-/// The certificate job.
+/// What keeps the webhook's certificate valid.
 pub const CERTS: &str = "prom-remotewrite-certs";
 /// The stand-in for Azure.
 pub const AZURE: &str = "azure";

@@ -1,5 +1,5 @@
-//! The whole product on a cluster, as users have it: webhook and certificate
-//! job by the chart, three Prometheus resources with a sidecar each, and the
+//! The whole product on a cluster, as users have it: webhook and certs
+//! by the chart, three Prometheus resources with a sidecar each, and the
 //! stand-in for Azure that they write to.
 //!
 //! What is installed stands in `manifests/kind`; what is made here is what

@@ -1,4 +1,4 @@
-//! The webhook as a process, with a certificate that the certificate job
+//! The webhook as a process, with a certificate that certs
 //! issued.
 
 use std::{fs, path::Path, time::Duration};
@@ -43,14 +43,14 @@ impl IssuedCertificate {
     /// Has a certificate issued for `name`.
     pub async fn new(name: &str) -> Outcome<Self> {
         let folder = folder::temporary("certificates")?;
-        let said = Program::new("the certificate job", binaries::find(binaries::CERTS)?)
+        let said = Program::new("certs", binaries::find(binaries::CERTS)?)
             .args(["issue", "--dir", &folder.path().display().to_string(), "--dns-name", name])
             .run(STARTS_WITHIN)
             .await?;
         Ok(Self { folder, said })
     }
 
-    /// The same, issued by the job's library: without the job being built.
+    /// The same, issued by the library of certs: without the program being built.
     pub fn in_process(name: &str) -> Outcome<Self> {
         let folder = folder::temporary("certificates")?;
         let request = certs::issue::Request {

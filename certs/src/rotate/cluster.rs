@@ -1,15 +1,18 @@
-//! The Kubernetes API: two objects, each read by name and applied by name.
+//! The Kubernetes API: two objects, each read, watched and applied by name.
 //!
-//! Every write says which version of which object it was decided on, so that
-//! the API server refuses it if somebody else wrote or deleted in between. A Secret that is
-//! not there has no version. It is created under a field manager that no other
-//! run uses: of two runs that create it at once, the second is refused, since
-//! the fields belong to the first.
+//! Every write names the version of the object that it was decided on, so the
+//! API server refuses it if somebody else changed or deleted the object in
+//! between. A Secret that does not exist has no version. It is created under a
+//! field manager that no other process uses: if two create it at once, the
+//! second is refused, since the fields belong to the first.
 
 use std::time::{Duration, SystemTime};
 
 use k8s_openapi::{
-    api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret},
+    api::{
+        admissionregistration::v1::MutatingWebhookConfiguration,
+        core::v1::{Secret, ServiceAccount},
+    },
     apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::{
@@ -19,14 +22,17 @@ use kube::{
 
 use super::{
     objects::{self, Version},
-    observed::{Held, Observed},
+    observed::{Observed, Stored},
 };
 use crate::bundle::Bundle;
 
 /// Owns the fields that are written here.
 pub const FIELD_MANAGER: &str = "prom-remotewrite-certs";
+/// A request takes milliseconds. A write has the time of its decision, from
+/// which waits count: one that takes longer is given up.
+pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// Which objects are kept up to date.
+/// Which objects are managed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The Secret's namespace.
@@ -37,13 +43,18 @@ pub struct Target {
     pub configuration: String,
     /// The webhook in it.
     pub webhook: String,
+    /// The `ServiceAccount` with which a new Secret will be deleted.
+    pub owner: Option<String>,
 }
 
 /// Access to the two objects.
 pub struct Cluster {
-    secrets: Api<Secret>,
-    configurations: Api<MutatingWebhookConfiguration>,
-    target: Target,
+    pub(super) secrets: Api<Secret>,
+    pub(super) configurations: Api<MutatingWebhookConfiguration>,
+    accounts: Api<ServiceAccount>,
+    pub(super) target: Target,
+    /// Whether the owners of an existing Secret are left as they are.
+    keep_owners: bool,
 }
 
 /// Both objects as they were read.
@@ -51,43 +62,31 @@ pub struct Cluster {
 pub struct Snapshot {
     /// What the next step is decided on.
     pub observed: Observed,
-    secret_version: Option<Version>,
-    configuration_version: Version,
-    owner: OwnerReference,
+    secret: Option<Secret>,
+    configuration: Version,
+    owner: Option<OwnerReference>,
 }
 
 /// Why an object was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else wrote in between: look again.
-    #[error("{0} was changed by somebody else meanwhile")]
+    /// Somebody else wrote in between.
+    #[error("{0} was changed by somebody else")]
     Conflict(String),
-    /// The object does not say that it is ours.
-    #[error(
-        "will not touch {0}: it has no label {label}={value}",
-        label = objects::OWNED_LABEL,
-        value = objects::OWNED_VALUE
-    )]
-    NotOurs(String),
-    /// The configuration is not there, or has no webhook of that name.
-    #[error("cannot find {0}: install it first")]
-    Missing(String),
-    /// The API server refuses.
-    #[error("cannot {verb} {object}")]
-    Refused {
+    /// The owner that was named does not exist.
+    #[error("cannot find {0}, with which the Secret will be deleted")]
+    NoOwner(String),
+    /// No answer.
+    #[error("cannot {verb} {object}: no answer in {REQUEST_LIMIT:?}")]
+    Slow {
         /// What was tried.
         verb: &'static str,
         /// On what.
         object: String,
-        /// What the API server says.
-        source: Box<kube::Error>,
     },
-    /// No answer to a write.
-    #[error("cannot write: no answer in {0:?}")]
-    Slow(Duration),
-    /// The API server cannot be reached, or not now.
-    #[error("cannot {verb} {object} now")]
-    Unavailable {
+    /// The API server refused, or could not be reached.
+    #[error("cannot {verb} {object}")]
+    Failed {
         /// What was tried.
         verb: &'static str,
         /// On what.
@@ -97,49 +96,104 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the same request can succeed later, without anybody's help.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Conflict(_) | Self::Slow { .. } => true,
+            Self::NoOwner(_) => false,
+            Self::Failed { .. } => self.status().is_none_or(|code| code == 429 || code >= 500),
+        }
+    }
+
+    /// The API server's status code.
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Failed { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl Cluster {
     /// Access to `target` through `client`.
     pub fn new(client: Client, target: Target) -> Self {
-        let secrets = Api::namespaced(client.clone(), &target.namespace);
-        Self { secrets, configurations: Api::all(client), target }
+        let namespace = &target.namespace;
+        Self {
+            secrets: Api::namespaced(client.clone(), namespace),
+            accounts: Api::namespaced(client.clone(), namespace),
+            configurations: Api::all(client),
+            target,
+            keep_owners: false,
+        }
     }
 
-    /// Reads both objects, and refuses those that are not ours.
+    /// Reads both objects.
     pub async fn observe(&self) -> Result<Snapshot, Error> {
-        let configuration = self.read_configuration().await?;
-        let secret = self.read_secret().await?;
-        let webhook = objects::webhook(&configuration, &self.target.webhook)
-            .ok_or_else(|| Error::Missing(self.webhook_text()))?;
-        let held = secret.as_ref().map(objects::held).unwrap_or_default();
-        let owner = objects::owner(&configuration);
-        let owners = secret.as_ref().and_then(|secret| secret.metadata.owner_references.as_ref());
-        let observed = Observed::new(
-            held,
-            owners.is_some_and(|owners| owners.contains(&owner)),
-            objects::bundle(webhook),
-            objects::noted(&configuration.metadata, objects::PUBLISHED),
+        let target = &self.target;
+        let configuration = bounded(
+            "read",
+            self.configuration_text(),
+            self.configurations.get_opt(&target.configuration),
         );
+        let configuration = configuration.await?;
+        let secret = bounded("read", self.secret_text(), self.secrets.get_opt(&target.secret));
+        let secret = secret.await?;
+        let account = self.owner().await?;
+        let trust = configuration.as_ref().and_then(|configuration| {
+            let webhook = objects::webhook(configuration, &target.webhook)?;
+            Some(objects::trust(configuration, webhook))
+        });
+        let stored = secret.as_ref().map(objects::stored).unwrap_or_default();
+        let wanted = account.as_ref().filter(|_| !self.keep_owners);
+        let owner = secret.as_ref().map(|secret| objects::owner(secret, wanted));
         Ok(Snapshot {
-            observed,
-            secret_version: secret.map(|secret| Version::of(&secret.metadata)),
-            configuration_version: Version::of(&configuration.metadata),
-            owner,
+            observed: Observed::new(stored, owner, trust),
+            secret,
+            configuration: configuration
+                .map(|found| Version::of(&found.metadata))
+                .unwrap_or_default(),
+            owner: account,
         })
     }
 
-    /// Makes the Secret hold `held`, if it is still as in `snapshot`.
+    /// Makes the Secret hold `stored`, if it is still as in `snapshot`.
     ///
-    /// `run` names this run among all others.
-    pub async fn store(&self, snapshot: &Snapshot, held: &Held, run: &str) -> Result<(), Error> {
-        let version = snapshot.secret_version.clone();
-        let params = match version {
-            Some(_) => PatchParams::apply(FIELD_MANAGER).force(),
-            None => PatchParams::apply(&format!("{FIELD_MANAGER}-{run}")),
+    /// `process` is a name that no other process has.
+    pub async fn store(
+        &mut self,
+        snapshot: &Snapshot,
+        stored: &Stored,
+        process: &str,
+    ) -> Result<(), Error> {
+        let existing = snapshot.secret.as_ref();
+        let (params, owners) = match existing {
+            Some(secret) if self.keep_owners => (
+                PatchParams::apply(FIELD_MANAGER).force(),
+                secret.metadata.owner_references.clone().unwrap_or_default(),
+            ),
+            Some(_) => (PatchParams::apply(FIELD_MANAGER).force(), snapshot.owners()),
+            None => (PatchParams::apply(&format!("{FIELD_MANAGER}-{process}")), snapshot.owners()),
         };
         let name = &self.target.secret;
-        let secret = objects::secret_apply(name, held, snapshot.owner.clone(), version);
-        let result = self.secrets.patch(name, &params, &Patch::Apply(&secret)).await;
-        result.map(|_| ()).map_err(|error| failed("write", self.secret_text(), error))
+        let secret = Patch::Apply(objects::secret_apply(name, stored, owners, existing));
+        let written =
+            bounded("write", self.secret_text(), self.secrets.patch(name, &params, &secret));
+        match written.await {
+            // OpenShift demands the right to delete an object from whoever
+            // changes its owners. It is not worth having.
+            Err(error)
+                if existing.is_some() && !self.keep_owners && error.status() == Some(403) =>
+            {
+                tracing::warn!(reason = %super::chain(&error), "the Secret keeps its owners");
+                self.keep_owners = true;
+                Ok(())
+            }
+            written => written.map(|_| ()),
+        }
     }
 
     /// Sets the bundle, if the configuration is still as in `snapshot`.
@@ -147,62 +201,49 @@ impl Cluster {
         &self,
         snapshot: &Snapshot,
         bundle: &Bundle,
-        now: SystemTime,
+        note: (SystemTime, &str),
     ) -> Result<(), Error> {
         let Target { configuration, webhook, .. } = &self.target;
-        let version = &snapshot.configuration_version;
-        let apply = objects::bundle_apply(configuration, webhook, bundle, now, version);
+        let version = &snapshot.configuration;
+        let apply =
+            Patch::Apply(objects::bundle_apply(configuration, webhook, bundle, note, version));
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let result = self.configurations.patch(configuration, &params, &Patch::Apply(&apply)).await;
-        result.map(|_| ()).map_err(|error| failed("write", self.configuration_text(), error))
+        let written = self.configurations.patch(configuration, &params, &apply);
+        bounded("write", self.configuration_text(), written).await.map(|_| ())
     }
 
-    async fn read_secret(&self) -> Result<Option<Secret>, Error> {
-        let secret = self.secrets.get_opt(&self.target.secret).await;
-        let secret = secret.map_err(|error| failed("read", self.secret_text(), error))?;
-        match secret {
-            Some(secret) if !objects::is_owned(&secret.metadata) => {
-                Err(Error::NotOurs(self.secret_text()))
-            }
-            secret => Ok(secret),
-        }
+    async fn owner(&self) -> Result<Option<OwnerReference>, Error> {
+        let Some(name) = &self.target.owner else { return Ok(None) };
+        let text = format!("ServiceAccount {}/{name}", self.target.namespace);
+        let account = bounded("read", text.clone(), self.accounts.get_opt(name)).await?;
+        account.map(|account| Some(objects::owner_reference(&account))).ok_or(Error::NoOwner(text))
     }
 
-    async fn read_configuration(&self) -> Result<MutatingWebhookConfiguration, Error> {
-        let found = self.configurations.get_opt(&self.target.configuration).await;
-        let found = found.map_err(|error| failed("read", self.configuration_text(), error))?;
-        match found {
-            None => Err(Error::Missing(self.configuration_text())),
-            Some(found) if !objects::is_owned(&found.metadata) => {
-                Err(Error::NotOurs(self.configuration_text()))
-            }
-            Some(found) => Ok(found),
-        }
-    }
-
-    fn secret_text(&self) -> String {
+    pub(super) fn secret_text(&self) -> String {
         format!("Secret {}/{}", self.target.namespace, self.target.secret)
     }
 
-    fn configuration_text(&self) -> String {
+    pub(super) fn configuration_text(&self) -> String {
         format!("MutatingWebhookConfiguration {}", self.target.configuration)
-    }
-
-    fn webhook_text(&self) -> String {
-        format!("webhook {} in {}", self.target.webhook, self.configuration_text())
     }
 }
 
-fn failed(verb: &'static str, object: String, error: kube::Error) -> Error {
-    let code = match &error {
-        kube::Error::Api(status) => Some(status.code),
-        _ => None,
-    };
-    let source = Box::new(error);
-    match code {
-        Some(409) => Error::Conflict(object),
-        // The API server is starting, overloaded, or leaves its etcd behind.
-        Some(429 | 500..=599) | None => Error::Unavailable { verb, object, source },
-        Some(_) => Error::Refused { verb, object, source },
+impl Snapshot {
+    fn owners(&self) -> Vec<OwnerReference> {
+        self.owner.clone().into_iter().collect()
+    }
+}
+
+/// Waits for an answer for at most [`REQUEST_LIMIT`].
+pub(super) async fn bounded<T>(
+    verb: &'static str,
+    object: String,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_LIMIT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Error::Conflict(object)),
+        Ok(Err(source)) => Err(Error::Failed { verb, object, source: Box::new(source) }),
+        Err(_) => Err(Error::Slow { verb, object }),
     }
 }

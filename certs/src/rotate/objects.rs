@@ -14,26 +14,30 @@ use k8s_openapi::{
     ByteString,
     api::{
         admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration},
-        core::v1::Secret,
+        core::v1::{Secret, ServiceAccount},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use serde_json::{Value, json};
 
 use super::{
-    observed::Held,
+    observed::{Owner, Stored, Trust},
     report::{parse_timestamp, timestamp},
 };
 use crate::{bundle::Bundle, pair::Texts};
 
-/// Says on both objects that this program may write to them.
-pub const OWNED_LABEL: &str = "prom-remotewrite/certificates";
-/// The value of [`OWNED_LABEL`].
-pub const OWNED_VALUE: &str = "rotate";
-/// On the Secret: since when its pair is in use.
-pub const PROMOTED: &str = "prom-remotewrite/promoted-at";
+/// A label of the Secret, by which people find it.
+pub const LABEL: &str = "prom-remotewrite/certificates";
+/// The value of [`LABEL`].
+pub const LABEL_VALUE: &str = "rotate";
+/// On the Secret: any text asks for a new pair, once.
+pub const RENEW: &str = "prom-remotewrite/renew";
 /// On the configuration: when its bundle was last written.
 pub const PUBLISHED: &str = "prom-remotewrite/published-at";
+/// On the configuration: the fingerprint of the CAs that were in use then.
+pub const PUBLISHED_FOR: &str = "prom-remotewrite/published-for";
+/// The type of a new Secret; the API server never changes that of an old one.
+const TLS: &str = "kubernetes.io/tls";
 
 const CURRENT: Keys = Keys { ca: "ca.crt", certificate: "tls.crt", key: "tls.key" };
 const NEXT: Keys = Keys { ca: "next-ca.crt", certificate: "next-tls.crt", key: "next-tls.key" };
@@ -44,10 +48,10 @@ struct Keys {
     key: &'static str,
 }
 
-/// Which state of which object a write is meant for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of the Secret for which a write is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
-    /// With the version alone, an apply would bring a deleted object back.
+    /// With the version alone, an apply would create a deleted object again.
     uid: Option<String>,
     resource_version: Option<String>,
 }
@@ -59,45 +63,54 @@ impl Version {
     }
 }
 
-/// Whether this program may write to the object.
-pub fn is_owned(metadata: &ObjectMeta) -> bool {
-    let labels = metadata.labels.as_ref();
-    labels.and_then(|labels| labels.get(OWNED_LABEL)).is_some_and(|value| value == OWNED_VALUE)
-}
-
 /// Reads the Secret.
-pub fn held(secret: &Secret) -> Held {
+pub fn stored(secret: &Secret) -> Stored {
     let texts = |keys: &Keys| Texts {
         ca: text(secret, keys.ca),
         certificate: text(secret, keys.certificate),
         key: text(secret, keys.key),
     };
-    Held {
+    Stored {
         current: texts(&CURRENT),
         next: texts(&NEXT),
-        promoted: noted(&secret.metadata, PROMOTED),
+        renew: annotation(&secret.metadata, RENEW).unwrap_or_default().to_owned(),
     }
 }
 
-/// Bytes that are no text are no PEM: what is left of them is damage enough.
+/// Bytes that are no text are no PEM; what is left of them is invalid enough.
 fn text(secret: &Secret, key: &str) -> String {
     let bytes = secret.data.as_ref().and_then(|data| data.get(key));
     bytes.map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned()).unwrap_or_default()
 }
 
-/// A time in an annotation.
-pub fn noted(metadata: &ObjectMeta, name: &str) -> Option<SystemTime> {
-    parse_timestamp(metadata.annotations.as_ref()?.get(name)?)
+fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    metadata.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
-/// The owner with whose end the Secret ends.
-pub fn owner(configuration: &MutatingWebhookConfiguration) -> OwnerReference {
+/// The reference by which the Secret is deleted with the release.
+///
+/// It does not block the owner's deletion: to set that takes more rights on some
+/// distributions.
+pub fn owner_reference(account: &ServiceAccount) -> OwnerReference {
     OwnerReference {
-        api_version: "admissionregistration.k8s.io/v1".to_owned(),
-        kind: "MutatingWebhookConfiguration".to_owned(),
-        name: configuration.metadata.name.clone().unwrap_or_default(),
-        uid: configuration.metadata.uid.clone().unwrap_or_default(),
+        api_version: "v1".to_owned(),
+        kind: "ServiceAccount".to_owned(),
+        name: account.metadata.name.clone().unwrap_or_default(),
+        uid: account.metadata.uid.clone().unwrap_or_default(),
         ..OwnerReference::default()
+    }
+}
+
+/// With what the Secret will be deleted, if it should be with `wanted`.
+pub fn owner(secret: &Secret, wanted: Option<&OwnerReference>) -> Owner {
+    let owners = secret.metadata.owner_references.as_deref().unwrap_or_default();
+    let is_wanted = |owner: &OwnerReference| Some(&owner.uid) == wanted.map(|wanted| &wanted.uid);
+    if let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)) {
+        Owner::Controller(format!("{} {}", owner.kind, owner.name))
+    } else if wanted.is_none() || owners.iter().any(is_wanted) {
+        Owner::Release
+    } else {
+        Owner::Other
     }
 }
 
@@ -109,41 +122,47 @@ pub fn webhook<'a>(
     configuration.webhooks.iter().flatten().find(|webhook| webhook.name == name)
 }
 
-/// Whom the API server trusts as this webhook.
-pub fn bundle(webhook: &MutatingWebhook) -> Bundle {
+/// What the API server trusts for `webhook` of `configuration`.
+pub fn trust(configuration: &MutatingWebhookConfiguration, webhook: &MutatingWebhook) -> Trust {
+    let metadata = &configuration.metadata;
     let bytes = webhook.client_config.ca_bundle.as_ref().map(|bytes| bytes.0.as_slice());
-    Bundle::parse(&String::from_utf8_lossy(bytes.unwrap_or_default()))
+    Trust {
+        bundle: Bundle::parse(&String::from_utf8_lossy(bytes.unwrap_or_default())),
+        published: annotation(metadata, PUBLISHED).and_then(parse_timestamp),
+        published_for: annotation(metadata, PUBLISHED_FOR).map(str::to_owned),
+    }
 }
 
-/// The apply that makes the Secret hold `held`.
+/// The apply that makes the Secret hold `stored`, on top of `existing`.
 pub fn secret_apply(
     name: &str,
-    held: &Held,
-    owner: OwnerReference,
-    version: Option<Version>,
+    stored: &Stored,
+    owners: Vec<OwnerReference>,
+    existing: Option<&Secret>,
 ) -> Secret {
     let mut data = BTreeMap::new();
-    for (keys, texts) in [(&CURRENT, &held.current), (&NEXT, &held.next)] {
+    for (keys, texts) in [(&CURRENT, &stored.current), (&NEXT, &stored.next)] {
         let values =
             [(keys.ca, &texts.ca), (keys.certificate, &texts.certificate), (keys.key, &texts.key)];
         data.extend(
             values.map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes()))),
         );
     }
-    let (uid, resource_version) =
-        version.map(|version| (version.uid, version.resource_version)).unwrap_or_default();
-    let promoted = held.promoted.map(|time| (PROMOTED.to_owned(), timestamp(time)));
+    let version = existing.map(|secret| Version::of(&secret.metadata)).unwrap_or_default();
+    // Once it is empty it is left out, which removes it.
+    let asked = existing.is_some_and(|secret| annotation(&secret.metadata, RENEW) > Some(""));
+    let type_ = existing.map_or_else(|| Some(TLS.to_owned()), |secret| secret.type_.clone());
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            uid,
-            resource_version,
-            labels: Some([(OWNED_LABEL.to_owned(), OWNED_VALUE.to_owned())].into()),
-            annotations: Some(promoted.into_iter().collect()),
-            owner_references: Some(vec![owner]),
+            uid: version.uid,
+            resource_version: version.resource_version,
+            labels: Some([(LABEL.to_owned(), LABEL_VALUE.to_owned())].into()),
+            annotations: asked.then(|| [(RENEW.to_owned(), stored.renew.clone())].into()),
+            owner_references: Some(owners),
             ..ObjectMeta::default()
         },
-        type_: Some("kubernetes.io/tls".to_owned()),
+        type_,
         data: Some(data),
         ..Secret::default()
     }
@@ -157,7 +176,7 @@ pub fn bundle_apply(
     name: &str,
     webhook: &str,
     bundle: &Bundle,
-    now: SystemTime,
+    (now, published_for): (SystemTime, &str),
     version: &Version,
 ) -> Value {
     json!({
@@ -167,7 +186,7 @@ pub fn bundle_apply(
             "name": name,
             "uid": version.uid,
             "resourceVersion": version.resource_version,
-            "annotations": {PUBLISHED: timestamp(now)},
+            "annotations": {PUBLISHED: timestamp(now), PUBLISHED_FOR: published_for},
         },
         "webhooks": [{
             "name": webhook,

@@ -1,45 +1,83 @@
-//! What the cluster holds, as the next step sees it.
+//! The two objects as the plan sees them.
 
 use std::time::SystemTime;
 
+use super::plan::Policy;
 use crate::{
     bundle::Bundle,
     pair::{Damage, Pair, Texts},
 };
 
-/// What a Secret holds, damaged or not.
+/// What the Secret holds, valid or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct Stored {
     /// The pair in use.
     pub current: Texts,
     /// The staged pair.
     pub next: Texts,
-    /// Since when the pair in use is so.
-    pub promoted: Option<SystemTime>,
+    /// Somebody's request for a new pair; empty if there is none.
+    pub renew: String,
+}
+
+/// With what the Secret will be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// With the release, as it should be.
+    Release,
+    /// With something else, or never.
+    Other,
+    /// Another controller manages the Secret; its kind and name.
+    Controller(String),
+}
+
+/// The webhook's part of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The CAs that the API server trusts.
+    pub bundle: Bundle,
+    /// When the bundle was last written.
+    pub published: Option<SystemTime>,
+    /// The fingerprint of the CAs in use at that time.
+    pub published_for: Option<String>,
 }
 
 /// Both objects, read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// What the Secret holds; nothing if there is none.
-    pub held: Held,
+    /// What the Secret holds; nothing if there is no Secret.
+    pub stored: Stored,
     /// The pair that replicas serve.
     pub current: Result<Pair, Damage>,
-    /// The pair that comes next; `Damage::Absent` is the ordinary case.
+    /// The pair that comes next; `Damage::Absent` is the usual case.
     pub next: Result<Pair, Damage>,
-    /// Whether the Secret will be deleted together with the configuration.
-    pub adopted: bool,
-    /// Whom the API server trusts.
-    pub bundle: Bundle,
-    /// When the bundle was last written, as the configuration says.
-    pub published: Option<SystemTime>,
+    /// With what the Secret will be deleted.
+    pub owner: Owner,
+    /// What the API server trusts; none without a configuration that has the
+    /// webhook.
+    pub trust: Option<Trust>,
 }
 
 impl Observed {
-    /// Checks what was read.
-    pub fn new(held: Held, adopted: bool, bundle: Bundle, published: Option<SystemTime>) -> Self {
-        let current = Pair::parse(held.current.clone());
-        let next = Pair::parse(held.next.clone());
-        Self { held, current, next, adopted, bundle, published }
+    /// Checks what was read. `owner` is none if there is no Secret.
+    pub fn new(stored: Stored, owner: Option<Owner>, trust: Option<Trust>) -> Self {
+        let current = Pair::parse(stored.current.clone());
+        let next = Pair::parse(stored.next.clone());
+        // A new Secret gets the right owner.
+        let owner = owner.unwrap_or(Owner::Release);
+        Self { stored, current, next, owner, trust }
+    }
+
+    /// The CAs of the certificate that replicas will serve when they have the
+    /// Secret; none if it is unknown.
+    pub fn in_use(&self, policy: &Policy) -> Bundle {
+        match (&policy.provided, &self.current) {
+            (None, Ok(pair)) => Bundle::parse(&pair.texts().ca),
+            (None, Err(_)) => Bundle::default(),
+            (Some(given), _) => {
+                let mut bundle = Bundle::parse(&self.stored.current.ca);
+                bundle.add(given);
+                bundle
+            }
+        }
     }
 }

@@ -1,24 +1,34 @@
-//! What to do next, given what the cluster holds: a pure function.
+//! The next step, given what the cluster holds: a pure function.
 //!
-//! A rotation is several writes to two objects, and between any two of them
-//! the program may be killed, or a second one may be at work. So no plan is
-//! kept anywhere: each step is decided from what the cluster holds at that
-//! moment, and every state that a step leaves behind is one from which the
-//! next step, by whomever, goes on.
+//! A rotation is several writes to two objects. The process can be killed
+//! between any two of them, a second one can be at work, and anybody can change
+//! or delete the objects. So no plan is stored: each step is decided from what
+//! the cluster holds at that moment.
 //!
-//! The order, which is the point of it all:
+//! A renewal takes these steps in this order:
 //!
-//! 1. `Stage`: the new pair is written beside the one in use; nobody serves it;
-//! 2. `Publish`: its CA joins the bundle;
-//! 3. `Wait`: until every API server has seen the bundle;
-//! 4. `Promote`: the new pair takes the old one's place, replicas reload it;
-//! 5. `Prune`, in a later run: the old CA leaves the bundle when no replica
-//!    can serve the old certificate any more.
+//! 1. `Stage`: a new pair is stored beside the one in use; nobody serves it;
+//! 2. `Publish`: its CA is added to the bundle;
+//! 3. `Settle`: a pause in which every API server receives the bundle;
+//! 4. `Promote`: the new pair replaces the one in use, replicas reload it;
+//! 5. `Prune`: when every replica has reloaded, the old CA is removed.
+//!
+//! `Publish` and `Mend` repair what others changed or deleted. If the Secret has
+//! no usable pair, the last one is written again. If the process remembers none,
+//! as at installation, `Stage` issues one in memory, its CA is published, and
+//! `Mend` writes it without a pause: a replica that starts can serve nothing
+//! else, and at no time does the Secret hold a pair that nobody trusts.
 
 use std::time::{Duration, SystemTime};
 
-use super::observed::Observed;
-use crate::pair::{Damage, Pair};
+use super::{
+    memory::Memory,
+    observed::{Observed, Owner, Trust},
+};
+use crate::{
+    bundle::Bundle,
+    pair::{Damage, Pair},
+};
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,144 +39,215 @@ pub struct Policy {
     pub settle: Duration,
     /// How long a new pair may take to reach every replica.
     pub overlap: Duration,
-    /// Renew although nothing demands it.
+    /// Renew even if nothing requires it.
     pub force: bool,
+    /// Others write the Secret; only trust in it is managed. These CAs are
+    /// trusted besides the Secret's `ca.crt`.
+    pub provided: Option<Bundle>,
 }
 
-/// Why a new pair is needed.
+/// Why the Secret is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// What is stored is no pair.
     Damaged(Damage),
-    /// The pair has ended.
+    /// The pair has expired.
     Expired(SystemTime),
-    /// Two thirds of its life are over.
-    Due(SystemTime),
-    /// The certificate does not stand for this name.
+    /// The pair is not valid yet: a clock was wrong.
+    NotYetValid(SystemTime),
+    /// The certificate is not valid for this name.
     Name(String),
+    /// Two thirds of its lifetime have passed.
+    Due(SystemTime),
     /// Somebody asked for it.
-    Forced,
+    Requested,
+    /// The Secret would not be deleted with the release.
+    Owner,
 }
 
-/// One write, or a pause, or the end.
+/// Why there is nothing that can be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// There is no configuration, or it has no such webhook.
+    NoConfiguration,
+    /// The Secret must be written, and another controller manages it.
+    Managed(Reason, String),
+    /// Others write the Secret, and it names no CA.
+    NoAuthority,
+}
+
+/// One write, a pause, or the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A new pair comes into use at once: the API server trusts no certificate
-    /// of ours, so nobody can be disturbed.
-    Issue(Reason),
-    /// A new pair is written beside the one in use.
+    /// The Secret is written again: the last usable pair, the right owner.
+    Mend(Reason),
+    /// A new pair is stored beside the one in use; in memory, if none is usable.
     Stage(Reason),
-    /// The staged pair is dropped: it is of no use.
-    Discard,
-    /// The CAs of the pair in use and of the staged one join the bundle.
+    /// The CAs of all certificates that are or will be served join the bundle.
     Publish,
-    /// Nothing until the API servers have surely seen the bundle.
-    Wait(Duration),
-    /// The staged pair takes the place of the one in use.
+    /// Nothing until every API server has the bundle.
+    Settle(Duration),
+    /// The staged pair replaces the one in use.
     Promote,
-    /// It is written down that the pair in use is so since now at the latest.
-    Confirm,
-    /// The Secret is tied to the configuration, with which it shall go.
-    Adopt,
-    /// CAs of earlier pairs leave the bundle.
+    /// Other CAs leave the bundle.
     Prune,
-    /// All is as it should be.
+    /// Everything is as it should be.
     Done(Outlook),
+    /// Nothing can be done until somebody changes an object.
+    Blocked(Obstacle),
 }
 
 /// What happens later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
-    /// When the pair in use ends.
-    pub not_after: SystemTime,
-    /// When a run renews it.
-    pub renewal: SystemTime,
-    /// From when on a run removes earlier CAs, if there are any.
-    pub prune: Option<SystemTime>,
+    /// When the pair in use expires and when it will be renewed; none if
+    /// somebody else issues it.
+    pub lifetime: Option<(SystemTime, SystemTime)>,
+    /// When CAs that are no longer needed are removed, if there are any.
+    pub prune: Option<Duration>,
 }
 
 /// The next step towards `policy`.
-pub fn plan(observed: &Observed, policy: &Policy, now: SystemTime) -> Step {
-    let serving = observed.current.as_ref().ok().filter(|pair| pair.not_after() >= now);
-    if serving.is_some_and(|pair| !observed.bundle.holds(pair.ca())) {
+pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTime) -> Step {
+    let staged = staged(observed, policy, now);
+    let needed = needed(memory, staged);
+    if let Some(trust) = &observed.trust
+        && (!trust.bundle.includes(&needed) || !is_noted(observed, trust, policy, now))
+    {
         return Step::Publish;
     }
-    if let Ok(next) = &observed.next
-        && renewal_reason(next, policy, now).is_none()
-    {
-        return introduce(next, observed, policy, now);
+    if policy.provided.is_some() {
+        return if observed.in_use(policy).is_empty() {
+            Step::Blocked(Obstacle::NoAuthority)
+        } else {
+            finish(observed, memory, policy, &needed, None)
+        };
     }
-    match judge(&observed.current, policy, now) {
-        Ok(pair) => settle_down(pair, observed, policy, now),
-        // What is damaged or gone in the Secret, replicas may still have.
-        Err(reason) if serving.is_some() || observed.bundle.trusts_ours(now) => Step::Stage(reason),
-        Err(reason) => Step::Issue(reason),
+    let step = match check(&observed.current, policy, now) {
+        Err(reason) => replace(reason, staged, memory, policy, now),
+        Ok(_) if observed.owner == Owner::Other => Step::Mend(Reason::Owner),
+        Ok(pair) => match (&observed.trust, staged, renewal(pair, observed, policy, now)) {
+            (Some(_), Some(_), _) => settle(memory, policy),
+            (Some(_), None, Some(reason)) => Step::Stage(reason),
+            _ => finish(observed, memory, policy, &needed, Some(pair)),
+        },
+    };
+    match (step, &observed.owner) {
+        (Step::Mend(reason) | Step::Stage(reason), Owner::Controller(other)) => {
+            Step::Blocked(Obstacle::Managed(reason, other.clone()))
+        }
+        (step, _) => step,
     }
 }
 
-/// The pair in use, or why it needs a successor.
-fn judge<'a>(
-    current: &'a Result<Pair, Damage>,
+/// Whether the configuration says since when the pair in use has been so.
+fn is_noted(observed: &Observed, trust: &Trust, policy: &Policy, now: SystemTime) -> bool {
+    let in_use = observed.in_use(policy);
+    // A bundle that is part of the installation is not written without need.
+    let is_given = policy.provided.as_ref().is_some_and(|given| !given.is_empty());
+    let is_known = trust.published.is_some_and(|at| at <= now);
+    in_use.is_empty()
+        || is_given
+        || (is_known && trust.published_for.as_ref() == Some(&in_use.fingerprint()))
+}
+
+/// The pair, or why no API server would accept it.
+pub fn check<'a>(
+    pair: &'a Result<Pair, Damage>,
     policy: &Policy,
     now: SystemTime,
 ) -> Result<&'a Pair, Reason> {
-    let pair = current.as_ref().map_err(|damage| Reason::Damaged(*damage))?;
+    let pair = pair.as_ref().map_err(|damage| Reason::Damaged(*damage))?;
     if pair.not_after() < now {
         return Err(Reason::Expired(pair.not_after()));
     }
-    match renewal_reason(pair, policy, now) {
-        Some(reason) => Err(reason),
-        None if policy.force => Err(Reason::Forced),
+    if now < pair.not_before() {
+        return Err(Reason::NotYetValid(pair.not_before()));
+    }
+    match pair.missing(&policy.dns_names) {
+        Some(name) => Err(Reason::Name(name.clone())),
         None => Ok(pair),
     }
 }
 
-/// Why `pair` should not be in use much longer.
-fn renewal_reason(pair: &Pair, policy: &Policy, now: SystemTime) -> Option<Reason> {
-    if let Some(name) = pair.missing(&policy.dns_names) {
-        return Some(Reason::Name(name.clone()));
+/// The staged pair, if it is worth promoting.
+fn staged<'a>(observed: &'a Observed, policy: &Policy, now: SystemTime) -> Option<&'a Pair> {
+    let pair = check(&observed.next, policy, now).ok()?;
+    (policy.provided.is_none() && now < pair.renewal()).then_some(pair)
+}
+
+/// The CAs that the API server must trust.
+fn needed(memory: &Memory, staged: Option<&Pair>) -> Bundle {
+    let mut needed = memory.served();
+    for pair in [memory.good(), staged].into_iter().flatten() {
+        needed.add(&Bundle::parse(&pair.texts().ca));
+    }
+    needed
+}
+
+/// The CAs that the API server must trust, as in [`plan`].
+pub fn authorities(
+    observed: &Observed,
+    memory: &Memory,
+    policy: &Policy,
+    now: SystemTime,
+) -> Bundle {
+    needed(memory, staged(observed, policy, now))
+}
+
+/// No API server would accept what the Secret holds.
+fn replace(
+    reason: Reason,
+    staged: Option<&Pair>,
+    memory: &Memory,
+    policy: &Policy,
+    now: SystemTime,
+) -> Step {
+    let remembered = memory.good().cloned().ok_or(Damage::Absent);
+    if check(&remembered, policy, now).is_ok() {
+        Step::Mend(reason)
+    } else if staged.is_some() {
+        Step::Promote
+    } else {
+        Step::Stage(reason)
+    }
+}
+
+/// Why `pair` should be renewed.
+fn renewal(pair: &Pair, observed: &Observed, policy: &Policy, now: SystemTime) -> Option<Reason> {
+    if policy.force || !observed.stored.renew.is_empty() {
+        return Some(Reason::Requested);
     }
     (pair.renewal() <= now).then(|| Reason::Due(pair.renewal()))
 }
 
-/// Brings the staged pair into use: bundle first, then patience, then the pair.
-fn introduce(next: &Pair, observed: &Observed, policy: &Policy, now: SystemTime) -> Step {
-    match past(observed.published, now) {
-        Some(published) if observed.bundle.holds(next.ca()) => {
-            let ready = published + policy.settle;
-            match ready.duration_since(now) {
-                Ok(rest) if !rest.is_zero() => Step::Wait(rest),
-                _ => Step::Promote,
-            }
-        }
-        _ => Step::Publish,
+/// The bundle first, then a pause, then the pair.
+fn settle(memory: &Memory, policy: &Policy) -> Step {
+    match policy.settle.saturating_sub(memory.unchanged()) {
+        Duration::ZERO => Step::Promote,
+        rest => Step::Settle(rest),
     }
 }
 
 /// What is left to do when the right pair is in use.
-fn settle_down(pair: &Pair, observed: &Observed, policy: &Policy, now: SystemTime) -> Step {
-    if !observed.adopted {
-        return Step::Adopt;
+fn finish(
+    observed: &Observed,
+    memory: &Memory,
+    policy: &Policy,
+    needed: &Bundle,
+    pair: Option<&Pair>,
+) -> Step {
+    let Some(trust) = &observed.trust else {
+        return Step::Blocked(Obstacle::NoConfiguration);
+    };
+    let lifetime = pair.map(|pair| (pair.not_after(), pair.renewal()));
+    if needed.includes(&trust.bundle) {
+        return Step::Done(Outlook { lifetime, prune: None });
     }
-    if observed.next != Err(Damage::Absent) {
-        return Step::Discard;
+    match policy.overlap.saturating_sub(memory.unchanged()) {
+        Duration::ZERO => Step::Prune,
+        rest => Step::Done(Outlook { lifetime, prune: Some(rest) }),
     }
-    let outlook = Outlook { not_after: pair.not_after(), renewal: pair.renewal(), prune: None };
-    if observed.bundle.stale(pair.ca()) == 0 {
-        return Step::Done(outlook);
-    }
-    let Some(promoted) = past(observed.held.promoted, now) else { return Step::Confirm };
-    // The bundle's time counts too: a pair that came back from a backup says
-    // that it was promoted long ago, and replicas still serve another.
-    let changed = promoted.max(past(observed.published, now).unwrap_or(now));
-    let prune = changed + policy.overlap;
-    if prune <= now { Step::Prune } else { Step::Done(Outlook { prune: Some(prune), ..outlook }) }
-}
-
-/// A time that was noted, unless it lies in the future: a clock was wrong, and
-/// to wait for it would be to wait for nothing.
-fn past(noted: Option<SystemTime>, now: SystemTime) -> Option<SystemTime> {
-    noted.filter(|noted| *noted <= now)
 }
 
 #[cfg(test)]

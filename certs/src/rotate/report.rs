@@ -1,10 +1,13 @@
-//! How steps and their reasons read in the log.
+//! The text of steps and their reasons in the log.
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::plan::{Outlook, Reason, Step};
+use super::plan::{Obstacle, Outlook, Reason, Step};
 
 /// A time as people and annotations write it: `2026-11-23T04:05:06Z`.
 pub(crate) fn timestamp(time: SystemTime) -> String {
@@ -21,34 +24,31 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<SystemTime> {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Issue(reason) => write!(f, "put a new certificate into use at once: {reason}"),
-            Self::Stage(reason) => {
-                write!(f, "store a new certificate beside the one in use: {reason}")
-            }
-            Self::Discard => f.write_str("drop the stored next certificate: it is of no use"),
-            Self::Publish => f.write_str("let the API server trust the CAs of stored certificates"),
-            Self::Wait(rest) => {
-                write!(f, "wait {} s until every API server knows the new CA", whole_seconds(*rest))
+            Self::Mend(reason) => write!(f, "write the Secret again: {reason}"),
+            Self::Stage(reason) => write!(f, "issue a new certificate: {reason}"),
+            Self::Publish => f.write_str("add the CA to the webhook configuration"),
+            Self::Settle(rest) => {
+                write!(f, "wait {} s until every API server has the new CA", whole_seconds(*rest))
             }
             Self::Promote => f.write_str("put the new certificate into use"),
-            Self::Confirm => {
-                f.write_str("note that the certificate is in use since now at the latest")
-            }
-            Self::Adopt => f.write_str("let the Secret be deleted together with the configuration"),
-            Self::Prune => f.write_str("let the API server forget the CAs of earlier certificates"),
-            Self::Done(outlook) => write!(f, "nothing is left to do: {outlook}"),
+            Self::Prune => f.write_str("remove earlier CAs from the webhook configuration"),
+            Self::Done(outlook) => write!(f, "everything is up to date: {outlook}"),
+            Self::Blocked(obstacle) => write!(f, "nothing can be done: {obstacle}"),
         }
     }
 }
 
 impl fmt::Display for Outlook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (end, renewal) = (timestamp(self.not_after), timestamp(self.renewal));
-        write!(f, "the certificate ends {end}, a run from {renewal} on renews it")?;
-        match self.prune {
-            Some(prune) => {
-                write!(f, ", one from {} on removes earlier CAs", timestamp(prune))
+        match self.lifetime {
+            Some((end, renewal)) => {
+                let (end, renewal) = (timestamp(end), timestamp(renewal));
+                write!(f, "the certificate expires {end} and is renewed from {renewal} on")?;
             }
+            None => f.write_str("the API server trusts the CA of the provided certificate")?,
+        }
+        match self.prune {
+            Some(prune) => write!(f, "; earlier CAs are removed in {} s", whole_seconds(prune)),
             None => Ok(()),
         }
     }
@@ -57,18 +57,39 @@ impl fmt::Display for Outlook {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Damaged(damage) => write!(f, "of the stored one, {damage}"),
-            Self::Expired(end) => write!(f, "the stored one ended {}", timestamp(*end)),
-            Self::Due(due) => {
-                write!(f, "two thirds of the stored one's life were over {}", timestamp(*due))
+            Self::Damaged(damage) => write!(f, "{damage}"),
+            Self::Expired(end) => write!(f, "the certificate expired {}", timestamp(*end)),
+            Self::NotYetValid(start) => {
+                write!(f, "the certificate is not valid before {}", timestamp(*start))
             }
-            Self::Name(name) => write!(f, "the stored one does not stand for {name}"),
-            Self::Forced => f.write_str("it was asked for"),
+            Self::Name(name) => write!(f, "the certificate is not valid for {name}"),
+            Self::Due(due) => {
+                write!(f, "two thirds of the certificate's lifetime passed {}", timestamp(*due))
+            }
+            Self::Requested => f.write_str("a new one was requested"),
+            Self::Owner => f.write_str("it would not be deleted with the release"),
         }
     }
 }
 
-/// Rounded up: "wait 0 s" would be a riddle.
-fn whole_seconds(duration: std::time::Duration) -> u64 {
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConfiguration => f.write_str(
+                "the webhook configuration does not exist, or has no such webhook: install it",
+            ),
+            Self::Managed(reason, owner) => write!(
+                f,
+                "the Secret must be written ({reason}), but {owner} controls it: delete one of the two"
+            ),
+            Self::NoAuthority => f.write_str(
+                "the Secret has no CA: give it a ca.crt, or set certificates.provided.caBundle",
+            ),
+        }
+    }
+}
+
+/// Rounded up: "wait 0 s" would be confusing.
+fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

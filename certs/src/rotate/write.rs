@@ -1,61 +1,62 @@
-//! What a step writes: pure as well, but for the key of a new pair.
+//! What a step writes: pure as well, except for the key of a new pair.
 
 use std::time::SystemTime;
 
 use super::{
-    observed::{Held, Observed},
-    plan::Step,
+    memory::Memory,
+    observed::{Observed, Stored},
+    plan::{Policy, Step, authorities, check},
 };
 use crate::{bundle::Bundle, pair::Texts};
 
-/// One write to one object.
+/// One write to one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// What the Secret shall hold.
-    Secret(Held),
-    /// Whom the API server shall trust.
-    Bundle(Bundle),
+    /// A new pair for the process to remember.
+    Memory(Texts),
+    /// What the Secret will hold.
+    Secret(Stored),
+    /// What the API server will trust, and the fingerprint of the CAs in use.
+    Bundle(Bundle, String),
 }
 
-/// The write that `step` is, decided on `observed`; none for a pause or the end.
+/// The write of `step`, decided on the same arguments; none for a pause or the
+/// end.
 pub fn write<E>(
     step: &Step,
     observed: &Observed,
+    memory: &Memory,
+    policy: &Policy,
     now: SystemTime,
     new_pair: impl FnOnce() -> Result<Texts, E>,
 ) -> Result<Option<Write>, E> {
-    let held = observed.held.clone();
-    let none = Texts::default();
+    let stored = observed.stored.clone();
+    let bundle = |bundle| {
+        let in_use = observed.in_use(policy);
+        // A pair that is about to be written is as good as in use.
+        let issued = memory.good().filter(|_| in_use.is_empty());
+        let in_use = issued.map_or(in_use, |pair| Bundle::parse(&pair.texts().ca));
+        Write::Bundle(bundle, in_use.fingerprint())
+    };
+    let needed = || authorities(observed, memory, policy, now);
     Ok(Some(match step {
-        Step::Issue(_) => {
-            Write::Secret(Held { current: new_pair()?, next: none, promoted: Some(now) })
+        Step::Mend(_) => match (check(&observed.current, policy, now), memory.good()) {
+            (Err(_), Some(good)) => {
+                Write::Secret(Stored { current: good.texts().clone(), ..stored })
+            }
+            _ => Write::Secret(stored),
+        },
+        Step::Stage(_) if check(&observed.current, policy, now).is_err() => {
+            Write::Memory(new_pair()?)
         }
-        Step::Stage(_) => Write::Secret(Held { next: new_pair()?, ..held }),
-        Step::Promote => {
-            Write::Secret(Held { current: held.next, next: none, promoted: Some(now) })
+        Step::Stage(_) => Write::Secret(Stored { next: new_pair()?, ..stored }),
+        Step::Promote => Write::Secret(Stored { current: stored.next, ..Stored::default() }),
+        Step::Publish => {
+            let mut wanted = observed.trust.clone().unwrap_or_default().bundle;
+            wanted.add(&needed());
+            bundle(wanted)
         }
-        Step::Discard => Write::Secret(Held { next: none, ..held }),
-        Step::Confirm => Write::Secret(Held { promoted: Some(now), ..held }),
-        // Who owns the Secret is written with each write to it.
-        Step::Adopt => Write::Secret(held),
-        Step::Publish => Write::Bundle(trusting_stored(observed)),
-        Step::Prune => Write::Bundle(trusting_current(observed)),
-        Step::Wait(_) | Step::Done(_) => return Ok(None),
+        Step::Prune => bundle(needed()),
+        Step::Settle(_) | Step::Done(_) | Step::Blocked(_) => return Ok(None),
     }))
-}
-
-fn trusting_stored(observed: &Observed) -> Bundle {
-    let mut bundle = observed.bundle.clone();
-    for pair in [&observed.current, &observed.next].into_iter().flatten() {
-        bundle.add(&pair.texts().ca);
-    }
-    bundle
-}
-
-fn trusting_current(observed: &Observed) -> Bundle {
-    let mut bundle = observed.bundle.clone();
-    if let Ok(current) = &observed.current {
-        bundle.prune(current.ca());
-    }
-    bundle
 }

@@ -1,5 +1,5 @@
-{{/* Names follow the release. 45 characters leave room for the longest suffix,
--certs-12345678, within a label's 63, and for a CronJob's 52. */}}
+{{/* Names follow the release. 45 characters leave room for the longest suffix
+within a label's 63. */}}
 {{- define "name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
@@ -15,6 +15,12 @@
 
 {{- define "webhook.name" -}}{{ include "fullname" . }}-webhook{{- end -}}
 {{- define "certs.name" -}}{{ include "fullname" . }}-certs{{- end -}}
+
+{{/* Whether a Deployment keeps the API server's trust in the certificate. */}}
+{{- define "certs.enabled" -}}
+{{- $certificates := .Values.certificates -}}
+{{- if or (ne $certificates.mode "provided") $certificates.provided.caBundle -}}true{{- end -}}
+{{- end -}}
 
 {{/* The webhook in the configuration. It names the product, not the release:
 it is what people see in denials and in the API server's metrics. */}}

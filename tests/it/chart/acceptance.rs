@@ -70,7 +70,7 @@ fn everything() -> Value {
             "serviceAccount": {"annotations": {"note": "x"}},
         },
         "certificates": {"rotate": {
-            "validity": "30d", "schedule": "@daily", "settle": "1m", "overlap": "2h",
+            "validity": "30d", "settle": "1m", "overlap": "2h",
             "nodeSelector": {"pool": "system"}, "tolerations": [{"operator": "Exists"}],
         }},
         "podDisruptionBudget": {"maxUnavailable": "50%"},
@@ -156,12 +156,10 @@ async fn accept(client: &Client, object: &Value, name: &str) {
     applied.unwrap_or_else(|error| panic!("{name}: {error}\n{object:#}"));
 }
 
-/// Of a Deployment or a Job, Pod Security looks at pods only when they come: a
-/// pod of it.
+/// Of a Deployment, Pod Security looks at pods only when they come: a pod of it.
 fn pod(object: &Value) -> Option<Value> {
     let template = match text(object, "/kind") {
-        "Deployment" | "Job" => &object["spec"]["template"],
-        "CronJob" => &object["spec"]["jobTemplate"]["spec"]["template"],
+        "Deployment" => &object["spec"]["template"],
         "Pod" => object,
         _ => return None,
     };
@@ -250,11 +248,6 @@ async fn rendering_twice_gives_the_same() {
     let Some(helm) = Helm::find("rendering_twice_gives_the_same") else { return };
     let render = async || helm.template(("one", "two"), &json!({}), &[]).await;
     assert_eq!(render().await.unwrap(), render().await.unwrap());
-    let other = json!({"certificates": {"rotate": {"validity": "30d"}}});
-    let other = helm.template(("one", "two"), &other, &[]).await.unwrap();
-    let name = |objects: &[Value]| text(of_kind(objects, "Job"), "/metadata/name").to_owned();
-    // A Job can't be changed.
-    assert_ne!(name(&render().await.unwrap()), name(&other));
 }
 
 #[tokio::test]
@@ -269,16 +262,25 @@ async fn names_are_those_that_the_programs_know() {
     assert!(expression.contains(contract::annotations::PREFIX), "{expression}");
     let path = text(configuration, "/webhooks/0/clientConfig/service/path");
     assert_eq!(path, webhook::routes::MUTATE_PATH);
-    let label = certs::rotate::objects::OWNED_LABEL.replace('/', "~1");
+    let label = certs::rotate::objects::LABEL.replace('/', "~1");
     let label = text(configuration, &format!("/metadata/labels/{label}"));
-    assert_eq!(label, certs::rotate::objects::OWNED_VALUE);
+    assert_eq!(label, certs::rotate::objects::LABEL_VALUE);
+    let is_certs = |object: &&Value| text(object, "/metadata/name").ends_with("-certs");
+    assert_eq!(
+        rendered.iter().filter(is_certs).count(),
+        6,
+        "the account, four of RBAC, one Deployment"
+    );
+    let webhook = |kind: &str| {
+        let found = rendered.iter().find(|object| object["kind"] == kind && !is_certs(object));
+        found.unwrap()
+    };
     for kind in ["Deployment", "Service", "ConfigMap"] {
-        let name = text(of_kind(&rendered, kind), "/metadata/name");
+        let name = text(webhook(kind), "/metadata/name");
         assert_eq!(name, "prom-remotewrite-webhook", "{kind}");
     }
     // The longest of names still is one.
     for object in render(&"long".repeat(13)).await {
-        let limit = if object["kind"] == "CronJob" { 52 } else { 63 };
-        assert!(text(&object, "/metadata/name").len() <= limit, "{object:#}");
+        assert!(text(&object, "/metadata/name").len() <= 63, "{object:#}");
     }
 }

@@ -1,7 +1,7 @@
-//! Install, upgrade, roll back, uninstall: no pod is ever disturbed, what the
-//! certificate job wrote stays, and in the end nothing is left.
+//! Install, upgrade, roll back, uninstall: no pod is ever disturbed, what certs
+//! wrote stays, and in the end nothing is left.
 
-use std::{collections::BTreeSet, fs};
+use std::fs;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -44,7 +44,6 @@ async fn come_and_go(test: &str, name: &'static str, flags: &[&'static str]) {
     let plain = Creating::start(release.client.clone(), release.pod(&[]));
     let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
     let first = written(&release).await;
-    let first_job = job_names(&release).await;
 
     let change = json!({
         "certificates": {"rotate": {"validity": "30d"}},
@@ -54,12 +53,7 @@ async fn come_and_go(test: &str, name: &'static str, flags: &[&'static str]) {
     assert_eq!(written(&release).await, first);
     let configuration = release.configuration().await.unwrap();
     assert_eq!(configuration["webhooks"][0]["timeoutSeconds"], 4);
-    eventually("one Job takes the other's place", async || {
-        let names = job_names(&release).await;
-        (names.len() == 1 && names != first_job).then_some(())
-    })
-    .await;
-    // Nothing to do: the new Job finds the certificate that is there.
+    // Nothing to do: a new certs finds the certificate that is there.
     release.rotate(&[]).await;
     assert_eq!(written(&release).await, first);
 
@@ -80,9 +74,9 @@ async fn uninstall(release: &Release) {
     let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
     release.uninstall().await;
     assert!(release.configuration().await.is_none());
-    // The controller sees the webhook configuration go, and the Secret with it.
+    // The controller sees the service account go, and the Secret with it.
     eventually("the Secret goes", async || release.secret().await.is_none().then_some(())).await;
-    eventually("the Jobs go", async || release.jobs().await.is_empty().then_some(())).await;
+    assert!(release.deployment().await.is_none());
     eventually("pods come without a sidecar", async || {
         let pod = release.pod(&[("inject", "true")]);
         let pod = objects::apply_dry(&release.client, &pod).await.unwrap();
@@ -96,7 +90,7 @@ async fn uninstall(release: &Release) {
     assert_eq!(release.left().await, Vec::<String>::new());
 }
 
-/// What the certificate job wrote into the webhook configuration.
+/// What certs wrote into the webhook configuration.
 async fn written(release: &Release) -> (String, String) {
     let configuration: Value = release.configuration().await.unwrap();
     let bundle = text(&configuration, "/webhooks/0/clientConfig/caBundle").to_owned();
@@ -104,10 +98,6 @@ async fn written(release: &Release) -> (String, String) {
     let published = text(&configuration, published).to_owned();
     assert!(!bundle.is_empty() && !published.is_empty(), "{configuration:#}");
     (bundle, published)
-}
-
-async fn job_names(release: &Release) -> BTreeSet<String> {
-    release.jobs().await.into_iter().filter_map(|job| job.metadata.name).collect()
 }
 
 #[tokio::test]
@@ -135,19 +125,55 @@ async fn a_new_profile_reaches_webhooks_that_run() {
     release.uninstall().await;
 }
 
-/// Another authority.
-const OTHER: &str = include_str!("../../../sidecar/src/identity/testdata/ca.crt.pem");
-
-/// The certificate job's bundle is not overwritten by accident: Helm 4 asks for
-/// a word, which the README says.
+/// The certificate comes from elsewhere, and back: no pod is refused. What another
+/// mode writes is what cert-manager or a person writes into the same Secret.
 #[tokio::test]
 async fn the_certificate_may_come_from_elsewhere_later() {
     const TEST: &str = "the_certificate_may_come_from_elsewhere_later";
+    let Some(mut release) = Release::install(TEST, "elsewhere", &[]).await else { return };
+    release.until_trusted().await;
+    let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
+    for mode in ["certManager", "rotate"] {
+        // Custom resources of cert-manager are not there.
+        let change = json!({"certificates": {"mode": mode}});
+        release.change_mode(&change).await;
+        if mode == "certManager" {
+            let before = release.serving.served();
+            release.issue_elsewhere().await;
+            eventually("the other certificate is trusted", async || {
+                let secret = release.secret().await?.data?;
+                let ca = BASE64_STANDARD.encode(&secret["ca.crt"].0);
+                let ca = String::from_utf8(BASE64_STANDARD.decode(ca).unwrap()).unwrap();
+                let (bundle, _) = written(&release).await;
+                let bundle = String::from_utf8(BASE64_STANDARD.decode(bundle).unwrap()).unwrap();
+                bundle.contains(ca.trim()).then_some(())
+            })
+            .await;
+            // The kubelet comes last.
+            release.deliver().await.unwrap();
+            eventually("it is served", async || (release.serving.served() > before).then_some(()))
+                .await;
+        }
+        release.until_trusted().await;
+    }
+    let asking = asking.stop().await;
+    assert!(asking.refused.is_empty(), "{asking:?}");
+    release.uninstall().await;
+}
+
+/// Another authority.
+const OTHER: &str = include_str!("../../../sidecar/src/identity/testdata/ca.crt.pem");
+
+/// The bundle of certs is not overwritten by accident: Helm 4 asks for a flag,
+/// which the README names.
+#[tokio::test]
+async fn a_bundle_may_be_provided_later() {
+    const TEST: &str = "a_bundle_may_be_provided_later";
     let Some(helm) = Helm::find(TEST) else { return };
     if helm.is_before_4() {
         return say_skipped(TEST, "this is Helm 3, which overwrites whatever is there");
     }
-    let Some(release) = Release::install(TEST, "elsewhere", &[]).await else { return };
+    let Some(mut release) = Release::install(TEST, "bundled", &[]).await else { return };
     let own = format!("{}{OTHER}", release.serving.authority());
     let provided = json!({
         "mode": "provided",
@@ -157,8 +183,11 @@ async fn the_certificate_may_come_from_elsewhere_later() {
     let failure = release.try_helm(&["upgrade"], &change).await.unwrap_err().to_string();
     assert!(failure.contains("conflict with \"prom-remotewrite-certs\""), "{failure}");
     release.try_helm(&["upgrade", "--force-conflicts"], &change).await.unwrap();
+    release.certs = Some(release.watch(&[]).await);
+    // Nothing is written that the next upgrade would be in conflict with.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let (bundle, _) = written(&release).await;
     assert_eq!(bundle, BASE64_STANDARD.encode(own));
-    assert!(release.jobs().await.is_empty());
+    release.try_helm(&["upgrade"], &change).await.unwrap();
     release.uninstall().await;
 }

@@ -1,6 +1,6 @@
-//! A release, installed by Helm, with what a node would do for it: the
-//! certificate job is run with its own arguments and its own account, and the
-//! Secret is delivered to the webhook as the kubelet delivers it.
+//! A release, installed by Helm, with what a node would do for it: certs runs
+//! with its own arguments and its own account, and the Secret is delivered to the
+//! webhook as the kubelet delivers it.
 
 use std::{
     fs,
@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::{batch::v1::Job, core::v1::Secret};
-use kube::{Api, Client, api::ListParams};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{
@@ -44,6 +44,8 @@ pub(crate) struct Release {
     plane: &'static ControlPlane,
     chart: TempDir,
     flags: Vec<&'static str>,
+    /// The watcher.
+    pub(crate) certs: Option<Process>,
 }
 
 impl Release {
@@ -63,10 +65,11 @@ impl Release {
         let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
         let serving = Serving::bare(config);
         let chart = redirected(&serving.url());
-        let mut release = Self { client, serving, name, helm, plane, chart, flags: flags.to_vec() };
+        let flags = flags.to_vec();
+        let mut release = Self { client, serving, name, helm, plane, chart, flags, certs: None };
         release.helm("install", &json!({})).await;
-        release.rotate(&[]).await;
-        release.deliver().await;
+        release.certs = Some(release.watch(&[]).await);
+        release.until_delivered().await;
         release.serving.start().await;
         Some(release)
     }
@@ -110,6 +113,47 @@ impl Release {
         self.helm.template((self.name, self.name), &values, &[]).await.unwrap()
     }
 
+    /// Changes where the certificate comes from, as Helm does it except for
+    /// cert-manager's resources, whose kinds are not installed.
+    pub(crate) async fn change_mode(&mut self, change: &Value) {
+        let values = values(self.name, change);
+        let rendered = self.helm.template((self.name, self.name), &values, &[]).await.unwrap();
+        for object in rendered.iter().filter(|object| !objects::is_hook(object)) {
+            let ours = ["Deployment", "Role"].contains(&text(object, "/kind"));
+            if ours && text(object, "/metadata/name").ends_with("-certs") {
+                objects::apply(&self.client, object).await.unwrap();
+            }
+        }
+        // A rolling update starts the new one first.
+        let new = self.watch(&[]).await;
+        self.certs = Some(new);
+    }
+
+    /// Somebody else writes another certificate into the Secret.
+    pub(crate) async fn issue_elsewhere(&self) {
+        let folder = tempfile::tempdir().unwrap();
+        Program::new("the certificate tool", binaries::find(binaries::CERTS).unwrap())
+            .args(["issue", "--dns-name", "localhost", "--dns-name"])
+            .arg(format!("{}-webhook.{}.svc", self.name, self.name))
+            .args(["--dir", &show(folder.path())])
+            .run(PATIENCE)
+            .await
+            .unwrap();
+        let file = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": format!("{}-webhook-tls", self.name), "namespace": self.name},
+            "stringData": {
+                "ca.crt": file("ca.crt"),
+                "tls.crt": file("tls.crt"),
+                "tls.key": file("tls.key"),
+            },
+        });
+        objects::apply(&self.client, &secret).await.unwrap();
+    }
+
     /// What of the release is still there, by kind and name.
     pub(crate) async fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
@@ -122,34 +166,36 @@ impl Release {
         left
     }
 
-    /// The certificate job, started.
-    pub(crate) async fn start_rotation(&self, more: &[&str]) -> Process {
-        let jobs = self.jobs().await;
-        let spec = jobs.first().and_then(|job| job.spec.clone()).unwrap();
-        let pod = spec.template.spec.unwrap();
+    /// A watcher with the arguments and the account of the Deployment.
+    pub(crate) async fn watch(&self, more: &[&str]) -> Process {
+        self.program(true, more).await.start().unwrap()
+    }
+
+    /// The same, run once to its end, which must be good.
+    pub(crate) async fn rotate(&self, more: &[&str]) -> String {
+        let mut process = self.program(false, more).await.start().unwrap();
+        let status = process.wait(PATIENCE).await.unwrap();
+        assert!(status.success(), "{}", process.output());
+        process.output()
+    }
+
+    async fn program(&self, watch: bool, more: &[&str]) -> Program {
+        let deployment = self.deployment().await.unwrap();
+        let pod = deployment.spec.unwrap().template.spec.unwrap();
         let account = pod.service_account_name.unwrap();
         let kubeconfig = self.plane.kubeconfig_of(self.name, &account).await.unwrap();
-        Program::new("the certificate job", binaries::find(binaries::CERTS).unwrap())
-            .args(pod.containers[0].args.clone().unwrap())
-            .args(["--dns-name", "localhost"])
+        let arguments = pod.containers[0].args.clone().unwrap().into_iter();
+        Program::new("certs", binaries::find(binaries::CERTS).unwrap())
+            .args(arguments.filter(|argument| watch || argument != "--watch"))
+            .args(["--dns-name", "localhost", "--admin", "127.0.0.1:0"])
             .args(more.iter().copied())
             .env("KUBECONFIG", show(&kubeconfig))
-            .start()
-            .unwrap()
     }
 
-    /// The certificate job, run to its end, which must be good.
-    pub(crate) async fn rotate(&self, more: &[&str]) -> String {
-        let mut job = self.start_rotation(more).await;
-        let status = job.wait(PATIENCE).await.unwrap();
-        assert!(status.success(), "{}", job.output());
-        job.output()
-    }
-
-    /// The release's Jobs: one, whatever has happened to it before.
-    pub(crate) async fn jobs(&self) -> Vec<Job> {
-        let jobs: Api<Job> = Api::namespaced(self.client.clone(), self.name);
-        jobs.list(&ListParams::default()).await.unwrap().items
+    /// The Deployment of certs, if there is one.
+    pub(crate) async fn deployment(&self) -> Option<Deployment> {
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), self.name);
+        deployments.get_opt(&format!("{}-certs", self.name)).await.unwrap()
     }
 
     /// The Secret, if it is there.
@@ -158,17 +204,28 @@ impl Release {
         secrets.get_opt(&format!("{}-webhook-tls", self.name)).await.unwrap()
     }
 
-    /// Puts the Secret where the webhook reads it, all files at once.
-    pub(crate) async fn deliver(&self) {
-        let data = self.secret().await.unwrap().data.unwrap();
+    /// Puts the Secret where the webhook reads it, all files at once. One that is
+    /// gone stays mounted.
+    pub(crate) async fn deliver(&self) -> Option<()> {
+        let data = self.secret().await?.data?;
         let folder = self.serving.certificate_folder();
         let beside = TempDir::new_in(folder.parent().unwrap()).unwrap().keep();
         for file in ["tls.crt", "tls.key", "ca.crt"] {
-            fs::write(beside.join(file), &data[file].0).unwrap();
+            fs::write(
+                beside.join(file),
+                data.get(file).map(|bytes| &bytes.0[..]).unwrap_or_default(),
+            )
+            .unwrap();
         }
         let link = beside.with_extension("link");
         symlink(&beside, &link).unwrap();
         fs::rename(&link, &folder).unwrap();
+        Some(())
+    }
+
+    /// Waits for the Secret as a pod does that mounts it.
+    async fn until_delivered(&self) {
+        eventually("the Secret", async || self.deliver().await).await;
     }
 
     /// The webhook configuration, if it is there.

@@ -158,8 +158,6 @@ async fn a_mistake_is_found_and_named() {
         ("certificates.certManager.issuerRef", json!({"name": "ca"})),
         ("certificates.rotate.validity", json!("90 days")),
         ("certificates.rotate.validity", json!("1d")),
-        ("certificates.rotate.schedule", json!("daily")),
-        ("certificates.rotate.schedule", json!("0 0 1 * *")),
         ("podDisruptionBudget.maxUnavailable", json!(2)),
         ("podDisruptionBudget.maxUnavailable", json!(0)),
         ("networkPolicy.metricsFrom", json!([{}])),

@@ -81,6 +81,11 @@ impl Serving {
         self.process.take().unwrap().stop(PATIENCE).await.unwrap();
     }
 
+    /// How often it has taken a new certificate.
+    pub(crate) fn served(&self) -> usize {
+        self.said().matches("took a new certificate").count()
+    }
+
     /// What it has said since it was started.
     pub(crate) fn said(&self) -> String {
         self.process.as_ref().map(Process::output).unwrap_or_default()

@@ -7,9 +7,10 @@ use contract::{Key, annotations::PREFIX};
 use super::{pages, root};
 
 /// Names under our prefix that are no annotation of a pod's author: what the
-/// webhook writes, the label by which the certificate job knows its objects, and
+/// webhook writes, the label and the annotation of the certificate's Secret, and
 /// the repository.
-const OTHERS: &[&str] = &["inject", "profile", "injected", "certificates", "prom-remotewrite"];
+const OTHERS: &[&str] =
+    &["inject", "profile", "injected", "certificates", "renew", "prom-remotewrite"];
 
 /// Variables that others read, and no text of ours.
 const VARIABLES: &[&str] = &["RUST_BACKTRACE"];
@@ -55,7 +56,9 @@ fn metrics_are_those_of_the_tables() {
     let sidecar = sidecar.filter(|name| name.starts_with("prom_remotewrite_"));
     let webhook = of("webhook/README.md").lines().filter_map(first);
     let webhook = webhook.map(|name| format!("prom_remotewrite_webhook_{name}"));
-    let known: BTreeSet<String> = sidecar.chain(webhook).collect();
+    let certs = of("certs/README.md").lines().filter_map(first);
+    let certs = certs.map(|name| format!("prom_remotewrite_certs_{name}"));
+    let known: BTreeSet<String> = sidecar.chain(webhook).chain(certs).collect();
     for page in &pages {
         for (start, _) in page.text.match_indices("prom_remotewrite_") {
             let found = name(&page.text[start..], is_metric);

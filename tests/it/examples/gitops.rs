@@ -36,7 +36,7 @@ async fn they_install_this_chart_and_leave_the_certificate_alone() {
     }
 }
 
-/// Both name the one place that the certificate job writes to.
+/// Both name the one place that certs writes to.
 fn ignored_by_both(argo: &Value, release: &Value, rendered: &[Value]) {
     let configuration = of_kind(rendered, "MutatingWebhookConfiguration");
     assert_eq!(configuration["webhooks"].as_array().unwrap().len(), 1);

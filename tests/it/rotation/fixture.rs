@@ -1,8 +1,10 @@
-//! A namespace with the objects of an installation, each test its own.
+//! A namespace with the chart's own objects, as far as certs has to do with
+//! them; each test has its own.
 
-mod install;
-
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use certs::{
     bundle::Bundle,
@@ -11,94 +13,125 @@ use certs::{
         observed::Observed,
     },
 };
-use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Secret};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::{
+    admissionregistration::v1::MutatingWebhookConfiguration,
+    core::v1::{Secret, ServiceAccount},
+};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tests::{binaries, control_plane::ControlPlane, process::Program};
+use tests::{
+    binaries,
+    control_plane::ControlPlane,
+    process::{Process, Program},
+};
 
-use crate::cluster::control_plane;
+use crate::{
+    chart::{
+        helm::Helm,
+        objects::{self, of_kind, text},
+        trial,
+    },
+    cluster::control_plane,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const SECRET: &str = "webhook-tls";
-pub(super) const WEBHOOK: &str = "pods.inject.prom-remotewrite";
+/// The kinds of which the chart's objects are installed here.
+const KINDS: [&str; 6] = [
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "MutatingWebhookConfiguration",
+];
 
 /// An installation without pods.
 pub(super) struct Fixture {
-    pub(super) plane: &'static ControlPlane,
     pub(super) client: Client,
-    /// Of the namespace, the configuration, the roles.
+    /// Of the namespace, the release, the configuration.
     pub(super) name: String,
+    rendered: Vec<Value>,
     kubeconfig: PathBuf,
+    plane: &'static ControlPlane,
 }
 
-/// Permissions as the chart grants them: on the Secret and the configuration.
-pub(super) const SECRET_VERBS: &[&str] = &["get", "patch", "create"];
-pub(super) const CONFIGURATION_VERBS: &[&str] = &["get", "patch"];
-
-/// An installation for `test`, where there is a control plane.
+/// An installation for `test`, where there are a control plane and Helm.
 pub(super) async fn fixture(test: &str) -> Option<Fixture> {
-    let plane = control_plane(test).await?;
-    Some(Fixture::new(plane, test, SECRET_VERBS, CONFIGURATION_VERBS).await)
+    fixture_of(test, &json!({})).await
+}
+
+/// The same, with these values of `certificates`.
+pub(super) async fn fixture_of(test: &str, certificates: &Value) -> Option<Fixture> {
+    let (helm, plane) = (Helm::find(test)?, control_plane(test).await?);
+    let name = test.replace('_', "-");
+    let client = plane.client().await.unwrap();
+    objects::namespace(&client, &name, "restricted").await;
+    let mut values = trial::values(&name, &[], &json!({}));
+    values["certificates"] = certificates.clone();
+    let rendered = helm.template((&name, &name), &values, &[]).await.unwrap();
+    let mut fixture = Fixture { client, name, rendered, kubeconfig: PathBuf::new(), plane };
+    for object in &fixture.rendered {
+        if KINDS.contains(&text(object, "/kind")) && !objects::is_hook(object) {
+            objects::apply(&fixture.client, object).await.unwrap();
+        }
+    }
+    let account = format!("{}-certs", fixture.name);
+    fixture.kubeconfig = plane.kubeconfig_of(&fixture.name, &account).await.unwrap();
+    Some(fixture)
 }
 
 impl Fixture {
-    pub(super) async fn new(
-        plane: &'static ControlPlane,
-        test: &str,
-        secret_verbs: &[&str],
-        configuration_verbs: &[&str],
-    ) -> Self {
-        let name = test.replace('_', "-");
-        let client = plane.client().await.unwrap();
-        let fixture = Self { plane, client, kubeconfig: PathBuf::new(), name };
-        fixture.create("v1", "Namespace", None, json!({})).await;
-        fixture.create("v1", "ServiceAccount", Some(&fixture.name), json!({})).await;
-        fixture.create_configuration().await;
-        fixture.grant(secret_verbs, configuration_verbs).await;
-        let kubeconfig = plane.kubeconfig_of(&fixture.name, &fixture.name).await.unwrap();
-        Self { kubeconfig, ..fixture }
-    }
-
     /// The name under which the API server would call the webhook.
     pub(super) fn dns_name(&self) -> String {
-        format!("webhook.{}.svc", self.name)
+        format!("{}-webhook.{}.svc", self.name, self.name)
     }
 
-    /// A run with short waits and `more` arguments, which win.
-    pub(super) fn program(&self, more: &[&str]) -> Program {
-        let certs = binaries::find(binaries::CERTS).unwrap();
-        let dns_name = self.dns_name();
-        let usual = [
-            ["--namespace", &self.name],
-            ["--secret", SECRET],
-            ["--configuration", &self.name],
-            ["--webhook", WEBHOOK],
-            ["--dns-name", &dns_name],
-            ["--settle", "300ms"],
-        ];
-        let usual = usual.iter().filter(|[name, _]| !more.contains(name));
-        Program::new("the certificate job", certs)
-            .arg("rotate")
-            .args(usual.flatten().copied())
+    /// The kubeconfig of certs.
+    pub(super) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The API server's address.
+    pub(super) fn server(&self) -> &str {
+        self.plane.server()
+    }
+
+    fn secret_name(&self) -> String {
+        format!("{}-webhook-tls", self.name)
+    }
+
+    /// certs with the Deployment's arguments, short waits and `more` arguments,
+    /// which win.
+    pub(super) fn program(&self, watch: bool, more: &[&str]) -> Program {
+        let deployments = self.rendered.iter().filter(|object| object["kind"] == "Deployment");
+        let certs = format!("{}-certs", self.name);
+        let deployment = deployments.into_iter().find(|one| text(one, "/metadata/name") == certs);
+        let arguments = &deployment.unwrap()["spec"]["template"]["spec"]["containers"][0]["args"];
+        let arguments = arguments.as_array().unwrap().iter().map(|one| one.as_str().unwrap());
+        Program::new("certs", binaries::find(binaries::CERTS).unwrap())
+            .args(arguments.filter(|argument| watch || *argument != "--watch"))
+            .args(["--settle", "300ms", "--admin", "127.0.0.1:0"])
             .args(more.iter().copied())
             .env("KUBECONFIG", self.kubeconfig.display().to_string())
     }
 
-    /// A run that ends well, and what it said.
+    /// A watcher.
+    pub(super) fn watch(&self, more: &[&str]) -> Process {
+        self.program(true, more).start().unwrap()
+    }
+
+    /// A single run that ends well, and its output.
     pub(super) async fn rotate(&self, more: &[&str]) -> String {
         self.ended(more, 0).await
     }
 
-    /// A run that ends with `code`, and what it said.
-    pub(super) async fn refused(&self, more: &[&str], code: i32) -> String {
-        self.ended(more, code).await
-    }
-
-    async fn ended(&self, more: &[&str], code: i32) -> String {
-        let mut process = self.program(more).start().unwrap();
+    /// A single run that ends with `code`, and its output.
+    pub(super) async fn ended(&self, more: &[&str], code: i32) -> String {
+        let mut process = self.program(false, more).start().unwrap();
         let status = process.wait(PATIENCE).await.unwrap();
         assert_eq!(status.code(), Some(code), "{}", process.output());
         process.output()
@@ -108,9 +141,10 @@ impl Fixture {
     pub(super) fn cluster(&self) -> Cluster {
         let target = Target {
             namespace: self.name.clone(),
-            secret: SECRET.to_owned(),
+            secret: self.secret_name(),
             configuration: self.name.clone(),
-            webhook: WEBHOOK.to_owned(),
+            webhook: "pods.inject.prom-remotewrite".to_owned(),
+            owner: Some(format!("{}-certs", self.name)),
         };
         Cluster::new(self.client.clone(), target)
     }
@@ -120,13 +154,24 @@ impl Fixture {
         self.cluster().observe().await.unwrap().observed
     }
 
+    /// The CAs that the API server trusts.
     pub(super) async fn bundle(&self) -> Bundle {
-        self.state().await.bundle
+        self.state().await.trust.unwrap_or_default().bundle
+    }
+
+    /// The CA of the pair in the Secret, if that is usable and trusted.
+    pub(super) async fn trusted(&self) -> Option<Bundle> {
+        let state = self.state().await;
+        let pair = state.current.ok()?;
+        let ca = Bundle::parse(&pair.texts().ca);
+        let is_named = pair.missing(&[self.dns_name()]).is_none();
+        (is_named && state.trust?.bundle.includes(&ca)).then_some(ca)
     }
 
     /// The Secret as the API server shows it; null if there is none.
     pub(super) async fn secret(&self) -> Value {
-        serde_json::to_value(self.secrets().get_opt(SECRET).await.unwrap()).unwrap()
+        let secret = self.secrets().get_opt(&self.secret_name()).await.unwrap();
+        serde_json::to_value(secret).unwrap()
     }
 
     pub(super) async fn configuration(&self) -> Value {
@@ -135,33 +180,64 @@ impl Fixture {
 
     pub(super) async fn patch_secret(&self, patch: &Value) {
         let params = PatchParams::default();
-        self.secrets().patch(SECRET, &params, &Patch::Merge(patch)).await.unwrap();
+        self.secrets().patch(&self.secret_name(), &params, &Patch::Merge(patch)).await.unwrap();
     }
 
-    pub(super) async fn patch_configuration(&self, patch: &Value) {
-        let params = PatchParams::default();
-        self.configurations().patch(&self.name, &params, &Patch::Merge(patch)).await.unwrap();
+    /// Replaces the Secret by another one of this name.
+    pub(super) async fn replace_secret(&self, secret: Value) {
+        self.delete_secret().await;
+        let mut secret = secret;
+        secret["metadata"]["name"] = json!(self.secret_name());
+        let secret: Secret = serde_json::from_value(secret).unwrap();
+        // The watcher may have been faster.
+        if self.secrets().create(&PostParams::default(), &secret).await.is_err() {
+            let name = self.secret_name();
+            let data = json!({"data": secret.data});
+            self.secrets()
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&data))
+                .await
+                .unwrap();
+        }
     }
 
+    /// Sets the bundle as `kubectl edit` would.
     pub(super) async fn set_bundle(&self, text: &str) {
-        let mut configuration = self.configurations().get(&self.name).await.unwrap();
-        let ours = &mut configuration.webhooks.as_mut().unwrap()[1];
-        ours.client_config.ca_bundle = Some(k8s_openapi::ByteString(text.as_bytes().to_vec()));
         let params = PostParams::default();
-        self.configurations().replace(&self.name, &params, &configuration).await.unwrap();
+        // The watcher may be faster.
+        Self::until("the bundle is another", async || {
+            let mut configuration = self.configurations().get(&self.name).await.unwrap();
+            let ours = &mut configuration.webhooks.as_mut().unwrap()[0];
+            ours.client_config.ca_bundle = Some(ByteString(text.as_bytes().to_vec()));
+            self.configurations().replace(&self.name, &params, &configuration).await.ok()
+        })
+        .await;
     }
 
     pub(super) async fn delete_secret(&self) {
-        self.secrets().delete(SECRET, &DeleteParams::default()).await.unwrap();
+        // Somebody else may have done so.
+        let _gone = self.secrets().delete(&self.secret_name(), &DeleteParams::default()).await;
     }
 
     pub(super) async fn delete_configuration(&self) {
-        self.configurations().delete(&self.name, &DeleteParams::default()).await.unwrap();
+        let _gone = self.configurations().delete(&self.name, &DeleteParams::default()).await;
     }
 
-    pub(super) async fn recreate_configuration(&self) {
-        self.delete_configuration().await;
-        self.create_configuration().await;
+    /// As the chart renders it, without a bundle.
+    pub(super) async fn create_configuration(&self) {
+        let object = of_kind(&self.rendered, "MutatingWebhookConfiguration");
+        objects::apply(&self.client, object).await.unwrap();
+    }
+
+    pub(super) async fn uid_of_account(&self, name: &str) -> String {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.name);
+        accounts.get(name).await.unwrap().metadata.uid.unwrap()
+    }
+
+    /// As `helm uninstall` does it.
+    pub(super) async fn delete_account(&self) {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.name);
+        let name = format!("{}-certs", self.name);
+        accounts.delete(&name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Asks for up to a minute until `probe` has an answer.
@@ -172,7 +248,7 @@ impl Fixture {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("it did not come to pass that {what}");
+        panic!("waited in vain until {what}");
     }
 
     fn secrets(&self) -> Api<Secret> {

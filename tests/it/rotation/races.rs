@@ -1,23 +1,21 @@
-//! What a write does that was decided on something that is no longer so.
+//! What a write does that was decided on an object that has changed since.
 
 use certs::{
+    bundle::Bundle,
     pair::Texts,
-    rotate::{
-        cluster::{Cluster, Error},
-        observed::Held,
-    },
+    rotate::{cluster::Error, observed::Stored},
 };
 
 use super::fixture::{Fixture, fixture};
 
 /// Contents by which writes are told apart; nobody checks them here.
-fn held(text: &str) -> Held {
+fn stored(text: &str) -> Stored {
     let current = Texts { ca: text.to_owned(), ..Texts::default() };
-    Held { current, ..Held::default() }
+    Stored { current, ..Stored::default() }
 }
 
-async fn stored(fixture: &Fixture) -> String {
-    fixture.state().await.held.current.ca
+async fn ca(fixture: &Fixture) -> String {
+    fixture.state().await.stored.current.ca
 }
 
 #[track_caller]
@@ -25,42 +23,44 @@ fn assert_conflict(result: &Result<(), Error>) {
     assert!(matches!(result, Err(Error::Conflict(_))), "{result:?}");
 }
 
+fn note() -> (std::time::SystemTime, &'static str) {
+    (std::time::SystemTime::UNIX_EPOCH, "nobody")
+}
+
 #[tokio::test]
 async fn of_two_that_create_the_secret_the_second_is_refused() {
     let Some(fixture) = fixture("of_two_that_create").await else { return };
-    let cluster: Cluster = fixture.cluster();
+    let mut cluster = fixture.cluster();
     let (one, other) = (cluster.observe().await.unwrap(), cluster.observe().await.unwrap());
-    cluster.store(&one, &held("one"), "1").await.unwrap();
-    assert_conflict(&cluster.store(&other, &held("other"), "2").await);
-    assert_eq!(stored(&fixture).await, "one");
+    cluster.store(&one, &stored("one"), "1").await.unwrap();
+    assert_conflict(&cluster.store(&other, &stored("other"), "2").await);
+    assert_eq!(ca(&fixture).await, "one");
 }
 
 #[tokio::test]
 async fn a_write_that_was_decided_on_another_version_is_refused() {
     let Some(fixture) = fixture("a_write_that_was_decided").await else { return };
-    let cluster = fixture.cluster();
-    cluster.store(&cluster.observe().await.unwrap(), &held("first"), "1").await.unwrap();
+    let mut cluster = fixture.cluster();
+    cluster.store(&cluster.observe().await.unwrap(), &stored("first"), "1").await.unwrap();
     let stale = cluster.observe().await.unwrap();
-    cluster.store(&stale, &held("second"), "1").await.unwrap();
-    assert_conflict(&cluster.store(&stale, &held("third"), "1").await);
-    assert_eq!(stored(&fixture).await, "second");
+    cluster.store(&stale, &stored("second"), "1").await.unwrap();
+    assert_conflict(&cluster.store(&stale, &stored("third"), "1").await);
+    assert_eq!(ca(&fixture).await, "second");
 
-    let now = std::time::SystemTime::UNIX_EPOCH;
-    cluster.publish(&stale, &stale.observed.bundle, now).await.unwrap();
-    assert_conflict(&cluster.publish(&stale, &stale.observed.bundle, now).await);
+    cluster.publish(&stale, &Bundle::default(), note()).await.unwrap();
+    assert_conflict(&cluster.publish(&stale, &Bundle::default(), note()).await);
 }
 
 #[tokio::test]
-async fn what_was_deleted_meanwhile_is_not_brought_back_by_accident() {
+async fn what_was_deleted_meanwhile_is_not_created_by_accident() {
     let Some(fixture) = fixture("what_was_deleted_meanwhile").await else { return };
-    let cluster = fixture.cluster();
-    cluster.store(&cluster.observe().await.unwrap(), &held("first"), "1").await.unwrap();
+    let mut cluster = fixture.cluster();
+    cluster.store(&cluster.observe().await.unwrap(), &stored("first"), "1").await.unwrap();
     let stale = cluster.observe().await.unwrap();
     fixture.delete_secret().await;
-    assert_conflict(&cluster.store(&stale, &held("second"), "1").await);
+    assert_conflict(&cluster.store(&stale, &stored("second"), "1").await);
     assert!(fixture.secret().await.is_null());
 
     fixture.delete_configuration().await;
-    let now = std::time::SystemTime::UNIX_EPOCH;
-    assert_conflict(&cluster.publish(&stale, &stale.observed.bundle, now).await);
+    assert_conflict(&cluster.publish(&stale, &Bundle::default(), note()).await);
 }

@@ -1,11 +1,11 @@
 //! What happens to the webhook. Samples do not pass through it: they must flow
 //! as if nothing were, and pods that are created meanwhile get their sidecars.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use tests::{
-    deployment::{self, Helm, RELEASE_NAMESPACE},
+    deployment::{Helm, RELEASE, RELEASE_NAMESPACE},
     failure::{Context, Failure, Outcome},
 };
 
@@ -17,10 +17,10 @@ use crate::{
 
 const DEPLOYMENT: &str = "deployment/prom-remotewrite-webhook";
 const SECRET: &str = "prom-remotewrite-webhook-tls";
-const CRON_JOB: &str = "cronjob/prom-remotewrite-certs";
-/// A kubelet delivers a Secret within seconds, and the webhook reads it every
-/// few.
+/// A repair takes some 0.1 s, a renewal as long as values say, which is 5 s.
 const HEALED_WITHIN: Duration = Duration::from_mins(1);
+/// Values say 30 s.
+const PRUNED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Pod by pod.
 pub(super) fn restart(stack: &Stack) -> Outcome<Tolerance> {
@@ -40,51 +40,59 @@ pub(super) fn upgrade(stack: &Stack) -> Outcome<Tolerance> {
 }
 
 /// A new authority and a new certificate, although neither is due.
-pub(super) fn rotation(stack: &Stack) -> Outcome<Tolerance> {
+pub(super) async fn rotation(stack: &Stack) -> Outcome<Tolerance> {
     let probe = Probe::start(stack.client())?;
     let before = certificate(stack)?;
-    rotate(stack, "rotation", &["--force"])?;
-    if certificate(stack)? == before {
-        return Err(Failure::new("the certificate is the old one"));
-    }
+    let renew =
+        ["annotate", "secret", SECRET, "-n", RELEASE_NAMESPACE, "prom-remotewrite/renew=now"];
+    stack.kubectl(&renew)?;
+    let renewed = async || Ok(certificate(stack)? != before);
+    eventually("there is a new certificate", HEALED_WITHIN, renewed).await?;
+    // The kubelets deliver it, then the former authority is removed.
+    let pruned = async || Ok(authorities(stack)? == 1);
+    eventually("one authority is left", PRUNED_WITHIN, pruned).await?;
     probe.all_injected().map(Tolerance::none)
 }
 
-/// Whoever deletes it needs no more than the next run of the job. Pods may be
-/// refused until then, and none may start without its sidecar.
+/// The Secret is deleted: nobody notices. Then the configuration, then both: no
+/// pod may start without its sidecar once the configuration is back.
 pub(super) async fn secret(stack: &Stack) -> Outcome<Tolerance> {
     let probe = Probe::start(stack.client())?;
-    stack.kubectl(&["delete", "secret", SECRET, "-n", RELEASE_NAMESPACE])?;
-    rotate(stack, "healing", &[])?;
-    certificate(stack)?;
-    let well = async || Ok(probe.seen().well);
-    eventually("pods get their sidecars again", HEALED_WITHIN, well).await?;
+    let before = certificate(stack)?;
+    let delete = ["delete", "secret", SECRET, "-n", RELEASE_NAMESPACE];
+    stack.kubectl(&delete)?;
+    let same = async || Ok(certificate(stack).is_ok_and(|now| now == before));
+    eventually("the certificate is back", HEALED_WITHIN, same).await?;
     // With new pods as well, which have never seen the former Secret.
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
     stack.cluster.rolled_out(RELEASE_NAMESPACE, DEPLOYMENT)?;
-    eventually("pods get their sidecars from new webhooks", HEALED_WITHIN, well).await?;
-    let Seen { injected, bare, refused, reason, .. } = probe.seen();
-    if bare > 0 {
-        return Err(Failure::new(format!("{bare} pods were created without a sidecar")));
+    let mut told = vec![format!("Secret: {}", probe.all_injected()?)];
+    for what in ["configuration", "both"] {
+        if what == "both" {
+            stack.kubectl(&delete)?;
+        }
+        stack.kubectl(&["delete", "mutatingwebhookconfiguration", RELEASE])?;
+        Helm::find()?.upgrade(&stack.cluster, &[])?;
+        let probe = Probe::start(stack.client())?;
+        let start = Instant::now();
+        let well = async || Ok(probe.seen().well);
+        eventually("pods get their sidecars again", HEALED_WITHIN, well).await?;
+        let Seen { bare, refused, .. } = probe.seen();
+        if bare > 0 {
+            return Err(Failure::new(format!("{what}: {bare} pods have no sidecar")));
+        }
+        let took = start.elapsed();
+        told.push(format!("{what}: {refused} refused, admitted again after {took:.1?}"));
     }
-    let refusals = if refused > 0 { format!(", the last because {reason}") } else { String::new() };
-    Ok(Tolerance::none(format!("{injected} pods injected, {refused} refused{refusals}")))
+    Ok(Tolerance::none(told.join("; ")))
 }
 
-/// Runs the certificate job as its `CronJob` would, with more arguments.
-fn rotate(stack: &Stack, name: &str, more: &[&str]) -> Outcome<()> {
-    let name = format!("{name}-{}", stack.now());
-    let from = format!("--from={CRON_JOB}");
-    let create = ["create", "job", &name, &from, "-n", RELEASE_NAMESPACE];
-    let text = stack.kubectl(&[&create[..], &["--dry-run=client", "-o", "json"]].concat())?;
-    let mut job: Value = serde_json::from_str(&text).context("read the job")?;
-    let arguments = job.pointer_mut("/spec/template/spec/containers/0/args");
-    let arguments = arguments.and_then(Value::as_array_mut).context("find the job's arguments")?;
-    arguments.extend(more.iter().map(|argument| json!(argument)));
-    deployment::apply_object(&stack.cluster, &job)?;
-    let done = format!("job/{name}");
-    let wait = ["wait", "--for=condition=Complete", &done, "-n", RELEASE_NAMESPACE];
-    stack.kubectl(&[&wait[..], &["--timeout=3m"]].concat()).map(|_| ())
+/// How many CAs the API server trusts.
+fn authorities(stack: &Stack) -> Outcome<usize> {
+    let path = "jsonpath={.webhooks[0].clientConfig.caBundle}";
+    let get = ["get", "mutatingwebhookconfiguration", RELEASE, "-o", path];
+    let bundle = BASE64_STANDARD.decode(stack.kubectl(&get)?.trim()).context("read the bundle")?;
+    Ok(String::from_utf8_lossy(&bundle).matches("BEGIN CERTIFICATE").count())
 }
 
 fn certificate(stack: &Stack) -> Outcome<String> {

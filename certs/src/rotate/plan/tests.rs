@@ -1,9 +1,8 @@
 use super::*;
 use crate::{
-    bundle::Bundle,
     issue::{Request, issue},
     pair::Texts,
-    rotate::observed::Held,
+    rotate::observed::{Stored, Trust},
 };
 
 const NAME: &str = "w.default.svc";
@@ -24,164 +23,222 @@ fn pair(at: SystemTime) -> Texts {
 
 fn policy() -> Policy {
     let dns_names = vec![NAME.to_owned()];
-    Policy { dns_names, settle: 30 * SECOND, overlap: HOUR, force: false }
+    Policy { dns_names, settle: 30 * SECOND, overlap: HOUR, force: false, provided: None }
 }
 
-/// A cluster in the ordinary state, which tests then disturb.
+/// A cluster in the usual state, which tests then change.
 struct Scene {
-    held: Held,
-    adopted: bool,
-    trusted: Vec<String>,
-    published: Option<SystemTime>,
+    stored: Stored,
+    owner: Owner,
+    trust: Option<Trust>,
+    policy: Policy,
 }
 
 impl Scene {
     fn new() -> Self {
         let current = pair(start());
+        let bundle = Bundle::parse(&current.ca);
+        let published_for = Some(bundle.fingerprint());
         Self {
-            trusted: vec![current.ca.clone()],
-            held: Held { current, next: Texts::default(), promoted: Some(start()) },
-            adopted: true,
-            published: Some(start()),
+            stored: Stored { current, ..Stored::default() },
+            owner: Owner::Release,
+            trust: Some(Trust { bundle, published: Some(start()), published_for }),
+            policy: policy(),
         }
     }
 
+    fn trusting(mut self, texts: &Texts) -> Self {
+        self.trust.get_or_insert_default().bundle.add(&Bundle::parse(&texts.ca));
+        self
+    }
+
     fn staged(mut self, at: SystemTime) -> Self {
-        self.held.next = pair(at);
+        self.stored.next = pair(at);
         self
     }
 
-    fn published(mut self, at: SystemTime) -> Self {
-        self.trusted.push(self.held.next.ca.clone());
-        self.published = Some(at);
-        self
+    fn observed(&self) -> Observed {
+        Observed::new(self.stored.clone(), Some(self.owner.clone()), self.trust.clone())
     }
 
-    fn plan(&self, policy: &Policy, now: SystemTime) -> Step {
-        let bundle = Bundle::parse(&self.trusted.concat());
-        let observed = Observed::new(self.held.clone(), self.adopted, bundle, self.published);
-        plan(&observed, policy, now)
+    /// The step of a process that has run since `since`.
+    fn step(&self, now: SystemTime, since: Duration) -> Step {
+        let (observed, mut memory) = (self.observed(), Memory::default());
+        memory.see(&observed, &self.policy, now, Duration::ZERO);
+        memory.see(&observed, &self.policy, now, since);
+        plan(&observed, &memory, &self.policy, now)
+    }
+
+    /// The step of a process that runs once.
+    fn once(&self, now: SystemTime) -> Step {
+        let observed = self.observed();
+        plan(&observed, &Memory::noted(&observed, &self.policy, now), &self.policy, now)
     }
 
     #[track_caller]
     fn check(&self, now: SystemTime, expected: &Step) {
-        assert_eq!(self.plan(&policy(), now), *expected);
+        assert_eq!(self.step(now, Duration::ZERO), *expected);
+        assert_eq!(self.once(now), *expected);
     }
 }
 
-fn done() -> Outlook {
-    Outlook { not_after: start() + 90 * DAY, renewal: start() + 60 * DAY, prune: None }
+fn done(prune: Option<Duration>) -> Step {
+    let lifetime = Some((start() + 90 * DAY, start() + 60 * DAY));
+    Step::Done(Outlook { lifetime, prune })
 }
 
 #[test]
-fn a_fresh_pair_is_left_alone_for_two_thirds_of_its_life() {
+fn a_new_pair_is_left_alone_for_two_thirds_of_its_lifetime() {
     let scene = Scene::new();
-    scene.check(start(), &Step::Done(done()));
-    scene.check(start() + 60 * DAY - SECOND, &Step::Done(done()));
+    scene.check(start(), &done(None));
+    scene.check(start() + 60 * DAY - SECOND, &done(None));
     let due = start() + 60 * DAY;
     scene.check(due, &Step::Stage(Reason::Due(due)));
     scene.check(start() + 90 * DAY, &Step::Stage(Reason::Due(due)));
 }
 
 #[test]
-fn a_staged_pair_comes_into_use_when_the_bundle_has_settled() {
+fn a_staged_pair_is_promoted_when_every_api_server_has_its_ca() {
     let at = start() + 60 * DAY;
     let scene = Scene::new().staged(at);
     scene.check(at, &Step::Publish);
-    let scene = scene.published(at);
-    scene.check(at, &Step::Wait(30 * SECOND));
-    scene.check(at + 29 * SECOND, &Step::Wait(SECOND));
-    scene.check(at + 30 * SECOND, &Step::Promote);
-    scene.check(at + 20 * DAY, &Step::Promote);
-    // A bundle without a time, or with one of tomorrow, says nothing.
-    Scene { published: None, ..Scene::new().staged(at) }.check(at, &Step::Publish);
-    Scene::new().staged(at).published(at + DAY).check(at, &Step::Publish);
+    let next = scene.stored.next.clone();
+    let mut scene = scene.trusting(&next);
+    scene.trust.as_mut().unwrap().published = Some(at);
+    assert_eq!(scene.step(at, 29 * SECOND), Step::Settle(SECOND));
+    assert_eq!(scene.step(at, 30 * SECOND), Step::Promote);
+    assert_eq!(scene.once(at + 29 * SECOND), Step::Settle(SECOND));
+    assert_eq!(scene.once(at + 30 * SECOND), Step::Promote);
+    // A note of the future, or of another pair, says nothing.
+    scene.check(at - SECOND, &Step::Publish);
+    let mut other = scene;
+    other.trust.as_mut().unwrap().published_for = Some("other".to_owned());
+    other.check(at, &Step::Publish);
 }
 
 #[test]
 fn a_staged_pair_that_grew_old_is_replaced() {
     let at = start() + 60 * DAY;
-    let scene = Scene::new().staged(start()).published(start());
-    scene.check(at, &Step::Stage(Reason::Due(at)));
-    scene.check(at - SECOND, &Step::Promote);
+    let scene = Scene::new().staged(start());
+    let next = scene.stored.next.clone();
+    let scene = scene.trusting(&next);
+    assert_eq!(scene.step(at, HOUR), Step::Stage(Reason::Due(at)));
+    assert_eq!(scene.step(at - SECOND, HOUR), Step::Promote);
 }
 
 #[test]
-fn what_the_api_server_forgot_it_is_told_again() {
-    let mut scene = Scene::new().staged(start()).published(start());
-    scene.trusted.remove(0);
-    scene.check(start() + DAY, &Step::Publish);
-    scene.trusted = vec!["nothing that can be read".to_owned()];
-    scene.check(start() + DAY, &Step::Publish);
-}
-
-#[test]
-fn nothing_trusted_is_nothing_disturbed() {
-    let mut scene = Scene::new();
-    scene.held = Held::default();
-    let absent = Reason::Damaged(Damage::Absent);
-    // Replicas may have in memory what the Secret has lost.
-    scene.check(start(), &Step::Stage(absent.clone()));
-    scene.check(start() + 90 * DAY, &Step::Stage(absent.clone()));
-    scene.check(start() + 90 * DAY + SECOND, &Step::Issue(absent.clone()));
-    scene.trusted.clear();
-    scene.check(start(), &Step::Issue(absent));
-
-    let late = start() + 90 * DAY + SECOND;
-    Scene::new().check(late, &Step::Issue(Reason::Expired(start() + 90 * DAY)));
-}
-
-#[test]
-fn damage_is_replaced_and_named() {
-    let mut scene = Scene::new();
-    scene.held.current.key = pair(start()).key;
-    scene.check(start(), &Step::Stage(Reason::Damaged(Damage::Mismatch)));
-    scene.held.current = Scene::new().held.current;
-    scene.held.current.ca = "x".to_owned();
-    scene.check(start(), &Step::Stage(Reason::Damaged(Damage::Ca)));
-
-    let mut scene = Scene::new();
-    scene.held.next.certificate = "cut".to_owned();
-    scene.check(start(), &Step::Discard);
-}
-
-#[test]
-fn another_name_or_a_wish_is_a_reason() {
-    let mut renamed = policy();
-    renamed.dns_names.push("new.default.svc".to_owned());
-    let step = Scene::new().plan(&renamed, start());
-    assert_eq!(step, Step::Stage(Reason::Name("new.default.svc".to_owned())));
-
-    let forced = Policy { force: true, ..policy() };
-    assert_eq!(Scene::new().plan(&forced, start()), Step::Stage(Reason::Forced));
-    let staged = Scene::new().staged(start()).published(start());
-    assert_eq!(staged.plan(&forced, start() + HOUR), Step::Promote, "one that waits is the wish");
-}
-
-#[test]
-fn earlier_cas_leave_when_both_objects_have_been_as_they_are_for_the_overlap() {
-    let at = start() + DAY;
-    let mut scene = Scene::new();
-    scene.trusted.push(pair(start()).ca);
-    scene.check(at, &Step::Prune);
-
-    scene.held.promoted = Some(at);
-    let prune = Some(at + HOUR);
-    scene.check(at, &Step::Done(Outlook { prune, ..done() }));
-    scene.check(at + HOUR - SECOND, &Step::Done(Outlook { prune, ..done() }));
-    scene.check(at + HOUR, &Step::Prune);
-
-    // A Secret from a backup says that all happened long ago.
-    scene.held.promoted = Some(start());
-    scene.published = Some(at);
-    scene.check(at + HOUR - SECOND, &Step::Done(Outlook { prune, ..done() }));
-    for unknown in [None, Some(at + DAY)] {
-        scene.held.promoted = unknown;
-        scene.check(at, &Step::Confirm);
+fn a_pair_that_nobody_would_accept_is_replaced_by_the_last_one_or_a_new_one() {
+    let good = Scene::new();
+    let (late, early) = (start() + 90 * DAY + SECOND, start() - DAY - SECOND);
+    let broken = |texts: Texts| Scene {
+        stored: Stored { current: texts, ..Stored::default() },
+        ..Scene::new()
+    };
+    let key = pair(start()).key;
+    let mismatch = Texts { key, ..good.stored.current.clone() };
+    let mut renamed = Scene::new();
+    renamed.policy.dns_names.push("new.default.svc".to_owned());
+    let cases = [
+        (broken(Texts::default()), start(), Reason::Damaged(Damage::Absent)),
+        (broken(mismatch), start(), Reason::Damaged(Damage::Mismatch)),
+        (Scene::new(), late, Reason::Expired(start() + 90 * DAY)),
+        (Scene::new(), early, Reason::NotYetValid(start() - DAY)),
+        (renamed, start(), Reason::Name("new.default.svc".to_owned())),
+    ];
+    for (mut scene, now, reason) in cases {
+        let mut memory = Memory::default();
+        let in_use = scene.observed().in_use(&scene.policy).fingerprint();
+        let trust = scene.trust.as_mut().unwrap();
+        (trust.published, trust.published_for) = (Some(now), Some(in_use));
+        assert_eq!(scene.step(now, HOUR), Step::Stage(reason.clone()));
+        // What was issued is published before it is written.
+        let issued = pair(now);
+        let mut names = scene.policy.clone();
+        names.dns_names = vec![NAME.to_owned()];
+        memory.see(&scene.observed(), &scene.policy, now, HOUR);
+        memory.keep(Pair::parse(issued.clone()).unwrap());
+        assert_eq!(plan(&scene.observed(), &memory, &names, now), Step::Publish);
+        let trusted = scene.trusting(&issued);
+        let step = plan(&trusted.observed(), &memory, &names, now);
+        if !matches!(reason, Reason::Name(_)) {
+            assert_eq!(step, Step::Mend(reason));
+        }
     }
 }
 
 #[test]
-fn a_secret_of_an_earlier_configuration_is_adopted() {
-    Scene { adopted: false, ..Scene::new() }.check(start(), &Step::Adopt);
+fn the_last_good_pair_is_written_again() {
+    let mut scene = Scene::new();
+    let mut memory = Memory::default();
+    memory.see(&scene.observed(), &scene.policy, start(), Duration::ZERO);
+    scene.stored = Stored::default();
+    memory.see(&scene.observed(), &scene.policy, start(), SECOND);
+    let step = plan(&scene.observed(), &memory, &scene.policy, start());
+    assert_eq!(step, Step::Mend(Reason::Damaged(Damage::Absent)));
+    // The bundle, too, although the Secret does not say so.
+    scene.trust = Some(Trust::default());
+    assert_eq!(plan(&scene.observed(), &memory, &scene.policy, start()), Step::Publish);
+}
+
+#[test]
+fn without_a_configuration_the_secret_is_repaired_but_not_renewed() {
+    let mut scene = Scene { trust: None, ..Scene::new() };
+    let blocked = Step::Blocked(Obstacle::NoConfiguration);
+    scene.check(start(), &blocked);
+    scene.check(start() + 60 * DAY, &blocked);
+    scene.stored.current.key.clear();
+    scene.check(start(), &Step::Stage(Reason::Damaged(Damage::Key)));
+}
+
+#[test]
+fn a_request_is_a_reason() {
+    let mut scene = Scene::new();
+    scene.policy.force = true;
+    scene.check(start(), &Step::Stage(Reason::Requested));
+    let mut scene = Scene::new();
+    scene.stored.renew = "now".to_owned();
+    scene.check(start(), &Step::Stage(Reason::Requested));
+}
+
+#[test]
+fn other_cas_are_removed_when_nothing_has_changed_for_the_overlap() {
+    let scene = Scene::new().trusting(&pair(start()));
+    assert_eq!(scene.step(start(), Duration::ZERO), done(Some(HOUR)));
+    assert_eq!(scene.step(start(), 3_599 * SECOND), done(Some(SECOND)));
+    assert_eq!(scene.step(start(), HOUR), Step::Prune);
+    assert_eq!(scene.once(start() + 3_599 * SECOND), done(Some(SECOND)));
+    assert_eq!(scene.once(start() + HOUR), Step::Prune);
+}
+
+#[test]
+fn the_owner_is_set_unless_another_controller_manages_the_secret() {
+    Scene { owner: Owner::Other, ..Scene::new() }.check(start(), &Step::Mend(Reason::Owner));
+    let other = Owner::Controller("Certificate x".to_owned());
+    let mut managed = Scene { owner: other, ..Scene::new() };
+    managed.check(start(), &done(None));
+    managed.stored.current.key.clear();
+    managed.trust.as_mut().unwrap().published_for = Some(Bundle::default().fingerprint());
+    let reason = Reason::Damaged(Damage::Key);
+    let blocked = Step::Blocked(Obstacle::Managed(reason, "Certificate x".to_owned()));
+    managed.check(start(), &blocked);
+}
+
+#[test]
+fn of_a_provided_certificate_only_the_ca_matters() {
+    let mut scene = Scene::new();
+    scene.policy.provided = Some(Bundle::default());
+    scene.stored.current.key.clear();
+    scene.stored.current.certificate = "several certificates".to_owned();
+    let provided = Step::Done(Outlook { lifetime: None, prune: None });
+    scene.check(start() + 90 * DAY, &provided);
+    scene.trust = Some(Trust::default());
+    scene.check(start(), &Step::Publish);
+
+    let mut none = Scene::new();
+    none.policy.provided = Some(Bundle::default());
+    none.stored = Stored::default();
+    none.check(start(), &Step::Blocked(Obstacle::NoAuthority));
+    let given = Bundle::parse(&pair(start()).ca);
+    none.policy.provided = Some(given);
+    none.check(start(), &Step::Publish);
 }

@@ -1,0 +1,92 @@
+//! What a process remembers of the objects it has seen.
+//!
+//! Replicas serve a certificate for up to a minute or two after it has left the
+//! Secret, and the objects can be damaged or deleted at any moment. With this
+//! memory everything that replicas may serve stays trusted, and what was lost
+//! is written again. Nothing depends on it: a new process starts without.
+//!
+//! Times are those of the monotonic clock, so that a wall clock that jumps
+//! neither shortens nor prolongs a wait.
+
+use std::time::{Duration, SystemTime};
+
+use super::{
+    observed::Observed,
+    plan::{Policy, check},
+};
+use crate::{bundle::Bundle, pair::Pair};
+
+/// What this process has seen so far.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    good: Option<Pair>,
+    in_use: Bundle,
+    /// CAs that were in use, and when they were replaced.
+    former: Vec<(Bundle, Duration)>,
+    published: Bundle,
+    changed: Duration,
+    uptime: Duration,
+}
+
+impl Memory {
+    /// Takes in what was read at `now`, when the process was `uptime` old.
+    pub fn see(&mut self, observed: &Observed, policy: &Policy, now: SystemTime, uptime: Duration) {
+        self.uptime = uptime;
+        self.former.retain(|(_, replaced)| uptime.saturating_sub(*replaced) < policy.overlap);
+        let in_use = observed.in_use(policy);
+        // Without a usable Secret, replicas continue to serve what they have.
+        if !in_use.is_empty() && in_use != self.in_use {
+            let former = std::mem::replace(&mut self.in_use, in_use);
+            self.former.push((former, uptime));
+            self.changed = uptime;
+        }
+        let published = observed.trust.as_ref().map(|trust| trust.bundle.clone());
+        let published = published.unwrap_or_default();
+        if published != self.published {
+            self.published = published;
+            self.changed = uptime;
+        }
+        if let Ok(pair) = check(&observed.current, policy, now) {
+            self.good = Some(pair.clone());
+        }
+    }
+
+    /// What a process knows that runs once: the time that the configuration has.
+    pub fn noted(observed: &Observed, policy: &Policy, now: SystemTime) -> Self {
+        let in_use = observed.in_use(policy);
+        let trust = observed.trust.clone().unwrap_or_default();
+        let same = trust.published_for.as_ref() == Some(&in_use.fingerprint());
+        let uptime = trust.published.filter(|_| same).and_then(|at| now.duration_since(at).ok());
+        Self {
+            in_use,
+            published: trust.bundle,
+            uptime: uptime.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// Keeps a pair that was issued because the Secret has none.
+    pub fn keep(&mut self, pair: Pair) {
+        self.good = Some(pair);
+    }
+
+    /// The last usable pair that the Secret held, or one issued to replace it.
+    pub const fn good(&self) -> Option<&Pair> {
+        self.good.as_ref()
+    }
+
+    /// The CAs of all certificates that replicas may serve.
+    pub fn served(&self) -> Bundle {
+        let mut bundle = Bundle::default();
+        for (former, _) in &self.former {
+            bundle.add(former);
+        }
+        bundle.add(&self.in_use);
+        bundle
+    }
+
+    /// How long the pair in use and the bundle have been as they are.
+    pub const fn unchanged(&self) -> Duration {
+        self.uptime.saturating_sub(self.changed)
+    }
+}

@@ -1,0 +1,140 @@
+//! What the watcher says about itself: whether it works, and its metrics.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    registry::Registry,
+};
+use tokio::time::Instant;
+
+use super::{Error, cluster, plan::Step};
+
+/// Every name begins with this.
+const PREFIX: &str = "prom_remotewrite_certs";
+/// The loop runs at least every 30 s and each request ends after 10 s: one that
+/// has not run for so long is stuck.
+const STUCK_AFTER: Duration = Duration::from_mins(3);
+const STEPS: [&str; 5] = ["mend", "stage", "publish", "promote", "prune"];
+
+/// Shared by the watcher and the listener for probes and metrics.
+#[derive(Debug)]
+pub struct Status {
+    start: Instant,
+    /// Seconds since `start`.
+    beat: AtomicU64,
+    ready: AtomicBool,
+    registry: Registry,
+    expiry: Gauge<f64, AtomicU64>,
+    up_to_date: Gauge,
+    steps: Family<StepLabels, Counter>,
+    failures: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StepLabels {
+    step: &'static str,
+}
+
+impl Status {
+    /// The status of a watcher of this version that has just started.
+    pub fn new(version: &str) -> Self {
+        let mut status = Self {
+            start: Instant::now(),
+            beat: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
+            registry: Registry::with_prefix(PREFIX),
+            expiry: Gauge::default(),
+            up_to_date: Gauge::default(),
+            steps: Family::default(),
+            failures: Counter::default(),
+        };
+        status.register(version);
+        for step in STEPS {
+            drop(status.steps.get_or_create(&StepLabels { step }));
+        }
+        status
+    }
+
+    fn register(&mut self, version: &str) {
+        let registry = &mut self.registry;
+        registry.register("build", "The program", Info::new([("version", version.to_owned())]));
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate in the Secret expires; 0 while it is unknown",
+            self.expiry.clone(),
+        );
+        registry.register(
+            "up_to_date",
+            "1 if the API server trusts the certificate in the Secret, and nothing is left to do",
+            self.up_to_date.clone(),
+        );
+        registry.register("steps", "Steps taken, by kind", self.steps.clone());
+        registry.register(
+            "failures",
+            "Requests to the API server that failed, except conflicts",
+            self.failures.clone(),
+        );
+    }
+
+    /// The loop runs.
+    pub(super) fn beat(&self) {
+        self.beat.store(self.start.elapsed().as_secs(), Ordering::Relaxed);
+    }
+
+    pub(super) fn took(&self, step: &Step) {
+        let name = match step {
+            Step::Mend(_) => "mend",
+            Step::Stage(_) => "stage",
+            Step::Publish => "publish",
+            Step::Promote => "promote",
+            Step::Prune => "prune",
+            Step::Settle(_) => return,
+            Step::Done(outlook) => {
+                let expiry = outlook.lifetime.map(|(end, _)| end);
+                let since = expiry.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
+                self.expiry.set(since.unwrap_or_default().as_secs_f64());
+                return self.set_ready(true);
+            }
+            Step::Blocked(_) => return self.set_ready(false),
+        };
+        self.steps.get_or_create(&StepLabels { step: name }).inc();
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
+        if !matches!(error, Error::Cluster(cluster::Error::Conflict(_))) {
+            self.failures.inc();
+            self.set_ready(false);
+        }
+    }
+
+    fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+        self.up_to_date.set(ready.into());
+    }
+
+    /// Whether the loop runs.
+    pub fn is_alive(&self) -> bool {
+        let beat = Duration::from_secs(self.beat.load(Ordering::Relaxed));
+        self.start.elapsed().saturating_sub(beat) < STUCK_AFTER
+    }
+
+    /// Whether the API server trusts the certificate that is stored.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// All metrics, as `OpenMetrics` text.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        // Writing to memory does not fail.
+        let _ = text::encode_registry(&mut text, &self.registry);
+        let _ = process_metrics::encode(&mut text);
+        let _ = text::encode_eof(&mut text);
+        text
+    }
+}
