@@ -8,7 +8,7 @@ mod identity;
 mod mount_path;
 mod resources;
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use aws_lc_rs::digest;
 use contract::{
@@ -81,8 +81,10 @@ fn fingerprint(shape: &impl std::fmt::Debug, variables: &[(&'static str, String)
     }
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     let start = hash.as_ref().iter().take(FINGERPRINT_BYTES);
-    start.fold(String::with_capacity(2 * FINGERPRINT_BYTES), |text, byte| {
-        text + &format!("{byte:02x}")
+    start.fold(String::with_capacity(2 * FINGERPRINT_BYTES), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
     })
 }
 

@@ -100,21 +100,18 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
 /// The variables. Those of Azure's SDKs are always written out: the webhook of
 /// azure-workload-identity adds its own where they are absent.
 fn environment(effective: &Effective) -> Vec<EnvVar> {
-    let mut variables = effective.variables.clone();
     let authority = names::env::AZURE_AUTHORITY_HOST;
-    let asks_authority = effective.settings.identity.tenant_id().is_some();
-    if asks_authority && !variables.iter().any(|(name, _)| *name == authority) {
-        let host = effective.settings.authority_host.as_ref();
-        variables.extend(host.map(|host| (authority, host.to_string())));
-    }
-    variables
-        .into_iter()
-        .map(|(name, value)| EnvVar {
-            name: name.to_owned(),
-            value: Some(literal(&value)),
-            ..EnvVar::default()
-        })
-        .collect()
+    let settings = &effective.settings;
+    let is_given = effective.variables.iter().any(|(name, _)| *name == authority);
+    let asks_authority = settings.identity.tenant_id().is_some() && !is_given;
+    let host = settings.authority_host.as_ref().filter(|_| asks_authority);
+    let variable = |name: &str, value: &str| EnvVar {
+        name: name.to_owned(),
+        value: Some(literal(value)),
+        ..EnvVar::default()
+    };
+    let variables = effective.variables.iter().map(|(name, value)| variable(name, value));
+    variables.chain(host.map(|host| variable(authority, host.as_str()))).collect()
 }
 
 /// The kubelet replaces `$(NAME)` in values, and makes one dollar of two

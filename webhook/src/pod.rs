@@ -43,28 +43,28 @@ impl<'a> Pod<'a> {
 
     /// Every annotation whose value is a text, as Kubernetes demands.
     pub fn annotations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let map = self.at("/metadata/annotations").and_then(Value::as_object);
+        let map = self.at(&["metadata", "annotations"]).and_then(Value::as_object);
         map.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
     }
 
     /// One annotation.
     pub fn annotation(self, name: &str) -> Option<&'a str> {
-        self.at("/metadata/annotations")?.get(name)?.as_str()
+        self.at(&["metadata", "annotations"])?.get(name)?.as_str()
     }
 
     /// One label.
     pub fn label(self, name: &str) -> Option<&'a str> {
-        self.at("/metadata/labels")?.get(name)?.as_str()
+        self.at(&["metadata", "labels"])?.get(name)?.as_str()
     }
 
     /// The name, which a pod that generates one has not yet.
     pub fn name(self) -> Option<&'a str> {
-        self.text("/metadata/name").or_else(|| self.text("/metadata/generateName"))
+        self.text(&["metadata", "name"]).or_else(|| self.text(&["metadata", "generateName"]))
     }
 
     /// The controller that made it: kind and name.
     pub fn owner(self) -> Option<(&'a str, &'a str)> {
-        let owner = items(self.at("/metadata/ownerReferences"))
+        let owner = items(self.at(&["metadata", "ownerReferences"]))
             .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
         Some((owner.get("kind")?.as_str()?, owner.get("name")?.as_str()?))
     }
@@ -72,60 +72,63 @@ impl<'a> Pod<'a> {
     /// Init containers, then containers.
     pub fn containers(self) -> impl Iterator<Item = Container<'a>> {
         let init =
-            items(self.at("/spec/initContainers")).map(|raw| Container { raw, is_init: true });
-        let main = items(self.at("/spec/containers")).map(|raw| Container { raw, is_init: false });
+            items(self.at(&["spec", "initContainers"])).map(|raw| Container { raw, is_init: true });
+        let main =
+            items(self.at(&["spec", "containers"])).map(|raw| Container { raw, is_init: false });
         init.chain(main)
     }
 
     /// Its volumes.
     pub fn volumes(self) -> impl Iterator<Item = &'a Value> {
-        items(self.at("/spec/volumes"))
+        items(self.at(&["spec", "volumes"]))
     }
 
     /// Whether it shares the node's network.
     pub fn is_on_host_network(self) -> bool {
-        self.at("/spec/hostNetwork").and_then(Value::as_bool) == Some(true)
+        self.at(&["spec", "hostNetwork"]).and_then(Value::as_bool) == Some(true)
     }
 
     /// Its service account.
     pub fn service_account(self) -> &'a str {
-        self.text("/spec/serviceAccountName").filter(|name| !name.is_empty()).unwrap_or("default")
+        self.text(&["spec", "serviceAccountName"])
+            .filter(|name| !name.is_empty())
+            .unwrap_or("default")
     }
 
     /// Whether the API token is mounted into its containers, unless its service
     /// account says otherwise.
     pub fn mounts_api_token(self) -> bool {
-        self.at("/spec/automountServiceAccountToken").and_then(Value::as_bool) != Some(false)
+        self.at(&["spec", "automountServiceAccountToken"]).and_then(Value::as_bool) != Some(false)
     }
 
     /// Whether it is meant to come to an end, as a Job's pod is.
     pub fn ends(self) -> bool {
-        self.text("/spec/restartPolicy").is_some_and(|policy| policy != "Always")
+        self.text(&["spec", "restartPolicy"]).is_some_and(|policy| policy != "Always")
     }
 
     /// From SIGTERM to SIGKILL, in seconds.
     pub fn grace_seconds(self) -> u64 {
-        self.at("/spec/terminationGracePeriodSeconds")
+        self.at(&["spec", "terminationGracePeriodSeconds"])
             .and_then(Value::as_u64)
             .unwrap_or(DEFAULT_GRACE_SECONDS)
     }
 
     /// Whether containers that name no user run as root.
     pub fn runs_as_root(self) -> bool {
-        self.at("/spec/securityContext/runAsUser").and_then(Value::as_i64) == Some(0)
+        self.at(&["spec", "securityContext", "runAsUser"]).and_then(Value::as_i64) == Some(0)
     }
 
     /// Names of the Secrets that images are pulled with.
     pub fn image_pull_secrets(self) -> impl Iterator<Item = &'a str> {
-        items(self.at("/spec/imagePullSecrets"))
+        items(self.at(&["spec", "imagePullSecrets"]))
             .filter_map(|secret| secret.get("name").and_then(Value::as_str))
     }
 
-    fn at(self, path: &str) -> Option<&'a Value> {
-        self.raw.pointer(path)
+    fn at(self, path: &[&str]) -> Option<&'a Value> {
+        at(self.raw, path)
     }
 
-    fn text(self, path: &str) -> Option<&'a str> {
+    fn text(self, path: &[&str]) -> Option<&'a str> {
         self.at(path)?.as_str()
     }
 }
@@ -192,6 +195,11 @@ impl<'a> Container<'a> {
         items(self.raw.get("env"))
             .any(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
     }
+}
+
+/// The value below `value` at `path`. Unlike [`Value::pointer`], it allocates nothing.
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, step| value.get(step))
 }
 
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {

@@ -13,7 +13,7 @@ use crate::{
     decide::{Decision, Skip, SkipReason, decide},
     inject,
     patch::{PatchError, patch},
-    pod::Pod,
+    pod::{Pod, at},
 };
 pub use answer::Answer;
 
@@ -94,7 +94,7 @@ pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
     let mut object = review.pointer_mut("/request/object").map(Value::take).unwrap_or_default();
     let request = review.get("request").filter(|request| request.is_object());
     let request = request.ok_or(ReviewError::Missing("request"))?;
-    let uid = text(request, "/uid").filter(|uid| !uid.is_empty());
+    let uid = text(request, &["uid"]).filter(|uid| !uid.is_empty());
     let uid = uid.ok_or(ReviewError::Missing("request.uid"))?;
     let decision = if creates_a_pod(request) {
         decide(config, Pod::new(&object))
@@ -133,8 +133,8 @@ pub fn patch_for(decision: &Decision, pod: &mut Value) -> Result<Option<Patch>, 
 }
 
 fn check_version(review: &Value) -> Result<(), ReviewError> {
-    let version = text(review, "/apiVersion").unwrap_or_default();
-    let kind = text(review, "/kind").unwrap_or_default();
+    let version = text(review, &["apiVersion"]).unwrap_or_default();
+    let kind = text(review, &["kind"]).unwrap_or_default();
     if (version, kind) == (API_VERSION, KIND) {
         return Ok(());
     }
@@ -144,19 +144,19 @@ fn check_version(review: &Value) -> Result<(), ReviewError> {
 /// The rules of the webhook's registration already say so; a wider
 /// registration must not make us touch what we don't understand.
 fn creates_a_pod(request: &Value) -> bool {
-    let is = |path, expected| text(request, path).unwrap_or_default() == expected;
-    is("/operation", "CREATE")
-        && is("/resource/group", "")
-        && is("/resource/version", "v1")
-        && is("/resource/resource", "pods")
-        && is("/subResource", "")
+    let is = |path: &[&str], expected| text(request, path).unwrap_or_default() == expected;
+    is(&["operation"], "CREATE")
+        && is(&["resource", "group"], "")
+        && is(&["resource", "version"], "v1")
+        && is(&["resource", "resource"], "pods")
+        && is(&["subResource"], "")
 }
 
 fn subject(request: &Value, pod: Pod<'_>) -> Subject {
     let owner = pod.owner().map(|(kind, name)| format!("{kind}/{name}"));
     Subject {
-        namespace: text(request, "/namespace").unwrap_or_default().to_owned(),
-        name: text(request, "/name")
+        namespace: text(request, &["namespace"]).unwrap_or_default().to_owned(),
+        name: text(request, &["name"])
             .filter(|name| !name.is_empty())
             .or_else(|| pod.name())
             .unwrap_or_default()
@@ -166,6 +166,6 @@ fn subject(request: &Value, pod: Pod<'_>) -> Subject {
     }
 }
 
-fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
-    value.pointer(path)?.as_str()
+fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    at(value, path)?.as_str()
 }

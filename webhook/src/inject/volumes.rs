@@ -14,7 +14,7 @@ use super::json;
 use crate::{
     config::TrustConfigMap,
     effective::{CertificateSource, Effective},
-    pod::Pod,
+    pod::{Pod, at},
 };
 
 /// The driver that mounts secrets of a key vault.
@@ -91,19 +91,20 @@ impl Volumes {
 
 /// The pod's own volume that delivers this certificate.
 pub fn existing<'a>(source: &CertificateSource, pod: Pod<'a>) -> Option<&'a str> {
-    let text = |volume: &'a Value, path| volume.pointer(path).and_then(Value::as_str);
+    let text = |volume: &'a Value, path: &[&str]| at(volume, path).and_then(Value::as_str);
     let delivers = |volume: &&'a Value| match source {
         CertificateSource::Csi(class) => {
-            text(volume, "/csi/driver") == Some(CSI_DRIVER)
-                && text(volume, "/csi/volumeAttributes/secretProviderClass") == Some(class.as_str())
+            text(volume, &["csi", "driver"]) == Some(CSI_DRIVER)
+                && text(volume, &["csi", "volumeAttributes", "secretProviderClass"])
+                    == Some(class.as_str())
         }
         CertificateSource::Secret(secret) => {
-            text(volume, "/secret/secretName") == Some(secret.as_str())
-                && volume.pointer("/secret/items").is_none_or(Value::is_null)
-                && is_for_all(volume.pointer("/secret/defaultMode"))
+            text(volume, &["secret", "secretName"]) == Some(secret.as_str())
+                && at(volume, &["secret", "items"]).is_none_or(Value::is_null)
+                && is_for_all(at(volume, &["secret", "defaultMode"]))
         }
     };
-    pod.volumes().filter(delivers).find_map(|volume| text(volume, "/name"))
+    pod.volumes().filter(delivers).find_map(|volume| text(volume, &["name"]))
 }
 
 /// Whether files of this mode can be read by a user who does not own them, as

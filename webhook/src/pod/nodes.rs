@@ -13,12 +13,12 @@ impl Pod<'_> {
     /// Whether it can run on Windows nodes only: by its operating system, its node
     /// selector, or its required node affinity.
     pub fn is_windows(self) -> bool {
-        let os = self.text("/spec/os/name").is_some_and(is_windows);
+        let os = self.text(&["spec", "os", "name"]).is_some_and(is_windows);
         os || self.selects_windows() || self.requires_windows()
     }
 
     fn selects_windows(self) -> bool {
-        let Some(selector) = self.at("/spec/nodeSelector") else { return false };
+        let Some(selector) = self.at(&["spec", "nodeSelector"]) else { return false };
         let value = |name| selector.get(name).and_then(Value::as_str);
         OS_LABELS.into_iter().any(|name| value(name).is_some_and(is_windows))
             || value(WINDOWS_BUILD).is_some()
@@ -26,8 +26,14 @@ impl Pod<'_> {
 
     /// One term is enough for a node, so each of them must demand Windows.
     fn requires_windows(self) -> bool {
-        const TERMS: &str = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
-        let mut terms = items(self.at(TERMS)).peekable();
+        const TERMS: [&str; 5] = [
+            "spec",
+            "affinity",
+            "nodeAffinity",
+            "requiredDuringSchedulingIgnoredDuringExecution",
+            "nodeSelectorTerms",
+        ];
+        let mut terms = items(self.at(&TERMS)).peekable();
         terms.peek().is_some()
             && terms.all(|term| items(term.get("matchExpressions")).any(demands_windows))
     }

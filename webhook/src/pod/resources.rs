@@ -38,7 +38,10 @@ impl<'a> Pod<'a> {
     /// What the pod as a whole has of `resource`.
     pub(crate) fn own(self, resource: Resource) -> OfPod {
         let amount = |kind: &str| {
-            self.at("/spec/resources")?.get(kind)?.get(resource.name()).filter(|v| !v.is_null())
+            self.at(&["spec", "resources"])?
+                .get(kind)?
+                .get(resource.name())
+                .filter(|v| !v.is_null())
         };
         let limit = amount("limits").and_then(quantity);
         // The API server's default for a pod that states its limit alone.
