@@ -32,7 +32,9 @@ pub fn subscriber(
     let libraries = LevelFilter::WARN.min(level);
     let filter = Targets::new()
         .with_default(libraries)
-        .with_targets(ours.iter().map(|name| ((*name).to_owned(), level)));
+        .with_targets(ours.iter().map(|name| ((*name).to_owned(), level)))
+        // It returns its errors as well, and our programs report them once.
+        .with_target("kube_client", LevelFilter::OFF);
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Logfmt => Box::new(lines.event_format(Logfmt)),
