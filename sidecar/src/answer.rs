@@ -41,6 +41,13 @@ impl Answer {
         Self { status, fields, body, closes: false }
     }
 
+    /// The same with a text of ours.
+    #[must_use]
+    pub(crate) fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.body = (text.into() + "\n").into_bytes();
+        self.with_field("content-type", TEXT)
+    }
+
     #[must_use]
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = status;

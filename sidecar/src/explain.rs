@@ -72,6 +72,11 @@ pub(crate) fn quoted(received: &Received) -> String {
     Text::of(received).quoted("Azure")
 }
 
+/// Whether a refusal says that the request is wrong, whatever is in it.
+pub(crate) fn concerns_request(received: &Received) -> bool {
+    request::concerns_request(&Text::of(received))
+}
+
 /// Whether a refusal says that there is nothing in the write.
 pub(crate) fn concerns_emptiness(received: &Received) -> bool {
     request::concerns_emptiness(&Text::of(received))

@@ -14,7 +14,8 @@ use crate::{
     memory::Memory,
     metrics::{Codes, HARMLESS, Metrics, REFUSALS, Reason},
     notices::Notices,
-    outcome, rescue,
+    outcome,
+    rescue::{Batch, Rescue, Rescued},
     summary::Summary,
     token::Tokens,
     upstream::{Failure, Received, Upstream},
@@ -30,6 +31,7 @@ pub(crate) struct Forwarder {
     /// The ingestion host, for explanations.
     pub(crate) host: String,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) rescue: Rescue,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) summary: Summary,
     pub(crate) notices: Notices,
@@ -45,30 +47,57 @@ impl Forwarder {
         body: &[u8],
         deadline: Instant,
     ) -> Answer {
-        if let Err(refused) = wire::judge(head, body, self.max_decompressed) {
-            return self.refuse(refused.reason(), refused.answer());
-        }
-        let Some(token) = self.tokens.get(deadline).await else {
-            return self.refuse("no_token", outcome::no_token(&self.tokens.trouble()));
+        let message = match wire::judge(head, body, self.max_decompressed) {
+            Ok(message) => message,
+            Err(refused) => return self.refuse(refused.reason(), refused.answer()),
         };
-        let mut result = self.send(head, body, &token, deadline).await;
+        if self.tokens.get(deadline).await.is_none() {
+            return self.refuse("no_token", outcome::no_token(&self.tokens.trouble()));
+        }
+        let batch = Batch { message, body, deadline };
+        let rescued = match self.mode {
+            ResponseMode::Transparent => {
+                Rescued::Answered(self.deliver(head, body, deadline).await)
+            }
+            ResponseMode::Protective => self.rescued(head, &batch).await,
+        };
+        let answer = outcome::rescued(&rescued, self.mode, (self.now)());
+        self.report(&rescued, &answer);
+        answer
+    }
+
+    /// Delivers a batch, or what is good of it.
+    async fn rescued(&self, head: &RequestHead, batch: &Batch<'_>) -> Rescued {
+        let send = async |piece: Vec<u8>| self.deliver(head, &piece, batch.deadline).await;
+        if let Some(rescued) = self.rescue.resume(batch, &send).await {
+            return rescued;
+        }
+        let begun = Instant::now();
+        let result = self.deliver(head, batch.body, batch.deadline).await;
+        self.rescue.answered(batch, result, begun.elapsed(), &send).await
+    }
+
+    /// Sends a body, and once more if the token was refused and another is had.
+    async fn deliver(
+        &self,
+        head: &RequestHead,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Received, Failure> {
+        let Some(token) = self.tokens.get(deadline).await else {
+            return Err(Failure::NoToken(self.tokens.trouble()));
+        };
+        let result = self.send(head, body, &token, deadline).await;
         if is_unauthorized(&result)
             && let Some(another) = self.tokens.renew(&token, deadline).await
         {
             self.metrics.replays.inc();
-            result = self.send(head, body, &another, deadline).await;
+            return self.send(head, body, &another, deadline).await;
         }
-        if let (Ok(refused), ResponseMode::Protective) = (&result, self.mode)
-            && let Some(rescued) = rescue::rescue(self, head, body, refused, deadline).await
-        {
-            result = rescued;
-        }
-        let answer = outcome::answer(&result, self.mode, (self.now)());
-        self.report(&result, &answer, &token);
-        answer
+        result
     }
 
-    pub(crate) async fn send(
+    async fn send(
         &self,
         head: &RequestHead,
         body: &[u8],
@@ -87,8 +116,11 @@ impl Forwarder {
         refuse(&self.metrics, &self.notices, reason, answer)
     }
 
-    fn report(&self, result: &Result<Received, Failure>, answer: &Answer, token: &Token) {
-        let upstream = match result {
+    fn report(&self, rescued: &Rescued, answer: &Answer) {
+        let upstream = match rescued.said() {
+            Ok(received) if matches!(rescued, Rescued::Metadata(_)) => {
+                format!("{}_metadata", received.status)
+            }
             Ok(received) => received.status.to_string(),
             Err(failure) => {
                 self.metrics.failures.get_or_create(&Reason { reason: failure.reason() }).inc();
@@ -97,16 +129,39 @@ impl Forwarder {
         };
         let codes = Codes { upstream, answered: answer.status() };
         self.metrics.requests.get_or_create(&codes).inc();
-        match result {
-            Ok(received) if (200..300).contains(&received.status) => self.succeeded(),
-            Ok(received) => self.warn(subject(received.status), answer, || {
-                let claims = token.claims();
-                explain::refusal(received, &self.host, claims.as_ref()).unwrap_or_default()
-            }),
-            Err(failure) => {
+        match rescued {
+            Rescued::Answered(Ok(received)) if (200..300).contains(&received.status) => {
+                self.succeeded();
+            }
+            Rescued::Answered(Ok(received)) => self.explain(received, answer),
+            Rescued::Answered(Err(failure)) => {
                 self.warn(failure.reason(), answer, || explain::no_answer(failure, &self.host));
             }
+            Rescued::Settled { any_refused: false, text, .. } => {
+                self.succeeded();
+                self.inform("rescued", text);
+            }
+            Rescued::Settled { text, .. } => {
+                self.warn("refused_series", answer, || text.clone());
+            }
+            Rescued::Unfinished { text, .. } => self.inform("unfinished", text),
+            Rescued::Metadata(_) => {
+                self.inform("metadata", "Azure refuses metadata; no sample is lost");
+            }
+            Rescued::AboutRequest(received) if explain::concerns_request(received) => {
+                self.explain(received, answer);
+            }
+            Rescued::AboutRequest(_) => self.warn("about_request", answer, || {
+                String::from_utf8_lossy(answer.body()).trim_end().to_owned()
+            }),
         }
+    }
+
+    fn explain(&self, received: &Received, answer: &Answer) {
+        self.warn(subject(received.status), answer, || {
+            let claims = self.tokens.usable().and_then(|token| token.claims());
+            explain::refusal(received, &self.host, claims.as_ref()).unwrap_or_default()
+        });
     }
 
     fn succeeded(&self) {
@@ -116,6 +171,13 @@ impl Forwarder {
             self.summary.recovered();
             info!("Azure accepts samples");
             self.notices.over_but(ACCEPTED);
+        }
+    }
+
+    /// What loses nothing is worth a line a minute.
+    fn inform(&self, subject: &'static str, text: &str) {
+        if let Some(held_back) = self.notices.may_say(subject) {
+            info!(held_back, "{text}");
         }
     }
 

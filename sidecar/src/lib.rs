@@ -19,7 +19,7 @@
 //!    4. a 401 makes [`token`] fetch another, once for all who met it, and the
 //!       same bytes are posted again;
 //!    5. a batch that Azure refuses for its size, or for single series, is opened
-//!       by [`rescue`], and what can be saved of it is;
+//!       by [`rescue`], and what is good of it is stored;
 //!    6. [`outcome`] says, as a pure function, what Prometheus is told.
 //! 4. [`explain`] turns a refusal into a sentence for the log, [`notices`] keeps
 //!    it to one a minute, [`metrics`] and [`summary`] count.
@@ -41,8 +41,8 @@
 //!   or made anew on the good path.
 //! * A request never waits for a token while a usable one is held, and never
 //!   makes a credential fetch one itself.
-//! * What time or an operator can mend is answered with a 5xx, on which
-//!   Prometheus tries again; only what can never succeed is final.
+//! * An answer is final only if Azure's reply proves something about the batch
+//!   itself; everything else is a 5xx, on which Prometheus retries.
 //! * No redirect is followed, no verification can be switched off, and nothing
 //!   that is secret reaches a log, a metric, an error or `Debug`.
 //! * Memory is bounded whatever is sent, however slowly.

@@ -20,6 +20,7 @@ pub(crate) use self::{
     beginning::{HARMLESS, REFUSALS},
     outgoing::{Dial, DialCounters, DialFamily, Outgoing},
 };
+use crate::rescue;
 
 /// All counters; each is public inside the crate and counted where it happens.
 pub(crate) struct Metrics {
@@ -37,6 +38,7 @@ pub(crate) struct Metrics {
     pub(crate) displaced_connections: Counter,
     pub(crate) replays: Counter,
     pub(crate) splits: Counter,
+    pub(crate) searches: Counter,
     pub(crate) rescued_samples: Counter,
     pub(crate) refused_samples: Family<Reason, Counter>,
     pub(crate) token_fetches: Family<Fetch, Counter>,
@@ -95,6 +97,7 @@ impl Metrics {
             displaced_connections: Counter::default(),
             replays: Counter::default(),
             splits: Counter::default(),
+            searches: Counter::default(),
             rescued_samples: Counter::default(),
             refused_samples: Family::default(),
             token_fetches: Family::default(),
@@ -187,8 +190,13 @@ impl Metrics {
             self.splits.clone(),
         );
         registry.register(
+            "searched_requests",
+            "Requests that were searched for the series for which Azure refused them",
+            self.searches.clone(),
+        );
+        registry.register(
             "rescued_samples",
-            "Samples that were saved from a batch which Azure refused as a whole",
+            "Samples that were stored of batches which Azure refused as a whole",
             self.rescued_samples.clone(),
         );
         registry.register(
@@ -230,6 +238,11 @@ impl Metrics {
     pub(crate) fn certificates_end(&self, in_use: Option<SystemTime>, next: Option<SystemTime>) {
         self.certificate_expiry.set(in_use.map_or(0.0, unix_seconds));
         self.next_certificate_expiry.set(next.map_or(0.0, unix_seconds));
+    }
+
+    /// Samples of single series are refused.
+    pub(crate) fn refuse_samples(&self, reason: rescue::Reason, samples: u64) {
+        self.refused_samples.get_or_create(&Reason { reason: reason.as_str() }).inc_by(samples);
     }
 
     pub(crate) fn succeeded(&self, at: SystemTime) {

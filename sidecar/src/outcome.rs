@@ -3,8 +3,8 @@
 //! Prometheus drops a batch forever on everything but 5xx (and 429, if it was
 //! told so), and tries again on 5xx without end:
 //! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>.
-//! So what time or an operator can mend is answered 503, and only what can
-//! never succeed is passed on as final.
+//! So what time, an operator or something on the way can change is answered 503,
+//! and only what speaks of the batch itself is final ([`meaning`]).
 
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +12,7 @@ use contract::ResponseMode;
 
 use crate::{
     answer::Answer,
+    rescue::Rescued,
     upstream::{Failure, Received},
 };
 
@@ -59,30 +60,92 @@ pub(crate) fn busy(limit: &str) -> Answer {
     Answer::retry(503, RETRY_SOON, format!("{limit} is reached: come again"))
 }
 
+/// What a status says about the batch that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It is stored.
+    Accepted,
+    /// It is too large as a whole.
+    TooLarge,
+    /// It, or a part of it, is refused, if the refusal is not about everything.
+    Content,
+    /// It is refused, and always will be.
+    Final,
+    /// Nothing that time, an operator or something on the way could not change.
+    Retry,
+    /// This is not how an ingestion endpoint answers.
+    Unexpected,
+}
+
+/// What a status says about the batch. A status is final only if it is listed
+/// here: it then speaks of the batch itself, and of nothing that anybody could
+/// change.
+pub(crate) const fn meaning(status: u16) -> Meaning {
+    match status {
+        200..=299 => Meaning::Accepted,
+        400 => Meaning::Content,
+        413 => Meaning::TooLarge,
+        409 | 415 | 422 => Meaning::Final,
+        401..=408 | 410..=412 | 414 | 416..=421 | 423..=599 => Meaning::Retry,
+        _ => Meaning::Unexpected,
+    }
+}
+
 fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> Answer {
     let protective = mode == ResponseMode::Protective;
-    match received.status {
+    let asked = retry_after(received, now);
+    match (meaning(received.status), received.status) {
         // A redirect would carry the token elsewhere.
-        300..=399 => Answer::text(
+        (Meaning::Unexpected, 300..=399) => Answer::text(
             502,
             format!(
                 "the ingestion endpoint answered {}: redirects are not followed",
                 received.status
             ),
         ),
-        401 | 403 | 404 | 408 if protective => {
-            Answer::passed_on(received).with_status(503).with_retry_after(RETRY_REFUSED)
+        (Meaning::Unexpected, status) => {
+            Answer::text(502, format!("the ingestion endpoint answered {status}"))
         }
-        429 if protective => {
-            let wanted = retry_after(received, now).unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
-            Answer::passed_on(received).with_status(503).with_retry_after(wanted)
+        (Meaning::Retry, 500..=599) if protective && asked > Some(MAX_RETRY_AFTER) => {
+            // A time in which the samples would become too old for Azure.
+            passed_on(received).with_retry_after(MAX_RETRY_AFTER)
         }
-        // A time in which the samples would become too old for Azure.
-        500..=599 if protective && retry_after(received, now) > Some(MAX_RETRY_AFTER) => {
-            Answer::passed_on(received).with_retry_after(MAX_RETRY_AFTER)
+        (Meaning::Retry, 429) if protective => {
+            let asked = asked.unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
+            passed_on(received).with_status(503).with_retry_after(asked)
         }
-        200..=299 | 400..=599 => Answer::passed_on(received),
-        status => Answer::text(502, format!("the ingestion endpoint answered {status}")),
+        (Meaning::Retry, 400..=499) if protective => {
+            passed_on(received).with_status(503).with_retry_after(RETRY_REFUSED)
+        }
+        _ => passed_on(received),
+    }
+}
+
+/// Azure's own answer, with a text where it has none: Prometheus logs it.
+fn passed_on(received: &Received) -> Answer {
+    let answer = Answer::passed_on(received);
+    if meaning(received.status) == Meaning::Accepted || !received.body.trim_ascii().is_empty() {
+        return answer;
+    }
+    let text = format!("the ingestion endpoint answered {} without a reason", received.status);
+    answer.with_text(text)
+}
+
+/// What came of a batch of which Azure refused a part.
+pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) -> Answer {
+    match rescued {
+        Rescued::Answered(result) => answer(result, mode, now),
+        Rescued::Settled { received, .. } | Rescued::Metadata(received) => passed_on(received),
+        Rescued::Unfinished { text, .. } => Answer::retry(503, RETRY_SOON, text.as_str()),
+        Rescued::AboutRequest(received) => {
+            let said = String::from_utf8_lossy(&received.body);
+            let text = format!(
+                "the ingestion endpoint refuses every request, so this one is kept: check INGESTION_URL and the data collection rule; it answered {}: {}",
+                received.status,
+                said.trim()
+            );
+            Answer::retry(503, RETRY_REFUSED, text)
+        }
     }
 }
 
@@ -140,7 +203,9 @@ mod tests {
         };
         check(200, None, (200, None), true);
         check(204, None, (204, None), true);
-        for mended_in_time in [401, 403, 404, 408] {
+        for mended_in_time in
+            (400..=499).filter(|status| ![400, 409, 413, 415, 422, 429].contains(status))
+        {
             check(mended_in_time, None, (503, Some("5")), true);
         }
         check(429, None, (503, Some("1")), true);
@@ -160,6 +225,7 @@ mod tests {
             check(redirect, None, (502, None), false);
         }
         check(101, None, (502, None), false);
+        check(600, None, (502, None), false);
         check(999, None, (502, None), false);
     }
 

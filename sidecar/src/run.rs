@@ -24,6 +24,7 @@ use crate::{
     memory::Memory,
     metrics::Metrics,
     notices::Notices,
+    rescue::Rescue,
     server::serve,
     summary::Summary,
     token::{Tokens, refresh},
@@ -94,6 +95,7 @@ fn assemble(
         mode: settings.response_mode,
         max_decompressed: settings.limits.max_decompressed,
         host: settings.ingestion_url.host(),
+        rescue: Rescue::new(Arc::clone(&memory), Arc::clone(metrics), now),
         memory,
         metrics: Arc::clone(metrics),
         summary: Summary::default(),
@@ -138,6 +140,7 @@ async fn keep_house(shared: &Shared, port: u16) {
             now = reap.tick() => {
                 shared.forwarder.upstream.reap(now);
                 shared.forwarder.memory.free_spare();
+                shared.forwarder.rescue.reap(now);
             }
             _ = minute.tick() => {
                 minutes += 1;

@@ -68,6 +68,9 @@ pub(crate) enum Failure {
     /// The time was over.
     #[error("wait for the ingestion endpoint")]
     Timeout,
+    /// There was no token to send the request with.
+    #[error("obtain a token: {0}")]
+    NoToken(String),
     /// There was an answer that concerns parts of the batch, and no memory just
     /// now to look at these.
     #[error("open the batch that Azure refused: MAX_IN_FLIGHT_BYTES is reached")]
@@ -83,6 +86,7 @@ impl Failure {
             Self::Broken(_) => "broken",
             Self::Unreadable(_) => "unreadable",
             Self::Timeout => "timeout",
+            Self::NoToken(_) => "no_token",
             Self::NoMemory => "in_flight_limit",
         }
     }

@@ -3,7 +3,10 @@
 
 use contract::ByteSize;
 
-use crate::{answer::Answer, http1::RequestHead};
+use crate::{
+    answer::Answer,
+    http1::{Message, RequestHead},
+};
 
 /// Why a request is not sent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +26,14 @@ pub(crate) enum Refused {
     },
 }
 
-/// Judges headers and body.
-pub(crate) fn judge(head: &RequestHead, body: &[u8], limit: ByteSize) -> Result<(), Refused> {
-    head.message().map_err(Refused::Unsupported)?;
+/// Judges headers and body, and says which message they announce.
+pub(crate) fn judge(head: &RequestHead, body: &[u8], limit: ByteSize) -> Result<Message, Refused> {
+    let message = head.message().map_err(Refused::Unsupported)?;
     if body.is_empty() {
         return Err(Refused::Empty);
     }
     let claimed = snap::raw::decompress_len(body).map_err(|_| Refused::NotSnappy)?;
-    if claimed > limit.length() { Err(Refused::TooLarge { claimed, limit }) } else { Ok(()) }
+    if claimed > limit.length() { Err(Refused::TooLarge { claimed, limit }) } else { Ok(message) }
 }
 
 impl Refused {

@@ -30,6 +30,9 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
                 env::UPSTREAM_TIMEOUT
             ),
         ),
+        Failure::NoToken(_) => {
+            (Code::TokenFailed, "the log lines about tokens say what to do".to_owned())
+        }
         Failure::NoMemory => (
             Code::InFlightLimit,
             format!("raise {} and the container's memory limit", env::MAX_IN_FLIGHT_BYTES),

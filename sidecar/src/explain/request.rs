@@ -66,7 +66,7 @@ pub(super) fn content(context: &Context<'_>, text: &Text) -> Explanation {
 }
 
 /// Whether the text says that the request is wrong, and not what is in it.
-fn concerns_request(text: &Text) -> bool {
+pub(super) fn concerns_request(text: &Text) -> bool {
     text.mentions(&REQUEST_CODES) || REQUEST_WORDS.iter().any(|words| text.lower.contains(words))
 }
 

@@ -7,7 +7,7 @@ use super::{Codes, Metrics, Reason};
 use crate::rescue;
 
 /// Answers of Azure on which Prometheus drops its batch in either mode.
-const FINAL: [u16; 4] = [400, 409, 413, 415];
+const FINAL: [u16; 5] = [400, 409, 413, 415, 422];
 
 /// Why requests are refused before they are sent on.
 pub(crate) const REFUSALS: [&str; 19] = [
@@ -44,12 +44,11 @@ impl Metrics {
             let codes = Codes { upstream: status.to_string(), answered: status };
             drop(self.requests.get_or_create(&codes));
         }
-        for (family, reasons) in
-            [(&self.refused, &REFUSALS[..]), (&self.refused_samples, &rescue::REASONS[..])]
-        {
-            for reason in reasons {
-                drop(family.get_or_create(&Reason { reason }));
-            }
+        for reason in REFUSALS {
+            drop(self.refused.get_or_create(&Reason { reason }));
+        }
+        for reason in rescue::Reason::ALL {
+            self.refuse_samples(reason, 0);
         }
     }
 }

@@ -1,31 +1,48 @@
-//! What is opened comes out as it was, whatever it is.
+//! A batch that is opened comes out as it was, whatever it is.
 #![expect(clippy::unwrap_used, reason = "this is a test, which runs below cargo-fuzz as well")]
 
 use super::{
-    batch::Batch,
-    blame::{Blame, blame},
+    chunk::{Chunk, Chunks, survey},
+    search,
 };
 use crate::http1::Message;
 
 /// Opens a decompressed batch that was refused with these words, and takes it
-/// apart: each series is blamed or sent, and none is another afterwards.
+/// apart: each record is in one piece, and none is another afterwards.
 pub(crate) fn keep_series(raw: &[u8], refusal: &[u8]) {
+    let _ = (search::is_about_age(refusal), search::named(refusal), super::cut::limit(refusal));
+    let _ = search::max_age(refusal);
     for message in [Message::V1, Message::V2] {
-        let Some(batch) = Batch::open(message, raw) else { continue };
-        let Blame { order, named, broken } = blame(&batch, refusal);
-        assert!(named < order.len() || batch.len() == 0, "there is nothing to send: {broken:?}");
-        let mut all: Vec<usize> = broken.iter().map(|(index, _)| *index).collect();
-        all.extend(&order);
-        all.sort_unstable();
-        assert!(all.iter().copied().eq(0..batch.len()), "not each once: {order:?} {broken:?}");
-        let (one, other) = order.split_at(order.len() / 2);
-        for indexes in [one, other, &all] {
-            let piece = batch.piece(indexes);
-            assert!(piece.len() <= raw.len(), "a piece is larger than the whole");
-            let opened = Batch::open(message, &piece).unwrap();
-            let before = indexes.iter().map(|index| batch.series(*index));
-            let after = (0..opened.len()).map(|index| opened.series(index));
-            assert!(after.eq(before), "pieces of {message:?} are changed");
+        for mut chunk in chunks(message, raw) {
+            let all: Vec<usize> = (0..chunk.len()).collect();
+            let (one, other) = all.split_at(all.len() / 2);
+            for records in [one, other, &all] {
+                let piece = chunk.piece(records);
+                assert!(piece.len() <= raw.len(), "a piece is larger than the whole");
+                keep(message, &chunk, records, &piece);
+            }
+            for record in all {
+                let samples = chunk.samples(record).count;
+                if let Some((first, second)) = chunk.divide(record, |number, _| number == 0) {
+                    let counts = [first, second].map(|part| chunk.samples(part).count);
+                    assert_eq!(counts, [1, samples - 1], "samples are lost");
+                }
+            }
         }
     }
+}
+
+fn chunks(message: Message, raw: &[u8]) -> Vec<Chunk> {
+    let body = snap::raw::Encoder::new().compress_vec(raw).unwrap();
+    let Ok(survey) = survey(message, &body) else { return Vec::new() };
+    Chunks::new(message, &body, &survey).unwrap().collect()
+}
+
+fn keep(message: Message, chunk: &Chunk, records: &[usize], piece: &[u8]) {
+    let opened = chunks(message, piece);
+    let after = opened.iter().flat_map(|opened| {
+        (0..opened.len()).map(move |record| (opened.labels(record), opened.samples(record)))
+    });
+    let before = records.iter().map(|record| (chunk.labels(*record), chunk.samples(*record)));
+    assert!(after.eq(before), "pieces of {message:?} are changed");
 }

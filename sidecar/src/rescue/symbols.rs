@@ -1,43 +1,14 @@
-//! The symbols of 2.0 that a piece of a batch needs.
+//! The symbols of version 2.0 that a piece of a batch needs.
 //!
-//! Series name their texts by their places in one table, which may be the larger
+//! Series refer to their texts by position in one table, which may be the larger
 //! part of a batch: a piece with the whole table might never be small enough. So
-//! what a piece does not use is emptied, and keeps its place; the series stay as
-//! they were received.
+//! symbols that a piece does not use are emptied and keep their position; the
+//! series stay as they were received.
 
-use prost::Message as _;
-
-use super::batch::{MAX_SERIES_BYTES, Record};
+use super::message::{Record, numbers};
 
 /// The record of an empty symbol: field 4, of length 0.
 pub(super) const EMPTY: &[u8] = &[0x22, 0];
-
-/// `io.prometheus.write.v2.TimeSeries`, as far as it refers to symbols.
-#[derive(Clone, PartialEq, prost::Message)]
-struct References {
-    #[prost(uint32, repeated, tag = "1")]
-    labels: Vec<u32>,
-    #[prost(message, repeated, tag = "4")]
-    exemplars: Vec<Exemplar>,
-    #[prost(message, optional, tag = "5")]
-    metadata: Option<Metadata>,
-}
-
-/// `io.prometheus.write.v2.Exemplar`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Exemplar {
-    #[prost(uint32, repeated, tag = "1")]
-    labels: Vec<u32>,
-}
-
-/// `io.prometheus.write.v2.Metadata`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Metadata {
-    #[prost(uint32, tag = "3")]
-    help: u32,
-    #[prost(uint32, tag = "4")]
-    unit: u32,
-}
 
 /// The last field of a series that is known; one beyond it may refer to symbols.
 const LAST_KNOWN_FIELD: u32 = 6;
@@ -49,35 +20,75 @@ pub(super) fn used<'a>(count: usize, series: impl Iterator<Item = &'a [u8]>) -> 
     if count == 0 {
         return used;
     }
+    let mut mark = |number: u64| {
+        let found = usize::try_from(number).ok().and_then(|index| used.get_mut(index));
+        if let Some(used) = found {
+            *used = true;
+        }
+    };
     for bytes in series {
-        let Some(references) = understood(bytes) else { return vec![true; count] };
-        let metadata = references.metadata.iter().flat_map(|one| [one.help, one.unit]);
-        let exemplars = references.exemplars.iter().flat_map(|one| one.labels.iter().copied());
-        for reference in references.labels.iter().copied().chain(exemplars).chain(metadata) {
-            let place = usize::try_from(reference).ok().and_then(|index| used.get_mut(index));
-            if let Some(place) = place {
-                *place = true;
-            }
+        if mark_all(bytes, &mut mark).is_none() {
+            return vec![true; count];
         }
     }
     used
 }
 
-fn understood(series: &[u8]) -> Option<References> {
-    let unknown = Record::all(series).any(|record| record.field > LAST_KNOWN_FIELD);
-    if unknown || series.len() > MAX_SERIES_BYTES {
-        return None;
+/// Marks what one series refers to: labels, exemplars' labels, and the texts of
+/// its metadata. `None` if it is not understood.
+fn mark_all(series: &[u8], mark: &mut impl FnMut(u64)) -> Option<()> {
+    let mut read = 0;
+    for record in Record::all(series) {
+        read += record.bytes.len();
+        let nested = || Record::all(record.content.unwrap_or_default());
+        match record.field {
+            1 => numbers(record).for_each(&mut *mark),
+            4 => nested().filter(|one| one.field == 1).flat_map(numbers).for_each(&mut *mark),
+            5 => nested()
+                .filter(|one| matches!(one.field, 3 | 4))
+                .flat_map(numbers)
+                .for_each(&mut *mark),
+            field if field > LAST_KNOWN_FIELD => return None,
+            _ => {}
+        }
     }
-    References::decode(series).ok()
+    (read == series.len()).then_some(())
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
+
+    /// `io.prometheus.write.v2.TimeSeries`, as far as it refers to symbols.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Series {
+        #[prost(uint32, repeated, tag = "1")]
+        labels: Vec<u32>,
+        #[prost(message, repeated, tag = "4")]
+        exemplars: Vec<Exemplar>,
+        #[prost(message, optional, tag = "5")]
+        metadata: Option<Metadata>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Exemplar {
+        #[prost(uint32, repeated, tag = "1")]
+        labels: Vec<u32>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Metadata {
+        #[prost(uint32, tag = "3")]
+        help: u32,
+        #[prost(uint32, tag = "4")]
+        unit: u32,
+    }
 
     #[test]
     fn every_kind_of_reference_counts() {
-        let series = References {
+        let series = Series {
             labels: vec![1, 2],
             exemplars: vec![Exemplar { labels: vec![4] }],
             metadata: Some(Metadata { help: 6, unit: 7 }),
@@ -88,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_may_use_everything() {
+    fn a_series_that_is_not_understood_may_use_everything() {
         for series in [&[0x38, 1][..], &[0xff], &[0x0a, 9, 1]] {
             assert_eq!(used(2, [series].into_iter()), [true, true], "{series:?}");
         }

@@ -1,0 +1,172 @@
+//! What became of a batch's records, and the one answer for all of them.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::Reason;
+use crate::upstream::Received;
+
+/// What was stored and refused of one batch, over all attempts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Account {
+    pub(super) stored_samples: u64,
+    refused_samples: u64,
+    refused_records: u64,
+    /// Names of the first refused series, with their reasons.
+    examples: Vec<String>,
+    /// The last piece that was accepted.
+    accepted: Option<Received>,
+    /// Sums of the header fields in which a receiver of 2.0 says what it wrote.
+    written: BTreeMap<String, u64>,
+}
+
+/// So many refused series are named in one log line.
+const MAX_EXAMPLES: usize = 3;
+/// How the header fields end in which a receiver of 2.0 says what it wrote.
+const WRITTEN_SUFFIX: &str = "-written";
+
+/// Whether a refusal says that a part of the batch was written: the receiver then
+/// stores what it can by itself, as remote write 2.0 allows.
+pub(super) fn is_partial_write(received: &Received) -> bool {
+    written(received).any(|(_, count)| count > 0)
+}
+
+fn written(received: &Received) -> impl Iterator<Item = (&String, u64)> {
+    let fields = received.fields.iter().filter(|(name, _)| name.ends_with(WRITTEN_SUFFIX));
+    fields.filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+}
+
+impl Account {
+    /// A piece was accepted.
+    pub(super) fn accept(&mut self, received: &Received) {
+        for (name, count) in written(received) {
+            *self.written.entry(name.clone()).or_default() += count;
+        }
+        self.accepted = Some(received.clone());
+    }
+
+    /// Samples were stored.
+    pub(super) fn store(&mut self, samples: u64) {
+        self.stored_samples += samples;
+    }
+
+    /// A record is refused.
+    pub(super) fn refuse(&mut self, samples: u64, reason: Reason, name: impl FnOnce() -> String) {
+        self.refused_records += 1;
+        self.refused_samples += samples;
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(format!("{} ({})", name(), reason.as_str()));
+        }
+    }
+
+    /// The answer for the whole batch, of which everything is decided: that of an
+    /// accepted piece, or the `refusal` with what was refused in front of it.
+    pub(super) fn answer(&self, refusal: &Received, any_refused: bool) -> Received {
+        let whole = self.accepted.as_ref().filter(|_| !any_refused).unwrap_or(refusal);
+        let others = whole.fields.iter().filter(|(name, _)| !name.ends_with(WRITTEN_SUFFIX));
+        let written = self.written.iter().map(|(name, sum)| (name.clone(), sum.to_string()));
+        let mut fields: Vec<_> = others.cloned().chain(written).collect();
+        if !any_refused {
+            return Received { fields, ..whole.clone() };
+        }
+        fields.retain(|(name, _)| name != "content-type");
+        fields.push(("content-type".to_owned(), "text/plain; charset=utf-8".to_owned()));
+        let mut body = self.describe(true);
+        let said = String::from_utf8_lossy(&refusal.body);
+        let said = said.trim();
+        if !said.is_empty() {
+            let _ = write!(body, "; Azure says: {said}");
+        }
+        body.push('\n');
+        // A refusal of a kind that is otherwise retried is final here, too.
+        let status = if matches!(whole.status, 413) { 413 } else { 400 };
+        Received { status, fields, body: body.into_bytes() }
+    }
+
+    /// How far a search has come.
+    pub(super) fn progress(&self) -> String {
+        format!(
+            "Azure refuses this batch for some of its series or its size: {} samples are stored so far and {} refused; a retry continues with the others",
+            self.stored_samples, self.refused_samples
+        )
+    }
+
+    /// One line for the log and for the sender.
+    pub(super) fn describe(&self, any_refused: bool) -> String {
+        if !any_refused {
+            return format!(
+                "Azure refused a batch as a whole and stored all of its parts: {} samples",
+                self.stored_samples
+            );
+        }
+        let shown = u64::try_from(self.examples.len()).unwrap_or_default();
+        let more = match self.refused_records.saturating_sub(shown) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let names = match self.examples.as_slice() {
+            // It was named when it was decided.
+            [] => "series that were refused before".to_owned(),
+            examples => examples.join(", "),
+        };
+        format!(
+            "Azure refused {} samples of {} series of this batch and stored the other {} samples: {names}{more}",
+            self.refused_samples, self.refused_records, self.stored_samples
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(status: u16, fields: &[(&str, &str)]) -> Received {
+        let fields =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Received { status, fields, body: b"no\n".to_vec() }
+    }
+
+    #[test]
+    fn written_counts_are_summed_and_never_invented() {
+        let mut account = Account::default();
+        let refusal = received(400, &[("x-request-id", "7")]);
+        account.refuse(1, Reason::Other, || "a".to_owned());
+        assert!(
+            account.answer(&refusal, true).fields.iter().all(|(name, _)| !name.contains("written"))
+        );
+        for samples in ["2", "0", "5"] {
+            account.accept(&received(
+                204,
+                &[("x-samples-written", samples), ("x-histograms-written", "0")],
+            ));
+        }
+        let answer = account.answer(&refusal, true);
+        assert_eq!(answer.status, 400);
+        for (name, value) in
+            [("x-samples-written", "7"), ("x-histograms-written", "0"), ("x-request-id", "7")]
+        {
+            assert_eq!(answer.field(name), Some(value));
+        }
+        assert_eq!(account.answer(&refusal, false).status, 204);
+    }
+
+    #[test]
+    fn the_answer_says_what_was_refused_and_why() {
+        let mut account = Account::default();
+        account.store(1995);
+        for number in 0..5 {
+            account.refuse(1, Reason::TooOld, || format!("m{number}{{}}"));
+        }
+        let answer = account.answer(&received(400, &[]), true);
+        assert_eq!(
+            String::from_utf8(answer.body).unwrap(),
+            "Azure refused 5 samples of 5 series of this batch and stored the other 1995 samples: m0{} (too_old), m1{} (too_old), m2{} (too_old) and 2 more; Azure says: no\n"
+        );
+    }
+
+    #[test]
+    fn a_receiver_that_stores_a_part_says_so() {
+        assert!(is_partial_write(&received(400, &[("x-samples-written", "2")])));
+        assert!(!is_partial_write(&received(400, &[("x-samples-written", "0")])));
+        assert!(!is_partial_write(&received(400, &[])));
+    }
+}

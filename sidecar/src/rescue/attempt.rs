@@ -1,0 +1,351 @@
+//! One attempt at what is undecided of a chunk, within the time and the requests
+//! that are left.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
+
+use super::{
+    Reason,
+    case::{Case, Proof},
+    evidence,
+    ledger::Decision,
+    opened::Opened,
+    plan::{Part, Plan, Settled, Verdict},
+    search,
+};
+use crate::{
+    explain,
+    memory::Share,
+    upstream::{Failure, Received},
+};
+
+/// The requests and the time that one attempt may still take.
+pub(super) struct Pace {
+    pub(super) requests: u32,
+    /// Pieces that may fail without ending the attempt.
+    pub(super) faults: u32,
+    /// The longest that an answer has taken.
+    pub(super) slowest: Duration,
+    pub(super) deadline: Instant,
+}
+
+/// How large a piece may be, in bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Before compression.
+    pub(super) raw: usize,
+    /// Compressed.
+    pub(super) compressed: usize,
+}
+
+/// Why an attempt ends before everything is decided.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// This came instead of a verdict on a piece.
+    Answered(Result<Received, Failure>),
+    /// No time or no requests are left.
+    Pace,
+    /// Something was refused before anything was accepted.
+    Unproved,
+    /// Other series look guilty now.
+    NewSuspects,
+    /// Nothing at all is accepted.
+    NothingAccepted,
+}
+
+/// So many pieces are sent at once: enough for 64 of them within the 25 s of a
+/// request where each takes 2 s.
+const WIDTH: usize = 8;
+/// A piece is begun only if the longest answer so far, and a quarter more, fits
+/// before the deadline: one that is cut off may be stored without anybody
+/// knowing, and would be stored again.
+const MARGIN: f64 = 1.25;
+/// What an answer takes if none has been measured.
+const MIN_ANSWER: Duration = Duration::from_millis(200);
+/// After so many attempts, what is hopeless is given up.
+const MAX_ATTEMPTS: u32 = 8;
+
+impl Pace {
+    pub(super) fn allows_more(&self) -> bool {
+        let answer = self.slowest.mul_f64(MARGIN).max(MIN_ANSWER);
+        self.requests > 0 && Instant::now() + answer < self.deadline
+    }
+}
+
+/// An attempt that is being made.
+pub(super) struct Attempt<'a, S> {
+    pub(super) case: &'a mut Case,
+    pub(super) pace: &'a mut Pace,
+    pub(super) limits: Limits,
+    /// Sends a compressed piece.
+    pub(super) send: &'a S,
+    pub(super) opened: Opened<'a>,
+}
+
+/// A piece that has been answered.
+struct Answered {
+    part: Part,
+    result: Result<Received, Failure>,
+    took: Duration,
+    _held: Share,
+}
+
+impl<S, F> Attempt<'_, S>
+where
+    S: Fn(Vec<u8>) -> F,
+    F: Future<Output = Result<Received, Failure>>,
+{
+    /// Decides what is undecided; ends with what kept it from deciding
+    /// everything.
+    pub(super) async fn run(mut self) -> Result<(), Stop> {
+        let known_bad = self.case.refusal.status != 413;
+        let mut plan = self.opened.plan(self.case, known_bad, self.limits.raw).map_err(failed)?;
+        let mut stop = Ok(());
+        while stop.is_ok() && !plan.is_empty() && self.pace.allows_more() {
+            if self.case.proof == Proof::Missing {
+                stop = self.prove(&mut plan).await;
+            }
+            if stop.is_ok() {
+                stop = self.carry_out(&mut plan).await;
+            }
+            match stop {
+                Err(Stop::Unproved) => stop = Ok(()),
+                Err(Stop::NewSuspects) => {
+                    self.opened.close_divided();
+                    let planned = self.opened.plan(self.case, false, self.limits.raw);
+                    stop = planned.map(|planned| plan = planned).map_err(failed);
+                }
+                _ => {}
+            }
+        }
+        self.opened.close_divided();
+        self.case.edges = plan.edges();
+        stop?;
+        let left = plan.undecided();
+        let hopeless =
+            self.case.attempts >= MAX_ATTEMPTS && self.opened.give_up_hopeless(self.case, &left);
+        if left.is_empty() || hopeless { Ok(()) } else { Err(Stop::Pace) }
+    }
+
+    /// Sends parts, several at once, until none is left, or none may be sent.
+    async fn carry_out(&mut self, plan: &mut Plan) -> Result<(), Stop> {
+        let mut under_way = FuturesUnordered::new();
+        let mut stop = Ok(());
+        loop {
+            while stop.is_ok() && under_way.len() < WIDTH && self.pace.allows_more() {
+                let Some(part) = plan.next() else { break };
+                match self.compressed(&part) {
+                    Some((piece, _)) if piece.len() > self.limits.compressed => {
+                        stop = self.conclude(plan, part, Verdict::TooLarge, None);
+                    }
+                    Some((piece, held)) => {
+                        self.pace.requests -= 1;
+                        under_way.push(exchange(self.send, part, piece, held));
+                    }
+                    None => {
+                        let _ = plan.settle(part, Verdict::Untried);
+                        if under_way.is_empty() {
+                            stop = Err(failed(Failure::NoMemory));
+                        }
+                        break;
+                    }
+                }
+            }
+            let Some(answered) = under_way.next().await else { return stop };
+            // What is under way is awaited whatever happens: it may be stored.
+            stop = stop.and(self.take(plan, answered));
+        }
+    }
+
+    /// Finds out whether anything is accepted: what looks good of the batch, or a
+    /// record of it; and a record that was stored before or, without one, another
+    /// record of the batch. With the batch itself, that makes three requests.
+    async fn prove(&mut self, plan: &mut Plan) -> Result<(), Stop> {
+        let control = self.opened.around.evidence.control(self.case.message, Instant::now());
+        let mut refused = Vec::new();
+        let probes = if control.is_some() { 1 } else { 2 };
+        for probe in 0..probes {
+            if self.case.proof == Proof::Given || !self.pace.allows_more() {
+                break;
+            }
+            let part = if plan.is_sorted_out() && probe == 0 {
+                plan.next()
+            } else {
+                plan.probe(self.opened.number(self.case.attempts, probe))
+            };
+            let Some(part) = part else { break };
+            if part.records.len() == self.opened.chunk.len() {
+                // That is the batch itself, which was just refused.
+                refused.push((part, None));
+                break;
+            }
+            let Some((piece, held)) = self.compressed(&part) else {
+                return Err(failed(Failure::NoMemory));
+            };
+            self.pace.requests -= 1;
+            let answered = exchange(self.send, part, piece, held).await;
+            match self.verdict(&answered.result) {
+                Verdict::Refused => refused.push((answered.part, answered.result.ok())),
+                Verdict::Untried => return Err(Stop::Answered(answered.result)),
+                Verdict::Stored | Verdict::TooLarge => self.take(plan, answered)?,
+            }
+        }
+        if let Some(control) = control
+            && self.case.proof != Proof::Given
+            && self.pace.allows_more()
+        {
+            self.pace.requests -= 1;
+            let result = (self.send)(evidence::compressed(&control)).await;
+            match self.verdict(&result) {
+                Verdict::Stored => self.case.proof = Proof::Given,
+                Verdict::Untried => return Err(Stop::Answered(result)),
+                Verdict::Refused | Verdict::TooLarge => {}
+            }
+        }
+        if self.case.proof != Proof::Given {
+            return Err(Stop::NothingAccepted);
+        }
+        for (part, received) in refused {
+            self.conclude(plan, part, Verdict::Refused, received.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Compresses a part within the memory that there is.
+    fn compressed(&self, part: &Part) -> Option<(Vec<u8>, Share)> {
+        let Opened { around, chunk, .. } = &self.opened;
+        let raw = chunk.shared_bytes()
+            + part.records.iter().map(|record| chunk.bytes(*record).len()).sum::<usize>();
+        let building = around.memory.hold_elsewhere(raw + snap::raw::max_compress_len(raw))?;
+        let raw = chunk.piece(&part.records);
+        let mut piece = snap::raw::Encoder::new().compress_vec(&raw).ok()?;
+        piece.shrink_to_fit();
+        drop((raw, building));
+        let held = around.memory.hold_elsewhere(piece.len())?;
+        Some((piece, held))
+    }
+
+    /// Takes the answer to a piece.
+    fn take(&mut self, plan: &mut Plan, answered: Answered) -> Result<(), Stop> {
+        let Answered { part, result, took, .. } = answered;
+        self.pace.slowest = self.pace.slowest.max(took);
+        let verdict = self.verdict(&result);
+        match (verdict, result) {
+            (Verdict::Untried, result) => {
+                let _ = plan.settle(part, verdict);
+                self.pace.faults = self.pace.faults.saturating_sub(1);
+                if is_fault(&result) && self.pace.faults > 0 {
+                    return Ok(());
+                }
+                Err(Stop::Answered(result))
+            }
+            (Verdict::Stored, Ok(received)) => {
+                self.case.proof = Proof::Given;
+                self.opened.around.evidence.accepted_piece(Instant::now());
+                self.case.account.accept(&received);
+                self.conclude(plan, part, verdict, None)
+            }
+            // So far the batch was just too large. Nothing of it is given up before
+            // something was accepted.
+            (Verdict::Refused, Ok(received)) if self.case.proof != Proof::Given => {
+                self.unproved(plan, part, received)
+            }
+            (Verdict::TooLarge, Ok(received))
+                if self.case.proof != Proof::Given && part.records.len() == 1 =>
+            {
+                self.unproved(plan, part, received)
+            }
+            (verdict, result) => self.conclude(plan, part, verdict, result.ok().as_ref()),
+        }
+    }
+
+    fn unproved(&mut self, plan: &mut Plan, part: Part, received: Received) -> Result<(), Stop> {
+        let _ = plan.settle(part, Verdict::Untried);
+        self.case.refusal = received;
+        self.case.proof = Proof::Missing;
+        Err(Stop::Unproved)
+    }
+
+    fn verdict(&self, result: &Result<Received, Failure>) -> Verdict {
+        match result {
+            Ok(Received { status: 200..=299, .. }) => Verdict::Stored,
+            Ok(Received { status: 413, .. }) => Verdict::TooLarge,
+            Ok(received) if received.status == 400 && explain::concerns_request(received) => {
+                Verdict::Untried
+            }
+            Ok(Received { status: 400 | 422, .. }) => Verdict::Refused,
+            // A refusal that is otherwise retried, and that retrying did not end.
+            Ok(received) if received.status == self.case.refusal.status => Verdict::Refused,
+            _ => Verdict::Untried,
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        plan: &mut Plan,
+        part: Part,
+        verdict: Verdict,
+        received: Option<&Received>,
+    ) -> Result<(), Stop> {
+        let (records, decision) = match plan.settle(part, verdict) {
+            Settled::Open => return Ok(()),
+            Settled::Stored(records) => (records, Decision::Stored),
+            Settled::Refused(records, reason) => (records, Decision::Refused(reason)),
+            Settled::Single { record, unit } => {
+                let halves = self.opened.halve(record);
+                if let Ok(Some(halves)) = halves {
+                    let open =
+                        halves.into_iter().filter(|half| self.opened.decision(*half).is_none());
+                    plan.replace(unit, &open.collect::<Vec<_>>());
+                    return Ok(());
+                }
+                // Without memory to divide it, it stays undecided.
+                let left = [record];
+                plan.replace(unit, if halves.is_err() { &left } else { &[] });
+                halves.map_err(failed)?;
+                (vec![record], Decision::Refused(self.reason(record, verdict, received)))
+            }
+        };
+        for record in records {
+            self.opened.decide(self.case, record, decision);
+        }
+        if self.opened.has_new_suspects() { Err(Stop::NewSuspects) } else { Ok(()) }
+    }
+
+    fn reason(&self, record: usize, verdict: Verdict, received: Option<&Received>) -> Reason {
+        if verdict == Verdict::TooLarge {
+            return Reason::TooLarge;
+        }
+        let labels = self.opened.chunk.labels(record);
+        let broken = labels.and_then(|labels| search::broken_limit(&labels));
+        broken.unwrap_or_else(|| Reason::said(received.unwrap_or(&self.case.refusal)))
+    }
+}
+
+async fn exchange<S, F>(send: &S, part: Part, piece: Vec<u8>, held: Share) -> Answered
+where
+    S: Fn(Vec<u8>) -> F,
+    F: Future<Output = Result<Received, Failure>>,
+{
+    let begun = Instant::now();
+    let result = send(piece).await;
+    Answered { part, result, took: begun.elapsed(), _held: held }
+}
+
+const fn failed(failure: Failure) -> Stop {
+    Stop::Answered(Err(failure))
+}
+
+/// Whether the next piece may well be accepted.
+const fn is_fault(result: &Result<Received, Failure>) -> bool {
+    matches!(
+        result,
+        Ok(Received { status: 500..=599, .. })
+            | Err(Failure::Connect(_)
+                | Failure::Tls(_)
+                | Failure::Broken(_)
+                | Failure::Unreadable(_))
+    )
+}

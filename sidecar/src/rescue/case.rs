@@ -1,0 +1,173 @@
+//! Batches that were refused, remembered until the sender's next attempt.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{account::Account, ledger::Hash};
+use crate::{http1::Message, upstream::Received};
+
+/// What is known of a refused batch, over all attempts.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) message: Message,
+    /// The refusal of the whole batch.
+    pub(super) refusal: Received,
+    pub(super) first_refused: Instant,
+    pub(super) last: Instant,
+    /// How many requests the destination had accepted when it was first refused.
+    pub(super) accepted_before: u64,
+    /// How often it was refused with this status.
+    pub(super) attempts: u32,
+    /// Parts of it are sent, and not the whole.
+    pub(super) searching: bool,
+    pub(super) proof: Proof,
+    /// A record of it is refused.
+    pub(super) any_refused: bool,
+    /// Where the parts begin that the last attempt left.
+    pub(super) edges: BTreeSet<usize>,
+    pub(super) account: Account,
+}
+
+/// Whether refusals are about what was sent, and not about everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It was too large, and no part of it was refused.
+    NotNeeded,
+    /// Nothing is given up before something is accepted.
+    Missing,
+    /// Something was accepted since it was refused.
+    Given,
+}
+
+/// A body's length and hash.
+pub(super) type Key = (usize, Hash);
+
+/// The cases that are remembered.
+#[derive(Default)]
+pub(super) struct Cases {
+    cases: Mutex<HashMap<Key, Case>>,
+    /// How many of them are searched.
+    searching: AtomicUsize,
+}
+
+/// More than the 200 shards that Prometheus is recommended to have at most.
+const MAX_CASES: usize = 256;
+/// Senders retry within seconds, or a minute.
+const MAX_AGE: Duration = Duration::from_mins(10);
+
+impl Case {
+    pub(super) fn new(message: Message, refusal: Received, accepted_before: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            message,
+            proof: if refusal.status == 413 { Proof::NotNeeded } else { Proof::Missing },
+            refusal,
+            first_refused: now,
+            last: now,
+            accepted_before,
+            attempts: 0,
+            searching: false,
+            any_refused: false,
+            edges: BTreeSet::new(),
+            account: Account::default(),
+        }
+    }
+}
+
+impl Cases {
+    /// Whether any batch is searched: only then is a body worth a hash before it
+    /// is sent.
+    pub(super) fn any_searching(&self) -> bool {
+        self.searching.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes a case that is being searched, if this is its body's length.
+    pub(super) fn take_searching(&self, length: usize, key: impl FnOnce() -> Key) -> Option<Case> {
+        let mut cases = self.cases();
+        cases.iter().any(|((known, _), case)| *known == length && case.searching).then_some(())?;
+        let key = key();
+        cases.get(&key).filter(|case| case.searching)?;
+        let case = cases.remove(&key);
+        self.count(&cases);
+        case
+    }
+
+    /// Takes what is known of a batch.
+    pub(super) fn take(&self, key: &Key) -> Option<Case> {
+        let mut cases = self.cases();
+        let case = cases.remove(key);
+        self.count(&cases);
+        case
+    }
+
+    /// Remembers a case.
+    pub(super) fn put(&self, key: Key, mut case: Case) {
+        case.last = Instant::now();
+        let mut cases = self.cases();
+        if cases.len() >= MAX_CASES {
+            let oldest = cases.iter().min_by_key(|(_, case)| case.last).map(|(key, _)| *key);
+            oldest.and_then(|key| cases.remove(&key));
+        }
+        cases.insert(key, case);
+        self.count(&cases);
+    }
+
+    /// Forgets what the sender does not send any more.
+    pub(super) fn reap(&self, now: Instant) {
+        let mut cases = self.cases();
+        cases.retain(|_, case| now.duration_since(case.last) < MAX_AGE);
+        self.count(&cases);
+    }
+
+    fn count(&self, cases: &HashMap<Key, Case>) {
+        let searching = cases.values().filter(|case| case.searching).count();
+        self.searching.store(searching, Ordering::Relaxed);
+    }
+
+    fn cases(&self) -> MutexGuard<'_, HashMap<Key, Case>> {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(searching: bool) -> Case {
+        Case { searching, ..Case::new(Message::V1, Received::default(), 0) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_is_found_by_its_body_and_forgotten_in_time() {
+        let cases = Cases::default();
+        cases.put((7, [1; 16]), case(true));
+        cases.put((8, [2; 16]), case(false));
+        assert!(cases.any_searching());
+        assert!(cases.take_searching(6, || unreachable!("no such length")).is_none());
+        assert!(cases.take_searching(7, || (7, [9; 16])).is_none());
+        assert!(cases.take_searching(8, || (8, [2; 16])).is_none(), "not searched");
+        assert!(cases.take_searching(7, || (7, [1; 16])).is_some());
+        assert!(!cases.any_searching());
+        tokio::time::advance(MAX_AGE).await;
+        cases.reap(Instant::now());
+        assert!(cases.take(&(8, [2; 16])).is_none());
+    }
+
+    #[test]
+    fn cases_are_bounded() {
+        let cases = Cases::default();
+        for length in 0..2 * MAX_CASES {
+            cases.put((length, [0; 16]), case(true));
+        }
+        assert_eq!(cases.cases().len(), MAX_CASES);
+        assert!(cases.take(&(2 * MAX_CASES - 1, [0; 16])).is_some());
+    }
+}

@@ -1,0 +1,404 @@
+//! A refused batch, opened chunk by chunk.
+//!
+//! Pieces are put together from the received records, so nothing is lost that
+//! this program does not know.
+
+use prost::encoding::{WireType, encode_key, encode_varint};
+
+use super::{
+    inflate::Inflate,
+    message::{self, Kind, Label, MAX_PREFIX_BYTES, Prefix, Record, Samples},
+    symbols,
+};
+use crate::http1::Message;
+
+/// What a first reading of a whole batch finds.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// The records that every piece needs: symbols, and what is not known.
+    shared: Vec<u8>,
+    shared_records: usize,
+    /// Series and metadata.
+    pub(super) records: usize,
+    /// Whether there is a series among them.
+    pub(super) has_series: bool,
+    /// The bytes of all records that are not shared, and of the largest.
+    bytes: usize,
+    largest: usize,
+}
+
+/// A part of a batch that is looked at as one: all of it, nearly always.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    message: Message,
+    /// The shared records, then those of the chunk, then divided ones.
+    raw: Vec<u8>,
+    shared: Vec<Shared>,
+    /// The contents of those that are symbols.
+    symbols: Vec<Span>,
+    records: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shared {
+    span: Span,
+    is_symbol: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    span: Span,
+    kind: Kind,
+    /// Only its beginning was kept: nothing of this size can be sent.
+    cut_off: bool,
+}
+
+/// A batch of more records is not opened: Prometheus sends 2,000 series at once
+/// unless it is configured otherwise, and what is noted of each takes memory.
+pub(super) const MAX_RECORDS: usize = 1 << 17;
+/// One chunk's records.
+const MAX_CHUNK_RECORDS: usize = 1 << 14;
+/// What is noted of each record of a chunk, in bytes: position, hashes, group.
+const NOTED_BYTES: usize = 160;
+/// A chunk's records, in bytes: large enough for one piece of the 1 MiB that Azure
+/// takes, as batches usually compress, and small enough that the largest body, one
+/// chunk and one piece fit into `MAX_IN_FLIGHT_BYTES`.
+pub(super) const CHUNK_BYTES: usize = 3 << 20;
+/// A larger record is not sent: it would hardly fit, however it compresses.
+const MAX_RECORD_BYTES: usize = 2 << 20;
+/// So much is kept of one, for its name.
+const STUB_BYTES: usize = 64 << 10;
+/// More symbols are not held.
+const MAX_SHARED_BYTES: usize = 4 << 20;
+
+/// Why a batch is not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unopened {
+    /// It is not what it claims to be.
+    Damaged,
+    /// It has more records, or more symbols, than are looked at.
+    TooMany,
+}
+
+/// Reads a whole batch once.
+pub(super) fn survey(message: Message, body: &[u8]) -> Result<Survey, Unopened> {
+    let mut inflate = Inflate::new(body).ok_or(Unopened::Damaged)?;
+    let mut survey = Survey::default();
+    while let Some(next) = next_record(&mut inflate).ok_or(Unopened::Damaged)? {
+        let kind = message::kind(message, next.field, next.delimited);
+        survey.add(&mut inflate, kind, next.record_bytes)?;
+    }
+    Ok(survey)
+}
+
+impl Survey {
+    fn add(
+        &mut self,
+        inflate: &mut Inflate<'_>,
+        kind: Kind,
+        length: usize,
+    ) -> Result<(), Unopened> {
+        match kind {
+            Kind::Series | Kind::Metadata => {
+                self.records += 1;
+                self.has_series |= kind == Kind::Series;
+                self.bytes += length;
+                self.largest = self.largest.max(length.min(MAX_RECORD_BYTES));
+            }
+            Kind::Symbol | Kind::Unknown => {
+                self.shared_records += 1;
+                if self.shared.len() + length > MAX_SHARED_BYTES {
+                    return Err(Unopened::TooMany);
+                }
+                inflate.fill(length).ok_or(Unopened::Damaged)?;
+                let record = inflate.ready().get(..length).ok_or(Unopened::Damaged)?;
+                self.shared.extend_from_slice(record);
+            }
+        }
+        if self.records + self.shared_records > MAX_RECORDS {
+            return Err(Unopened::TooMany);
+        }
+        inflate.skip(length).ok_or(Unopened::Damaged)
+    }
+
+    /// The memory that an opened chunk takes, in bytes.
+    pub(super) fn needed(&self) -> usize {
+        let noted = self.records.min(MAX_CHUNK_RECORDS) + self.shared_records;
+        let shared = 2 * self.shared.len();
+        Inflate::OVERHEAD + self.largest + self.chunk_bytes() + shared + noted * NOTED_BYTES
+    }
+
+    /// The memory that a piece takes while it is compressed, in bytes, at most.
+    pub(super) fn needed_for_piece(&self) -> usize {
+        let raw = self.shared.len() + self.chunk_bytes();
+        raw + snap::raw::max_compress_len(raw)
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        self.bytes.min(CHUNK_BYTES)
+    }
+}
+
+/// A message with the first series of a batch alone; `None` if it is not found
+/// within what is cheap to read.
+pub(super) fn first_record(message: Message, body: &[u8]) -> Option<Vec<u8>> {
+    let mut inflate = Inflate::new(body)?;
+    let mut shared = Vec::new();
+    loop {
+        let next = next_record(&mut inflate)??;
+        let length = next.record_bytes;
+        if shared.len() + length > STUB_BYTES {
+            return None;
+        }
+        inflate.fill(length)?;
+        let bytes = inflate.ready().get(..length)?;
+        match message::kind(message, next.field, next.delimited) {
+            Kind::Series => {
+                let mut chunk = Chunk::with_shared(message, &shared);
+                let span = append(&mut chunk.raw, bytes);
+                chunk.records.push(Entry { span, kind: Kind::Series, cut_off: false });
+                return Some(chunk.piece(&[0]));
+            }
+            Kind::Metadata => {}
+            Kind::Symbol | Kind::Unknown => shared.extend_from_slice(bytes),
+        }
+        inflate.take(length);
+    }
+}
+
+/// The chunks of a batch, in order.
+pub(super) struct Chunks<'a> {
+    message: Message,
+    inflate: Inflate<'a>,
+    survey: &'a Survey,
+}
+
+impl<'a> Chunks<'a> {
+    /// Opens a batch that was surveyed.
+    pub(super) fn new(message: Message, body: &'a [u8], survey: &'a Survey) -> Option<Self> {
+        Some(Self { message, inflate: Inflate::new(body)?, survey })
+    }
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = Chunk;
+
+    fn next(&mut self) -> Option<Chunk> {
+        let mut chunk = Chunk::with_shared(self.message, &self.survey.shared);
+        chunk.raw.reserve_exact(self.survey.chunk_bytes());
+        let begin = chunk.raw.len();
+        while let Some(next) = next_record(&mut self.inflate).flatten() {
+            let kind = message::kind(self.message, next.field, next.delimited);
+            let length = next.record_bytes;
+            if matches!(kind, Kind::Symbol | Kind::Unknown) {
+                self.inflate.skip(length)?;
+                continue;
+            }
+            let kept = if length > MAX_RECORD_BYTES { STUB_BYTES } else { length };
+            let full = chunk.raw.len() - begin + kept > CHUNK_BYTES
+                || chunk.records.len() == MAX_CHUNK_RECORDS;
+            if full && !chunk.records.is_empty() {
+                break;
+            }
+            self.inflate.fill(kept)?;
+            let bytes = self.inflate.ready().get(..kept)?;
+            let span = append(&mut chunk.raw, bytes);
+            chunk.records.push(Entry { span, kind, cut_off: kept < length });
+            self.inflate.skip(length)?;
+        }
+        (!chunk.records.is_empty()).then_some(chunk)
+    }
+}
+
+/// How the next record begins; `Some(None)` at the end, `None` where the batch is
+/// damaged.
+#[expect(clippy::option_option, reason = "damaged, at the end, or a record")]
+fn next_record(inflate: &mut Inflate<'_>) -> Option<Option<Prefix>> {
+    inflate.fill(MAX_PREFIX_BYTES)?;
+    if inflate.is_done() { Some(None) } else { message::prefix(inflate.ready()).map(Some) }
+}
+
+fn append(raw: &mut Vec<u8>, bytes: &[u8]) -> Span {
+    let start = raw.len();
+    raw.extend_from_slice(bytes);
+    Span::new(start, raw.len())
+}
+
+impl Span {
+    /// A chunk is some MiB, so positions fit.
+    fn new(start: usize, end: usize) -> Self {
+        let position = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: position(start), end: position(end) }
+    }
+
+    fn of(self, raw: &[u8]) -> &[u8] {
+        raw.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl Chunk {
+    fn with_shared(message: Message, shared: &[u8]) -> Self {
+        let mut chunk = Self {
+            message,
+            raw: shared.to_vec(),
+            shared: Vec::new(),
+            symbols: Vec::new(),
+            records: Vec::new(),
+        };
+        let mut start = 0;
+        for record in Record::all(shared) {
+            let end = start + record.bytes.len();
+            let is_symbol =
+                message::kind(message, record.field, record.content.is_some()) == Kind::Symbol;
+            if let (true, Some(content)) = (is_symbol, record.content) {
+                chunk.symbols.push(Span::new(end - content.len(), end));
+            }
+            chunk.shared.push(Shared { span: Span::new(start, end), is_symbol });
+            start = end;
+        }
+        chunk
+    }
+
+    /// How many records there are; they are numbered from 0.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn entry(&self, record: usize) -> Option<Entry> {
+        self.records.get(record).copied()
+    }
+
+    /// A record as it was received, with key and length.
+    pub(super) fn bytes(&self, record: usize) -> &[u8] {
+        self.entry(record).map_or(&[], |entry| entry.span.of(&self.raw))
+    }
+
+    /// A series' fields; `None` for metadata.
+    fn series(&self, record: usize) -> Option<&[u8]> {
+        let entry = self.entry(record).filter(|entry| entry.kind == Kind::Series)?;
+        let bytes = entry.span.of(&self.raw);
+        bytes.get(message::prefix(bytes)?.bytes..)
+    }
+
+    /// Whether the record is a series.
+    pub(super) fn is_series(&self, record: usize) -> bool {
+        self.entry(record).is_some_and(|entry| entry.kind == Kind::Series)
+    }
+
+    /// Whether the record is larger than anything that can be sent.
+    pub(super) fn is_cut_off(&self, record: usize) -> bool {
+        self.entry(record).is_some_and(|entry| entry.cut_off)
+    }
+
+    /// A series' labels; `None` if it is metadata, damaged or monstrous.
+    pub(super) fn labels(&self, record: usize) -> Option<Vec<Label<'_>>> {
+        let series = self.series(record)?;
+        match self.message {
+            Message::V1 => message::labels_v1(series),
+            Message::V2 => message::labels_v2(series, |symbol| {
+                self.symbols.get(symbol).map(|span| span.of(&self.raw))
+            }),
+        }
+    }
+
+    /// A series' samples; none for metadata.
+    pub(super) fn samples(&self, record: usize) -> Samples {
+        let series = self.series(record);
+        series.map_or_else(Samples::default, |series| message::samples(self.message, series))
+    }
+
+    /// A message with these records alone.
+    pub(super) fn piece(&self, records: &[usize]) -> Vec<u8> {
+        let series = records.iter().filter_map(|record| self.series(*record));
+        let mut used = symbols::used(self.symbols.len(), series).into_iter();
+        let bytes: usize = records.iter().map(|record| self.bytes(*record).len()).sum();
+        let mut piece = Vec::with_capacity(bytes + self.shared_bytes());
+        for shared in &self.shared {
+            let needed = !shared.is_symbol || used.next().unwrap_or(true);
+            piece.extend_from_slice(if needed {
+                shared.span.of(&self.raw)
+            } else {
+                symbols::EMPTY
+            });
+        }
+        for record in records {
+            piece.extend_from_slice(self.bytes(*record));
+        }
+        piece
+    }
+
+    /// What every piece carries at most beside its own records, in bytes.
+    pub(super) fn shared_bytes(&self) -> usize {
+        self.shared.last().map_or(0, |shared| shared.span.end as usize)
+    }
+
+    /// Makes two records of one, each with a part of its samples: those for which
+    /// `is_first` holds, by number and time, and the others. `None` if either
+    /// would be empty.
+    pub(super) fn divide(
+        &mut self,
+        record: usize,
+        mut is_first: impl FnMut(u64, i64) -> bool,
+    ) -> Option<(usize, usize)> {
+        let series = self.series(record).filter(|_| !self.is_cut_off(record))?;
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let mut number = 0;
+        let mut counts = [0, 0];
+        for field in Record::all(series) {
+            if message::is_sample(self.message, field.field) {
+                let time =
+                    message::samples(self.message, field.bytes).times.map_or(0, |(at, _)| at);
+                let goes_first = is_first(number, time);
+                number += 1;
+                *counts.get_mut(usize::from(!goes_first))? += 1;
+                if goes_first { &mut first } else { &mut second }.extend_from_slice(field.bytes);
+            } else {
+                if !self.is_exemplar(field.field) {
+                    first.extend_from_slice(field.bytes);
+                }
+                second.extend_from_slice(field.bytes);
+            }
+        }
+        if counts.contains(&0) {
+            return None;
+        }
+        Some((self.append_series(&first), self.append_series(&second)))
+    }
+
+    /// Exemplars belong to the latest samples.
+    const fn is_exemplar(&self, field: u32) -> bool {
+        matches!((self.message, field), (Message::V1, 3) | (Message::V2, 4))
+    }
+
+    fn append_series(&mut self, content: &[u8]) -> usize {
+        let field = match self.message {
+            Message::V1 => 1,
+            Message::V2 => 5,
+        };
+        let start = self.raw.len();
+        encode_key(field, WireType::LengthDelimited, &mut self.raw);
+        encode_varint(content.len() as u64, &mut self.raw);
+        self.raw.extend_from_slice(content);
+        let span = Span::new(start, self.raw.len());
+        self.records.push(Entry { span, kind: Kind::Series, cut_off: false });
+        self.records.len() - 1
+    }
+
+    /// A name for a record, for people.
+    pub(super) fn name(&self, record: usize) -> String {
+        match self.labels(record) {
+            Some(labels) => message::name(&labels),
+            None if self.is_series(record) => "a series that cannot be read".to_owned(),
+            None => "metadata".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

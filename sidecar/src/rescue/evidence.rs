@@ -1,0 +1,139 @@
+//! Whether a refusal is about a batch or about everything.
+//!
+//! A 400 may be the fault of one series, or of settings that make Azure refuse
+//! every request: then nothing may be given up. The evidence decides: as long as
+//! the same destination accepts nothing since it began to refuse, a refusal proves
+//! nothing about the batch.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::chunk::first_record;
+use crate::http1::Message;
+
+/// What a destination has accepted.
+pub(super) struct Evidence {
+    base: Instant,
+    /// When something was last accepted, in microseconds since `base`, and 1; 0
+    /// for never.
+    accepted_at: AtomicU64,
+    accepted: AtomicU64,
+    control: Mutex<Option<Control>>,
+    /// When nothing was found to be accepted.
+    nothing_at: Mutex<Option<Instant>>,
+}
+
+/// A record that was stored: if it is refused, so is everything.
+struct Control {
+    message: Message,
+    /// A message with it, not compressed.
+    raw: Vec<u8>,
+    since: Instant,
+}
+
+/// The record is replaced so often: it must not become too old for Azure (20
+/// minutes), and to read one costs as little as this is seldom.
+const CONTROL_INTERVAL: Duration = Duration::from_secs(30);
+/// An older record may be refused for its age.
+const CONTROL_AGE: Duration = Duration::from_mins(15);
+/// After nothing was accepted, the next search begins so much later.
+const NOTHING_INTERVAL: Duration = Duration::from_mins(1);
+
+impl Evidence {
+    pub(super) fn new() -> Self {
+        Self {
+            base: Instant::now(),
+            accepted_at: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            control: Mutex::default(),
+            nothing_at: Mutex::default(),
+        }
+    }
+
+    /// The destination accepted a whole batch.
+    pub(super) fn accepted_batch(&self, message: Message, body: &[u8], now: Instant) {
+        self.accepted_piece(now);
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        if control.as_ref().is_none_or(|known| now.duration_since(known.since) >= CONTROL_INTERVAL)
+            && let Some(raw) = first_record(message, body)
+        {
+            *control = Some(Control { message, raw, since: now });
+        }
+    }
+
+    /// The destination accepted something.
+    pub(super) fn accepted_piece(&self, now: Instant) {
+        let at = u64::try_from(now.duration_since(self.base).as_micros()).unwrap_or(u64::MAX);
+        self.accepted_at.store(at.saturating_add(1), Ordering::Relaxed);
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests the destination has accepted.
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has accepted something after `then`.
+    pub(super) fn accepted_since(&self, then: Instant) -> bool {
+        let at = self.accepted_at.load(Ordering::Relaxed);
+        at > 0 && self.base + Duration::from_micros(at) > then + Duration::from_micros(1)
+    }
+
+    /// A message, not compressed, with a record that it accepted lately.
+    pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let usable = |control: &&Control| {
+            control.message == message && now.duration_since(control.since) < CONTROL_AGE
+        };
+        control.as_ref().filter(usable).map(|control| control.raw.clone())
+    }
+
+    /// Nothing of a batch was accepted, nor the control.
+    pub(super) fn nothing_accepted(&self, now: Instant) {
+        *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Whether that was lately, and nothing has been accepted since.
+    pub(super) fn accepts_nothing(&self, now: Instant) -> bool {
+        let nothing_at = *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner);
+        nothing_at
+            .is_some_and(|at| now.duration_since(at) < NOTHING_INTERVAL && !self.accepted_since(at))
+    }
+}
+
+/// The message of a control, compressed.
+pub(super) fn compressed(control: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(control).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_accepted_until_something_is() {
+        let evidence = Evidence::new();
+        let begun = Instant::now();
+        assert!(!evidence.accepted_since(begun));
+        evidence.nothing_accepted(begun);
+        advance(Duration::from_secs(1)).await;
+        assert!(evidence.accepts_nothing(Instant::now()));
+        advance(NOTHING_INTERVAL).await;
+        assert!(!evidence.accepts_nothing(Instant::now()), "a minute ago");
+        evidence.nothing_accepted(Instant::now());
+        advance(Duration::from_secs(1)).await;
+        evidence.accepted_piece(Instant::now());
+        assert!(evidence.accepted_since(begun));
+        assert!(!evidence.accepts_nothing(Instant::now()));
+        assert!(!evidence.accepted_since(Instant::now() + Duration::from_millis(1)));
+    }
+}

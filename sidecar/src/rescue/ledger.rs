@@ -1,0 +1,189 @@
+//! What was decided about records, remembered across the sender's attempts.
+//!
+//! A sender that is asked to retry sends the same batch again. What was stored or
+//! refused of it is remembered by a keyed hash of each record, so that the next
+//! attempt continues where the last one ended: nothing is stored twice, and
+//! nothing is counted twice.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aws_lc_rs::{hmac, rand};
+use tokio::time::Instant;
+
+use super::Reason;
+
+/// The hash of a record, of a series' labels or of a body. It is keyed, so that
+/// nobody who chooses what is scraped can make two of them equal.
+pub(super) type Hash = [u8; 16];
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Azure has it.
+    Stored,
+    /// Azure refuses it.
+    Refused(Reason),
+}
+
+/// Remembers for some minutes, within bounds.
+pub(super) struct Ledger {
+    key: hmac::Key,
+    state: Mutex<State>,
+}
+
+struct State {
+    records: Generations<Decision>,
+    /// The labels of series that were refused.
+    labels: Generations<()>,
+}
+
+/// Entries in two maps: the older one is dropped when the younger one is full or
+/// old enough, so an entry lives for one to two periods.
+struct Generations<T> {
+    young: HashMap<Hash, T>,
+    old: HashMap<Hash, T>,
+    since: Instant,
+    limit: usize,
+}
+
+/// Prometheus retries within seconds; ten minutes and more let it be slow, and be
+/// restarted in between.
+const PERIOD: Duration = Duration::from_mins(10);
+/// Records in one generation: 32 batches of 2,000, in some 3 MiB.
+const MAX_RECORDS: usize = 1 << 16;
+/// Labels of refused series in one generation.
+const MAX_LABELS: usize = 1 << 14;
+
+impl Ledger {
+    pub(super) fn new() -> Self {
+        let mut key = [0; 32];
+        // Without randomness hashes can be foretold, which is no reason to fail.
+        let _ = rand::fill(&mut key);
+        let state =
+            State { records: Generations::new(MAX_RECORDS), labels: Generations::new(MAX_LABELS) };
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), state: Mutex::new(state) }
+    }
+
+    /// The hash of parts, each told from the next.
+    pub(super) fn hash<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Hash {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        let tag = context.sign();
+        tag.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// What became of a record, if that is known.
+    pub(super) fn decision(&self, record: &Hash) -> Option<Decision> {
+        self.state().records.get(record).copied()
+    }
+
+    /// Notes what became of a record; `false` if that was known.
+    pub(super) fn decide(&self, record: Hash, decision: Decision) -> bool {
+        self.state().records.insert(record, decision)
+    }
+
+    /// Notes that a series with these labels was refused.
+    pub(super) fn suspect(&self, labels: Hash) {
+        self.state().labels.insert(labels, ());
+    }
+
+    /// Notes that a series with these labels was stored.
+    pub(super) fn clear(&self, labels: &Hash) {
+        self.state().labels.remove(labels);
+    }
+
+    /// Whether a series with these labels was refused lately.
+    pub(super) fn is_suspect(&self, labels: &Hash) -> bool {
+        self.state().labels.get(labels).is_some()
+    }
+
+    /// Forgets what is old, although nothing new comes.
+    pub(super) fn reap(&self) {
+        let state = &mut *self.state();
+        state.records.turn();
+        state.labels.turn();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Generations<T> {
+    fn new(limit: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), since: Instant::now(), limit }
+    }
+
+    fn get(&self, hash: &Hash) -> Option<&T> {
+        self.young.get(hash).or_else(|| self.old.get(hash))
+    }
+
+    fn insert(&mut self, hash: Hash, value: T) -> bool {
+        self.turn();
+        let is_new = self.get(&hash).is_none();
+        self.young.insert(hash, value);
+        is_new
+    }
+
+    fn remove(&mut self, hash: &Hash) {
+        self.young.remove(hash);
+        self.old.remove(hash);
+    }
+
+    fn turn(&mut self) {
+        let now = Instant::now();
+        if self.young.len() >= self.limit || now.duration_since(self.since) >= PERIOD {
+            self.old = std::mem::take(&mut self.young);
+            self.since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_from_each_other() {
+        let ledger = Ledger::new();
+        let hash = |parts: &[&[u8]]| ledger.hash(parts.iter().copied());
+        assert_eq!(hash(&[b"ab", b"c"]), hash(&[b"ab", b"c"]));
+        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
+        assert_ne!(hash(&[b"ab"]), Ledger::new().hash([&b"ab"[..]]), "keyed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn decisions_are_kept_for_ten_to_twenty_minutes() {
+        let ledger = Ledger::new();
+        assert!(ledger.decide([1; 16], Decision::Stored));
+        assert!(!ledger.decide([1; 16], Decision::Stored));
+        ledger.suspect([2; 16]);
+        tokio::time::advance(PERIOD).await;
+        ledger.reap();
+        assert_eq!(ledger.decision(&[1; 16]), Some(Decision::Stored));
+        assert!(ledger.is_suspect(&[2; 16]));
+        tokio::time::advance(PERIOD).await;
+        ledger.reap();
+        assert_eq!(ledger.decision(&[1; 16]), None);
+        assert!(!ledger.is_suspect(&[2; 16]));
+    }
+
+    #[test]
+    fn records_are_bounded() {
+        let mut records = Generations::new(100);
+        for number in 0..1000_u32 {
+            let mut hash = Hash::default();
+            hash[..4].copy_from_slice(&number.to_le_bytes());
+            records.insert(hash, ());
+            assert!(records.get(&hash).is_some());
+            assert!(records.young.len() + records.old.len() <= 200);
+        }
+    }
+}

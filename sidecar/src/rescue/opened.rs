@@ -1,0 +1,330 @@
+//! A chunk of a batch, with what is known and decided of its records.
+
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+
+use super::{
+    Reason,
+    case::Case,
+    chunk::Chunk,
+    evidence::Evidence,
+    ledger::{Decision, Hash, Ledger},
+    plan::{Class, Plan, Unit},
+    search,
+};
+use crate::{
+    memory::{Memory, Share},
+    upstream::Failure,
+};
+
+/// What an attempt needs of its surroundings.
+pub(super) struct Surroundings<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) evidence: &'a Evidence,
+    pub(super) memory: &'a Arc<Memory>,
+    /// Counts samples that were stored, or refused for a reason.
+    pub(super) count: &'a (dyn Fn(Decision, u64) + Sync),
+    /// The times that Azure takes, in milliseconds since 1970.
+    pub(super) times: RangeInclusive<i64>,
+}
+
+/// A chunk, opened.
+pub(super) struct Opened<'a> {
+    pub(super) around: &'a Surroundings<'a>,
+    pub(super) chunk: Chunk,
+    /// Of each record: its hash, and that of its labels.
+    hashes: Vec<(Hash, Hash)>,
+    /// Records, and the two that each was divided into.
+    divided: Vec<(usize, [usize; 2])>,
+    /// Memory for divided records.
+    held: Vec<Share>,
+    /// How many records were received: divided ones come after them.
+    received: usize,
+    counts: Counts,
+    /// A series was refused that makes others look guilty.
+    new_suspects: bool,
+}
+
+/// So many refused series of a metric, and none stored, make the others suspects,
+const SUSPECT_AFTER: u32 = 2;
+/// and, after many attempts, hopeless.
+const HOPELESS_AFTER: u32 = 3;
+/// So many refused series of a batch, and none stored, make all of it hopeless.
+const BATCH_HOPELESS_AFTER: u64 = 64;
+
+/// What is too old, by a refusal that speaks of age.
+const OLD: Class = Class::Doomed(Reason::TooOld);
+
+/// Refused and stored series of each metric.
+type Counts = HashMap<Vec<u8>, (u32, u32)>;
+
+impl<'a> Opened<'a> {
+    pub(super) fn new(around: &'a Surroundings<'a>, chunk: Chunk) -> Self {
+        let mut opened = Self {
+            around,
+            received: chunk.len(),
+            chunk,
+            hashes: Vec::new(),
+            divided: Vec::new(),
+            held: Vec::new(),
+            counts: Counts::new(),
+            new_suspects: false,
+        };
+        opened.hashes = (0..opened.received).map(|record| opened.hash(record)).collect();
+        for record in 0..opened.received {
+            if let Some(decision) = opened.decision(record) {
+                opened.note(record, decision);
+            }
+        }
+        // The last plan knew them.
+        opened.new_suspects = false;
+        opened
+    }
+
+    /// Whether a new plan would keep more series apart than the last one.
+    pub(super) const fn has_new_suspects(&self) -> bool {
+        self.new_suspects
+    }
+
+    fn hash(&self, record: usize) -> (Hash, Hash) {
+        let ledger = self.around.ledger;
+        let labels = self.chunk.labels(record).unwrap_or_default();
+        let labels = ledger.hash(labels.iter().flat_map(|(name, value)| [*name, *value]));
+        // With its labels: a reference to a symbol means something else in
+        // another batch.
+        (ledger.hash([&labels[..], self.chunk.bytes(record)]), labels)
+    }
+
+    /// A number that nobody can foretell, another one for each attempt and probe:
+    /// whoever chooses the order of series must not choose what is probed.
+    pub(super) fn number(&self, attempt: u32, probe: u32) -> u64 {
+        let parts = [self.chunk.bytes(0), &attempt.to_le_bytes(), &probe.to_le_bytes()];
+        let hash = self.around.ledger.hash(parts);
+        hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// What became of a record, if that is known.
+    pub(super) fn decision(&self, record: usize) -> Option<Decision> {
+        self.around.ledger.decision(&self.hashes.get(record)?.0)
+    }
+
+    /// Notes what became of a record, once.
+    pub(super) fn decide(&mut self, case: &mut Case, record: usize, decision: Decision) {
+        let Some((hash, labels)) = self.hashes.get(record).copied() else { return };
+        case.any_refused |= decision != Decision::Stored;
+        if !self.around.ledger.decide(hash, decision) {
+            return;
+        }
+        self.note(record, decision);
+        let samples = self.chunk.samples(record).count;
+        (self.around.count)(decision, samples);
+        match decision {
+            Decision::Stored => {
+                case.account.store(samples);
+                self.around.ledger.clear(&labels);
+            }
+            Decision::Refused(reason) => {
+                case.account.refuse(samples, reason, || self.chunk.name(record));
+                // Age says nothing about the next sample of the series.
+                if reason != Reason::TooOld {
+                    self.around.ledger.suspect(labels);
+                }
+            }
+        }
+    }
+
+    /// Counts what became of a metric's series.
+    fn note(&mut self, record: usize, decision: Decision) {
+        let Some(labels) = self.chunk.labels(record) else { return };
+        let metric = search::metric(&labels).unwrap_or_default();
+        let (refused, stored) = match self.counts.get_mut(metric) {
+            Some(counts) => counts,
+            None => self.counts.entry(metric.to_vec()).or_default(),
+        };
+        match decision {
+            Decision::Stored => *stored += 1,
+            Decision::Refused(_) => *refused += 1,
+        }
+        self.new_suspects |= *stored == 0 && *refused == SUSPECT_AFTER;
+    }
+
+    /// Divides a record of several samples in two; `None` if it has one.
+    pub(super) fn halve(&mut self, record: usize) -> Result<Option<[usize; 2]>, Failure> {
+        let samples = self.chunk.samples(record).count;
+        if samples < 2 {
+            return Ok(None);
+        }
+        self.divide(record, |number, _| number < samples / 2)
+    }
+
+    fn divide(
+        &mut self,
+        record: usize,
+        is_first: impl FnMut(u64, i64) -> bool,
+    ) -> Result<Option<[usize; 2]>, Failure> {
+        let bytes = 2 * self.chunk.bytes(record).len();
+        let held = self.around.memory.hold_elsewhere(bytes).ok_or(Failure::NoMemory)?;
+        let Some((first, second)) = self.chunk.divide(record, is_first) else { return Ok(None) };
+        self.held.push(held);
+        let hashes = [self.hash(first), self.hash(second)];
+        self.hashes.extend(hashes);
+        self.divided.push((record, [first, second]));
+        Ok(Some([first, second]))
+    }
+
+    /// Decides divided records whose parts are both decided.
+    pub(super) fn close_divided(&mut self) {
+        for (record, parts) in std::mem::take(&mut self.divided).into_iter().rev() {
+            if let [Some(first), Some(second)] = parts.map(|part| self.decision(part))
+                && let Some((hash, _)) = self.hashes.get(record)
+            {
+                let whole = if first == Decision::Stored { second } else { first };
+                self.around.ledger.decide(*hash, whole);
+            }
+        }
+    }
+
+    /// Plans what is undecided. `known_bad` says that all of it together is
+    /// refused; `about_age` that the refusal speaks of age.
+    pub(super) fn plan(
+        &mut self,
+        case: &mut Case,
+        known_bad: bool,
+        max_bytes: usize,
+    ) -> Result<Plan, Failure> {
+        let mut undecided = Vec::new();
+        for record in 0..self.received {
+            if self.chunk.is_cut_off(record) {
+                self.decide(case, record, Decision::Refused(Reason::TooLarge));
+            }
+            match self.decision(record) {
+                Some(decision) => case.any_refused |= decision != Decision::Stored,
+                None => self.by_age(record, &mut undecided)?,
+            }
+        }
+        let mut classes = self.grouped(case, &undecided);
+        // Where all look guilty, looks say nothing; age does.
+        for promising in [|class| class == Class::Suspect, |class| class != OLD] {
+            if !classes.iter().any(|(class, _)| *class == Class::Ordinary) {
+                for (class, _) in classes.iter_mut().filter(|(class, _)| promising(*class)) {
+                    *class = Class::Ordinary;
+                }
+            }
+        }
+        let known_bad = known_bad && !case.any_refused && classes.len() == 1;
+        let mut edges = std::mem::take(&mut case.edges);
+        if std::mem::take(&mut self.new_suspects) {
+            // Without them, all of the others may well be accepted.
+            edges.clear();
+        }
+        Ok(Plan::new(classes, known_bad, max_bytes, &edges))
+    }
+
+    /// Appends a record, or those that it is divided into because only some of its
+    /// samples have a time that Azure takes.
+    fn by_age(&mut self, record: usize, undecided: &mut Vec<usize>) -> Result<(), Failure> {
+        let (start, end) = (*self.around.times.start(), *self.around.times.end());
+        let parts = match self.chunk.samples(record).times {
+            Some((first, last)) if first < start && last >= start => {
+                self.divide(record, |_, time| time < start)?
+            }
+            Some((first, last)) if first <= end && last > end => {
+                self.divide(record, |_, time| time <= end)?
+            }
+            _ => None,
+        };
+        let Some(parts) = parts else {
+            undecided.push(record);
+            return Ok(());
+        };
+        for part in
+            parts.into_iter().filter(|part| self.decision(*part).is_none()).collect::<Vec<_>>()
+        {
+            self.by_age(part, undecided)?;
+        }
+        Ok(())
+    }
+
+    /// The undecided records as units, by what is expected of them.
+    fn grouped(&self, case: &Case, undecided: &[usize]) -> Vec<(Class, Vec<Unit>)> {
+        let about_age = search::is_about_age(&case.refusal.body);
+        let named = search::named(&case.refusal.body);
+        let mut classes: Vec<(Class, Vec<Unit>)> = Vec::new();
+        let mut known: HashMap<(Class, Hash), usize> = HashMap::new();
+        for record in undecided.iter().copied() {
+            let Some((_, labels)) = self.hashes.get(record).copied() else { continue };
+            let class = self.class(record, about_age, &named);
+            let index = classes.iter().position(|(found, _)| *found == class);
+            let index = index.unwrap_or_else(|| {
+                classes.push((class, Vec::new()));
+                classes.len() - 1
+            });
+            let Some((_, units)) = classes.get_mut(index) else { continue };
+            // All metadata is one unit: none of it is worth a search.
+            let labels = if self.chunk.is_series(record) { labels } else { Hash::default() };
+            let bytes = self.chunk.bytes(record).len();
+            let unit = *known.entry((class, labels)).or_insert(units.len());
+            match units.get_mut(unit) {
+                Some(unit) => {
+                    unit.records.push(record);
+                    unit.bytes += bytes;
+                }
+                None => units.push(Unit { records: vec![record], bytes }),
+            }
+        }
+        classes
+    }
+
+    fn class(
+        &self,
+        record: usize,
+        about_age: bool,
+        named: &std::collections::HashSet<&[u8]>,
+    ) -> Class {
+        let Some(labels) = self.chunk.labels(record) else { return Class::Ordinary };
+        if let Some(reason) = search::broken_limit(&labels) {
+            return Class::Doomed(reason);
+        }
+        let in_time = self.chunk.samples(record).times.is_none_or(|(first, last)| {
+            self.around.times.contains(&first) && self.around.times.contains(&last)
+        });
+        if !in_time {
+            return if about_age { OLD } else { Class::Suspect };
+        }
+        let metric = search::metric(&labels).unwrap_or_default();
+        let refused_before =
+            matches!(self.counts.get(metric), Some((refused, 0)) if *refused >= SUSPECT_AFTER);
+        let suspect = self
+            .hashes
+            .get(record)
+            .is_some_and(|(_, labels)| self.around.ledger.is_suspect(labels));
+        if named.contains(metric) || refused_before || suspect {
+            Class::Suspect
+        } else {
+            Class::Ordinary
+        }
+    }
+
+    /// After many attempts, gives up the records of which nothing is to be hoped:
+    /// several series of the same metric were refused one by one, or many of the
+    /// batch, and none was stored. Says whether that were all.
+    pub(super) fn give_up_hopeless(&mut self, case: &mut Case, undecided: &[usize]) -> bool {
+        let counts = self.counts.clone();
+        let (refused, stored) = counts
+            .values()
+            .fold((0, 0), |sum, (refused, stored)| (sum.0 + u64::from(*refused), sum.1 + stored));
+        let all = stored == 0 && refused >= BATCH_HOPELESS_AFTER;
+        let mut any_left = false;
+        for record in undecided.iter().copied() {
+            let labels = self.chunk.labels(record).unwrap_or_default();
+            let metric = search::metric(&labels).unwrap_or_default();
+            let hopeless =
+                matches!(counts.get(metric), Some((refused, 0)) if *refused >= HOPELESS_AFTER);
+            if hopeless || all {
+                self.decide(case, record, Decision::Refused(Reason::NotTried));
+            } else {
+                any_left = true;
+            }
+        }
+        !any_left
+    }
+}

@@ -1,0 +1,160 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn units(sizes: &[usize]) -> Vec<Unit> {
+    let mut next = 0;
+    let unit = |records: &usize| {
+        let first = next;
+        next += records;
+        Unit { records: (first..next).collect(), bytes: 100 * records }
+    };
+    sizes.iter().map(unit).collect()
+}
+
+/// Settles everything against the `bad` records, with up to `width` parts at once;
+/// says what was stored and refused, and how many parts were sent.
+fn settle(plan: &mut Plan, bad: &BTreeSet<usize>, width: usize) -> (Vec<usize>, Vec<usize>, usize) {
+    let (mut stored, mut refused, mut sent) = (Vec::new(), Vec::new(), 0);
+    let mut under_way = VecDeque::new();
+    loop {
+        while under_way.len() < width {
+            let Some(part) = plan.next() else { break };
+            under_way.push_back(part);
+            sent += 1;
+        }
+        let Some(part) = under_way.pop_front() else { break };
+        let is_bad = part.records.iter().any(|record| bad.contains(record));
+        match plan.settle(part, if is_bad { Verdict::Refused } else { Verdict::Stored }) {
+            Settled::Open => {}
+            Settled::Stored(records) => stored.extend(records),
+            Settled::Refused(records, _) => refused.extend(records),
+            Settled::Single { record, unit } => {
+                refused.push(record);
+                plan.replace(unit, &[]);
+            }
+        }
+    }
+    assert!(plan.is_empty() && plan.undecided().is_empty());
+    (stored, refused, sent)
+}
+
+#[test]
+fn one_bad_series_of_thousands_is_found_wherever_it_is() {
+    for (count, step) in [(2000, 1), (5000, 17)] {
+        for position in (0..count).step_by(step).chain([count - 1]) {
+            let mut plan = Plan::new(
+                [(Class::Ordinary, units(&vec![1; count]))],
+                true,
+                usize::MAX,
+                &BTreeSet::new(),
+            );
+            let (stored, refused, sent) = settle(&mut plan, &[position].into(), 8);
+            assert_eq!((stored.len(), refused.as_slice()), (count - 1, &[position][..]));
+            assert!(sent <= 28, "{count} {position}: {sent}");
+        }
+    }
+}
+
+#[test]
+fn doomed_units_are_refused_with_one_part_and_come_last() {
+    let mut others = units(&[1; 5]);
+    let doomed = others.split_off(3);
+    let classes = [(Class::Doomed(Reason::TooOld), doomed), (Class::Ordinary, others)];
+    let mut plan = Plan::new(classes, false, usize::MAX, &BTreeSet::new());
+    let (stored, refused, sent) = settle(&mut plan, &[3, 4].into(), 1);
+    assert_eq!((stored.len(), refused.len(), sent), (3, 2, 2));
+}
+
+#[test]
+fn a_series_is_sent_in_order_and_one_part_at_a_time() {
+    let mut plan = Plan::new([(Class::Ordinary, units(&[6]))], false, usize::MAX, &BTreeSet::new());
+    let whole = plan.next().unwrap();
+    assert_eq!(plan.settle(whole, Verdict::Refused), Settled::Open);
+    let first = plan.next().unwrap();
+    assert_eq!(first.records, [0, 1, 2]);
+    assert_eq!(plan.next(), None, "the rest comes after it");
+    assert_eq!(plan.settle(first, Verdict::Untried), Settled::Open);
+    let first = plan.next().unwrap();
+    assert_eq!(plan.settle(first, Verdict::Refused), Settled::Open);
+    let first = plan.next().unwrap();
+    assert_eq!(plan.settle(first, Verdict::Refused), Settled::Single { record: 0, unit: 0 });
+    assert_eq!(plan.next(), None, "before its own parts");
+    plan.replace(0, &[10, 11]);
+    let order: Vec<_> = std::iter::from_fn(|| {
+        let part = plan.next()?;
+        let records = part.records.clone();
+        plan.settle(part, Verdict::Stored);
+        Some(records)
+    })
+    .collect();
+    assert_eq!(order, [vec![10], vec![11], vec![1, 2], vec![3, 4, 5]]);
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_cut_in_order() {
+    let mut plan = Plan::new([(Class::Ordinary, units(&[1; 10]))], false, 400, &BTreeSet::new());
+    let first = plan.next().unwrap();
+    assert_eq!(first.records, [0, 1, 2, 3]);
+    assert_eq!(plan.settle(first, Verdict::TooLarge), Settled::Open);
+    let sizes: Vec<_> = std::iter::from_fn(|| {
+        let part = plan.next()?;
+        let count = part.records.len();
+        plan.settle(part, Verdict::Stored);
+        Some(count)
+    })
+    .collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 10);
+    assert!(sizes.iter().all(|count| *count <= 2), "{sizes:?}");
+}
+
+#[test]
+fn a_plan_continues_with_the_parts_of_another() {
+    let mut plan =
+        Plan::new([(Class::Ordinary, units(&[1; 64]))], true, usize::MAX, &BTreeSet::new());
+    let first = plan.next().unwrap();
+    assert_eq!(first.records.len(), 16);
+    plan.settle(first, Verdict::Refused);
+    let left = plan.edges();
+    assert_eq!(left.len(), 3 + 4);
+    let mut again = Plan::new([(Class::Ordinary, units(&[1; 64]))], false, usize::MAX, &left);
+    let sizes: Vec<_> = std::iter::from_fn(|| Some(again.next()?.records.len())).collect();
+    assert_eq!(sizes, [16, 16, 16, 4, 4, 4, 4]);
+}
+
+#[test]
+fn a_probe_is_one_unit_and_leaves_the_others() {
+    for (number, record) in [(0, 0), (3, 3), (6, 6), (u64::MAX, 1)] {
+        let mut plan =
+            Plan::new([(Class::Ordinary, units(&[1; 7]))], true, usize::MAX, &BTreeSet::new());
+        let probe = plan.probe(number).unwrap();
+        assert_eq!(probe.records, [record]);
+        assert_eq!(plan.undecided().len(), 6);
+        plan.settle(probe, Verdict::Untried);
+        assert_eq!(plan.undecided().len(), 7);
+    }
+    assert_eq!(Plan::new([], true, 1, &BTreeSet::new()).probe(0), None);
+}
+
+proptest! {
+    #[test]
+    fn good_records_are_stored_and_bad_ones_refused_each_once(
+        sizes in prop::collection::vec(1_usize..4, 1..300),
+        bad in prop::collection::btree_set(0_usize..600, 0..40),
+        suspects in 0_usize..20,
+        width in 1_usize..9,
+        max_bytes in 100_usize..50_000,
+    ) {
+        let mut ordinary = units(&sizes);
+        let count: usize = sizes.iter().sum();
+        let suspects = ordinary.split_off(ordinary.len().saturating_sub(suspects));
+        let classes = [(Class::Ordinary, ordinary), (Class::Suspect, suspects)];
+        let mut plan = Plan::new(classes, false, max_bytes, &BTreeSet::new());
+        let (mut stored, mut refused, _) = settle(&mut plan, &bad, width);
+        stored.sort_unstable();
+        refused.sort_unstable();
+        let expected = |is_bad| (0..count).filter(move |one| bad.contains(one) == is_bad);
+        prop_assert!(stored.iter().copied().eq(expected.clone()(false)));
+        prop_assert!(refused.iter().copied().eq(expected(true)));
+    }
+}
