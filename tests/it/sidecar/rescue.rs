@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use tests::azure::{
-    Fault, Service,
-    wire::{Sample, v2},
+use tests::{
+    azure::{
+        Fault, Service,
+        wire::{Histogram, MetricMetadata, Sample, TimeSeries, WriteRequest, v2},
+    },
+    client::Reply,
+    clock::{Clock, since_epoch},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
 
@@ -52,45 +56,172 @@ async fn a_series_that_breaks_a_documented_limit_is_left_out() {
     let reply = rig.post(body).await;
     assert_eq!(reply.status, 400, "{}", reply.text());
     assert_eq!(rig.stored().into_keys().collect::<Vec<_>>(), ["fine", "good"]);
-    assert_eq!(rig.asked(Service::Ingestion) - asked, 2, "the batch, and what is good of it");
+    assert_eq!(
+        rig.asked(Service::Ingestion) - asked,
+        3,
+        "the batch, what is good of it, and what breaks the limit"
+    );
     let refused = r#"prom_remotewrite_refused_samples_total{reason="label_value_too_long"}"#;
     assert_eq!(rig.metric(refused).await, 1);
 }
 
 #[tokio::test]
-async fn a_bad_series_that_nothing_tells_is_found_by_halving() {
-    let mut rig = Stage::with(|setup| setup.poison = vec!["metric_77".into()]).await.ready().await;
-    let names: Vec<String> = (0..200).map(|n| format!("metric_{n}")).collect();
-    let reply = rig.post(few(names.iter().map(String::as_str))).await;
+async fn one_refused_series_of_a_batch_takes_no_other_with_it() {
+    for bad in [0, 1, 1234, 1999] {
+        let name = format!("metric_{bad}");
+        let mut rig = Stage::with(|setup| setup.poison = vec![name.clone()]).await.ready().await;
+        let names: Vec<String> = (0..2000).map(|n| format!("metric_{n}")).collect();
+        let reply = rig.post(few(names.iter().map(String::as_str))).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        let text = format!(
+            "refused 1 samples of 1 series of this batch and stored the other 1999 samples: {name}{{"
+        );
+        assert!(reply.text().contains(&text), "{}", reply.text());
+        let stored = rig.stored();
+        assert_eq!(stored.len(), 1999);
+        assert!(stored.values().all(|samples| *samples == 1), "none twice");
+        assert!(!stored.contains_key(&name));
+        let found = |line: &str| line.contains(&text).then_some(());
+        rig.process.line("the log names the series", PATIENCE, found).await.unwrap();
+        assert!(rig.asked(Service::Ingestion) <= 30, "{}", rig.asked(Service::Ingestion));
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_takes_long_continues_with_each_retry() {
+    let names: Vec<String> = (0..400).map(|n| format!("metric_{n}")).collect();
+    let poison: Vec<String> = names.iter().step_by(2).cloned().collect();
+    let rig = Stage::with(|setup| setup.poison = poison).await.ready().await;
+    let body = few(names.iter().map(String::as_str));
+    let mut asked = rig.asked(Service::Ingestion);
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&400) {
+        statuses.push(rig.status(body.clone()).await);
+        let before = std::mem::replace(&mut asked, rig.asked(Service::Ingestion));
+        assert!(asked - before <= 64, "{}", asked - before);
+        assert!(statuses.len() < 20, "{statuses:?}");
+    }
+    assert!(statuses.len() > 1 && statuses[..statuses.len() - 1].iter().all(|one| *one == 503));
+    let stored = rig.stored();
+    assert_eq!(stored.len(), 200);
+    assert!(stored.values().all(|samples| *samples == 1), "none twice");
+    assert_eq!(rig.metric("prom_remotewrite_refused_samples_total").await, 200);
+    assert_eq!(rig.metric("prom_remotewrite_rescued_samples_total").await, 200);
+}
+
+/// A series with samples this many minutes ago.
+fn aged(metric: &str, minutes: &[i64]) -> TimeSeries {
+    let now = i64::try_from(since_epoch(Clock::default().now()).as_millis()).unwrap();
+    let sample = |minutes: &i64| Sample {
+        value: 1.0,
+        timestamp: now - minutes * 60_000,
+        start_timestamp: 0,
+    };
+    TimeSeries { samples: minutes.iter().map(sample).collect(), ..series(metric, &[]) }
+}
+
+#[tokio::test]
+async fn samples_that_are_too_old_are_left_out_and_the_rest_is_stored() {
+    let rig = Stage::with(|setup| setup.max_sample_age = Some(Duration::from_mins(20))).await;
+    let rig = rig.ready().await;
+    let names: Vec<String> = (0..500).map(|n| format!("metric_{n}")).collect();
+    let body = encode(names.iter().enumerate().map(|(number, name)| match number {
+        7 => aged(name, &[25]),
+        300 => aged(name, &[40, 21, 19, 1]),
+        _ => aged(name, &[2]),
+    }));
+    let reply = rig.post(body).await;
     assert_eq!(reply.status, 400, "{}", reply.text());
     let stored = rig.stored();
-    assert_eq!(stored.len(), 199, "all others");
-    assert!(stored.values().all(|samples| *samples == 1), "none twice");
-    assert!(!stored.contains_key("metric_77"));
-    let found = |line: &str| line.contains("metric_77{").then_some(());
-    rig.process.line("the log names the series", PATIENCE, found).await.unwrap();
-    assert!(rig.asked(Service::Ingestion) <= 17);
+    assert_eq!((stored.len(), stored["metric_300"]), (499, 2));
+    let refused = r#"prom_remotewrite_refused_samples_total{reason="too_old"}"#;
+    assert_eq!(rig.metric(refused).await, 3);
+    assert_eq!(rig.asked(Service::Ingestion), 3, "the batch, what is new, and what is old");
+    let old = encode(names.iter().map(|name| aged(name, &[30])));
+    assert_eq!(rig.status(old).await, 400);
+    assert_eq!(rig.metric(refused).await, 503);
 }
 
 #[tokio::test]
-async fn the_search_is_bounded() {
-    let names: Vec<String> = (0..512).map(|n| format!("metric_{n}")).collect();
-    let poison = names.iter().step_by(2).cloned().collect();
-    let rig = Stage::with(|setup| setup.poison = poison).await.ready().await;
-    assert_eq!(rig.status(few(names.iter().map(String::as_str))).await, 400);
-    assert!(rig.asked(Service::Ingestion) <= 17, "{}", rig.asked(Service::Ingestion));
+async fn while_everything_is_refused_nothing_is_given_up() {
+    let mut rig = Stage::new().await.ready().await;
+    assert_eq!(rig.status(few(["first"])).await, 204);
+    for (refusal, first) in [
+        (r#"{"error":{"code":"InvalidRequestPath","message":"The request path is invalid"}}"#, 1),
+        (r#"{"error":{"code":"Whatever","message":"no"}}"#, 3),
+    ] {
+        rig.azure().faults(Service::Ingestion).always(Fault::status(400).body(refusal));
+        let asked = rig.asked(Service::Ingestion);
+        let names: Vec<String> = (0..2000).map(|n| format!("metric_{n}_{first}")).collect();
+        let body = few(names.iter().map(String::as_str));
+        for _ in 0..3 {
+            let reply = rig.post(body.clone()).await;
+            assert_eq!(reply.status, 503);
+            assert_eq!(reply.headers["retry-after"], "5");
+            assert!(!reply.text().is_empty());
+        }
+        assert_eq!(rig.asked(Service::Ingestion) - asked, first + 2);
+        let found = |line: &str| {
+            (line.contains("level=warn") && line.contains("INGESTION_URL")).then_some(())
+        };
+        rig.process.line("the log names the setting", PATIENCE, found).await.unwrap();
+        rig.azure().faults(Service::Ingestion).clear();
+        assert_eq!(rig.status(body).await, 204);
+        let stored = rig.stored();
+        assert!(names.iter().all(|name| stored[name] == 1));
+    }
+    assert_eq!(rig.metric("prom_remotewrite_refused_samples_total").await, 0);
 }
 
 #[tokio::test]
-async fn samples_that_are_too_old_are_not_searched_for() {
+async fn refused_metadata_is_not_searched_and_no_loss() {
     let rig = Stage::new().await.ready().await;
-    let refusal = r#"{"error":{"code":"OldData","message":"Samples are older than 20 minutes"}}"#;
-    rig.azure().faults(Service::Ingestion).push(Fault::status(400).body(refusal));
-    let reply = rig.post(few(["a", "b"])).await;
-    assert_eq!(reply.status, 400);
-    assert!(reply.text().contains("older than 20 minutes"));
+    let metadata = (0..500).map(|number| MetricMetadata {
+        kind: 1,
+        metric_family_name: format!("metric_{number}"),
+        help: "What it is.".into(),
+        unit: String::new(),
+    });
+    let raw = WriteRequest { timeseries: vec![], metadata: metadata.collect() }.encode_to_vec();
+    rig.azure().faults(Service::Ingestion).push(Fault::status(400).body("no metadata"));
+    let reply = rig.post(snap::raw::Encoder::new().compress_vec(&raw).unwrap()).await;
+    assert_eq!((reply.status.as_u16(), reply.text().as_str()), (400, "no metadata"));
     assert_eq!(rig.asked(Service::Ingestion), 1);
-    assert_eq!(rig.stored().len(), 0);
+    assert_eq!(rig.metric(r#"prom_remotewrite_requests_total{upstream="400""#).await, 0);
+}
+
+#[tokio::test]
+async fn a_batch_of_2_0_is_searched_and_says_what_was_written() {
+    let rig = Stage::with(|setup| {
+        setup.remote_write_2 = true;
+        setup.poison = vec!["metric_3".into()];
+    });
+    let rig = rig.await.ready().await;
+    for count in [4_u32, 2000] {
+        let mut symbols = vec![String::new(), "__name__".into(), "of".into(), count.to_string()];
+        let mut timeseries = Vec::new();
+        for number in 0..count {
+            let name = u32::try_from(symbols.len()).unwrap();
+            symbols.push(format!("metric_{number}"));
+            let timestamp = 1_795_000_000_000;
+            let sample = |at| Sample { value: 1.0, timestamp: timestamp + at, start_timestamp: 0 };
+            let histogram = Histogram { sum: 1.0, timestamp, ..Histogram::default() };
+            timeseries.push(v2::TimeSeries {
+                labels_refs: vec![1, name, 2, 3],
+                samples: vec![sample(0), sample(1)],
+                histograms: if number % 2 == 0 { vec![histogram] } else { vec![] },
+                ..v2::TimeSeries::default()
+            });
+        }
+        let reply = post_v2(&rig, v2::Request { symbols, timeseries }).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        let written = |kind: &str| {
+            let value = &reply.headers[format!("x-prometheus-remote-write-{kind}-written")];
+            value.to_str().unwrap().parse::<u32>().unwrap()
+        };
+        let expected = (2 * (count - 1), count / 2, 0);
+        assert_eq!((written("samples"), written("histograms"), written("exemplars")), expected);
+    }
 }
 
 #[tokio::test]
@@ -135,14 +266,7 @@ async fn a_batch_of_2_0_is_split_with_the_symbols_that_each_part_needs() {
             ..v2::TimeSeries::default()
         });
     }
-    let raw = v2::Request { symbols, timeseries }.encode_to_vec();
-    let body = snap::raw::Encoder::new().compress_vec(&raw).unwrap();
-    let headers = [
-        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
-        ("content-encoding", "snappy"),
-        ("x-prometheus-remote-write-version", "2.0.0"),
-    ];
-    let reply = rig.client.post(&rig.url("/api/v1/write"), &headers, body).await.unwrap();
+    let reply = post_v2(&rig, v2::Request { symbols, timeseries }).await;
     assert_eq!(reply.status, 204, "{}", reply.text());
     assert_eq!(reply.headers["x-prometheus-remote-write-samples-written"], "300");
     let stored = rig.stored();
@@ -174,6 +298,16 @@ async fn without_memory_to_open_a_batch_prometheus_sends_it_again() {
     in_flight(&rig, |bytes| bytes == 0).await;
     assert_eq!(rig.status(large()).await, 204);
     assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 150);
+}
+
+async fn post_v2(rig: &Rig, request: v2::Request) -> Reply {
+    let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
+    let headers = [
+        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+        ("content-encoding", "snappy"),
+        ("x-prometheus-remote-write-version", "2.0.0"),
+    ];
+    rig.client.post(&rig.url("/api/v1/write"), &headers, body).await.unwrap()
 }
 
 /// Waits until so many bytes are under way.

@@ -10,7 +10,7 @@ use super::{
     store::Batch,
     tokens::{Minted, Refused},
 };
-use crate::locked;
+use crate::{clock::since_epoch, locked};
 
 /// A larger body is refused by its announced length, compressed as it is.
 ///
@@ -70,6 +70,7 @@ fn accept(state: &State, parts: &Parts, body: &[u8]) -> Result<(Batch, String, M
     let read = if version_2 { decode::version_2(&bytes) } else { decode::version_1(&bytes) };
     let batch = read.map_err(|error| unreadable(&error))?;
     check_poison(state, &batch)?;
+    check_age(state, &batch)?;
     Ok((batch, known.id, minted))
 }
 
@@ -80,6 +81,22 @@ fn check_poison(state: &State, batch: &Batch) -> Result<(), Answer> {
     let metrics = || batch.series.iter().filter_map(|(labels, _)| labels.get("__name__"));
     if metrics().any(|metric| poison.contains(metric)) {
         return Err(refuse(400, "InvalidPayload", "The batch cannot be stored."));
+    }
+    Ok(())
+}
+
+/// As Azure names the reason in its own metrics.
+fn check_age(state: &State, batch: &Batch) -> Result<(), Answer> {
+    let Some(max_age) = locked(&state.setup).max_sample_age else { return Ok(()) };
+    let oldest = since_epoch(state.clock.now()).saturating_sub(max_age).as_millis();
+    let mut times = batch.series.iter().flat_map(|(_, sent)| {
+        let samples = sent.samples.iter().map(|sample| sample.timestamp);
+        samples.chain(sent.histograms.iter().map(|histogram| histogram.timestamp))
+    });
+    if times.any(|time| u128::try_from(time).unwrap_or_default() < oldest) {
+        let minutes = max_age.as_secs() / 60;
+        let text = format!("A sample is older than {minutes} minutes.");
+        return Err(refuse(400, "OldData", &text));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What the stand-in knows: tenants, identities, applications and rules.
 
+use std::time::Duration;
+
 use crate::secret;
 
 /// The audience of ingestion tokens in the public cloud, with and without the
@@ -35,6 +37,8 @@ pub struct Setup {
     pub metadata_cache: bool,
     /// Metrics for which ingestion refuses a whole batch, without naming them.
     pub poison: Vec<String>,
+    /// Ingestion refuses a whole batch with a sample that is older.
+    pub max_sample_age: Option<Duration>,
 }
 
 impl Default for Setup {
@@ -54,6 +58,7 @@ impl Default for Setup {
             remote_write_2: false,
             metadata_cache: true,
             poison: Vec::new(),
+            max_sample_age: None,
         }
     }
 }
