@@ -3,7 +3,7 @@
 
 use http::Request;
 use kube::{
-    Api, Client,
+    Client,
     api::{DeleteParams, Patch, PatchParams},
     client::Body,
 };

@@ -119,10 +119,9 @@ fn at(path: &str, value: &Value) -> Value {
     path.rsplit('.').fold(value.clone(), |inner, key| json!({key: inner}))
 }
 
-#[tokio::test]
-async fn a_mistake_is_found_and_named() {
-    let Some(helm) = Helm::find("a_mistake_is_found_and_named") else { return };
-    for (path, bad) in [
+/// Mistakes in the programs' values, by path.
+fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
+    vec![
         ("webhok", json!({})),
         ("webhook.replica", json!(2)),
         ("webhook.replicas", json!(0)),
@@ -144,14 +143,20 @@ async fn a_mistake_is_found_and_named() {
         ("webhook.extraEnv", json!([{"value": "x"}])),
         ("webhook.serviceAnnotations.note", json!(1)),
         ("webhook.updateStrategy.type", json!("OnDelete")),
-        ("validatingAdmissionPolicy.action", json!("audit")),
-        ("podMonitor.sidecars", json!("no")),
         ("config.image", json!("x")),
         ("config.sidecarMode", json!("init")),
         ("config.profile", json!({})),
         ("config.profiles.one.ingestionUrl", json!("http://dce.example/x")),
         ("config.profiles.one", json!({"certificateSecret": "a", "secretProviderClass": "b"})),
         ("config.policy.overridable", json!(["image", "images"])),
+    ]
+}
+
+/// Mistakes in all other values, by path.
+fn other_mistakes() -> Vec<(&'static str, Value)> {
+    vec![
+        ("validatingAdmissionPolicy.action", json!("audit")),
+        ("podMonitor.sidecars", json!("no")),
         ("certificates.mode", json!("selfSigned")),
         ("certificates", json!({"mode": "provided"})),
         ("certificates.provided.secretName", json!("own")),
@@ -170,7 +175,13 @@ async fn a_mistake_is_found_and_named() {
         ("prometheusRule.runbook", json!("alerts.md")),
         ("dashboard.labels", json!({"grafana_dashboard": 1})),
         ("fullnameOverride", json!("My_Release")),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn a_mistake_is_found_and_named() {
+    let Some(helm) = Helm::find("a_mistake_is_found_and_named") else { return };
+    for (path, bad) in mistakes_of_programs().into_iter().chain(other_mistakes()) {
         let failure = helm.template(("one", "two"), &at(path, &bad), &[]).await.err();
         let failure = failure.unwrap_or_else(|| panic!("{path}={bad} was accepted")).to_string();
         let last = path.rsplit('.').next().unwrap();
