@@ -25,3 +25,5 @@ mod rotation;
 mod schema;
 mod serving;
 pub(crate) mod trial;
+mod upgrade;
+mod verify;

@@ -1,14 +1,15 @@
 //! The admin listener, plain HTTP for the kubelet and Prometheus: `/health`,
-//! `/ready`, `/metrics`.
+//! `/ready`, `/metrics`, and `/config`, which tells the configuration in use by its
+//! hash.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use axum::{Router, extract::State, http::StatusCode, http::header, routing::get};
+use axum::{Json, Router, extract::State, http::StatusCode, http::header, routing::get};
 
-use crate::routes::Shared;
+use crate::{VERSION, routes::Shared};
 
 /// What prometheus-client writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,6 +42,7 @@ pub fn routes(shared: Arc<Shared>, ready: Readiness) -> Router {
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(readiness))
         .route("/metrics", get(metrics))
+        .route("/config", get(config))
         .with_state(shared)
 }
 
@@ -48,4 +50,10 @@ async fn metrics(
     State(shared): State<Arc<Shared>>,
 ) -> ([(header::HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, OPEN_METRICS)], shared.metrics.encode())
+}
+
+/// Which program decides by which configuration: all that a decision depends on.
+async fn config(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
+    let hash = shared.config_hash.load_full();
+    Json(serde_json::json!({"version": VERSION, "sha256": *hash}))
 }

@@ -44,6 +44,12 @@ pub(crate) enum Command {
     /// every spelling that the webhook takes. Helm's schema is stricter there (one
     /// spelling, no texts for numbers) and knows the rest: run helm template too.
     Validate(Validate),
+    /// Waits until every replica uses the release's configuration and API servers
+    /// admit a pod of every profile; helm test runs it in a pod.
+    ///
+    /// The exit status is 1 if that does not hold within the time that is given; what
+    /// is missing goes to standard error.
+    Verify(Verify),
     /// Writes the configuration's JSON Schema to standard output.
     Schema,
 }
@@ -102,6 +108,48 @@ pub(crate) struct Validate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The configuration that replicas should use.
+    #[arg(long, env = "CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The SHA-256 hash of the release's configuration; the file must have it.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) config_sha256: Option<String>,
+    /// How many replicas there must be at least.
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    pub(crate) replicas: usize,
+    /// Where their admin ports are: a name that stands for all of them, such as a
+    /// headless Service, or several.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "HOST:PORT")]
+    pub(crate) replicas_at: Vec<String>,
+    /// The namespace in which pods are created, in a dry run.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: String,
+    /// A label for these pods.
+    #[arg(long = "pod-label", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) pod_labels: Vec<(String, String)>,
+    /// An annotation for these pods.
+    #[arg(long = "pod-annotation", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) pod_annotations: Vec<(String, String)>,
+    /// How long to wait for all of it.
+    #[arg(long, default_value = "4m", value_parser = duration, value_name = "DURATION")]
+    pub(crate) timeout: Duration,
+    /// The API server's host; a pod has it in this variable.
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", value_name = "HOST")]
+    pub(crate) api_server_host: String,
+    /// The API server's port; a pod has it in this variable.
+    #[arg(long, env = "KUBERNETES_SERVICE_PORT", value_name = "PORT")]
+    pub(crate) api_server_port: u16,
+    /// Where the token and the CA of the API server are.
+    #[arg(
+        long,
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount",
+        value_name = "DIR"
+    )]
+    pub(crate) service_account: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The configuration, in YAML; read again when it changes.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
@@ -112,7 +160,7 @@ pub(crate) struct Serve {
     /// Where /mutate is served, over TLS.
     #[arg(long, env = "LISTEN", default_value = "[::]:8443", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Where /health, /ready and /metrics are served.
+    /// Where /health, /ready, /metrics and /config are served.
     #[arg(long, env = "ADMIN", default_value = "[::]:8080", value_name = "ADDRESS")]
     pub(crate) admin: SocketAddr,
     /// Serve only clients with a certificate of these authorities (PEM); read once.
@@ -130,6 +178,12 @@ pub(crate) struct Serve {
     /// logfmt or json.
     #[arg(long, env = "LOG_FORMAT", default_value = "logfmt", value_parser = format)]
     pub(crate) log_format: LogFormat,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let both = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    both.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
 /// A duration; unlike the contract's, it may be nothing.

@@ -4,6 +4,7 @@
 mod arguments;
 mod files;
 mod run;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => files::explain(&arguments),
         Command::Migrate(arguments) => files::migrate(&arguments),
         Command::Validate(arguments) => files::validate(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Schema => files::schema(),
     }
 }

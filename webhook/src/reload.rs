@@ -1,7 +1,9 @@
 //! The configuration file, looked at again and again: taken when it has
 //! changed and is good, kept as it was when it is bad.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::{config::Config, routes::Shared};
 
@@ -41,6 +43,7 @@ fn take(shared: &Shared, text: &str) -> bool {
     match Config::parse(text) {
         Ok(config) => {
             shared.config.store(Arc::new(config));
+            shared.config_hash.store(Arc::new(content_hash(text)));
             shared.metrics.config_used();
             shared.metrics.config_reloaded(true);
             tracing::info!("took a new configuration");
@@ -53,4 +56,14 @@ fn take(shared: &Shared, text: &str) -> bool {
             false
         }
     }
+}
+
+/// The SHA-256 hash of a configuration's text, in hexadecimal.
+pub fn content_hash(text: &str) -> String {
+    let mut hexadecimal = String::new();
+    for byte in digest(&SHA256, text.as_bytes()).as_ref() {
+        // Writing into a String cannot fail.
+        let _ = write!(hexadecimal, "{byte:02x}");
+    }
+    hexadecimal
 }

@@ -39,6 +39,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Shared {
     /// The configuration in use.
     pub config: ArcSwap<Config>,
+    /// The hash of its text.
+    pub config_hash: ArcSwap<String>,
     /// What is counted.
     pub metrics: Metrics,
 }

@@ -74,8 +74,11 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     let (certificates, expiry) =
         Certificates::load(&arguments.cert_dir, provider, SystemTime::now())?;
     let tls = tls::server_config(certificates.clone(), arguments.client_ca.as_deref())?;
-    let shared =
-        Arc::new(Shared { config: ArcSwap::from_pointee(config), metrics: Metrics::default() });
+    let shared = Arc::new(Shared {
+        config: ArcSwap::from_pointee(config),
+        config_hash: ArcSwap::from_pointee(reload::content_hash(&text)),
+        metrics: Metrics::default(),
+    });
     shared.metrics.certificate_used(expiry);
     shared.metrics.config_used();
     shared.metrics.config_is_current(true);

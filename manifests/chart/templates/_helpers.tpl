@@ -144,3 +144,9 @@ readOnlyRootFilesystem: true
 - name: {{ . }}
 {{- end }}
 {{- end -}}
+
+{{/* The webhook's configuration file. */}}
+{{- define "config" -}}
+image: {{ include "image" (dict "root" . "image" "sidecar") | quote }}
+{{ .Values.config | toYaml }}
+{{- end -}}

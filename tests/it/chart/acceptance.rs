@@ -248,6 +248,28 @@ async fn with_the_nodes_network_a_rollout_needs_no_free_node() {
     assert_eq!(webhook["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 1);
 }
 
+/// Deployment Safeguards change what requests less than 100m CPU and 100Mi, or has no
+/// limit.
+#[tokio::test]
+async fn the_values_for_aks_automatic_leave_nothing_to_change() {
+    const TEST: &str = "the_values_for_aks_automatic_leave_nothing_to_change";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let values = fs::read_to_string(helm::examples().join("aks-automatic.yaml")).unwrap();
+    let values: Value = serde_saphyr::from_str(&values).unwrap();
+    let rendered = helm.template(("one", "two"), &values, &[]).await.unwrap();
+    let mut containers = 0;
+    for pod in rendered.iter().filter_map(pod) {
+        for container in pod["spec"]["containers"].as_array().unwrap() {
+            let resources = &container["resources"];
+            assert_eq!(resources["requests"], json!({"cpu": "100m", "memory": "100Mi"}));
+            assert_eq!(resources["limits"].as_object().unwrap().len(), 2, "{container:#}");
+            assert!(!text(container, "/image").ends_with(":latest"));
+            containers += 1;
+        }
+    }
+    assert!(containers > 1, "{containers}");
+}
+
 #[tokio::test]
 async fn rendering_twice_gives_the_same() {
     let Some(helm) = Helm::find("rendering_twice_gives_the_same") else { return };

@@ -1,7 +1,5 @@
 //! Every claim about admission, on a real API server with its controllers.
 
-use std::{fs, time::Duration};
-
 use contract::names;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -9,11 +7,10 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tests::{binaries, process::Program};
 
 use super::{
     injected::{self, sidecar},
-    objects::{self, of_kind, text},
+    objects::{self, text},
     trial::Trial,
 };
 
@@ -166,41 +163,4 @@ async fn what_happens_to_pods_later_is_none_of_our_business() {
     assert_eq!(pod.spec.unwrap().ephemeral_containers.unwrap().len(), 1);
     // And their end.
     pods.delete("one", &kube::api::DeleteParams::default().grace_period(0)).await.unwrap();
-}
-
-#[tokio::test]
-async fn helm_test_finds_a_webhook_that_is_away_and_a_bad_configuration() {
-    const TEST: &str = "helm_test_finds_a_webhook_that_is_away_and_a_bad_configuration";
-    let Some(mut trial) = Trial::new(TEST, "helm-test", &[], &json!({})).await else { return };
-    let hook = trial.rendered.iter().find(|object| objects::is_hook(object)).unwrap().clone();
-    let created = objects::apply_dry(&trial.client, &hook).await.unwrap();
-    assert!(sidecar(&created).is_none());
-    trial.serving.stop().await;
-    let error = objects::apply_dry(&trial.client, &hook).await.unwrap_err().to_string();
-    assert!(error.contains("failed calling webhook"), "{error}");
-
-    let validate = async |text: &str| {
-        let mounted = text_of_arguments(&hook).replace(MOUNTED, &config_file(&trial));
-        fs::write(trial.serving.config(), text).unwrap();
-        Program::new("the webhook", binaries::find(binaries::WEBHOOK).unwrap())
-            .args(mounted.split(' '))
-            .run(Duration::from_secs(20))
-            .await
-    };
-    let config = of_kind(&trial.rendered, "ConfigMap");
-    validate(text(config, "/data/config.yaml")).await.unwrap();
-    let failure = validate("image: x\nprofiles: {one: {clientId: nobody}}").await.unwrap_err();
-    assert!(failure.to_string().contains("profiles.one.clientId"), "{failure}");
-}
-
-/// Where the chart mounts the configuration.
-const MOUNTED: &str = "/etc/prom-remotewrite/config/config.yaml";
-
-fn config_file(trial: &Trial) -> String {
-    trial.serving.config().display().to_string()
-}
-
-fn text_of_arguments(pod: &Value) -> String {
-    let arguments = pod["spec"]["containers"][0]["args"].as_array().unwrap();
-    arguments.iter().map(|argument| argument.as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }

@@ -79,6 +79,7 @@ async fn uninstall(release: &Release) {
     assert!(release.deployment().await.is_none());
     eventually("pods come without a sidecar", async || {
         let pod = release.pod(&[("inject", "true")]);
+        // Until the API server has heard that the policy is gone, it refuses.
         let pod = objects::apply_dry(&release.client, &pod).await.ok()?;
         injected::sidecar(&pod).is_none().then_some(())
     })

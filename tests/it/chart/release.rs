@@ -64,7 +64,7 @@ impl Release {
         let rendered = helm.template((name, name), &values, &[]).await.unwrap();
         let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
         let serving = Serving::bare(config);
-        let chart = redirected(&serving.url());
+        let chart = redirected(&chart(), &serving.url());
         let flags = flags.to_vec();
         let mut release = Self { client, serving, name, helm, plane, chart, flags, certs: None };
         release.helm("install", &json!({})).await;
@@ -252,10 +252,10 @@ fn values(name: &str, more: &Value) -> Value {
     values
 }
 
-/// The chart, with the webhook's address on loopback.
-fn redirected(url: &str) -> TempDir {
+/// A chart, with the webhook's address on loopback.
+pub(crate) fn redirected(chart: &Path, url: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(&chart(), folder.path());
+    copy(chart, folder.path());
     let file = folder.path().join("templates/mutatingwebhookconfiguration.yaml");
     let template = fs::read_to_string(&file).unwrap();
     let (before, service) = template.split_once("      service:\n").unwrap();

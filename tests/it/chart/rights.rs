@@ -142,7 +142,11 @@ async fn no_account_mounts_a_token_it_does_not_use() {
             "ServiceAccount" => object,
             "Deployment" if text(object, "/metadata/name").ends_with("-certs") => continue,
             "Deployment" => &object["spec"]["template"]["spec"],
-            "Pod" => &object["spec"],
+            // Only `helm test` asks the API server something, while it runs.
+            "Pod" => {
+                assert_eq!(object["spec"]["automountServiceAccountToken"], true);
+                continue;
+            }
             _ => continue,
         };
         assert_eq!(pod["automountServiceAccountToken"], false, "{object:#}");

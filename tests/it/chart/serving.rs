@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Serving {
     folder: TempDir,
     port: u16,
+    admin: String,
     process: Option<Process>,
 }
 
@@ -40,7 +41,7 @@ impl Serving {
     pub(crate) fn bare(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.yaml"), config).unwrap();
-        Self { folder, port: ports::free().unwrap(), process: None }
+        Self { folder, port: ports::free().unwrap(), admin: String::new(), process: None }
     }
 
     /// Where tls.crt and tls.key are.
@@ -51,6 +52,11 @@ impl Serving {
     /// Its configuration's file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config.yaml")
+    }
+
+    /// Where its admin port is, since it was started.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
     }
 
     /// Where it takes reviews.
@@ -72,8 +78,11 @@ impl Serving {
             .args(["--shutdown-delay", "0s"])
             .start()
             .unwrap();
-        let listening = |line: &str| line.contains("listening").then_some(());
-        process.line("it listened", PATIENCE, listening).await.unwrap();
+        let admin = |line: &str| {
+            let mut fields = line.split(' ').filter(|_| line.contains("listening"));
+            fields.find_map(|field| field.strip_prefix("admin=")).map(str::to_owned)
+        };
+        self.admin = process.line("it listened", PATIENCE, admin).await.unwrap();
         self.process = Some(process);
     }
 

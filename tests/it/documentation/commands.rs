@@ -144,6 +144,7 @@ async fn helm(place: &str, arguments: &[String]) {
     let words = arguments.map(|word| match word.as_str() {
         "my-profiles.yaml" => profiles.display().to_string(),
         "manifests/chart" => chart.clone(),
+        file if file.starts_with("manifests/") => root().join(file).display().to_string(),
         oci if oci.starts_with("oci://") => chart.clone(),
         _ => word.clone(),
     });

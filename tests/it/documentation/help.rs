@@ -16,7 +16,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Page, program, and subcommands that are shown.
 const SHOWN: &[(&str, &str, &[&str])] = &[
     ("sidecar/README.md", SIDECAR, &["check", "health", "native"]),
-    ("webhook/README.md", WEBHOOK, &["serve", "inject", "explain", "migrate", "validate"]),
+    (
+        "webhook/README.md",
+        WEBHOOK,
+        &["serve", "inject", "explain", "migrate", "validate", "verify"],
+    ),
     ("certs/README.md", CERTS, &["issue", "rotate"]),
 ];
 

@@ -20,7 +20,7 @@ use crate::{
 
 fn shared() -> Arc<Shared> {
     let config = ArcSwap::from_pointee(config());
-    Arc::new(Shared { config, metrics: Metrics::default() })
+    Arc::new(Shared { config, config_hash: ArcSwap::default(), metrics: Metrics::default() })
 }
 
 fn review(object: &Value) -> Value {

@@ -1,0 +1,99 @@
+//! `verify`: what `helm test` runs. It succeeds once every replica uses the
+//! release's configuration and API servers admit a pod of every profile.
+//!
+//! Both are needed: a pod that API servers admit proves the whole path, but meets
+//! one replica; a replica's configuration proves what it decides, but not that it
+//! is asked. The configuration reaches replicas a minute or so after an upgrade, so
+//! everything is asked again until it holds or the time is over.
+
+mod api_server;
+mod http;
+mod replicas;
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use webhook::{VERSION, config::Config, reload::content_hash};
+
+use crate::arguments::Verify;
+
+/// Between two rounds. Each is a few small requests.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Asks until everything holds, for at most the time that was given.
+pub(crate) fn verify(arguments: &Verify) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report(&format!("could not start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(until_it_holds(arguments))
+}
+
+async fn until_it_holds(arguments: &Verify) -> ExitCode {
+    let start = Instant::now();
+    let mut last = Vec::new();
+    loop {
+        let problems = match check(arguments).await {
+            Ok(found) => {
+                let written = writeln!(io::stdout(), "{}", found.join("\n"));
+                return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            }
+            Err(problems) => problems,
+        };
+        // Each new state is written once.
+        if problems != last {
+            for problem in &problems {
+                report(&format!("not yet: {problem}"));
+            }
+            last = problems;
+        }
+        if start.elapsed() + PAUSE > arguments.timeout {
+            report(&format!("gave up after {} s", arguments.timeout.as_secs()));
+            return ExitCode::FAILURE;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A closed standard error is nobody's concern.
+fn report(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// What holds, or everything that does not.
+async fn check(arguments: &Verify) -> Result<Vec<String>, Vec<String>> {
+    let (hash, config) = configuration(&arguments.config).map_err(|problem| vec![problem])?;
+    if let Some(expected) = &arguments.config_sha256
+        && *expected != hash
+    {
+        return Err(vec![format!(
+            "{} is not the release's configuration (sha256 {hash}, expected {expected}): was the ConfigMap changed by hand?",
+            arguments.config.display()
+        )]);
+    }
+    let (replicas, pods) = tokio::join!(
+        replicas::check(arguments, VERSION, &hash),
+        api_server::check(arguments, &config)
+    );
+    match (replicas, pods) {
+        (Ok(replicas), Ok(pods)) => Ok([replicas, pods].concat()),
+        (replicas, pods) => {
+            Err([replicas.err().unwrap_or_default(), pods.err().unwrap_or_default()].concat())
+        }
+    }
+}
+
+fn configuration(file: &Path) -> Result<(String, Config), String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("read {}: {error}", file.display()))?;
+    let config = Config::parse(&text)
+        .map_err(|mistakes| format!("{}: {}", file.display(), contract::report(&mistakes)))?;
+    Ok((content_hash(&text), config))
+}
