@@ -214,7 +214,7 @@ async fn a_webhook_before_ours_may_ask_for_a_sidecar() {
 #[tokio::test]
 async fn what_a_webhook_after_ours_takes_is_given_back() {
     const TEST: &str = "what_a_webhook_after_ours_takes_is_given_back";
-    let Some(trial) = Trial::new(TEST, "repaired", &[], &json!({})).await else { return };
+    let Some(trial) = Trial::new(TEST, "repaired-container", &[], &json!({})).await else { return };
     let neighbour = Neighbour::start().await;
     for path in ["/strip/prom-remotewrite", "/remove/prom-remotewrite"] {
         let before = neighbour.calls.load(Ordering::Relaxed);
