@@ -305,7 +305,7 @@ impl Rescue {
         match ended {
             Ok(()) => {
                 let any_refused = case.any_refused;
-                let received = case.account.answer(&refusal, any_refused);
+                let received = case.account.answer(case.message, &refusal, any_refused);
                 let text = case.account.describe(any_refused);
                 Rescued::Settled { received, refusal, any_refused, text }
             }

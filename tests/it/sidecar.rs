@@ -10,6 +10,7 @@ mod limits;
 mod misdirected;
 mod native;
 mod outcomes;
+mod prometheus;
 mod rescue;
 mod secrecy;
 mod shutdown;

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::Reason;
-use crate::upstream::Received;
+use super::{Reason, message::Samples};
+use crate::{http1::Message, upstream::Received};
 
 /// What was stored and refused of one batch, over all attempts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
-    pub(super) stored_samples: u64,
+    stored_samples: u64,
+    stored_histograms: u64,
+    stored_exemplars: u64,
     refused_samples: u64,
     refused_records: u64,
     /// Names of the first refused series, with their reasons.
@@ -45,8 +47,27 @@ impl Account {
     }
 
     /// Samples were stored.
-    pub(super) fn store(&mut self, samples: u64) {
-        self.stored_samples += samples;
+    pub(super) fn store(&mut self, samples: &Samples) {
+        self.stored_samples += samples.count;
+        self.stored_histograms += samples.histograms;
+        self.stored_exemplars += samples.exemplars;
+    }
+
+    /// What was written of a refused batch. For a message of 1.0, an accepted piece
+    /// is written whole; for one of 2.0, the receiver says what it wrote, and one
+    /// that says nothing wrote nothing. Prometheus counts all else as failed.
+    fn written(&self, message: Message) -> Vec<(String, u64)> {
+        if message == Message::V2 {
+            return self.written.clone().into_iter().collect();
+        }
+        let floats = self.stored_samples - self.stored_histograms;
+        let counts = [
+            ("samples", floats),
+            ("histograms", self.stored_histograms),
+            ("exemplars", self.stored_exemplars),
+        ];
+        let name = |kind: &str| format!("x-prometheus-remote-write-{kind}{WRITTEN_SUFFIX}");
+        counts.map(|(kind, count)| (name(kind), count)).into()
     }
 
     /// A record is refused.
@@ -60,10 +81,20 @@ impl Account {
 
     /// The answer for the whole batch, of which everything is decided: that of an
     /// accepted piece, or the `refusal` with what was refused in front of it.
-    pub(super) fn answer(&self, refusal: &Received, any_refused: bool) -> Received {
+    pub(super) fn answer(
+        &self,
+        message: Message,
+        refusal: &Received,
+        any_refused: bool,
+    ) -> Received {
         let whole = self.accepted.as_ref().filter(|_| !any_refused).unwrap_or(refusal);
         let others = whole.fields.iter().filter(|(name, _)| !name.ends_with(WRITTEN_SUFFIX));
-        let written = self.written.iter().map(|(name, sum)| (name.clone(), sum.to_string()));
+        let written = if any_refused {
+            self.written(message)
+        } else {
+            self.written.clone().into_iter().collect()
+        };
+        let written = written.into_iter().map(|(name, sum)| (name, sum.to_string()));
         let mut fields: Vec<_> = others.cloned().chain(written).collect();
         if !any_refused {
             return Received { fields, ..whole.clone() };
@@ -125,38 +156,45 @@ mod tests {
         Received { status, fields, body: b"no\n".to_vec() }
     }
 
+    fn samples(count: u64, histograms: u64) -> Samples {
+        Samples { count, histograms, ..Samples::default() }
+    }
+
     #[test]
-    fn written_counts_are_summed_and_never_invented() {
+    fn what_a_receiver_of_2_0_wrote_is_summed_and_never_invented() {
         let mut account = Account::default();
         let refusal = received(400, &[("x-request-id", "7")]);
         account.refuse(1, Reason::Other, || "a".to_owned());
-        assert!(
-            account.answer(&refusal, true).fields.iter().all(|(name, _)| !name.contains("written"))
-        );
+        account.store(&samples(7, 0));
+        let answer = account.answer(Message::V2, &refusal, true);
+        assert!(answer.fields.iter().all(|(name, _)| !name.contains("written")));
         for samples in ["2", "0", "5"] {
             account.accept(&received(
                 204,
                 &[("x-samples-written", samples), ("x-histograms-written", "0")],
             ));
         }
-        let answer = account.answer(&refusal, true);
+        let answer = account.answer(Message::V2, &refusal, true);
         assert_eq!(answer.status, 400);
         for (name, value) in
             [("x-samples-written", "7"), ("x-histograms-written", "0"), ("x-request-id", "7")]
         {
             assert_eq!(answer.field(name), Some(value));
         }
-        assert_eq!(account.answer(&refusal, false).status, 204);
+        assert_eq!(account.answer(Message::V2, &refusal, false).status, 204);
     }
 
     #[test]
     fn the_answer_says_what_was_refused_and_why() {
         let mut account = Account::default();
-        account.store(1995);
+        account.store(&samples(1995, 5));
         for number in 0..5 {
             account.refuse(1, Reason::TooOld, || format!("m{number}{{}}"));
         }
-        let answer = account.answer(&received(400, &[]), true);
+        let answer = account.answer(Message::V1, &received(400, &[]), true);
+        let written = ["samples", "histograms", "exemplars"]
+            .map(|kind| answer.field(&format!("x-prometheus-remote-write-{kind}-written")));
+        assert_eq!(written, [Some("1990"), Some("5"), Some("0")]);
         assert_eq!(
             String::from_utf8(answer.body).unwrap(),
             "Azure refused 5 samples of 5 series of this batch and stored the other 1995 samples: m0{} (too_old), m1{} (too_old), m2{} (too_old) and 2 more; Azure says: no\n"

@@ -305,7 +305,9 @@ where
                 let left = [record];
                 plan.replace(unit, if halves.is_err() { &left } else { &[] });
                 halves.map_err(failed)?;
-                (vec![record], Decision::Refused(self.reason(record, verdict, received)))
+                let reason = self.reason(record, verdict, received);
+                self.opened.refuse_alone(self.case, record, reason);
+                (Vec::new(), Decision::Refused(reason))
             }
         };
         for record in records {

@@ -359,7 +359,8 @@ impl Chunk {
                 *counts.get_mut(usize::from(!goes_first))? += 1;
                 if goes_first { &mut first } else { &mut second }.extend_from_slice(field.bytes);
             } else {
-                if !self.is_exemplar(field.field) {
+                // Exemplars belong to the latest samples.
+                if !message::is_exemplar(self.message, field.field) {
                     first.extend_from_slice(field.bytes);
                 }
                 second.extend_from_slice(field.bytes);
@@ -369,11 +370,6 @@ impl Chunk {
             return None;
         }
         Some((self.append_series(&first), self.append_series(&second)))
-    }
-
-    /// Exemplars belong to the latest samples.
-    const fn is_exemplar(&self, field: u32) -> bool {
-        matches!((self.message, field), (Message::V1, 3) | (Message::V2, 4))
     }
 
     fn append_series(&mut self, content: &[u8]) -> usize {

@@ -14,7 +14,7 @@ use std::{
 use aws_lc_rs::{hmac, rand};
 use tokio::time::Instant;
 
-use super::Reason;
+use super::{Reason, plan::Class};
 
 /// The hash of a record, of a series' labels or of a body. It is keyed, so that
 /// nobody who chooses what is scraped can make two of them equal.
@@ -38,8 +38,24 @@ pub(super) struct Ledger {
 struct State {
     records: Generations<Decision>,
     /// The labels of series that were refused.
-    labels: Generations<()>,
+    labels: Generations<Guilt>,
 }
+
+/// How a series was refused.
+#[derive(Clone, Copy)]
+struct Guilt {
+    /// How often, each time by itself, since one of its samples was stored.
+    times: u32,
+    /// When it was last sent by itself.
+    tested: Instant,
+    reason: Reason,
+}
+
+/// A series that was refused by itself so often is not sent by itself with every
+/// batch, but once a minute: a metric of 100 series that is refused for hours would
+/// cost 100 requests a batch.
+const DOOMED_AFTER: u32 = 3;
+const TESTED_EVERY: Duration = Duration::from_mins(1);
 
 /// Entries in two maps: the older one is dropped when the younger one is full or
 /// old enough, so an entry lives for one to two periods.
@@ -89,9 +105,11 @@ impl Ledger {
         self.state().records.insert(record, decision)
     }
 
-    /// Notes that a series with these labels was refused.
-    pub(super) fn suspect(&self, labels: Hash) {
-        self.state().labels.insert(labels, ());
+    /// Notes that a series with these labels was refused by itself.
+    pub(super) fn suspect(&self, labels: Hash, reason: Reason) {
+        let labels_of = &mut self.state().labels;
+        let times = labels_of.get(&labels).map_or(0, |guilt| guilt.times) + 1;
+        labels_of.insert(labels, Guilt { times, tested: Instant::now(), reason });
     }
 
     /// Notes that a series with these labels was stored.
@@ -99,9 +117,15 @@ impl Ledger {
         self.state().labels.remove(labels);
     }
 
-    /// Whether a series with these labels was refused lately.
-    pub(super) fn is_suspect(&self, labels: &Hash) -> bool {
-        self.state().labels.get(labels).is_some()
+    /// What is expected of a series with these labels.
+    pub(super) fn expected(&self, labels: &Hash) -> Class {
+        match self.state().labels.get(labels) {
+            None => Class::Ordinary,
+            Some(guilt) if guilt.times >= DOOMED_AFTER && guilt.tested.elapsed() < TESTED_EVERY => {
+                Class::Doomed(guilt.reason)
+            }
+            Some(_) => Class::Suspect,
+        }
     }
 
     /// Forgets what is old, although nothing new comes.
@@ -164,15 +188,30 @@ mod tests {
         let ledger = Ledger::new();
         assert!(ledger.decide([1; 16], Decision::Stored));
         assert!(!ledger.decide([1; 16], Decision::Stored));
-        ledger.suspect([2; 16]);
+        ledger.suspect([2; 16], Reason::Other);
         tokio::time::advance(PERIOD).await;
         ledger.reap();
         assert_eq!(ledger.decision(&[1; 16]), Some(Decision::Stored));
-        assert!(ledger.is_suspect(&[2; 16]));
+        assert_eq!(ledger.expected(&[2; 16]), Class::Suspect);
         tokio::time::advance(PERIOD).await;
         ledger.reap();
         assert_eq!(ledger.decision(&[1; 16]), None);
-        assert!(!ledger.is_suspect(&[2; 16]));
+        assert_eq!(ledger.expected(&[2; 16]), Class::Ordinary);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_series_that_is_always_refused_is_tested_once_a_minute() {
+        let ledger = Ledger::new();
+        let labels = [2; 16];
+        for _ in 0..DOOMED_AFTER {
+            assert!(!matches!(ledger.expected(&labels), Class::Doomed(_)));
+            ledger.suspect(labels, Reason::Label);
+        }
+        assert_eq!(ledger.expected(&labels), Class::Doomed(Reason::Label));
+        tokio::time::advance(TESTED_EVERY).await;
+        assert_eq!(ledger.expected(&labels), Class::Suspect);
+        ledger.clear(&labels);
+        assert_eq!(ledger.expected(&labels), Class::Ordinary);
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(super) enum Kind {
 pub(super) struct Samples {
     /// Floats and native histograms.
     pub(super) count: u64,
+    /// Native histograms.
+    pub(super) histograms: u64,
+    pub(super) exemplars: u64,
     /// The earliest and the latest time, in milliseconds since 1970.
     pub(super) times: Option<(i64, i64)>,
 }
@@ -124,12 +127,21 @@ pub(super) const fn is_sample(message: Message, field: u32) -> bool {
     matches!((message, field), (Message::V1 | Message::V2, 2) | (Message::V1, 4) | (Message::V2, 3))
 }
 
+/// Whether a field of a series is an exemplar.
+pub(super) const fn is_exemplar(message: Message, field: u32) -> bool {
+    matches!((message, field), (Message::V1, 3) | (Message::V2, 4))
+}
+
 /// The samples of a series.
 pub(super) fn samples(message: Message, series: &[u8]) -> Samples {
     let mut samples = Samples::default();
-    for record in Record::all(series).filter(|record| is_sample(message, record.field)) {
-        let Some(content) = record.content else { continue };
+    for record in Record::all(series) {
+        samples.exemplars += u64::from(is_exemplar(message, record.field));
+        let Some(content) = record.content.filter(|_| is_sample(message, record.field)) else {
+            continue;
+        };
         samples.count += 1;
+        samples.histograms += u64::from(record.field != 2);
         // `Sample.timestamp` and `Histogram.timestamp`; 0 is not written.
         let field = if record.field == 2 { 2 } else { 15 };
         let number = Record::all(content)

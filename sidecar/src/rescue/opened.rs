@@ -107,6 +107,17 @@ impl<'a> Opened<'a> {
         self.around.ledger.decision(&self.hashes.get(record)?.0)
     }
 
+    /// Notes that a record was refused by itself.
+    pub(super) fn refuse_alone(&mut self, case: &mut Case, record: usize, reason: Reason) {
+        self.decide(case, record, Decision::Refused(reason));
+        // Age says nothing about the next sample of the series.
+        if reason != Reason::TooOld
+            && let Some((_, labels)) = self.hashes.get(record)
+        {
+            self.around.ledger.suspect(*labels, reason);
+        }
+    }
+
     /// Notes what became of a record, once.
     pub(super) fn decide(&mut self, case: &mut Case, record: usize, decision: Decision) {
         let Some((hash, labels)) = self.hashes.get(record).copied() else { return };
@@ -115,19 +126,15 @@ impl<'a> Opened<'a> {
             return;
         }
         self.note(record, decision);
-        let samples = self.chunk.samples(record).count;
-        (self.around.count)(decision, samples);
+        let samples = self.chunk.samples(record);
+        (self.around.count)(decision, samples.count);
         match decision {
             Decision::Stored => {
-                case.account.store(samples);
+                case.account.store(&samples);
                 self.around.ledger.clear(&labels);
             }
             Decision::Refused(reason) => {
-                case.account.refuse(samples, reason, || self.chunk.name(record));
-                // Age says nothing about the next sample of the series.
-                if reason != Reason::TooOld {
-                    self.around.ledger.suspect(labels);
-                }
+                case.account.refuse(samples.count, reason, || self.chunk.name(record));
             }
         }
     }
@@ -293,15 +300,12 @@ impl<'a> Opened<'a> {
         let metric = search::metric(&labels).unwrap_or_default();
         let refused_before =
             matches!(self.counts.get(metric), Some((refused, 0)) if *refused >= SUSPECT_AFTER);
-        let suspect = self
-            .hashes
-            .get(record)
-            .is_some_and(|(_, labels)| self.around.ledger.is_suspect(labels));
-        if named.contains(metric) || refused_before || suspect {
-            Class::Suspect
-        } else {
-            Class::Ordinary
+        let labels = self.hashes.get(record).map(|(_, labels)| labels);
+        let expected = labels.map_or(Class::Ordinary, |labels| self.around.ledger.expected(labels));
+        if expected == Class::Ordinary && (named.contains(metric) || refused_before) {
+            return Class::Suspect;
         }
+        expected
     }
 
     /// After many attempts, gives up the records of which nothing is to be hoped:

@@ -322,7 +322,7 @@ async fn many_bad_series_are_found_within_eight_attempts() {
 #[tokio::test(start_paused = true)]
 async fn a_metric_that_is_refused_costs_the_next_batches_little() {
     let sender = Sender::new();
-    for round in 0..5 {
+    for round in 0..8 {
         let numbers = || (0..2000).map(|number| round * 2000 + number);
         let endpoint = Endpoint::new(numbers().filter(|number| number % 200 == 8));
         let body = encoded(numbers().map(|number| {
@@ -331,10 +331,11 @@ async fn a_metric_that_is_refused_costs_the_next_batches_little() {
         let ended = sender.send(&endpoint, &body).await;
         assert_eq!(ended.status, 400);
         let requests = endpoint.seen.lock().unwrap().requests;
-        assert!(round == 0 || requests <= 15, "{round}: {requests}");
+        let most = if round < 3 { 15 } else { 3 };
+        assert!(round == 0 || requests <= most, "{round}: {requests}");
     }
-    assert_eq!(sender.count("refused_samples_total"), 50);
-    assert_eq!(sender.count("rescued_samples_total"), 9950);
+    assert_eq!(sender.count("refused_samples_total"), 80);
+    assert_eq!(sender.count("rescued_samples_total"), 15_920);
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,7 +111,10 @@ fn pieces_hold_the_received_records_and_unknown_fields() {
     assert_eq!(piece.series, [series_v1("b")]);
     assert_eq!((piece.metadata.len(), piece.future), (1, 7));
     assert_eq!(chunk.name(0), r#"a{job="a \"b\""}"#);
-    assert_eq!(chunk.samples(0), Samples { count: 4, times: Some((-7, 30)) });
+    assert_eq!(
+        chunk.samples(0),
+        Samples { count: 4, histograms: 1, exemplars: 1, times: Some((-7, 30)) }
+    );
     assert_eq!((chunk.name(3), chunk.samples(3)), ("metadata".to_owned(), Samples::default()));
 }
 
@@ -132,7 +135,10 @@ fn a_piece_of_2_0_keeps_the_positions_of_symbols() {
     let expected = texts(["", "__name__", "up", "job", "x", ""]);
     assert_eq!((piece.symbols, piece.series), (expected, vec![up]));
     assert_eq!(chunk.name(1), r#"up{job="x"}"#);
-    assert_eq!(chunk.samples(1), Samples { count: 1, times: Some((8, 8)) });
+    assert_eq!(
+        chunk.samples(1),
+        Samples { count: 1, histograms: 1, exemplars: 0, times: Some((8, 8)) }
+    );
     assert_eq!(chunk.labels(0), None);
     let first = RequestV2::decode(first_record(Message::V2, &compressed(&raw)).unwrap().as_slice());
     assert_eq!(first.unwrap().series, &request.series[..1]);
