@@ -26,7 +26,9 @@ mod message;
 mod opened;
 mod plan;
 mod reason;
+mod rescued;
 mod search;
+mod survey;
 mod symbols;
 #[cfg(test)]
 mod tests;
@@ -39,14 +41,18 @@ use std::{
 
 use tokio::time::Instant;
 
-pub(crate) use self::reason::Reason;
 use self::{
     attempt::{Attempt, Limits, Pace, Stop},
     case::{Case, Cases, Key, Proof},
-    chunk::{CHUNK_BYTES, Chunks, Survey, Unopened, survey},
+    chunk::Chunks,
     evidence::Evidence,
     ledger::{Decision, Ledger},
     opened::{Opened, Surroundings},
+    survey::{CHUNK_BYTES, Survey, Unopened, survey},
+};
+pub(crate) use self::{
+    reason::Reason,
+    rescued::{Batch, Rescued},
 };
 use crate::{
     explain,
@@ -56,43 +62,6 @@ use crate::{
     outcome::{self, Meaning},
     upstream::{Failure, Received},
 };
-
-/// A batch on its way.
-#[derive(Clone, Copy)]
-pub(crate) struct Batch<'a> {
-    pub(crate) message: Message,
-    pub(crate) body: &'a [u8],
-    pub(crate) deadline: Instant,
-}
-
-/// What came of a batch.
-#[derive(Debug)]
-pub(crate) enum Rescued {
-    /// There was nothing to do: Azure's answer, or none.
-    Answered(Result<Received, Failure>),
-    /// Everything is decided. `refusal` is what Azure said to the whole, `received`
-    /// is the answer for the whole, `text` says what became of it.
-    Settled { received: Received, refusal: Received, any_refused: bool, text: String },
-    /// There were no samples in it.
-    Metadata(Received),
-    /// Something is still to be done; a retry continues. A text for the sender.
-    Unfinished { refusal: Received, text: String },
-    /// The refusal proves nothing about the batch.
-    AboutRequest(Received),
-}
-
-impl Rescued {
-    /// What Azure said to the whole batch, or why it said nothing.
-    pub(crate) const fn said(&self) -> Result<&Received, &Failure> {
-        match self {
-            Self::Answered(result) => result.as_ref(),
-            Self::Settled { refusal: received, .. }
-            | Self::Unfinished { refusal: received, .. }
-            | Self::Metadata(received)
-            | Self::AboutRequest(received) => Ok(received),
-        }
-    }
-}
 
 /// What is remembered of refused batches.
 pub(crate) struct Rescue {

@@ -1,15 +1,18 @@
 //! One attempt at what is undecided of a chunk, within the time and the requests
 //! that are left.
 
+mod pace;
+mod prove;
+
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
+pub(super) use self::pace::{Limits, Pace, Stop};
 use super::{
     Reason,
     case::{Case, Proof},
-    evidence,
     ledger::Decision,
     opened::Opened,
     plan::{Part, Plan, Settled, Verdict},
@@ -21,58 +24,11 @@ use crate::{
     upstream::{Failure, Received},
 };
 
-/// The requests and the time that one attempt may still take.
-pub(super) struct Pace {
-    pub(super) requests: u32,
-    /// Pieces that may fail without ending the attempt.
-    pub(super) faults: u32,
-    /// The longest that an answer has taken.
-    pub(super) slowest: Duration,
-    pub(super) deadline: Instant,
-}
-
-/// How large a piece may be, in bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// Before compression.
-    pub(super) raw: usize,
-    /// Compressed.
-    pub(super) compressed: usize,
-}
-
-/// Why an attempt ends before everything is decided.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// This came instead of a verdict on a piece.
-    Answered(Result<Received, Failure>),
-    /// No time or no requests are left.
-    Pace,
-    /// Something was refused before anything was accepted.
-    Unproved,
-    /// Other series look guilty now.
-    NewSuspects,
-    /// Nothing at all is accepted.
-    NothingAccepted,
-}
-
 /// So many pieces are sent at once: enough for 64 of them within the 25 s of a
 /// request where each takes 2 s.
 const WIDTH: usize = 8;
-/// A piece is begun only if the longest answer so far, and a quarter more, fits
-/// before the deadline: one that is cut off may be stored without anybody
-/// knowing, and would be stored again.
-const MARGIN: f64 = 1.25;
-/// What an answer takes if none has been measured.
-const MIN_ANSWER: Duration = Duration::from_millis(200);
 /// After so many attempts, what is hopeless is given up.
 const MAX_ATTEMPTS: u32 = 8;
-
-impl Pace {
-    pub(super) fn allows_more(&self) -> bool {
-        let answer = self.slowest.mul_f64(MARGIN).max(MIN_ANSWER);
-        self.requests > 0 && Instant::now() + answer < self.deadline
-    }
-}
 
 /// An attempt that is being made.
 pub(super) struct Attempt<'a, S> {
@@ -157,60 +113,6 @@ where
             // What is under way is awaited whatever happens: it may be stored.
             stop = stop.and(self.take(plan, answered));
         }
-    }
-
-    /// Finds out whether anything is accepted: what looks good of the batch, or a
-    /// record of it; and a record that was stored before or, without one, another
-    /// record of the batch. With the batch itself, that makes three requests.
-    async fn prove(&mut self, plan: &mut Plan) -> Result<(), Stop> {
-        let control = self.opened.around.evidence.control(self.case.message, Instant::now());
-        let mut refused = Vec::new();
-        let probes = if control.is_some() { 1 } else { 2 };
-        for probe in 0..probes {
-            if self.case.proof == Proof::Given || !self.pace.allows_more() {
-                break;
-            }
-            let part = if plan.is_sorted_out() && probe == 0 {
-                plan.next()
-            } else {
-                plan.probe(self.opened.number(self.case.attempts, probe))
-            };
-            let Some(part) = part else { break };
-            if part.records.len() == self.opened.chunk.len() {
-                // That is the batch itself, which was just refused.
-                refused.push((part, None));
-                break;
-            }
-            let Some((piece, held)) = self.compressed(&part) else {
-                return Err(failed(Failure::NoMemory));
-            };
-            self.pace.requests -= 1;
-            let answered = exchange(self.send, part, piece, held).await;
-            match self.verdict(&answered.result) {
-                Verdict::Refused => refused.push((answered.part, answered.result.ok())),
-                Verdict::Untried => return Err(Stop::Answered(answered.result)),
-                Verdict::Stored | Verdict::TooLarge => self.take(plan, answered)?,
-            }
-        }
-        if let Some(control) = control
-            && self.case.proof != Proof::Given
-            && self.pace.allows_more()
-        {
-            self.pace.requests -= 1;
-            let result = (self.send)(evidence::compressed(&control)).await;
-            match self.verdict(&result) {
-                Verdict::Stored => self.case.proof = Proof::Given,
-                Verdict::Untried => return Err(Stop::Answered(result)),
-                Verdict::Refused | Verdict::TooLarge => {}
-            }
-        }
-        if self.case.proof != Proof::Given {
-            return Err(Stop::NothingAccepted);
-        }
-        for (part, received) in refused {
-            self.conclude(plan, part, Verdict::Refused, received.as_ref())?;
-        }
-        Ok(())
     }
 
     /// Compresses a part within the memory that there is.

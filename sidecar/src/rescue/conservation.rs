@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "this is a test, which runs below cargo-fuzz as well")]
 
 use super::{
-    chunk::{Chunk, Chunks, survey},
+    chunk::{Chunk, Chunks},
     search,
+    survey::survey,
 };
 use crate::http1::Message;
 

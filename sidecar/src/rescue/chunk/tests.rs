@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::*;
+use super::{
+    super::survey::{MAX_RECORDS, Unopened, survey},
+    *,
+};
 
 /// `prometheus.WriteRequest`, with a field that nobody knows yet.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,0 +1,45 @@
+//! A batch on its way, and what came of it.
+
+use tokio::time::Instant;
+
+use crate::{
+    http1::Message,
+    upstream::{Failure, Received},
+};
+
+/// A batch on its way.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) message: Message,
+    pub(crate) body: &'a [u8],
+    pub(crate) deadline: Instant,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub(crate) enum Rescued {
+    /// There was nothing to do: Azure's answer, or none.
+    Answered(Result<Received, Failure>),
+    /// Everything is decided. `refusal` is what Azure said to the whole, `received`
+    /// is the answer for the whole, `text` says what became of it.
+    Settled { received: Received, refusal: Received, any_refused: bool, text: String },
+    /// There were no samples in it.
+    Metadata(Received),
+    /// Something is still to be done; a retry continues. A text for the sender.
+    Unfinished { refusal: Received, text: String },
+    /// The refusal proves nothing about the batch.
+    AboutRequest(Received),
+}
+
+impl Rescued {
+    /// What Azure said to the whole batch, or why it said nothing.
+    pub(crate) const fn said(&self) -> Result<&Received, &Failure> {
+        match self {
+            Self::Answered(result) => result.as_ref(),
+            Self::Settled { refusal: received, .. }
+            | Self::Unfinished { refusal: received, .. }
+            | Self::Metadata(received)
+            | Self::AboutRequest(received) => Ok(received),
+        }
+    }
+}
