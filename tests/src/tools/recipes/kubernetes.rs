@@ -18,7 +18,7 @@ pub const KUBERNETES: Recipe = Recipe {
     ldflags: KUBERNETES_STAMP,
     renames: &[("server", "etcd")],
     takes: "about 12 minutes on 2 cores",
-    instead: "put `etcd`, `kube-apiserver` and `kube-controller-manager` of Kubernetes 1.28 or newer into the folder that KUBEBUILDER_ASSETS names, or on PATH",
+    instead: "put `etcd`, `kube-apiserver` and `kube-controller-manager` of Kubernetes 1.30 or newer into the folder that KUBEBUILDER_ASSETS names, or on PATH",
     tools: &[
         Tool {
             name: "etcd",
