@@ -11,9 +11,9 @@ use tests::{
     client::Reply,
     clock::{Clock, since_epoch},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet, time::sleep};
 
-use super::{PATIENCE, Rig, Stage, encode, few, noise, series};
+use super::{HEADERS, PATIENCE, Rig, Stage, encode, few, noise, series};
 
 #[tokio::test]
 async fn a_batch_that_is_too_large_is_split_by_series() {
@@ -300,6 +300,35 @@ async fn without_memory_to_open_a_batch_prometheus_sends_it_again() {
     in_flight(&rig, |bytes| bytes == 0).await;
     assert_eq!(rig.status(large()).await, 204);
     assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 150);
+}
+
+#[tokio::test]
+async fn refused_batches_of_any_shape_stay_within_the_containers_memory() {
+    let rig = Stage::new().await.ready().await;
+    let refusal = Fault::status(400).body("no").after(Duration::from_millis(300));
+    rig.azure().faults(Service::Ingestion).always(refusal);
+    let compressed = |raw: &[u8]| snap::raw::Encoder::new().compress_vec(raw).unwrap();
+    // As many records as are looked at, each of them empty; labels without a text,
+    // a million in one series; text that compresses well; text that does not.
+    let empty = compressed(&[10, 0].repeat(1 << 17));
+    let mut labels = vec![10, 0x80, 0x80, 0x80, 1];
+    labels.extend([10, 0].repeat(1 << 20));
+    let labels = compressed(&labels);
+    let text = "lorem ipsum ".repeat(80);
+    let dense = encode((0..40_000).map(|number| series(&format!("m_{number}"), &[("a", &text)])));
+    let noisy = encode((0..3000).map(|seed| series("n", &[("a", &noise(seed, 1000))])));
+    for body in [&empty, &labels, &dense, &noisy] {
+        let mut posts = JoinSet::new();
+        for _ in 0..60 {
+            let (client, url, body) = (rig.client.clone(), rig.url("/api/v1/write"), body.clone());
+            posts.spawn(async move { client.post(&url, &HEADERS, body).await.unwrap() });
+        }
+        for reply in posts.join_all().await {
+            assert!(matches!(reply.status.as_u16(), 400 | 503 | 504), "{}", reply.text());
+        }
+        let peak = rig.process.usage().unwrap().peak_memory;
+        assert!(peak < 100 << 20, "{} MiB after bodies of {} bytes", peak >> 20, body.len());
+    }
 }
 
 async fn post_v2(rig: &Rig, request: v2::Request) -> Reply {
