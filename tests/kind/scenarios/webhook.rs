@@ -17,6 +17,7 @@ use crate::{
 
 const DEPLOYMENT: &str = "deployment/prom-remotewrite-webhook";
 const SECRET: &str = "prom-remotewrite-webhook-tls";
+const DELETE_SECRET: [&str; 5] = ["delete", "secret", SECRET, "-n", RELEASE_NAMESPACE];
 /// A repair takes some 0.1 s, a renewal as long as values say, which is 5 s.
 const HEALED_WITHIN: Duration = Duration::from_mins(1);
 /// Values say 30 s.
@@ -54,37 +55,44 @@ pub(super) async fn rotation(stack: &Stack) -> Outcome<Tolerance> {
     probe.all_injected().map(Tolerance::none)
 }
 
-/// The Secret is deleted: nobody notices. Then the configuration, then both: no
-/// pod may start without its sidecar once the configuration is back.
+/// The Secret is deleted: nobody notices. Then the configuration, then both: until
+/// the configuration is back, pods are refused, and none starts without its sidecar.
 pub(super) async fn secret(stack: &Stack) -> Outcome<Tolerance> {
     let probe = Probe::start(stack.client())?;
     let before = certificate(stack)?;
-    let delete = ["delete", "secret", SECRET, "-n", RELEASE_NAMESPACE];
-    stack.kubectl(&delete)?;
+    stack.kubectl(&DELETE_SECRET)?;
     let same = async || Ok(certificate(stack).is_ok_and(|now| now == before));
     eventually("the certificate is back", HEALED_WITHIN, same).await?;
     // With new pods as well, which have never seen the former Secret.
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
     stack.cluster.rolled_out(RELEASE_NAMESPACE, DEPLOYMENT)?;
-    let mut told = vec![format!("Secret: {}", probe.all_injected()?)];
-    for what in ["configuration", "both"] {
-        if what == "both" {
-            stack.kubectl(&delete)?;
-        }
-        stack.kubectl(&["delete", "mutatingwebhookconfiguration", RELEASE])?;
-        Helm::find()?.upgrade(&stack.cluster, &[])?;
-        let probe = Probe::start(stack.client())?;
-        let start = Instant::now();
-        let well = async || Ok(probe.seen().well);
-        eventually("pods get their sidecars again", HEALED_WITHIN, well).await?;
-        let Seen { bare, refused, .. } = probe.seen();
-        if bare > 0 {
-            return Err(Failure::new(format!("{what}: {bare} pods have no sidecar")));
-        }
-        let took = start.elapsed();
-        told.push(format!("{what}: {refused} refused, admitted again after {took:.1?}"));
-    }
+    let told = [
+        format!("Secret: {}", probe.all_injected()?),
+        format!("configuration: {}", without_configuration(stack, false).await?),
+        format!("both: {}", without_configuration(stack, true).await?),
+    ];
     Ok(Tolerance::none(told.join("; ")))
+}
+
+/// Deletes the configuration, with the Secret or without, and brings it back.
+async fn without_configuration(stack: &Stack, with_secret: bool) -> Outcome<String> {
+    let probe = Probe::start(stack.client())?;
+    if with_secret {
+        stack.kubectl(&DELETE_SECRET)?;
+    }
+    stack.kubectl(&["delete", "mutatingwebhookconfiguration", RELEASE])?;
+    let refused = async || Ok(probe.seen().refused > 0);
+    eventually("the policy refuses pods", HEALED_WITHIN, refused).await?;
+    let start = Instant::now();
+    Helm::find()?.upgrade(&stack.cluster, &[])?;
+    let well = async || Ok(probe.seen().well);
+    eventually("pods get their sidecars again", HEALED_WITHIN, well).await?;
+    let Seen { bare, refused, .. } = probe.seen();
+    if bare > 0 {
+        return Err(Failure::new(format!("{bare} pods have no sidecar")));
+    }
+    let took = start.elapsed();
+    Ok(format!("{refused} refused, admitted again {took:.1?} after an upgrade began"))
 }
 
 /// How many CAs the API server trusts.
