@@ -36,9 +36,10 @@ impl Answer {
     /// What Azure answered: its status, allow-listed header fields and body. Its
     /// date is for us alone, to compare clocks with.
     pub(crate) fn passed_on(received: &Received) -> Self {
-        let Received { status, mut fields, body } = received.clone();
-        fields.retain(|(name, _)| name != "date" && !KEPT_OF_REFUSALS.contains(&name.as_str()));
-        Self { status, fields, body, closes: false }
+        let Received { status, fields, body } = received;
+        let passes = |name: &str| name != "date" && !KEPT_OF_REFUSALS.contains(&name);
+        let fields = fields.iter().filter(|(name, _)| passes(name)).cloned().collect();
+        Self { status: *status, fields, body: body.clone(), closes: false }
     }
 
     /// The same with a text of ours.

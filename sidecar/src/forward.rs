@@ -51,15 +51,15 @@ impl Forwarder {
             Ok(message) => message,
             Err(refused) => return self.refuse(refused.reason(), refused.answer()),
         };
-        if self.tokens.get(deadline).await.is_none() {
+        let Some(token) = self.tokens.get(deadline).await else {
             return self.refuse("no_token", outcome::no_token(&self.tokens.trouble()));
-        }
+        };
         let batch = Batch { message, body, deadline };
         let rescued = match self.mode {
             ResponseMode::Transparent => {
-                Rescued::Answered(self.deliver(head, body, deadline).await)
+                Rescued::Answered(self.deliver_with(&token, head, body, deadline).await)
             }
-            ResponseMode::Protective => self.rescued(head, &batch).await,
+            ResponseMode::Protective => self.rescued(head, &batch, &token).await,
         };
         let answer = outcome::rescued(&rescued, self.mode, (self.now)());
         self.report(&rescued, &answer);
@@ -67,17 +67,17 @@ impl Forwarder {
     }
 
     /// Delivers a batch, or what is good of it.
-    async fn rescued(&self, head: &RequestHead, batch: &Batch<'_>) -> Rescued {
+    async fn rescued(&self, head: &RequestHead, batch: &Batch<'_>, token: &Arc<Token>) -> Rescued {
         let send = async |piece: Vec<u8>| self.deliver(head, &piece, batch.deadline).await;
         if let Some(rescued) = self.rescue.resume(batch, &send).await {
             return rescued;
         }
         let begun = Instant::now();
-        let result = self.deliver(head, batch.body, batch.deadline).await;
+        let result = self.deliver_with(token, head, batch.body, batch.deadline).await;
         self.rescue.answered(batch, result, begun.elapsed(), &send).await
     }
 
-    /// Sends a body, and once more if the token was refused and another is had.
+    /// Sends a body with the token held now.
     async fn deliver(
         &self,
         head: &RequestHead,
@@ -87,9 +87,20 @@ impl Forwarder {
         let Some(token) = self.tokens.get(deadline).await else {
             return Err(Failure::NoToken(self.tokens.trouble()));
         };
-        let result = self.send(head, body, &token, deadline).await;
+        self.deliver_with(&token, head, body, deadline).await
+    }
+
+    /// Sends a body, and once more if the token was refused and another is had.
+    async fn deliver_with(
+        &self,
+        token: &Arc<Token>,
+        head: &RequestHead,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Received, Failure> {
+        let result = self.send(head, body, token, deadline).await;
         if is_unauthorized(&result)
-            && let Some(another) = self.tokens.renew(&token, deadline).await
+            && let Some(another) = self.tokens.renew(token, deadline).await
         {
             self.metrics.replays.inc();
             return self.send(head, body, &another, deadline).await;

@@ -25,9 +25,17 @@ pub(super) struct Evidence {
     /// for never.
     accepted_at: AtomicU64,
     accepted: AtomicU64,
-    control: Mutex<Option<Control>>,
+    control: Mutex<Known>,
     /// When nothing was found to be accepted.
     nothing_at: Mutex<Option<Instant>>,
+}
+
+/// A control, if there is one, and when the next is looked for; at once if that is
+/// not known.
+#[derive(Default)]
+struct Known {
+    control: Option<Control>,
+    next: Option<Instant>,
 }
 
 /// A record that was stored: if it is refused, so is everything.
@@ -41,6 +49,9 @@ struct Control {
 /// The record is replaced so often: it must not become too old for Azure (20
 /// minutes), and to read one costs as little as this is seldom.
 const CONTROL_INTERVAL: Duration = Duration::from_secs(30);
+/// After a batch in which none was found, such as one of metadata alone: to look
+/// into every batch would take up to a fifth more CPU.
+const CONTROL_RETRY: Duration = Duration::from_secs(1);
 /// An older record may be refused for its age.
 const CONTROL_AGE: Duration = Duration::from_mins(15);
 /// After nothing was accepted, the next search begins so much later.
@@ -60,12 +71,14 @@ impl Evidence {
     /// The destination accepted a whole batch.
     pub(super) fn accepted_batch(&self, message: Message, body: &[u8], now: Instant) {
         self.accepted_piece(now);
-        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        if control.as_ref().is_none_or(|known| now.duration_since(known.since) >= CONTROL_INTERVAL)
-            && let Some(raw) = first_record(message, body)
-        {
-            *control = Some(Control { message, raw, since: now });
+        let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.next.is_some_and(|next| now < next) {
+            return;
         }
+        let found = first_record(message, body).map(|raw| Control { message, raw, since: now });
+        let pause = if found.is_some() { CONTROL_INTERVAL } else { CONTROL_RETRY };
+        known.next = Some(now + pause);
+        known.control = found.or_else(|| known.control.take());
     }
 
     /// The destination accepted something.
@@ -88,11 +101,11 @@ impl Evidence {
 
     /// A message, not compressed, with a record that it accepted lately.
     pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
-        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         let usable = |control: &&Control| {
             control.message == message && now.duration_since(control.since) < CONTROL_AGE
         };
-        control.as_ref().filter(usable).map(|control| control.raw.clone())
+        known.control.as_ref().filter(usable).map(|control| control.raw.clone())
     }
 
     /// Nothing of a batch was accepted, nor the control.
@@ -135,5 +148,25 @@ mod tests {
         assert!(evidence.accepted_since(begun));
         assert!(!evidence.accepts_nothing(Instant::now()));
         assert!(!evidence.accepted_since(Instant::now() + Duration::from_millis(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_control_is_looked_for_now_and_then() {
+        let evidence = Evidence::new();
+        let metadata = compressed(&[0x1a, 0]);
+        let series = compressed(&[0x0a, 2, 0x12, 0]);
+        let accepted = |body: &[u8]| {
+            evidence.accepted_batch(Message::V1, body, Instant::now());
+            evidence.control(Message::V1, Instant::now())
+        };
+        assert_eq!(accepted(&metadata), None);
+        assert_eq!(accepted(&series), None, "within the pause");
+        advance(CONTROL_RETRY).await;
+        let control = accepted(&series);
+        assert!(control.is_some());
+        advance(CONTROL_INTERVAL).await;
+        assert_eq!(accepted(&metadata), control, "the last one is kept");
+        advance(CONTROL_AGE).await;
+        assert_eq!(accepted(&metadata), None, "it is too old");
     }
 }
