@@ -1,8 +1,11 @@
 //! A request's head, read within time and memory.
 
-use std::{io, time::Duration};
+use std::{io, mem::MaybeUninit, time::Duration};
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    io::ReadBuf,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{Connection, READ_BYTES};
 use crate::{
@@ -77,12 +80,21 @@ impl Connection {
     async fn first_bytes(&mut self) -> io::Result<usize> {
         loop {
             self.stream.readable().await?;
-            self.input.reserve_exact(READ_BYTES);
-            match self.stream.try_read_buf(&mut self.input) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.input = Vec::new(),
+            match self.read_what_is_there() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
         }
+    }
+
+    /// A stream is often said to be readable when it is not: memory is only taken
+    /// for what was read.
+    fn read_what_is_there(&mut self) -> io::Result<usize> {
+        let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        let read = self.stream.try_read_buf(&mut buffer)?;
+        self.input.extend_from_slice(buffer.filled());
+        Ok(read)
     }
 }
 
