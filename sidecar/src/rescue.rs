@@ -42,7 +42,7 @@ use std::{
 use tokio::time::Instant;
 
 use self::{
-    attempt::{Attempt, Limits, Pace, Stop},
+    attempt::{Attempt, Doubt, Limits, Pace, Stop},
     case::{Case, Cases, Key, Proof},
     chunk::Chunks,
     evidence::Evidence,
@@ -57,11 +57,21 @@ pub(crate) use self::{
 use crate::{
     explain,
     http1::Message,
-    memory::Memory,
+    memory::{Memory, Share},
     metrics::Metrics,
     outcome::{self, Meaning},
     upstream::{Failure, Received},
 };
+
+/// Why a batch cannot be read.
+enum Unread {
+    Never,
+    NotNow,
+}
+
+const fn under_way() -> Rescued {
+    Rescued::Answered(Err(Failure::UnderWay))
+}
 
 /// What is remembered of refused batches.
 pub(crate) struct Rescue {
@@ -110,6 +120,9 @@ impl Rescue {
         if !self.cases.any_searching() {
             return None;
         }
+        if self.cases.is_open(batch.body.len(), || self.key(batch)) {
+            return Some(under_way());
+        }
         let case = self.cases.take_searching(batch.body.len(), || self.key(batch))?;
         Some(self.open(batch, case, Duration::ZERO, send).await)
     }
@@ -137,21 +150,27 @@ impl Rescue {
                 return Rescued::Answered(Ok(received));
             }
             Meaning::Final | Meaning::Unexpected => return Rescued::Answered(Ok(received)),
-            Meaning::Content if explain::concerns_request(&received) => {
-                return Rescued::AboutRequest(received);
-            }
             Meaning::Content if account::is_partial_write(&received) => {
                 return Rescued::Answered(Ok(received));
             }
             Meaning::Content | Meaning::TooLarge | Meaning::Retry => {}
         }
         let key = self.key(batch);
+        if self.cases.is_open(key.0, || key) {
+            return under_way();
+        }
         let mut case = self.case(&key, batch.message, received);
         case.attempts = case.attempts.saturating_add(1);
         if meaning == Meaning::Retry && !self.is_stuck(&case) {
             let received = case.refusal.clone();
             self.cases.put(key, case);
             return Rescued::Answered(Ok(received));
+        }
+        if meaning == Meaning::Content
+            && explain::concerns_request(&case.refusal)
+            && !self.is_contradicted(&case)
+        {
+            return self.about_request(batch, case);
         }
         self.open(batch, case, took, send).await
     }
@@ -173,6 +192,14 @@ impl Rescue {
             && self.evidence.accepted_since(lately)
     }
 
+    /// Whether a refusal that names the request is not about it: the text may quote a
+    /// series. Others are accepted, or time has told nothing.
+    fn is_contradicted(&self, case: &Case) -> bool {
+        let waited = Instant::now().duration_since(case.first_refused) >= STUCK_AFTER;
+        self.evidence.accepted_since(case.first_refused)
+            || (case.attempts >= STUCK_ATTEMPTS && waited)
+    }
+
     fn key(&self, batch: &Batch<'_>) -> Key {
         (batch.body.len(), self.ledger.hash([batch.body]))
     }
@@ -189,49 +216,90 @@ impl Rescue {
         S: Fn(Vec<u8>) -> F,
         F: Future<Output = Result<Received, Failure>>,
     {
+        let Some(_open) = self.cases.open(self.key(batch)) else { return under_way() };
         let now = Instant::now();
         if search::is_about_age(&case.refusal.body)
             || self.evidence.accepted_since(case.first_refused)
         {
             case.proof = Proof::Given;
         }
+        let (reading, _reading) = match self.hold_reading(batch) {
+            Ok(held) => held,
+            Err(Unread::Never) => return self.unopened(batch, case, send).await,
+            Err(Unread::NotNow) => return self.no_memory(batch, case),
+        };
         let survey = match survey(batch.message, batch.body) {
             Ok(survey) => survey,
             // That it is refused needs no other proof.
             Err(Unopened::Damaged) => return Rescued::Answered(Ok(case.refusal)),
             Err(Unopened::TooMany) => return self.unopened(batch, case, send).await,
         };
-        if case.proof == Proof::Missing && self.evidence.accepts_nothing(now) {
-            return self.about_request(batch, case);
+        let asked = case.proof == Proof::Missing && self.evidence.accepts_nothing(now);
+        if asked && let Some(rescued) = self.still_nothing(batch, &mut case, send).await {
+            return rescued;
         }
         if !survey.has_series && !case.searching {
             // Metadata alone: no sample is lost, and it is sent again each minute.
             return Rescued::Metadata(case.refusal);
         }
         let needed = survey.needed();
-        if !self.memory.could_hold(batch.body.len() + needed + survey.needed_for_piece()) {
+        if !self.memory.could_hold(batch.body.len() + reading + needed + survey.needed_for_piece())
+        {
             return self.unopened(batch, case, send).await;
         }
         let Some(_held) = self.memory.hold_elsewhere(needed) else {
-            self.cases.put(self.key(batch), case);
-            return Rescued::Answered(Err(Failure::NoMemory));
+            return self.no_memory(batch, case);
         };
         if !case.searching {
-            let counter = if case.refusal.status == 413 {
-                &self.metrics.splits
-            } else {
-                &self.metrics.searches
-            };
-            counter.inc();
+            self.count_opened(case.refusal.status);
         }
         let mut pace = Pace {
-            requests: MAX_REQUESTS - u32::from(!case.searching),
+            requests: MAX_REQUESTS - u32::from(!case.searching || asked),
             faults: MAX_FAULTS,
             slowest: took,
             deadline: batch.deadline,
         };
         let ended = self.settle(batch, &survey, &mut case, &mut pace, send).await;
         self.ended(batch, case, ended)
+    }
+
+    /// What to answer where nothing was accepted lately: `None` if something is now.
+    async fn still_nothing<S, F>(
+        &self,
+        batch: &Batch<'_>,
+        case: &mut Case,
+        send: &S,
+    ) -> Option<Rescued>
+    where
+        S: Fn(Vec<u8>) -> F,
+        F: Future<Output = Result<Received, Failure>>,
+    {
+        // The whole was just refused; where only parts are sent, nothing was.
+        let accepted = if case.searching {
+            self.is_control_accepted(batch.message, send).await
+        } else {
+            Ok(false)
+        };
+        match accepted {
+            Ok(true) => {
+                case.proof = Proof::Given;
+                None
+            }
+            Ok(false) => Some(self.about_request(batch, case.clone())),
+            Err(result) => {
+                self.cases.put(self.key(batch), case.clone());
+                Some(Rescued::Answered(result))
+            }
+        }
+    }
+
+    /// Holds the memory in which a batch is read; says how much that is.
+    fn hold_reading(&self, batch: &Batch<'_>) -> Result<(usize, Share), Unread> {
+        let bytes = inflate::overhead(batch.body).unwrap_or_default();
+        if !self.memory.could_hold(batch.body.len() + bytes) {
+            return Err(Unread::Never);
+        }
+        self.memory.hold_elsewhere(bytes).map(|held| (bytes, held)).ok_or(Unread::NotNow)
     }
 
     /// Settles chunk after chunk.
@@ -264,7 +332,8 @@ impl Rescue {
         let limits = Limits { raw, compressed };
         for chunk in Chunks::new(batch.message, batch.body, survey).into_iter().flatten() {
             let opened = Opened::new(&around, chunk);
-            Attempt { case, pace, limits, send, opened }.run().await?;
+            let doubt = Doubt::default();
+            Attempt { case, pace, limits, send, opened, doubt }.run().await?;
         }
         Ok(())
     }
@@ -279,8 +348,21 @@ impl Rescue {
                 Rescued::Settled { received, refusal, any_refused, text }
             }
             Err(Stop::NothingAccepted) => {
-                self.evidence.nothing_accepted(Instant::now());
+                let now = Instant::now();
+                self.evidence.nothing_accepted(now);
+                // What was accepted before says nothing any more.
+                (case.proof, case.first_refused) = (Proof::Missing, now);
+                // The whole would bring again what is stored.
+                case.searching |= case.account.stored_samples > 0;
                 self.about_request(batch, case)
+            }
+            Err(Stop::AboutRequest(received)) => {
+                case.searching |= case.account.stored_samples > 0;
+                let about = self.about_request(batch, case);
+                match about {
+                    Rescued::AboutRequest(_) => Rescued::AboutRequest(received),
+                    other => other,
+                }
             }
             Err(stop) => {
                 let text = case.account.progress();
@@ -302,14 +384,11 @@ impl Rescue {
         S: Fn(Vec<u8>) -> F,
         F: Future<Output = Result<Received, Failure>>,
     {
-        let control = self.evidence.control(batch.message, Instant::now());
-        if case.proof == Proof::Missing
-            && let Some(control) = control
-        {
-            match send(evidence::compressed(&control)).await {
-                Ok(Received { status: 200..=299, .. }) => case.proof = Proof::Given,
-                Ok(Received { status: 400 | 413, .. }) => {}
-                result => {
+        if case.proof == Proof::Missing {
+            match self.is_control_accepted(batch.message, send).await {
+                Ok(true) => case.proof = Proof::Given,
+                Ok(false) => {}
+                Err(result) => {
                     self.cases.put(self.key(batch), case);
                     return Rescued::Answered(result);
                 }
@@ -319,6 +398,41 @@ impl Rescue {
             return self.about_request(batch, case);
         }
         Rescued::Answered(Ok(case.refusal))
+    }
+
+    /// Whether a record that was stored before is accepted again; what came instead of
+    /// a verdict is an error.
+    async fn is_control_accepted<S, F>(
+        &self,
+        message: Message,
+        send: &S,
+    ) -> Result<bool, Result<Received, Failure>>
+    where
+        S: Fn(Vec<u8>) -> F,
+        F: Future<Output = Result<Received, Failure>>,
+    {
+        let Some(control) = self.evidence.control(message, Instant::now()) else {
+            return Ok(false);
+        };
+        let result = send(evidence::compressed(&control)).await;
+        match &result {
+            Ok(received) => match outcome::meaning(received.status) {
+                Meaning::Accepted => Ok(true),
+                Meaning::Retry | Meaning::Unexpected => Err(result),
+                Meaning::Content | Meaning::TooLarge | Meaning::Final => Ok(false),
+            },
+            Err(_) => Err(result),
+        }
+    }
+
+    fn no_memory(&self, batch: &Batch<'_>, case: Case) -> Rescued {
+        self.cases.put(self.key(batch), case);
+        Rescued::Answered(Err(Failure::NoMemory))
+    }
+
+    fn count_opened(&self, status: u16) {
+        let counter = if status == 413 { &self.metrics.splits } else { &self.metrics.searches };
+        counter.inc();
     }
 
     fn about_request(&self, batch: &Batch<'_>, case: Case) -> Rescued {

@@ -75,6 +75,9 @@ pub(crate) enum Failure {
     /// now to look at these.
     #[error("open the batch that Azure refused: MAX_IN_FLIGHT_BYTES is reached")]
     NoMemory,
+    /// The same batch is still being sent in parts for an earlier request.
+    #[error("send a batch twice at once: an earlier request with it is not answered yet")]
+    UnderWay,
 }
 
 impl Failure {
@@ -88,6 +91,7 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::NoToken(_) => "no_token",
             Self::NoMemory => "in_flight_limit",
+            Self::UnderWay => "under_way",
         }
     }
 }

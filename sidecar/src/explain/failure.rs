@@ -37,6 +37,13 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
             Code::InFlightLimit,
             format!("raise {} and the container's memory limit", env::MAX_IN_FLIGHT_BYTES),
         ),
+        Failure::UnderWay => (
+            Code::UpstreamTimeout,
+            format!(
+                "the sender did not wait for its answer: let it wait longer than {} (Prometheus' remote_timeout)",
+                env::UPSTREAM_TIMEOUT
+            ),
+        ),
     };
     Explanation { code, text }
 }

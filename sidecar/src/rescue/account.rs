@@ -8,7 +8,7 @@ use crate::{http1::Message, upstream::Received};
 /// What was stored and refused of one batch, over all attempts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
-    stored_samples: u64,
+    pub(super) stored_samples: u64,
     stored_histograms: u64,
     stored_exemplars: u64,
     refused_samples: u64,

@@ -1,6 +1,7 @@
 //! One attempt at what is undecided of a chunk, within the time and the requests
 //! that are left.
 
+mod doubt;
 mod pace;
 mod prove;
 
@@ -9,7 +10,11 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-pub(super) use self::pace::{Limits, Pace, Stop};
+use self::doubt::{DOUBTFUL_AFTER, Refused};
+pub(super) use self::{
+    doubt::Doubt,
+    pace::{Limits, Pace, Stop},
+};
 use super::{
     Reason,
     case::{Case, Proof},
@@ -21,6 +26,7 @@ use super::{
 use crate::{
     explain,
     memory::Share,
+    outcome::{self, Meaning},
     upstream::{Failure, Received},
 };
 
@@ -29,6 +35,8 @@ use crate::{
 const WIDTH: usize = 8;
 /// After so many attempts, what is hopeless is given up.
 const MAX_ATTEMPTS: u32 = 8;
+/// A larger record is not kept to be sent again.
+const MAX_CONTROL_BYTES: usize = 64 << 10;
 
 /// An attempt that is being made.
 pub(super) struct Attempt<'a, S> {
@@ -38,6 +46,7 @@ pub(super) struct Attempt<'a, S> {
     /// Sends a compressed piece.
     pub(super) send: &'a S,
     pub(super) opened: Opened<'a>,
+    pub(super) doubt: Doubt,
 }
 
 /// A piece that has been answered.
@@ -59,16 +68,22 @@ where
         let known_bad = self.case.refusal.status != 413;
         let mut plan = self.opened.plan(self.case, known_bad, self.limits.raw).map_err(failed)?;
         let mut stop = Ok(());
-        while stop.is_ok() && !plan.is_empty() && self.pace.allows_more() {
+        while stop.is_ok() && !plan.is_empty() && self.allows_more(0) {
             if self.case.proof == Proof::Missing {
                 stop = self.prove(&mut plan).await;
             }
             if stop.is_ok() {
                 stop = self.carry_out(&mut plan).await;
             }
+            if matches!(stop, Err(Stop::Doubtful)) {
+                stop = self.dispel(&mut plan).await;
+            }
             match stop {
                 Err(Stop::Unproved) => stop = Ok(()),
                 Err(Stop::NewSuspects) => {
+                    if self.doubt.in_a_row < DOUBTFUL_AFTER {
+                        let _ = self.believe(None);
+                    }
                     self.opened.close_divided();
                     let planned = self.opened.plan(self.case, false, self.limits.raw);
                     stop = planned.map(|planned| plan = planned).map_err(failed);
@@ -76,13 +91,7 @@ where
                 _ => {}
             }
         }
-        self.opened.close_divided();
-        self.case.edges = plan.edges();
-        stop?;
-        let left = plan.undecided();
-        let hopeless =
-            self.case.attempts >= MAX_ATTEMPTS && self.opened.give_up_hopeless(self.case, &left);
-        if left.is_empty() || hopeless { Ok(()) } else { Err(Stop::Pace) }
+        self.finish(&mut plan, stop).await
     }
 
     /// Sends parts, several at once, until none is left, or none may be sent.
@@ -90,7 +99,7 @@ where
         let mut under_way = FuturesUnordered::new();
         let mut stop = Ok(());
         loop {
-            while stop.is_ok() && under_way.len() < WIDTH && self.pace.allows_more() {
+            while stop.is_ok() && under_way.len() < WIDTH && self.allows_more(under_way.len()) {
                 let Some(part) = plan.next() else { break };
                 match self.compressed(&part) {
                     Some((piece, _)) if piece.len() > self.limits.compressed => {
@@ -134,6 +143,13 @@ where
         let Answered { part, result, took, .. } = answered;
         self.pace.slowest = self.pace.slowest.max(took);
         let verdict = self.verdict(&result);
+        let now = Instant::now();
+        if matches!(verdict, Verdict::Refused | Verdict::TooLarge) {
+            if self.doubt.in_a_row == 0 {
+                (self.doubt.since, self.doubt.edges) = (now, plan.edges());
+            }
+            self.doubt.in_a_row += 1;
+        }
         match (verdict, result) {
             (Verdict::Untried, result) => {
                 let _ = plan.settle(part, verdict);
@@ -141,13 +157,22 @@ where
                 if is_fault(&result) && self.pace.faults > 0 {
                     return Ok(());
                 }
-                Err(Stop::Answered(result))
+                Err(stopped(result))
             }
             (Verdict::Stored, Ok(received)) => {
                 self.case.proof = Proof::Given;
-                self.opened.around.evidence.accepted_piece(Instant::now());
+                let chunk = &self.opened.chunk;
+                let record = part.records.first().copied().filter(|record| {
+                    chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES
+                });
+                self.opened.around.evidence.accepted_record(self.case.message, now, || {
+                    record.map(|record| chunk.piece(&[record]))
+                });
                 self.case.account.accept(&received);
-                self.conclude(plan, part, verdict, None)
+                self.doubt.in_a_row = 0;
+                let sent = now.checked_sub(took).unwrap_or(now);
+                let believed = self.believe(Some(sent));
+                self.conclude(plan, part, verdict, None).and(believed)
             }
             // So far the batch was just too large. Nothing of it is given up before
             // something was accepted.
@@ -174,10 +199,21 @@ where
         match result {
             Ok(Received { status: 200..=299, .. }) => Verdict::Stored,
             Ok(Received { status: 413, .. }) => Verdict::TooLarge,
-            Ok(received) if received.status == 400 && explain::concerns_request(received) => {
+            Ok(received)
+                if received.status == 400
+                    && explain::concerns_request(received)
+                    && !explain::concerns_request(&self.case.refusal) =>
+            {
                 Verdict::Untried
             }
-            Ok(Received { status: 400 | 422, .. }) => Verdict::Refused,
+            Ok(received)
+                if matches!(
+                    outcome::meaning(received.status),
+                    Meaning::Content | Meaning::Final
+                ) =>
+            {
+                Verdict::Refused
+            }
             // A refusal that is otherwise retried, and that retrying did not end.
             Ok(received) if received.status == self.case.refusal.status => Verdict::Refused,
             _ => Verdict::Untried,
@@ -191,6 +227,7 @@ where
         verdict: Verdict,
         received: Option<&Received>,
     ) -> Result<(), Stop> {
+        let mut alone = false;
         let (records, decision) = match plan.settle(part, verdict) {
             Settled::Open => return Ok(()),
             Settled::Stored(records) => (records, Decision::Stored),
@@ -207,13 +244,32 @@ where
                 let left = [record];
                 plan.replace(unit, if halves.is_err() { &left } else { &[] });
                 halves.map_err(failed)?;
-                let reason = self.reason(record, verdict, received);
-                self.opened.refuse_alone(self.case, record, reason);
-                (Vec::new(), Decision::Refused(reason))
+                alone = true;
+                (vec![record], Decision::Refused(self.reason(record, verdict, received)))
             }
         };
-        for record in records {
-            self.opened.decide(self.case, record, decision);
+        match decision {
+            Decision::Stored => {
+                for record in records {
+                    self.opened.decide(self.case, record, decision);
+                }
+            }
+            Decision::Refused(reason) => {
+                self.doubt.refused.push(Refused { at: Instant::now(), records, reason, alone });
+                let evidence = self.opened.around.evidence;
+                if self.doubt.in_a_row >= DOUBTFUL_AFTER
+                    && evidence.accepted_since(self.doubt.since)
+                {
+                    // Another batch was.
+                    self.doubt.in_a_row = 0;
+                }
+                if self.doubt.in_a_row >= self.doubt.most {
+                    return Err(Stop::Doubtful);
+                }
+                if self.doubt.in_a_row == 0 {
+                    return self.believe(None);
+                }
+            }
         }
         if self.opened.has_new_suspects() { Err(Stop::NewSuspects) } else { Ok(()) }
     }
@@ -236,6 +292,21 @@ where
     let begun = Instant::now();
     let result = send(piece).await;
     Answered { part, result, took: begun.elapsed(), _held: held }
+}
+
+/// An answer that ends an attempt: what is left is sent again, whatever it says.
+fn stopped(result: Result<Received, Failure>) -> Stop {
+    match result {
+        Ok(received)
+            if !matches!(
+                outcome::meaning(received.status),
+                Meaning::Retry | Meaning::Unexpected
+            ) =>
+        {
+            Stop::AboutRequest(received)
+        }
+        result => Stop::Answered(result),
+    }
 }
 
 const fn failed(failure: Failure) -> Stop {

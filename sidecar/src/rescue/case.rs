@@ -1,7 +1,7 @@
 //! Batches that were refused, remembered until the sender's next attempt.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -53,9 +53,17 @@ pub(super) type Key = (usize, Hash);
 /// The cases that are remembered.
 #[derive(Default)]
 pub(super) struct Cases {
-    cases: Mutex<HashMap<Key, Case>>,
-    /// How many of them are searched.
+    known: Mutex<HashMap<Key, Case>>,
+    /// How many of them are searched, or opened just now.
     searching: AtomicUsize,
+    /// The batches that are opened just now.
+    open: Mutex<HashSet<Key>>,
+}
+
+/// A batch that is opened, so that nobody else opens it.
+pub(super) struct OpenCase<'a> {
+    cases: &'a Cases,
+    key: Key,
 }
 
 /// More than the 200 shards that Prometheus is recommended to have at most.
@@ -87,6 +95,23 @@ impl Cases {
     /// is sent.
     pub(super) fn any_searching(&self) -> bool {
         self.searching.load(Ordering::Relaxed) > 0
+    }
+
+    /// Marks a batch as opened; `None` if it is: its sender did not wait for the answer,
+    /// or two senders have the same.
+    pub(super) fn open(&self, key: Key) -> Option<OpenCase<'_>> {
+        let is_new = self.opened().insert(key);
+        self.count(&self.cases());
+        is_new.then_some(OpenCase { cases: self, key })
+    }
+
+    /// Whether a batch of this length is opened, and then whether it is this one.
+    pub(super) fn is_open(&self, length: usize, key: impl FnOnce() -> Key) -> bool {
+        let of_length = self.opened().iter().any(|(known, _)| *known == length);
+        of_length && {
+            let key = key();
+            self.opened().contains(&key)
+        }
     }
 
     /// Takes a case that is being searched, if this is its body's length.
@@ -129,11 +154,23 @@ impl Cases {
 
     fn count(&self, cases: &HashMap<Key, Case>) {
         let searching = cases.values().filter(|case| case.searching).count();
-        self.searching.store(searching, Ordering::Relaxed);
+        self.searching.store(searching + self.opened().len(), Ordering::Relaxed);
+    }
+
+    /// Locked after `cases` where both are.
+    fn opened(&self) -> MutexGuard<'_, HashSet<Key>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cases(&self) -> MutexGuard<'_, HashMap<Key, Case>> {
-        self.cases.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenCase<'_> {
+    fn drop(&mut self) {
+        self.cases.opened().remove(&self.key);
+        self.cases.count(&self.cases.cases());
     }
 }
 

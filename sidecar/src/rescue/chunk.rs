@@ -50,7 +50,7 @@ const STUB_BYTES: usize = 64 << 10;
 /// A message with the first series of a batch alone; `None` if it is not found
 /// within what is cheap to read.
 pub(super) fn first_record(message: Message, body: &[u8]) -> Option<Vec<u8>> {
-    let mut inflate = Inflate::new(body)?;
+    let mut inflate = Inflate::beginning(body)?;
     let mut shared = Vec::new();
     loop {
         let next = next_record(&mut inflate)??;

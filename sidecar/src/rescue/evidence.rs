@@ -81,6 +81,24 @@ impl Evidence {
         known.control = found.or_else(|| known.control.take());
     }
 
+    /// The destination accepted a piece, of which `record` makes a message with one
+    /// record: where every batch is refused for something, there is no other control.
+    pub(super) fn accepted_record(
+        &self,
+        message: Message,
+        now: Instant,
+        record: impl FnOnce() -> Option<Vec<u8>>,
+    ) {
+        self.accepted_piece(now);
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        if control.as_ref().is_none_or(|known| {
+            now.duration_since(known.since) >= CONTROL_INTERVAL || known.message != message
+        }) && let Some(raw) = record()
+        {
+            *control = Some(Control { message, raw, since: now });
+        }
+    }
+
     /// The destination accepted something.
     pub(super) fn accepted_piece(&self, now: Instant) {
         let at = u64::try_from(now.duration_since(self.base).as_micros()).unwrap_or(u64::MAX);

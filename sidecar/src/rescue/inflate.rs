@@ -2,7 +2,8 @@
 //!
 //! The crate `snap` decompresses a block as a whole: up to
 //! `MAX_DECOMPRESSED_BYTES` for one refused batch. Here only what is being read
-//! is held, and the 64 KiB before it to which later bytes may refer.
+//! is held, and the bytes before it to which later ones refer: 64 KiB where a batch
+//! was compressed in blocks, as Google's encoders do it, and more where it was not.
 //!
 //! The format: <https://github.com/google/snappy/blob/main/format_description.txt>.
 
@@ -20,23 +21,32 @@ pub(super) struct Inflate<'a> {
     window: Vec<u8>,
     /// Where those that can be taken begin.
     taken: usize,
+    /// How far back later bytes refer, at most.
+    history: usize,
 }
 
-/// No encoder refers farther back: all of them compress in blocks of 64 KiB.
+/// Most encoders refer no farther back: they compress in blocks of 64 KiB.
 const HISTORY: usize = 64 << 10;
 /// Taken bytes are dropped once so many have gathered, so that the rest is not
 /// moved for every record.
 const GARBAGE: usize = 256 << 10;
 
 impl<'a> Inflate<'a> {
-    /// What a window takes beside the bytes that were asked for.
-    pub(super) const OVERHEAD: usize = HISTORY + GARBAGE;
-
     /// Reads the block's length; `None` if there is none.
     pub(super) fn new(block: &'a [u8]) -> Option<Self> {
+        Self::with_history(block, history(block)?)
+    }
+
+    /// The same for the beginning of a block, where later bytes refer no farther
+    /// back than what is read.
+    pub(super) fn beginning(block: &'a [u8]) -> Option<Self> {
+        Self::with_history(block, HISTORY)
+    }
+
+    fn with_history(block: &'a [u8], history: usize) -> Option<Self> {
         let mut input = block;
         let missing = usize::try_from(decode_varint(&mut input).ok()?).ok()?;
-        Some(Self { input, missing, literal: 0, window: Vec::new(), taken: 0 })
+        Some(Self { input, missing, literal: 0, window: Vec::new(), taken: 0, history })
     }
 
     /// What is decompressed and not taken.
@@ -47,6 +57,10 @@ impl<'a> Inflate<'a> {
     /// Makes `wanted` bytes ready, or all that are left; `None` if the block is
     /// damaged.
     pub(super) fn fill(&mut self, wanted: usize) -> Option<()> {
+        if self.window.capacity() == 0 {
+            // Made at once, for a vector that grows takes up to twice its size.
+            self.window.reserve_exact(self.missing.min(self.history + GARBAGE + HISTORY));
+        }
         while self.ready().len() < wanted && self.missing > 0 {
             if self.literal == 0 {
                 self.element()?;
@@ -62,9 +76,9 @@ impl<'a> Inflate<'a> {
     /// Takes `count` of the bytes that are ready.
     pub(super) fn take(&mut self, count: usize) {
         self.taken = (self.taken + count).min(self.window.len());
-        if self.taken > HISTORY + GARBAGE {
-            self.window.drain(..self.taken - HISTORY);
-            self.taken = HISTORY;
+        if self.taken > self.history + GARBAGE {
+            self.window.drain(..self.taken - self.history);
+            self.taken = self.history;
         }
     }
 
@@ -93,9 +107,7 @@ impl<'a> Inflate<'a> {
         let tag = usize::from(self.byte()?);
         match tag & 3 {
             0 => {
-                let length = tag >> 2;
-                let length = if length < 60 { length } else { self.little_endian(length - 59)? };
-                self.literal = length.checked_add(1)?;
+                self.literal = self.literal_length(tag)?;
                 Some(())
             }
             1 => {
@@ -107,6 +119,12 @@ impl<'a> Inflate<'a> {
                 self.copy(offset, (tag >> 2) + 1)
             }
         }
+    }
+
+    fn literal_length(&mut self, tag: usize) -> Option<usize> {
+        let length = tag >> 2;
+        let length = if length < 60 { length } else { self.little_endian(length - 59)? };
+        length.checked_add(1)
     }
 
     fn copy_literal(&mut self, count: usize) -> Option<()> {
@@ -144,6 +162,38 @@ impl<'a> Inflate<'a> {
     }
 }
 
+/// What a window takes beside the bytes that were asked for: `None` if the block is
+/// damaged.
+pub(super) fn overhead(block: &[u8]) -> Option<usize> {
+    history(block).map(|history| history + GARBAGE + HISTORY)
+}
+
+/// How far back the elements of a block refer, at most. An encoder that does not
+/// divide its input into blocks of 64 KiB (Go's `klauspost/compress/snappy`) refers to
+/// anything before.
+fn history(block: &[u8]) -> Option<usize> {
+    let mut scan = Inflate::with_history(block, 0)?;
+    let length = scan.missing;
+    let mut farthest = HISTORY;
+    while !scan.input.is_empty() {
+        let tag = usize::from(scan.byte()?);
+        let offset = match tag & 3 {
+            0 => {
+                let length = scan.literal_length(tag)?;
+                scan.input = scan.input.get(length..)?;
+                0
+            }
+            // Up to 2 KiB.
+            1 => scan.byte().map(|_| 0)?,
+            2 => scan.little_endian(2)?,
+            _ => scan.little_endian(4)?,
+        };
+        farthest = farthest.max(offset);
+    }
+    // Nothing is before the beginning.
+    Some(farthest.min(length.max(HISTORY)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -174,8 +224,29 @@ mod tests {
         let mut inflate = Inflate::new(&block).unwrap();
         inflate.skip(content.len() - 5).unwrap();
         assert_eq!(inflate.ready()[..5], content[content.len() - 5..]);
-        assert!(inflate.window.capacity() < 2 * Inflate::OVERHEAD, "{}", inflate.window.capacity());
+        assert!(
+            inflate.window.capacity() < 2 * (HISTORY + GARBAGE),
+            "{}",
+            inflate.window.capacity()
+        );
         assert_eq!(inflate.skip(6), None);
+    }
+
+    /// As an encoder does it that does not divide its input into blocks.
+    #[test]
+    fn later_bytes_may_refer_to_the_beginning() {
+        let part: Vec<u8> = (0..300_000_u32).flat_map(|n| (n / 5).to_le_bytes()).collect();
+        let mut block = Vec::new();
+        prost::encoding::encode_varint(part.len() as u64 + 64, &mut block);
+        block.push(62 << 2);
+        block.extend_from_slice(&(part.len() - 1).to_le_bytes()[..3]);
+        block.extend_from_slice(&part);
+        block.push(63 << 2 | 3);
+        block.extend_from_slice(&u32::try_from(part.len()).unwrap().to_le_bytes());
+        let content = [&part[..], &part[..64]].concat();
+        assert!(snap::raw::Decoder::new().decompress_vec(&block).unwrap() == content);
+        assert!(inflated(&block, &[1000]).unwrap() == content);
+        assert_eq!(overhead(&block), Some(part.len() + GARBAGE + HISTORY));
     }
 
     #[test]

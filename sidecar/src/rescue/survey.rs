@@ -87,11 +87,11 @@ impl Survey {
         inflate.skip(length).ok_or(Unopened::Damaged)
     }
 
-    /// The memory that an opened chunk takes, in bytes.
+    /// The memory that an opened chunk takes beside what reading it does, in bytes.
     pub(super) fn needed(&self) -> usize {
         let noted = self.records.min(MAX_CHUNK_RECORDS) + self.shared_records;
         let shared = 2 * self.shared.len();
-        Inflate::OVERHEAD + self.largest + self.chunk_bytes() + shared + noted * NOTED_BYTES
+        self.largest + self.chunk_bytes() + shared + noted * NOTED_BYTES
     }
 
     /// The memory that a piece takes while it is compressed, in bytes, at most.

@@ -36,8 +36,12 @@ pub(in crate::rescue) enum Stop {
     Unproved,
     /// Other series look guilty now.
     NewSuspects,
+    /// Too many refusals in a row.
+    Doubtful,
     /// Nothing at all is accepted.
     NothingAccepted,
+    /// This came instead, and it is not about what was sent.
+    AboutRequest(Received),
 }
 
 /// A piece is begun only if the longest answer so far, and a quarter more, fits
@@ -46,9 +50,15 @@ pub(in crate::rescue) enum Stop {
 const MARGIN: f64 = 1.25;
 /// What an answer takes if none has been measured.
 const MIN_ANSWER: Duration = Duration::from_millis(200);
+
 impl Pace {
     pub(in crate::rescue) fn allows_more(&self) -> bool {
+        self.allows(1)
+    }
+
+    /// Whether so many requests may be sent, one after the other.
+    pub(super) fn allows(&self, count: u32) -> bool {
         let answer = self.slowest.mul_f64(MARGIN).max(MIN_ANSWER);
-        self.requests > 0 && Instant::now() + answer < self.deadline
+        self.requests >= count && Instant::now() + answer * count < self.deadline
     }
 }

@@ -8,7 +8,7 @@ use super::{
         evidence,
         plan::{Plan, Verdict},
     },
-    Attempt, Stop, exchange, failed,
+    Attempt, Stop, exchange, failed, stopped,
 };
 use crate::upstream::{Failure, Received};
 
@@ -46,7 +46,7 @@ where
             let answered = exchange(self.send, part, piece, held).await;
             match self.verdict(&answered.result) {
                 Verdict::Refused => refused.push((answered.part, answered.result.ok())),
-                Verdict::Untried => return Err(Stop::Answered(answered.result)),
+                Verdict::Untried => return Err(stopped(answered.result)),
                 Verdict::Stored | Verdict::TooLarge => self.take(plan, answered)?,
             }
         }
@@ -58,7 +58,7 @@ where
             let result = (self.send)(evidence::compressed(&control)).await;
             match self.verdict(&result) {
                 Verdict::Stored => self.case.proof = Proof::Given,
-                Verdict::Untried => return Err(Stop::Answered(result)),
+                Verdict::Untried => return Err(stopped(result)),
                 Verdict::Refused | Verdict::TooLarge => {}
             }
         }
