@@ -92,7 +92,7 @@ impl Evidence {
         self.accepted_piece(now);
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         if control.as_ref().is_none_or(|known| {
-            now.duration_since(known.since) >= CONTROL_INTERVAL || known.message != message
+            now.duration_since(known.since) >= CONTROL_AGE / 2 || known.message != message
         }) && let Some(raw) = record()
         {
             *control = Some(Control { message, raw, since: now });
