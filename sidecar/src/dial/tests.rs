@@ -140,8 +140,10 @@ proptest! {
             prop_assert!(destination.tls && name.is_ok(), "{url}");
         }
         prop_assert!(given.iter().all(|one| one.is_some() == given[0].is_some()));
-        // The other way round: nothing that works is refused.
+        // The other way round: nothing that works is refused. Two dots at the end
+        // are: rustls takes the one that is left.
         let parsed = Url::parse(&url).ok().map(|url| Destination::of(&url));
+        let parsed = parsed.filter(|to| !to.name().ends_with('.'));
         if parsed.is_some_and(|to| ServerName::try_from(to.name().to_owned()).is_ok()) {
             prop_assert!(given[0].is_some(), "{url}");
         }
