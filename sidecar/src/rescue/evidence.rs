@@ -36,6 +36,8 @@ pub(super) struct Evidence {
 struct Known {
     control: Option<Control>,
     next: Option<Instant>,
+    /// It was refused: by now that may be its own fault.
+    is_refused: bool,
 }
 
 /// A record that was stored: if it is refused, so is everything.
@@ -78,6 +80,7 @@ impl Evidence {
         let found = first_record(message, body).map(|raw| Control { message, raw, since: now });
         let pause = if found.is_some() { CONTROL_INTERVAL } else { CONTROL_RETRY };
         known.next = Some(now + pause);
+        known.is_refused &= found.is_none();
         known.control = found.or_else(|| known.control.take());
     }
 
@@ -90,12 +93,15 @@ impl Evidence {
         record: impl FnOnce() -> Option<Vec<u8>>,
     ) {
         self.accepted_piece(now);
-        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        if control.as_ref().is_none_or(|known| {
-            now.duration_since(known.since) >= CONTROL_AGE / 2 || known.message != message
-        }) && let Some(raw) = record()
-        {
-            *control = Some(Control { message, raw, since: now });
+        let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        // The same one throughout a search: whatever is asked, one sample is resent.
+        let is_old = known.is_refused
+            || known.control.as_ref().is_none_or(|control| {
+                now.duration_since(control.since) >= CONTROL_AGE / 2 || control.message != message
+            });
+        if is_old && let Some(raw) = record() {
+            known.control = Some(Control { message, raw, since: now });
+            known.is_refused = false;
         }
     }
 
@@ -128,6 +134,9 @@ impl Evidence {
 
     /// Nothing of a batch was accepted, nor the control.
     pub(super) fn nothing_accepted(&self, now: Instant) {
+        let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.is_refused, known.next) = (true, None);
+        drop(known);
         *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 

@@ -317,8 +317,8 @@ async fn many_bad_series_are_found_within_eight_attempts() {
             }
         }
         let whole_metric: Vec<usize> = (0..count).filter(|number| number % 50 == 7).collect();
-        check(count, &whole_metric, latency, 5).await;
-        let neighbours: Vec<usize> = (count / 2..count / 2 + 200).collect();
+        check(count, &whole_metric, latency, 8).await;
+        let neighbours: Vec<usize> = (count / 2..count / 2 + 100).collect();
         check(count, &neighbours, latency, 8).await;
     }
 }
