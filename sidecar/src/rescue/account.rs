@@ -129,16 +129,15 @@ impl Account {
                 self.stored_samples
             );
         }
+        if self.refused_records == 0 {
+            return "Azure refused samples of this batch in an earlier request, which named them; all others are stored".to_owned();
+        }
         let shown = u64::try_from(self.examples.len()).unwrap_or_default();
         let more = match self.refused_records.saturating_sub(shown) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let names = match self.examples.as_slice() {
-            // It was named when it was decided.
-            [] => "series that were refused before".to_owned(),
-            examples => examples.join(", "),
-        };
+        let names = self.examples.join(", ");
         format!(
             "Azure refused {} samples of {} series of this batch and stored the other {} samples: {names}{more}",
             self.refused_samples, self.refused_records, self.stored_samples
@@ -199,6 +198,13 @@ mod tests {
             String::from_utf8(answer.body).unwrap(),
             "Azure refused 5 samples of 5 series of this batch and stored the other 1995 samples: m0{} (too_old), m1{} (too_old), m2{} (too_old) and 2 more; Azure says: no\n"
         );
+    }
+
+    #[test]
+    fn a_batch_that_was_settled_before_is_not_counted_again() {
+        let answer = Account::default().answer(Message::V1, &received(400, &[]), true);
+        assert_eq!(answer.status, 400);
+        assert!(String::from_utf8(answer.body).unwrap().contains("in an earlier request"));
     }
 
     #[test]

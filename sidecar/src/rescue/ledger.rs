@@ -69,8 +69,9 @@ struct Generations<T> {
 /// Prometheus retries within seconds; ten minutes and more let it be slow, and be
 /// restarted in between.
 const PERIOD: Duration = Duration::from_mins(10);
-/// Records in one generation: 32 batches of 2,000, in some 3 MiB.
-const MAX_RECORDS: usize = 1 << 16;
+/// Records in one generation, in some 5 MiB: 64 batches of 2,000, more than the 50
+/// shards that Prometheus has at most by default search at once.
+const MAX_RECORDS: usize = 1 << 17;
 /// Labels of refused series in one generation.
 const MAX_LABELS: usize = 1 << 14;
 
