@@ -5,7 +5,8 @@ use std::{
     io::{BufRead, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -33,7 +34,9 @@ fn serve(directory: &Path) -> Command {
 /// A running webhook; killed when a test fails.
 pub(super) struct Webhook {
     pub(super) process: Child,
-    log: BufReader<ChildStderr>,
+    /// Reads the rest of the log to its end: a program whose log nobody reads stands
+    /// still once the pipe is full.
+    log: Option<JoinHandle<String>>,
     pub(super) address: SocketAddr,
     pub(super) admin: SocketAddr,
 }
@@ -48,7 +51,13 @@ impl Webhook {
             let address = first.split(' ').find_map(|field| field.strip_prefix(key));
             address.unwrap_or_else(|| panic!("no {key} in {first:?}")).parse().unwrap()
         };
-        Self { process, log, address: address("address="), admin: address("admin=") }
+        let (address, admin) = (address("address="), address("admin="));
+        let log = thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { process, log: Some(log), address, admin }
     }
 
     /// The answer of the admin listener, status line and all; `None` where
@@ -69,7 +78,7 @@ impl Webhook {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "{path} never had {text:?}: {answer}");
-            std::thread::sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
         }
     }
 
@@ -83,10 +92,9 @@ impl Webhook {
         let start = Instant::now();
         while self.process.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
         }
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
         (self.process.wait().unwrap().code(), log)
     }
 }
