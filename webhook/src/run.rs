@@ -23,7 +23,7 @@ use webhook::{
     metrics::Metrics,
     reload,
     routes::{self, Shared},
-    serve,
+    serve::{self, Phase},
     tls::{self, Certificates},
 };
 
@@ -93,13 +93,13 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     let ready = Readiness::default();
     ready.set(true);
     let admin = admin::routes(shared.clone(), ready.clone());
-    let (stopping, stopped) = watch::channel(false);
+    let (phase, phases) = watch::channel(Phase::Serving);
     let serving = serve::serve(
         listener,
         Arc::new(tls),
         routes::routes(shared.clone()),
         &shared.metrics,
-        until_set(stopped),
+        phases,
         arguments.shutdown_timeout,
     );
     tokio::select! {
@@ -107,31 +107,31 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
         () = serve::serve_admin(admin_listener, admin) => {}
         () = reload::watch(arguments.config, text, shared.clone()) => {}
         () = tls::watch(certificates, &shared.metrics, SystemTime::now) => {}
-        () = signals(terminate, interrupt, &ready, arguments.shutdown_delay, &stopping) => {}
+        () = signals(terminate, interrupt, &ready, arguments.shutdown_delay, &phase) => {}
     }
     tracing::info!("stopped");
     Ok(())
 }
 
 /// The first signal: `/ready` fails, and while endpoints are being removed
-/// requests go on coming and being served; then draining begins. The second
-/// signal ends everything.
+/// requests go on coming and being served, each the last of its connection; then
+/// draining begins. The second signal ends everything.
 async fn signals(
     mut terminate: Signal,
     mut interrupt: Signal,
     ready: &Readiness,
     delay: Duration,
-    stopping: &watch::Sender<bool>,
+    phase: &watch::Sender<Phase>,
 ) {
     either(&mut terminate, &mut interrupt).await;
     tracing::info!(seconds = delay.as_secs(), "stopping");
     ready.set(false);
+    phase.send_replace(Phase::Leaving);
     tokio::select! {
         () = tokio::time::sleep(delay) => {}
         () = either(&mut terminate, &mut interrupt) => return,
     }
-    // A receiver that has gone has stopped already.
-    let _ = stopping.send(true);
+    phase.send_replace(Phase::Draining);
     either(&mut terminate, &mut interrupt).await;
 }
 
@@ -140,11 +140,6 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-}
-
-async fn until_set(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender has gone, which ends it as well.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// All addresses of IPv6 become all of IPv4 on a node without IPv6.

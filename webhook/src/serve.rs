@@ -3,6 +3,11 @@
 //!
 //! No client can keep the API server out. A connection waits for nothing but the
 //! CPU: when all slots are taken, the one that was used longest ago makes room.
+//!
+//! API servers speak HTTP/1.1 to webhooks, keep connections open, and do not send a
+//! review again that met the end of its connection: they refuse the pod
+//! (<https://github.com/kubernetes/kubernetes/issues/127335>). So whoever uses a
+//! connection is told that it ends with an answer, before it ends.
 
 mod connection;
 mod handshake;
@@ -40,6 +45,19 @@ const MAX_ADMIN_CONNECTIONS: usize = 32;
 /// again at once would burn the CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What a listener does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It serves.
+    Serving,
+    /// It serves on, but each connection ends with its next answer: so all that are in
+    /// use are replaced by connections to another replica.
+    Leaving,
+    /// It takes no more connections, closes those without a request, and lets what is
+    /// under way end.
+    Draining,
+}
+
 /// What the connections of one listener share.
 struct Server {
     /// `None` where plain HTTP is served.
@@ -56,14 +74,13 @@ struct Server {
     drain: Duration,
 }
 
-/// Serves `router` over TLS until `shutdown`, then lets what is under way end,
-/// for at most `drain`.
+/// Serves `router` over TLS through all phases; the last takes at most `drain`.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     router: Router,
     metrics: &Metrics,
-    shutdown: impl Future<Output = ()>,
+    phase: watch::Receiver<Phase>,
     drain: Duration,
 ) {
     let metrics = metrics.connections();
@@ -78,7 +95,7 @@ pub async fn serve(
         metrics: Some(metrics),
         drain,
     };
-    accept_all(listener, server, shutdown).await;
+    accept_all(listener, server, phase).await;
 }
 
 /// Serves `router` over plain HTTP, forever.
@@ -94,27 +111,26 @@ pub async fn serve_admin(listener: TcpListener, router: Router) {
         metrics: None,
         drain: Duration::ZERO,
     };
-    accept_all(listener, server, std::future::pending()).await;
+    let (_serving, phase) = watch::channel(Phase::Serving);
+    accept_all(listener, server, phase).await;
 }
 
-async fn accept_all(listener: TcpListener, server: Server, shutdown: impl Future<Output = ()>) {
+async fn accept_all(listener: TcpListener, server: Server, mut phase: watch::Receiver<Phase>) {
     let server = Arc::new(server);
-    let (stop, stopping) = watch::channel(false);
+    let connections = phase.clone();
     let mut open = JoinSet::new();
-    tokio::pin!(shutdown);
     loop {
         let stream = tokio::select! {
             stream = accept(&listener) => stream,
             Some(_) = open.join_next() => continue,
-            () = &mut shutdown => break,
+            // An error means that nobody is left to serve for.
+            _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
         };
         if let Some(stream) = stream {
-            open.spawn(connection::serve(stream, server.clone(), stopping.clone()));
+            open.spawn(connection::serve(stream, server.clone(), connections.clone()));
         }
     }
     drop(listener);
-    // Connections hold a receiver; where none does, nothing is to be stopped.
-    let _ = stop.send(true);
     let ended = async { while open.join_next().await.is_some() {} };
     if tokio::time::timeout(server.drain, ended).await.is_err() {
         tracing::warn!(seconds = server.drain.as_secs(), "stopped while requests were under way");

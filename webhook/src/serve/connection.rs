@@ -1,8 +1,12 @@
 //! One connection: handshake, requests, end.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use hyper::service::{Service as _, service_fn};
+use hyper::{
+    Version,
+    header::{CONNECTION, HeaderValue},
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -15,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::Server;
+use super::{Phase, Server};
 use crate::metrics::{Closed, ConnectionMetrics};
 
 /// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
@@ -32,13 +36,13 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 /// complete what crossed with it.
 const DISPLACED_PATIENCE: Duration = Duration::from_millis(100);
 
-pub(super) async fn serve(stream: TcpStream, server: Arc<Server>, stopping: watch::Receiver<bool>) {
+pub(super) async fn serve(stream: TcpStream, server: Arc<Server>, phase: watch::Receiver<Phase>) {
     let _open = server.metrics.as_ref().map(ConnectionMetrics::open);
     match &server.tls {
-        None => requests(stream, &server, stopping).await,
+        None => requests(stream, &server, phase).await,
         Some(acceptor) => {
             if let Some(stream) = handshake(stream, acceptor, &server).await {
-                requests(stream, &server, stopping).await;
+                requests(stream, &server, phase).await;
             }
         }
     }
@@ -63,7 +67,7 @@ async fn handshake(
     None
 }
 
-async fn requests<S>(stream: S, server: &Server, mut stopping: watch::Receiver<bool>)
+async fn requests<S>(stream: S, server: &Server, mut phase: watch::Receiver<Phase>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -74,13 +78,20 @@ where
         );
     }
     let router = TowerToHyperService::new(server.router.clone());
+    let leaving = phase.clone();
     let service = service_fn(|request| {
         let answering = slot.answering();
+        let version = request.version();
         let answer = router.call(request);
+        let leaving = leaving.clone();
         async move {
-            let answer = answer.await;
+            let mut answer = answer.await?;
+            // HTTP/2 has GOAWAY, which meets nothing on its way.
+            if *leaving.borrow() >= Phase::Leaving && version <= Version::HTTP_11 {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             drop(answering);
-            answer
+            Ok::<_, Infallible>(answer)
         }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
@@ -90,7 +101,7 @@ where
         _ = serving.as_mut() => return,
         () = slot.idle(IDLE_TIMEOUT) => (Closed::Idle, IDLE_PATIENCE),
         () = slot.displaced() => (Closed::Displaced, DISPLACED_PATIENCE),
-        _ = stopping.wait_for(|stopping| *stopping) => (Closed::Shutdown, server.drain),
+        _ = phase.wait_for(|phase| *phase == Phase::Draining) => (Closed::Shutdown, server.drain),
     };
     if let Some(metrics) = &server.metrics {
         metrics.closed(closed);

@@ -23,7 +23,7 @@ use rustls::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Notify, oneshot},
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -31,7 +31,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::authority::{Authority, Mounted, NAME, NOW};
 use crate::{
     metrics::Metrics,
-    serve::serve,
+    serve::{Phase, serve},
     tls::{Certificates, Reload, server_config},
 };
 
@@ -43,7 +43,7 @@ struct Running {
     mounted: Mounted,
     certificates: Arc<Certificates>,
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    phase: watch::Sender<Phase>,
     ended: JoinHandle<()>,
 }
 
@@ -60,13 +60,12 @@ impl Running {
         let config = server_config(certificates.clone(), client_authorities.as_deref()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
+        let (phase, phases) = watch::channel(Phase::Serving);
         let ended = tokio::spawn(async move {
             let metrics = Metrics::default();
-            let stopped = async { drop(stopped.await) };
-            serve(listener, config.into(), router, &metrics, stopped, Duration::from_secs(5)).await;
+            serve(listener, config.into(), router, &metrics, phases, Duration::from_secs(5)).await;
         });
-        Self { mounted, certificates, address, stop, ended }
+        Self { mounted, certificates, address, phase, ended }
     }
 }
 
@@ -232,7 +231,7 @@ async fn what_is_under_way_is_answered_before_the_end() {
     let idle = connect(running.address, &client).await.unwrap();
     let answer = tokio::spawn(async move { get_over(&mut stream).await });
     entered.notified().await;
-    running.stop.send(()).unwrap();
+    running.phase.send(Phase::Draining).unwrap();
     let closed = async {
         while TcpStream::connect(running.address).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -246,6 +245,40 @@ async fn what_is_under_way_is_answered_before_the_end() {
     tokio::time::timeout(Duration::from_secs(5), running.ended).await.unwrap().unwrap();
 }
 
+/// A client like the API server keeps its connections and does not repeat a review
+/// that met the end of one.
+#[tokio::test(start_paused = true)]
+async fn a_connection_in_use_is_told_its_end_before_the_drain() {
+    let authority = Authority::new();
+    let running = Running::start(&authority, ok(), None).await;
+    let mut client = client(authority.roots(), &TLS13);
+    let mut stream = connect(running.address, &client).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut answer = vec![0; 4096];
+    stream.write_all(request).await.unwrap();
+    let length = stream.read(&mut answer).await.unwrap();
+    let first = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(first.ends_with("ok") && !first.contains("connection:"), "{first}");
+    running.phase.send(Phase::Leaving).unwrap();
+    tokio::time::sleep(LONG / 6).await;
+    stream.write_all(request).await.unwrap();
+    let mut last = String::new();
+    stream.read_to_string(&mut last).await.unwrap();
+    assert!(last.contains("\r\nconnection: close\r\n") && last.ends_with("ok"), "{last}");
+    // New ones are still served, and HTTP/2 goes on until the drain.
+    let mut new = connect(running.address, &client).await.unwrap();
+    assert!(get_over(&mut new).await.unwrap().ends_with("ok"));
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let mut two = connect(running.address, &client).await.unwrap();
+    two.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let open = tokio::time::timeout(Duration::from_secs(10), async {
+        while two.read(&mut answer).await.is_ok_and(|length| length > 0) {}
+    });
+    assert!(open.await.is_err(), "closed before the drain");
+    running.phase.send(Phase::Draining).unwrap();
+    tokio::time::timeout(Duration::from_secs(6), running.ended).await.unwrap().unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn draining_has_an_end() {
     let authority = Authority::new();
@@ -254,7 +287,7 @@ async fn draining_has_an_end() {
     let mut stream = connect(running.address, &client(authority.roots(), &TLS13)).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    running.stop.send(()).unwrap();
+    running.phase.send(Phase::Draining).unwrap();
     tokio::time::timeout(Duration::from_secs(6), running.ended).await.unwrap().unwrap();
 }
 
