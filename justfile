@@ -34,7 +34,7 @@ deny:
 demo *ARGS:
     cargo demo -- {{ ARGS }}
 
-# Random input for a parser of the sidecar or the webhook; needs a nightly compiler and cargo-fuzz
+# Random input for a parser of sidecar, webhook or webhook/cli; needs a nightly compiler and cargo-fuzz
 fuzz PROGRAM="webhook" TARGET="review" *ARGS:
     cd {{ PROGRAM }} && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
 

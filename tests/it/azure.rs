@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
+use cli::manifests;
 use contract::{IngestionUrl, Key, names};
 use serde_json::{Value, json};
 use tests::{control_plane::say_skipped, environment, process::Program};
 use webhook::{
     config::{Config, PROFILE_ONLY},
     decide::Decision,
-    offline,
 };
 
 use crate::chart::{helm::Helm, objects};
@@ -105,7 +105,7 @@ async fn the_commands_print_values_that_work() {
         "metadata": {"name": "one", "annotations": {contract::annotations::INJECT: "true"}},
         "spec": {"containers": [{"name": "prometheus", "image": "prometheus"}]},
     });
-    let outcomes = offline::inject(&config.into(), &pod.to_string()).unwrap().outcomes;
+    let outcomes = manifests::inject(&config.into(), &pod.to_string()).unwrap().outcomes;
     assert!(matches!(&outcomes[0].decision, Decision::Inject(_)), "{:?}", outcomes[0].decision);
 }
 

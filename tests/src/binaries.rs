@@ -21,6 +21,8 @@ use crate::{
 pub const SIDECAR: &str = "prom-remotewrite";
 /// The webhook.
 pub const WEBHOOK: &str = "prom-remotewrite-webhook";
+/// What people run: `kubectl prom-remotewrite`.
+pub const CLI: &str = "kubectl-prom_remotewrite";
 /// What keeps the webhook's certificate valid.
 pub const CERTS: &str = "prom-remotewrite-certs";
 /// The stand-in for Azure.

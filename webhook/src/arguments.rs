@@ -17,94 +17,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Answers the API server's admission reviews.
     Serve(Serve),
-    /// Writes manifests with sidecars to standard output.
-    ///
-    /// Every pod and pod template that asks gets what the webhook would give
-    /// it; all other text stays as it is. If one would be denied, nothing is
-    /// written and the exit status is 1. What was done goes to standard error.
-    Inject(Manifests),
-    /// Says what would become of each pod, why, and where each setting comes from.
-    ///
-    /// The exit status is 1 if there is no pod, if one would be denied, or if one
-    /// could not start in the cluster that was asked.
-    Explain(Explain),
-    /// Writes what people have written by hand with an annotation instead.
-    ///
-    /// Microsoft's container with its volumes, aad-auth-proxy beside Prometheus,
-    /// and Prometheus' own azuread block, in a chart's values, a Prometheus
-    /// object, a workload or prometheus.yml. The file goes to standard output,
-    /// with all other lines as they are; the profile for this chart's values,
-    /// and what was done, differs or is lost, to standard error. No file that is
-    /// there already is written to. The exit status is 1 if something stays as it is or is lost, or if the file cannot be
-    /// read, and then nothing is written.
-    Migrate(Migrate),
-    /// Reads a configuration and says everything that is wrong with it.
-    ///
-    /// Of the chart's values the part that becomes the configuration is read, with
-    /// every spelling that the webhook takes. Helm's schema is stricter there (one
-    /// spelling, no texts for numbers) and knows the rest: run helm template too.
-    Validate(Validate),
     /// Waits until every replica uses the release's configuration and API servers
     /// admit a pod of every profile; helm test runs it in a pod.
     ///
     /// The exit status is 1 if that does not hold within the time that is given; what
     /// is missing goes to standard error.
     Verify(Verify),
-    /// Writes the configuration's JSON Schema to standard output.
-    Schema,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Manifests {
-    /// The webhook's configuration, or values of the chart.
-    #[arg(long, env = "CONFIG", value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// YAML or JSON with any number of documents; - is standard input.
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub(crate) filename: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Explain {
-    #[command(flatten)]
-    pub(crate) manifests: Manifests,
-    /// Ask the cluster of the kubeconfig whether it has what each pod needs there,
-    /// such as the class that delivers its certificate, and the file in it.
-    #[arg(long)]
-    pub(crate) cluster: bool,
-    /// The namespace of objects that name none.
-    #[arg(short, long, value_name = "NAME", requires = "cluster")]
-    pub(crate) namespace: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Migrate {
-    /// YAML or JSON with any number of documents; - is standard input.
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub(crate) filename: PathBuf,
-    /// The name of the first profile; pods need not name the one called default.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = contract::annotations::DEFAULT_PROFILE,
-        value_parser = webhook::migrate::profile_name,
-    )]
-    pub(crate) profile: String,
-    /// Write the profiles to a new file, as values for helm upgrade -f, instead of
-    /// standard error.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) profile_to: Option<PathBuf>,
-    /// Compare each pod with the one that the webhook makes of the result, field
-    /// by field, on standard error.
-    #[arg(long)]
-    pub(crate) diff: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Validate {
-    /// The webhook's configuration, or values of the chart; - is standard input.
-    #[arg(long, env = "CONFIG", value_name = "FILE")]
-    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@
 //! since on a `StatefulSet` the denial's text is all that anybody sees.
 
 mod decision;
-pub(crate) mod neighbours;
+mod neighbours;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +23,7 @@ use crate::{
 };
 
 pub use decision::{Decision, Denial, DenyReason, Injection, Repair, Skip, SkipReason};
+pub use neighbours::is_hand_written;
 
 /// Where the kubelet marks its mirror pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";

@@ -16,15 +16,14 @@
 //!
 //! Read [`review::answer`] first: it is this picture in code.
 //!
-//! [`offline`] makes the same decision and the same patch from a file;
-//! [`migrate`] turns hand-written sidecars into annotations and profiles, and
-//! uses them to prove that nothing is lost.
+//! `kubectl prom-remotewrite`, the crate in `cli`, uses the same decision and the
+//! same patch for files.
 //!
 //! # Invariants
 //!
 //! * No review waits for the Kubernetes API: a webhook that asks the API server
-//!   while the API server waits for it is how clusters stop. Only
-//!   [`offline::cluster`] asks, for a person at a terminal.
+//!   while the API server waits for it is how clusters stop. This crate has no
+//!   client for it.
 //! * A pod is JSON from beginning to end. Nothing in it is changed or removed,
 //!   and a field that is newer than this program comes through.
 //! * The same pod a second time gets an empty patch.
@@ -39,8 +38,6 @@ pub mod decide;
 pub mod effective;
 pub mod inject;
 pub mod metrics;
-pub mod migrate;
-pub mod offline;
 pub mod patch;
 pub mod pod;
 pub mod reload;

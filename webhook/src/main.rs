@@ -2,7 +2,6 @@
 #![expect(clippy::disallowed_methods, reason = "main owns the environment and the clock")]
 
 mod arguments;
-mod files;
 mod run;
 mod verify;
 
@@ -16,11 +15,6 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     match command {
         Command::Serve(arguments) => run::serve(arguments),
-        Command::Inject(arguments) => files::inject(&arguments),
-        Command::Explain(arguments) => files::explain(&arguments),
-        Command::Migrate(arguments) => files::migrate(&arguments),
-        Command::Validate(arguments) => files::validate(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
-        Command::Schema => files::schema(),
     }
 }

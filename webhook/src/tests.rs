@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     VERSION,
-    config::{Config, ConfigFile},
+    config::Config,
     decide::{Decision, decide},
     pod::Pod,
     review,
@@ -22,10 +22,6 @@ pub(crate) const CONFIG: &str = include_str!("../testdata/config.yaml");
 
 pub(crate) fn config() -> Config {
     Config::parse(CONFIG).unwrap()
-}
-
-pub(crate) fn config_file() -> ConfigFile {
-    ConfigFile::parse(CONFIG).unwrap()
 }
 
 /// A text in which the webhook and the chart's image are of version 1.0.0.

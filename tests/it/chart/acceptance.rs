@@ -3,9 +3,10 @@
 
 use std::fs;
 
+use cli::manifests;
 use kube::Client;
 use serde_json::{Value, json};
-use webhook::{config::Config, decide::Decision, offline};
+use webhook::{config::Config, decide::Decision};
 
 use super::{
     helm::{self, Helm},
@@ -192,7 +193,7 @@ async fn with_an_example_one_annotation_is_enough() {
         let rendered = helm.template(("one", "two"), &values, &[]).await.unwrap();
         let config = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
         let config = Config::parse(config).unwrap();
-        let outcomes = offline::inject(&config.into(), &asks.to_string()).unwrap().outcomes;
+        let outcomes = manifests::inject(&config.into(), &asks.to_string()).unwrap().outcomes;
         let Decision::Inject(injection) = &outcomes[0].decision else {
             panic!("{name}: {:?}", outcomes[0].decision)
         };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use tests::{
-    binaries::{self, CERTS, SIDECAR, WEBHOOK},
+    binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
     process::Program,
 };
 
@@ -73,7 +73,7 @@ async fn every_command_exists() {
             ".ci/run" => steps(&place, arguments),
             "helm" => helm(&place, arguments).await,
             "promtool" => assert!(["check", "test"].contains(&arguments[0].as_str()), "{place}"),
-            SIDECAR | WEBHOOK | CERTS => parses(&place, program, arguments).await,
+            SIDECAR | WEBHOOK | CERTS | CLI => parses(&place, program, arguments).await,
             other => {
                 let found = NOT_RUN.iter().any(|(name, _)| *name == other);
                 assert!(found, "{place}: nobody knows whether `{}` works", words.join(" "));
@@ -162,8 +162,13 @@ async fn helm(place: &str, arguments: &[String]) {
 }
 
 /// Containers and Deployments are named as they are, and a program that is run in
-/// a pod takes its arguments.
+/// a pod takes its arguments, as our plugin does.
 async fn kubectl(place: &str, arguments: &[String]) {
+    if let [plugin, arguments @ ..] = arguments
+        && plugin == "prom-remotewrite"
+    {
+        return parses(place, CLI, arguments).await;
+    }
     for (flag, value) in arguments.iter().zip(arguments.iter().skip(1)) {
         if flag == "-c" {
             assert_eq!(value, contract::names::CONTAINER, "{place}");

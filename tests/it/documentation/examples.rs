@@ -2,12 +2,13 @@
 
 use std::fs;
 
+use cli::manifests;
 use serde_json::{Value, json};
 use tests::{
     process::Program,
     tools::{self, PROMETHEUS},
 };
-use webhook::{config::Config, decide::Decision, offline};
+use webhook::{config::Config, decide::Decision};
 
 use super::{markdown::Block, pages};
 use crate::{
@@ -102,7 +103,7 @@ fn pod(place: &str, document: &Value) {
         "metadata": document["metadata"],
         "spec": {"containers": [{"name": "prometheus", "image": "prometheus"}]},
     });
-    let outcomes = offline::inject(&config.clone().into(), &pod.to_string()).unwrap().outcomes;
+    let outcomes = manifests::inject(&config.clone().into(), &pod.to_string()).unwrap().outcomes;
     let [outcome] = outcomes.as_slice() else { panic!("{place}: {outcomes:?}") };
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{place}: {:?}", outcome.decision);
 }

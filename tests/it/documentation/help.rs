@@ -4,7 +4,7 @@
 use std::{fs, time::Duration};
 
 use tests::{
-    binaries::{self, CERTS, SIDECAR, WEBHOOK},
+    binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
     environment,
     process::Program,
 };
@@ -16,11 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Page, program, and subcommands that are shown.
 const SHOWN: &[(&str, &str, &[&str])] = &[
     ("sidecar/README.md", SIDECAR, &["check", "health", "native"]),
-    (
-        "webhook/README.md",
-        WEBHOOK,
-        &["serve", "inject", "explain", "migrate", "validate", "verify"],
-    ),
+    ("webhook/README.md", WEBHOOK, &["serve", "verify"]),
+    ("webhook/cli/README.md", CLI, &["inject", "explain", "migrate", "validate"]),
     ("certs/README.md", CERTS, &["issue", "rotate"]),
 ];
 
@@ -66,6 +63,8 @@ async fn all_commands_are_named(page: &str, program: &str, text: &str) {
     let (_, commands) = printed.split_once("Commands:\n").unwrap();
     let commands = commands.lines().take_while(|line| line.starts_with("  "));
     for command in commands.filter_map(|line| line.split_whitespace().next()) {
+        // What kubectl runs is called as kubectl calls it.
+        let program = if program == CLI { "kubectl prom-remotewrite" } else { program };
         let named = command == "help" || text.contains(&format!("`{program} {command}`"));
         assert!(named, "{page} says nothing of `{program} {command}`");
     }

@@ -20,7 +20,9 @@ const OTHERS: &[&str] = &["OOMKilled"];
 /// All Rust of the three programs, on one line as far as texts go.
 fn sources() -> String {
     let mut text = String::new();
-    for folder in ["sidecar/src", "sidecar/contract/src", "webhook/src", "certs/src"] {
+    for folder in
+        ["sidecar/src", "sidecar/contract/src", "webhook/src", "webhook/cli/src", "certs/src"]
+    {
         collect(&root().join(folder), &mut text);
     }
     text.replace("\\\"", "\"")

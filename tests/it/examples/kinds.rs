@@ -1,5 +1,6 @@
 //! Objects, against the definitions of their kinds on a real API server.
 
+use cli::{manifests::explain::explain, needs::Verdict};
 use serde_json::{Value, json};
 
 use super::{list, read};
@@ -73,12 +74,12 @@ async fn every_object_is_of_its_kind() {
 fn every_class_delivers_the_certificate() {
     let config = super::config("application-key-vault");
     let pod = super::pods::annotated(&[]);
-    let explained = webhook::offline::explain::explain(&config.into(), &pod.to_string()).unwrap();
+    let explained = explain(&config.into(), &pod.to_string()).unwrap();
     let need = &explained[0].needs[0];
     for file in list("secret-provider-class") {
         let class = objects::documents(&read(&file)).remove(0);
         assert_eq!(text(&class, "/metadata/name"), need.name, "{file}");
         let verdict = need.judge(Some(&class));
-        assert!(matches!(verdict, webhook::offline::needs::Verdict::Good), "{file}: {verdict:?}");
+        assert!(matches!(verdict, Verdict::Good), "{file}: {verdict:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Pods of the examples, through the webhook's own decision.
 
+use cli::manifests::{self, Injected, explain::explain};
 use contract::names::env;
 use serde_json::{Map, Value, json};
 use tests::{
@@ -7,11 +8,7 @@ use tests::{
     process::Program,
     tools::{self, PROMETHEUS},
 };
-use webhook::{
-    config::Config,
-    decide::Decision,
-    offline::{self, Injected},
-};
+use webhook::{config::Config, decide::Decision};
 
 use super::{config, list, read};
 use crate::chart::{
@@ -32,7 +29,7 @@ pub(crate) fn annotated(more: &[(&str, Value)]) -> Value {
 
 /// What becomes of one pod, which must get its sidecar without a warning.
 fn inject(what: &str, config: &Config, text: &str) -> Injected {
-    let injected = offline::inject(&config.clone().into(), text).unwrap();
+    let injected = manifests::inject(&config.clone().into(), text).unwrap();
     let [outcome] = injected.outcomes.as_slice() else { panic!("{what}: {:?}", injected.outcomes) };
     let Decision::Inject(injection) = &outcome.decision else {
         panic!("{what}: {:?}", outcome.decision)
@@ -89,9 +86,7 @@ fn writes_to_the_sidecar(spec: &Value, pod: &Value) {
 
 #[test]
 fn an_object_of_the_operator_gets_a_sidecar() {
-    let explained =
-        offline::explain::explain(&config("workload-identity").into(), &read("prometheus.yaml"))
-            .unwrap();
+    let explained = explain(&config("workload-identity").into(), &read("prometheus.yaml")).unwrap();
     assert_eq!(explained.len(), 1);
     let outcome = &explained[0].outcome;
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{:?}", outcome.decision);

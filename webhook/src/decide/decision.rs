@@ -165,7 +165,7 @@ impl DenyReason {
 
 impl Skip {
     /// Without a warning.
-    pub(crate) const fn because(reason: SkipReason) -> Self {
+    pub const fn because(reason: SkipReason) -> Self {
         Self { reason, warnings: Vec::new() }
     }
 }

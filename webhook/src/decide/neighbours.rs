@@ -53,7 +53,7 @@ fn is_sidecar(config: &Config, container: Container<'_>, is_injected: bool) -> b
 
 /// Whether this is what Microsoft documents, also from a mirror's registry
 /// and under another name: two variables that nothing else has together.
-pub(crate) fn is_hand_written(container: Container<'_>) -> bool {
+pub fn is_hand_written(container: Container<'_>) -> bool {
     let named = container.name() == names::CONTAINER;
     MICROSOFTS_IMAGES.iter().any(|path| container.image().contains(path))
         || (container.has_variable(env::INGESTION_URL)

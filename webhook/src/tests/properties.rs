@@ -5,11 +5,10 @@ use json_patch::PatchOperation;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{config, config_file, prometheus};
+use super::{config, prometheus};
 use crate::{
     decide::{Decision, decide},
     effective::Effective,
-    offline,
     pod::Pod,
     review::{self, ReviewError},
 };
@@ -228,12 +227,6 @@ fn the_corpus_is_survived() {
         }
     }
     assert!(bodies >= 10, "the corpus has gone");
-    for file in std::fs::read_dir("fuzz/corpus/offline").unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let Ok(injected) = offline::inject(&config_file(), &text) else { continue };
-        let again = offline::inject(&config_file(), &injected.text).unwrap();
-        assert_eq!(again.text, injected.text);
-    }
 }
 
 proptest! {

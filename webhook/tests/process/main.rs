@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod connections;
-mod files;
 mod serve;
 
 use std::{fs, time::Duration};

@@ -1,0 +1,24 @@
+//! What people need around the webhook: `kubectl prom-remotewrite`.
+//!
+//! ```text
+//! yaml        text of any documents, edited in place
+//! workloads   the pods and pod templates in a document
+//! manifests   the webhook's decision and patch without a cluster: inject, explain
+//! needs       what an injected pod needs in its namespace, and whether it is there
+//! migrate     from a sidecar written by hand to an annotation and a profile
+//! ```
+//!
+//! The decision, the sidecar's container and the patch are the `webhook` crate's,
+//! so that there is one implementation of each. What is read, written and asked
+//! for is up to `main`.
+
+pub mod manifests;
+pub mod migrate;
+pub mod needs;
+
+mod loopback;
+mod workloads;
+mod yaml;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The same decision and the same patch without a cluster: for people who keep
+//! manifests in a repository, and for finding out why.
+//!
+//! Text that is not touched stays as it is, byte for byte; in a document that
+//! is touched, lines are inserted and everything else stays.
+
+pub mod explain;
+#[cfg(test)]
+mod tests;
+
+use json_patch::{
+    AddOperation, Patch, PatchOperation,
+    jsonptr::{PointerBuf, Token},
+};
+use serde_json::Value;
+use webhook::{
+    config::ConfigFile,
+    decide::{Decision, Skip, SkipReason, decide},
+    effective::Effective,
+    pod::Pod,
+    review::{self, ReviewError},
+};
+
+use crate::{
+    loopback,
+    workloads::{Target, targets},
+    yaml::{self, documents, edit},
+};
+
+/// Why a text cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum OfflineError {
+    /// A document is no YAML.
+    #[error("document {number}: {reason}")]
+    Yaml {
+        /// Which document, from 1.
+        number: usize,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// A pod cannot be patched.
+    #[error("document {number}: {subject}: {source}")]
+    Patch {
+        /// Which document, from 1.
+        number: usize,
+        /// Which object.
+        subject: String,
+        /// Why.
+        source: ReviewError,
+    },
+}
+
+/// What became of one pod or pod template.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which document, from 1.
+    pub number: usize,
+    /// Kind, namespace and name.
+    pub subject: String,
+    /// What was decided.
+    pub decision: Decision,
+    /// What its author might have got wrong: one sentence each.
+    pub hints: Vec<String>,
+}
+
+/// The text with sidecars, and what became of each pod in it.
+#[derive(Debug)]
+pub struct Injected {
+    /// The whole text.
+    pub text: String,
+    /// Every pod and pod template that says something to us.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Injected {
+    /// Whether a pod would be denied.
+    pub fn has_denials(&self) -> bool {
+        self.outcomes.iter().any(|outcome| matches!(outcome.decision, Decision::Deny(_)))
+    }
+}
+
+/// Injects sidecars into every pod and pod template in `text` that asks.
+///
+/// # Errors
+/// Where a document that speaks of us is no YAML or no Kubernetes object.
+pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, OfflineError> {
+    let mut injected = Injected { text: String::with_capacity(text.len()), outcomes: Vec::new() };
+    for (number, document) in (1..).zip(documents(text)) {
+        // What never mentions us need not even be parsed.
+        if document.contains(contract::annotations::PREFIX) {
+            let (document, outcomes) = inject_one(file, number, document)?;
+            injected.text.push_str(&document);
+            injected.outcomes.extend(outcomes);
+        } else {
+            injected.text.push_str(document);
+        }
+    }
+    Ok(injected)
+}
+
+fn inject_one(
+    file: &ConfigFile,
+    number: usize,
+    document: &str,
+) -> Result<(String, Vec<Outcome>), OfflineError> {
+    let value = parse(number, document)?;
+    let (mut outcomes, mut operations) = (Vec::new(), Vec::new());
+    for target in targets(&value) {
+        let decision = decide(&file.config, Pod::new(&target.pod));
+        let subject = target.subject.clone();
+        let patch = review::patch_for(&decision, &mut target.pod.clone().into_owned())
+            .map_err(|source| OfflineError::Patch { number, subject, source })?;
+        operations.extend(patch.into_iter().flat_map(|patch| below(&target, patch)));
+        outcomes.push(outcome(file, number, target, decision));
+    }
+    if operations.is_empty() {
+        return Ok((document.to_owned(), outcomes));
+    }
+    Ok((edit::apply(document, &value, &Patch(operations)), outcomes))
+}
+
+fn outcome(file: &ConfigFile, number: usize, target: Target<'_>, decision: Decision) -> Outcome {
+    let mut hints = target.hints;
+    if let Decision::Inject(injection) = &decision {
+        let port = injection.effective.settings.listening_port.get();
+        let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
+        let goes_there = |written: &String| {
+            loopback::parse(written)
+                .is_some_and(|to| to.port == port && to.rest == contract::names::WRITE_PATH)
+        };
+        if target.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
+            hints.push(format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"));
+        }
+        hints.extend(mesh(&injection.effective));
+        if let Some(name) = target.namespace.filter(|name| is_excluded(file, Some(name))) {
+            hints.push(format!("the webhook is not asked about pods in namespace {name}"));
+        }
+    }
+    Outcome { number, subject: target.subject, decision, hints }
+}
+
+/// Which service mesh the pod shows, and what follows.
+fn mesh(effective: &Effective) -> Option<String> {
+    let mesh = effective.mesh.as_ref()?;
+    let probe = effective.liveness;
+    Some(format!(
+        "the pod shows the service mesh {} ({}): the sidecar's liveness probe is {probe}",
+        mesh.name, mesh.sign
+    ))
+}
+
+/// Namespaces that the chart excludes, whatever its values say.
+const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// Whether the webhook is known not to be asked about pods there.
+fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
+    namespace.is_some_and(|name| {
+        EXCLUDED.contains(&name) || file.excluded_namespaces.iter().any(|other| other == name)
+    })
+}
+
+/// What comes of `decision` in this namespace: the API server does not send
+/// all pods to the webhook.
+fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
+    match decision {
+        Decision::Inject(_) | Decision::Repair(_) | Decision::Deny(_)
+            if is_excluded(file, namespace) =>
+        {
+            Decision::Skip(Skip::because(SkipReason::ExcludedNamespace))
+        }
+        other => other,
+    }
+}
+
+/// The patch of a pod as a patch of the document that holds it; of one that no
+/// document holds, nothing.
+fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
+    let Some(way) = &target.path else { return Vec::new() };
+    let moved = |operation| match operation {
+        PatchOperation::Add(AddOperation { path, value }) => {
+            let tokens = way.iter().map(Token::new).chain(path.tokens());
+            PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(tokens), value })
+        }
+        other => other,
+    };
+    patch.0.into_iter().map(moved).collect()
+}
+
+pub(crate) fn parse(number: usize, document: &str) -> Result<Value, OfflineError> {
+    yaml::read(document).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
+        OfflineError::Yaml { number, reason }
+    })
+}

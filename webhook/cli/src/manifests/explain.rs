@@ -1,0 +1,271 @@
+//! Why a pod gets a sidecar or none, and where each of its settings comes from.
+
+use std::fmt::{self, Write as _};
+
+use contract::{
+    Key, LivenessProbe,
+    annotations::{self, Annotations},
+    format_duration,
+};
+use webhook::{
+    config::{ConfigFile, Profile, Resources},
+    decide::{Decision, decide},
+    effective::Effective,
+    inject,
+    pod::Pod,
+};
+
+use super::{OfflineError, Outcome, parse};
+use crate::{
+    needs::{self, Need, Verdict, lookup::Finding},
+    workloads::targets,
+    yaml::documents,
+};
+
+/// A pod or pod template, explained.
+#[derive(Debug)]
+pub struct Explanation {
+    /// What would become of it.
+    pub outcome: Outcome,
+    /// Each setting with its value and its source, if it gets a sidecar.
+    pub settings: Vec<Setting>,
+    /// What it will need in its namespace.
+    pub needs: Vec<Need>,
+    /// The namespace, where the object names one.
+    pub namespace: Option<String>,
+    /// What a cluster has of it, if one was asked.
+    pub findings: Vec<Finding>,
+}
+
+/// A setting and where it comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// An annotation's short name, a profile's key, or a variable.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// Who gives a setting its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The pod.
+    Annotation,
+    /// The profile that the pod chose.
+    Profile,
+    /// The webhook's configuration, apart from profiles.
+    Configuration,
+    /// The program itself, or Azure's cloud.
+    Default,
+    /// The rest of the pod: its grace period, its mesh, its resources and quality of
+    /// service, the other amount of a pair, or what the webhook of
+    /// azure-workload-identity wrote.
+    Pod,
+}
+
+impl Explanation {
+    /// Whether the pod would be denied, or could not start in the cluster that
+    /// was asked.
+    pub fn is_bad(&self) -> bool {
+        matches!(self.outcome.decision, Decision::Deny(_))
+            || self.findings.iter().any(|finding| matches!(finding.verdict, Verdict::Bad(_)))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Annotation => "annotation",
+            Self::Profile => "profile",
+            Self::Configuration => "configuration",
+            Self::Default => "default",
+            Self::Pod => "pod",
+        })
+    }
+}
+
+/// Explains every pod and pod template in `text`.
+///
+/// # Errors
+/// Where a document is no YAML.
+pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, OfflineError> {
+    let mut explanations = Vec::new();
+    for (number, document) in (1..).zip(documents(text)) {
+        let value = parse(number, document)?;
+        for target in targets(&value) {
+            let pod = Pod::new(&target.pod);
+            let decision =
+                super::reviewed(file, target.namespace.as_deref(), decide(&file.config, pod));
+            let (settings, needs) = match &decision {
+                Decision::Inject(injection) => {
+                    let effective = &injection.effective;
+                    (settings(file, pod, effective), needs::needs(effective, pod))
+                }
+                Decision::Repair(_) | Decision::Skip(_) | Decision::Deny(_) => {
+                    (Vec::new(), Vec::new())
+                }
+            };
+            let namespace = target.namespace.clone();
+            let outcome = super::outcome(file, number, target, decision);
+            let findings = Vec::new();
+            explanations.push(Explanation { outcome, settings, needs, namespace, findings });
+        }
+    }
+    Ok(explanations)
+}
+
+fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setting> {
+    let given = annotations::parse(pod.annotations()).unwrap_or_default();
+    let nothing = Profile::default();
+    let profile = file.config.profiles.get(&effective.profile).unwrap_or(&nothing);
+    let of_profile = if given.profile.is_some() { Source::Annotation } else { Source::Default };
+    let mut settings =
+        vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
+    for key in Key::ALL {
+        if let Some(value) = value(*key, effective) {
+            let source = source(*key, &value, &given, profile, file);
+            settings.push(Setting { name: key.annotation(), value, source });
+        }
+    }
+    let of_profile = |name, value| Setting { name, value, source: Source::Profile };
+    let trust = profile.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
+    settings.extend(trust.map(|value| of_profile("trustConfigMap", value)));
+    settings.extend(profile.given.iter().map(|(name, value)| of_profile(name, value.clone())));
+    settings.extend(shutdown_timeout(profile, effective));
+    settings
+}
+
+/// The pod's grace period may leave less time than the profile, or the program,
+/// would take.
+fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting> {
+    let taken = effective.settings.limits.shutdown_timeout;
+    let usual = profile.apply(effective.settings.clone()).limits.shutdown_timeout;
+    (taken < usual).then(|| Setting {
+        name: "SHUTDOWN_TIMEOUT",
+        value: format_duration(taken),
+        source: Source::Pod,
+    })
+}
+
+fn source(
+    key: Key,
+    value: &str,
+    given: &Annotations,
+    profile: &Profile,
+    file: &ConfigFile,
+) -> Source {
+    for (overrides, source) in
+        [(&given.overrides, Source::Annotation), (&profile.overrides, Source::Profile)]
+    {
+        match overrides.get(key) {
+            Some(text) if is_amount(key) && text != value => return Source::Pod,
+            Some(_) => return source,
+            None => {}
+        }
+    }
+    let stated = |stated| if stated { Source::Configuration } else { Source::Default };
+    match key {
+        Key::ClientId | Key::TenantId => Source::Pod,
+        Key::LivenessProbe if value != LivenessProbe::Http.word() => Source::Pod,
+        Key::Image => Source::Configuration,
+        Key::ImagePullPolicy => stated(file.stated.image_pull_policy),
+        Key::SidecarMode => stated(file.stated.sidecar_mode),
+        _ if is_amount(key) => {
+            let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
+                &file.config.resources;
+            let usual = match key {
+                Key::CpuRequest => cpu_request,
+                Key::CpuLimit => cpu_limit,
+                Key::MemoryRequest => memory_request,
+                _ => memory_limit,
+            };
+            let is_usual = usual.as_ref().is_some_and(|usual| usual.as_str() == value);
+            if is_usual { stated(file.stated.resources) } else { Source::Pod }
+        }
+        _ => Source::Default,
+    }
+}
+
+const fn is_amount(key: Key) -> bool {
+    matches!(key, Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit)
+}
+
+/// What a key has come to; `None` where it plays no part.
+fn value(key: Key, effective: &Effective) -> Option<String> {
+    use webhook::effective::CertificateSource::{Csi, Secret};
+    let settings = &effective.settings;
+    let resources = &effective.resources;
+    let text = |value: Option<&dyn ToString>| value.map(ToString::to_string);
+    let certificate = effective.certificate.as_ref();
+    match key {
+        Key::IngestionUrl => Some(settings.ingestion_url.to_string()),
+        Key::Cloud => Some(settings.cloud.to_string()),
+        Key::Audience => Some(settings.audience.to_string()),
+        Key::IdentityType => Some(settings.identity.kind().to_string()),
+        Key::ClientId => text(settings.identity.client_id().map(|id| id as _)),
+        Key::TenantId => text(settings.identity.tenant_id().map(|id| id as _)),
+        Key::CertificateName => {
+            certificate.and(inject::certificate_file(effective, &settings.identity))
+        }
+        Key::SecretProviderClass => match certificate? {
+            Csi(class) => Some(class.to_string()),
+            Secret(_) => None,
+        },
+        Key::CertificateSecret => match certificate? {
+            Secret(secret) => Some(secret.to_string()),
+            Csi(_) => None,
+        },
+        Key::MountPath => certificate.map(|_| effective.mount_path.to_string()),
+        Key::ListeningPort => Some(settings.listening_port.to_string()),
+        Key::Image => Some(effective.image.to_string()),
+        Key::ImagePullPolicy => Some(effective.image_pull_policy.to_string()),
+        Key::CpuRequest => text(resources.cpu_request.as_ref().map(|amount| amount as _)),
+        Key::CpuLimit => text(resources.cpu_limit.as_ref().map(|amount| amount as _)),
+        Key::MemoryRequest => text(resources.memory_request.as_ref().map(|amount| amount as _)),
+        Key::MemoryLimit => text(resources.memory_limit.as_ref().map(|amount| amount as _)),
+        Key::LogLevel => Some(settings.log_level.to_string()),
+        Key::SidecarMode => Some(if effective.native { "native" } else { "container" }.to_owned()),
+        Key::LivenessProbe => Some(effective.liveness.to_string()),
+        Key::ResponseMode => Some(settings.response_mode.to_string()),
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.outcome.fmt(f)?;
+        let width = self.settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
+        for Setting { name, value, source } in &self.settings {
+            writeln!(f, "  {source:<13}  {name:<width$}  {value}")?;
+        }
+        for Finding { object, verdict } in &self.findings {
+            match verdict {
+                Verdict::Good => writeln!(f, "  cluster        ok       {object}")?,
+                Verdict::Doubtful(why) => writeln!(f, "  cluster        warning  {object} {why}")?,
+                Verdict::Bad(why) => writeln!(f, "  cluster        wrong    {object} {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The object, the decision, and a line for each thing that is to be said.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = String::new();
+        match &self.decision {
+            Decision::Inject(_) => writeln!(lines, "gets a sidecar")?,
+            Decision::Repair(_) => writeln!(lines, "has a sidecar, which is repaired")?,
+            Decision::Skip(skip) => writeln!(lines, "stays as it is: {}", skip.reason)?,
+            Decision::Deny(denial) => writeln!(lines, "is denied: {}", denial.message)?,
+        }
+        for warning in self.decision.warnings() {
+            writeln!(lines, "  warning: {warning}")?;
+        }
+        for hint in &self.hints {
+            writeln!(lines, "  hint: {hint}")?;
+        }
+        write!(f, "document {}: {} {lines}", self.number, self.subject)
+    }
+}

@@ -1,0 +1,168 @@
+//! What is said about pods that stay in their file.
+
+use expect_test::expect;
+
+use super::*;
+
+#[test]
+fn slips_of_the_pen_are_hinted_at() {
+    let text = "\
+kind: StatefulSet
+metadata:
+  name: a
+  namespace: monitoring
+  annotations: {prom-remotewrite/inject: 'true'}
+spec: {template: {spec: {containers: []}}}
+---
+kind: Pod
+metadata:
+  generateName: b-
+  annotations: {prom-remotewrite/inject: true}
+";
+    let explained = explain::explain(&config_file(), text).unwrap();
+    let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
+    let expected = expect![[r#"
+        document 1: StatefulSet monitoring/a stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: its pods do not get the annotations in metadata: write them in spec.template.metadata.annotations
+
+        document 2: Pod b- stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: write prom-remotewrite/inject: "true" with quotes: Kubernetes takes texts only
+    "#]];
+    expected.assert_eq(&texts.join("\n"));
+}
+
+#[test]
+fn what_prometheus_operator_will_make_is_explained() {
+    let text = "\
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata:
+  name: main
+  annotations: {prom-remotewrite/inject: 'true'}
+spec: {}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: other}
+spec:
+  podMetadata: {annotations: {prom-remotewrite/inject: 'true'}}
+  containers:
+  - name: proxy
+    ports: [{containerPort: 8081}]
+";
+    let texts: Vec<String> =
+        explain::explain(&config_file(), text).unwrap().iter().map(ToString::to_string).collect();
+    let expected = expect![[r#"
+        document 1: Prometheus main stays as it is: it has no annotation prom-remotewrite/inject: "true"
+          hint: its pods do not get the annotations in metadata: write them in spec.podMetadata.annotations
+          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+        document 2: Prometheus other is denied: cannot inject the remote-write sidecar: port 8081 is taken by container "proxy": set prom-remotewrite/listening-port and the port of remote_write.url to a free one
+          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+    "#]];
+    expected.assert_eq(&texts.join(""));
+    let fixed = text.replace("containerPort: 8081", "containerPort: 8082");
+    let injected = inject(&config_file(), &fixed).unwrap();
+    assert_eq!(injected.text, fixed, "there is no pod to write into");
+    assert!(matches!(injected.outcomes[1].decision, Decision::Inject(_)));
+    let hints =
+        |text: &str| explain::explain(&config_file(), text).unwrap()[1].outcome.hints.join("; ");
+    assert!(hints(&fixed).contains("add http://localhost:8081/api/v1/write"), "{}", hints(&fixed));
+    let writes = "spec:\n  remoteWrite: [{url: 'http://127.0.0.1:8081/api/v1/write'}]\n  podM";
+    let (first, second) = fixed.split_once("---\n").unwrap();
+    let writing = format!("{first}---\n{}", second.replace("spec:\n  podM", writes));
+    assert!(!hints(&writing).contains("localhost"), "{}", hints(&writing));
+    let system = fixed.replace("{name: other}", "{name: other, namespace: kube-system}");
+    let explained = explain::explain(&config_file(), &system).unwrap()[1].to_string();
+    let headline = "kube-system/other stays as it is: the webhook is not asked about pods";
+    assert!(explained.contains(headline), "{explained}");
+}
+
+#[test]
+fn the_operators_own_containers_have_their_ports() {
+    let denied = |spec: &str, port: &str| {
+        let text = format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusAgent\nmetadata: {{name: a}}\nspec: {{{spec}podMetadata: {{annotations: {{prom-remotewrite/inject: 'true', prom-remotewrite/listening-port: '{port}'}}}}}}\n"
+        );
+        let explained = explain::explain(&config_file(), &text).unwrap();
+        if explained[0].is_bad() { explained[0].to_string() } else { String::new() }
+    };
+    assert!(denied("", "9090").contains("port 9090 is taken by container \"prometheus\""));
+    assert!(denied("", "8080").contains("port 8080 is taken by container \"config-reloader\""));
+    assert_eq!(denied("", "8081"), "");
+    assert_eq!(denied("listenLocal: true, ", "9090"), "", "no port is declared");
+}
+
+#[test]
+fn what_the_configuration_does_not_say_is_a_default() {
+    let values = "\
+config:
+  imagePullPolicy: Always
+  profiles: {default: {identityType: systemAssigned}}
+webhook: {excludedNamespaces: [batch]}
+";
+    let config = ConfigFile::parse(values).unwrap();
+    let url = "https://a.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+    let mut pod = prometheus(&[("inject", "true"), ("ingestion-url", url)]);
+    let explained = explain::explain(&config, &pod.to_string()).unwrap();
+    let source = |name: &str| {
+        let setting = explained[0].settings.iter().find(|setting| setting.name == name);
+        setting.map(|setting| setting.source).unwrap()
+    };
+    assert_eq!(source("image-pull-policy"), explain::Source::Configuration);
+    for name in ["cpu-request", "memory-request", "memory-limit", "sidecar-mode"] {
+        assert_eq!(source(name), explain::Source::Default, "{name}");
+    }
+    pod["metadata"]["namespace"] = json!("batch");
+    let explained = explain::explain(&config, &pod.to_string()).unwrap();
+    assert!(explained[0].to_string().contains("batch/"), "{}", explained[0]);
+    assert!(explained[0].to_string().contains("not asked about pods"), "{}", explained[0]);
+}
+
+#[test]
+fn a_mesh_and_what_follows_are_named() {
+    let text = include_str!("../../../../testdata/pods/istio.yaml");
+    let pod = format!("apiVersion: v1\nkind: Pod\n{text}");
+    let explained = explain::explain(&config_file(), &pod).unwrap()[0].to_string();
+    let hint = "hint: the pod shows the service mesh Istio (container istio-init): the sidecar's liveness probe is exec";
+    assert!(explained.contains(hint), "{explained}");
+    assert!(explained.lines().any(|line| line.split_whitespace().eq([
+        "pod",
+        "liveness-probe",
+        "exec"
+    ])));
+}
+
+#[test]
+fn every_setting_has_its_source() {
+    let pod = prometheus(&[
+        ("inject", "true"),
+        ("profile", "application"),
+        ("log-level", "debug"),
+        ("client-id", "33334444-dddd-5555-eeee-6666ffff7777"),
+    ]);
+    let explained = explain::explain(&config_file(), &pod.to_string()).unwrap();
+    let expected = expect![[r"
+        document 1: Pod monitoring/prometheus-kps-kube-prometheus-stack-prometheus-0 gets a sidecar
+          annotation     profile                application
+          profile        ingestion-url          https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-00000000000000000000000000000000/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24
+          default        cloud                  AzurePublic
+          default        audience               https://monitor.azure.com//.default
+          profile        identity-type          aadApplication
+          annotation     client-id              33334444-dddd-5555-eeee-6666ffff7777
+          profile        tenant-id              aaaabbbb-0000-cccc-1111-dddd2222eeee
+          profile        certificate-name       prom-remotewrite-cert
+          profile        secret-provider-class  azure-kvname-user-msi
+          default        mount-path             /mnt/secrets-store
+          default        listening-port         8081
+          configuration  image                  ghcr.io/example/prom-remotewrite:1.0.0
+          default        image-pull-policy      IfNotPresent
+          default        cpu-request            10m
+          default        memory-request         32Mi
+          default        memory-limit           128Mi
+          annotation     log-level              debug
+          configuration  sidecar-mode           native
+          default        liveness-probe         http
+          default        response-mode          protective
+    "]];
+    expected.assert_eq(&explained[0].to_string());
+}

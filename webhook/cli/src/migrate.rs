@@ -1,0 +1,124 @@
+//! From what people have today to an annotation and a profile: Microsoft's
+//! container written by hand, Azure/aad-auth-proxy beside Prometheus, and
+//! Prometheus' own `azuread` block.
+//!
+//! ```text
+//! sites      where a document describes a Prometheus
+//! source     what takes its samples to Azure today → variables
+//! plan       settings → profile → changes; the changed pod goes through decide,
+//!            inject and patch, and is compared with the pod before
+//! edit       the changes as an edit of the text
+//! ```
+//!
+//! # Invariants
+//!
+//! * What is ambiguous, unknown or cannot be carried over as it is stays where
+//!   it is and is named: a site is migrated as a whole or not at all.
+//! * Every field of the pod before is the same afterwards, accounted for, or
+//!   reported as lost; nobody has to have thought of it.
+//! * The sidecar's settings are the same before and after, by the sidecar's own
+//!   reader.
+//! * The result migrates to itself.
+
+mod auth_proxy;
+mod changes;
+mod check;
+mod compare;
+mod files;
+mod hints;
+mod leftovers;
+mod native;
+mod placeholder;
+mod plan;
+mod pods;
+mod profile;
+mod profiles;
+mod read;
+mod report;
+mod resources;
+mod run;
+mod sites;
+mod source;
+#[cfg(test)]
+mod tests;
+mod variables;
+mod volumes;
+
+use crate::{manifests::OfflineError, yaml::documents};
+pub use compare::{Row, Verdict};
+use profiles::Profiles;
+pub use profiles::profile_name;
+use run::Run;
+use sites::accounts;
+
+/// A text without hand-written sidecars, and all there is to say about it.
+#[derive(Debug)]
+pub struct Migration {
+    /// The whole text.
+    pub text: String,
+    /// Everything that is, or looks like, a way to Azure.
+    pub outcomes: Vec<Outcome>,
+    profiles: Profiles,
+}
+
+/// What became of one way to Azure.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which document, from 1.
+    pub number: usize,
+    /// What it is in there.
+    pub subject: String,
+    /// What became of it.
+    pub result: Result<Migrated, Vec<String>>,
+}
+
+/// What was done at one place.
+#[derive(Debug)]
+pub struct Migrated {
+    /// What is gone.
+    pub source: String,
+    /// The profile that takes its place.
+    pub profile: String,
+    /// What was done.
+    pub done: Vec<String>,
+    /// What is to be known, or to be done.
+    pub notes: Vec<String>,
+    /// The pods before and after, field by field.
+    pub rows: Vec<Row>,
+}
+
+impl Migration {
+    /// Whether something is left for a person: what stays as it is, and what is
+    /// lost.
+    pub fn is_whole(&self) -> bool {
+        self.outcomes.iter().all(|outcome| match &outcome.result {
+            Ok(migrated) => {
+                !migrated.rows.iter().any(|row| matches!(row.verdict, Verdict::Lost(_)))
+            }
+            Err(_) => false,
+        })
+    }
+}
+
+/// Migrates every document of `text`; the first profile is named `profile`.
+///
+/// # Errors
+/// Where a document is no YAML.
+pub fn migrate(text: &str, profile: &str) -> Result<Migration, OfflineError> {
+    let documents: Vec<(usize, &str)> = (1..).zip(documents(text)).collect();
+    let mut described = Vec::new();
+    for (number, document) in &documents {
+        if document.contains("azure.workload.identity/client-id") {
+            described.push(read::value(*number, document)?);
+        }
+    }
+    let accounts = accounts(described.iter());
+    let profiles = Profiles { first: profile.to_owned(), all: Vec::new() };
+    let mut run = Run { outcomes: Vec::new(), profiles, accounts };
+    let mut text = String::new();
+    for (number, document) in documents {
+        text.push_str(&run.document(number, "", document)?);
+    }
+    let Run { outcomes, profiles, .. } = run;
+    Ok(Migration { text, outcomes, profiles })
+}

@@ -1,0 +1,46 @@
+//! Asks a cluster for what an injected pod needs there. Only `explain --cluster`
+//! does; no request of the webhook ever waits for the Kubernetes API.
+
+use kube::Client;
+use serde_json::Value;
+
+use super::{Need, Verdict};
+
+/// What was asked for, and what came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Kind, namespace and name.
+    pub object: String,
+    /// Whether it will do.
+    pub verdict: Verdict,
+}
+
+/// Looks for every need in `namespace`. What may not be seen is doubtful.
+pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for need in needs {
+        let verdict = match get(client, namespace, need).await {
+            Ok(found) => need.judge(found.as_ref()),
+            Err(reason) => Verdict::Doubtful(format!("could not be looked at: {reason}")),
+        };
+        let object = format!("{} {namespace}/{}", need.kind.name(), need.name);
+        findings.push(Finding { object, verdict });
+    }
+    findings
+}
+
+/// The object; `None` where there is none. Errors never hold its content, which
+/// may be secret.
+async fn get(client: &Client, namespace: &str, need: &Need) -> Result<Option<Value>, String> {
+    let (group, plural) = need.kind.path();
+    let path = format!("{group}/namespaces/{namespace}/{plural}/{}", need.name);
+    let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
+    match client.request_text(request).await {
+        Ok(text) => {
+            serde_json::from_str(&text).map(Some).map_err(|_| "the answer is no JSON".to_owned())
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(kube::Error::Api(status)) => Err(status.message.clone()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,8 @@
+//! Edits of YAML as text: lines are inserted or taken out, and all others stay.
+//! Nothing here knows what a document is about.
+
+mod documents;
+pub(crate) mod edit;
+mod layout;
+
+pub(crate) use documents::{comments, documents, read};
