@@ -11,7 +11,7 @@ use std::{
 
 use cli::{
     manifests::{
-        self, OfflineError,
+        self, ManifestError,
         explain::{self, Explanation},
     },
     needs::lookup,
@@ -25,7 +25,7 @@ pub(crate) use migration::migrate;
 
 /// Why a command ended without its result.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum CommandError {
     /// A file is missing or unreadable, or standard output has gone.
     #[error("{0}: {1}")]
     File(String, io::Error),
@@ -34,13 +34,13 @@ enum Failure {
     Config { file: String, mistakes: Vec<Mistake> },
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
-    Manifests { file: String, source: OfflineError },
+    Manifests { file: String, source: ManifestError },
     /// There is no kubeconfig that can be used, or nobody answers there.
     #[error("ask the cluster: {error}{}{}", cause(.error), advice(.error))]
     Cluster { error: kube::Error },
 }
 
-impl Failure {
+impl CommandError {
     fn code(&self) -> ExitCode {
         match self {
             Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
@@ -53,7 +53,7 @@ impl Failure {
 pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
     finish(read(arguments).and_then(|(config, text)| {
         let injected = manifests::inject(&config, &text)
-            .map_err(|source| Failure::Manifests { file: name(&arguments.filename), source })?;
+            .map_err(|source| CommandError::Manifests { file: name(&arguments.filename), source })?;
         for outcome in &injected.outcomes {
             say(outcome);
         }
@@ -70,7 +70,7 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
     let files = &arguments.manifests;
     finish(read(files).and_then(|(config, text)| {
         let mut explained = explain::explain(&config, &text)
-            .map_err(|source| Failure::Manifests { file: name(&files.filename), source })?;
+            .map_err(|source| CommandError::Manifests { file: name(&files.filename), source })?;
         if arguments.cluster {
             ask_cluster(&mut explained, arguments.namespace.as_deref())?;
         }
@@ -85,11 +85,11 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
 }
 
 /// Fills in what the cluster of the kubeconfig has.
-fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result<(), Failure> {
+fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::File("the cluster".to_owned(), error))?;
+        .map_err(|error| CommandError::File("the cluster".to_owned(), error))?;
     // kube takes the process' provider; there is one TLS stack here.
     let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
@@ -104,8 +104,8 @@ fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result
     })
 }
 
-fn no_cluster(error: kube::Error) -> Failure {
-    Failure::Cluster { error }
+fn no_cluster(error: kube::Error) -> CommandError {
+    CommandError::Cluster { error }
 }
 
 /// What to do where there is no kubeconfig.
@@ -133,7 +133,7 @@ const HELM_CHECKS: &str = "note: what these values mean was checked, of the part
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     finish(text(&arguments.config).and_then(|text| {
         let file = ConfigFile::parse(&text)
-            .map_err(|mistakes| Failure::Config { file: name(&arguments.config), mistakes })?;
+            .map_err(|mistakes| CommandError::Config { file: name(&arguments.config), mistakes })?;
         let profiles: Vec<&str> = file.config.profiles.keys().map(String::as_str).collect();
         let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
         write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;
@@ -149,38 +149,38 @@ pub(crate) fn schema() -> ExitCode {
     finish(write(&format!("{:#}\n", config::schema())).map(|()| ExitCode::SUCCESS))
 }
 
-fn finish(result: Result<ExitCode, Failure>) -> ExitCode {
-    result.unwrap_or_else(|failure| {
-        match &failure {
-            Failure::Config { file, mistakes } => {
+fn finish(result: Result<ExitCode, CommandError>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        match &error {
+            CommandError::Config { file, mistakes } => {
                 for mistake in mistakes {
                     say(&format!("{file}: {mistake}"));
                 }
             }
             other => say(other),
         }
-        failure.code()
+        error.code()
     })
 }
 
-fn read(arguments: &Manifests) -> Result<(ConfigFile, String), Failure> {
+fn read(arguments: &Manifests) -> Result<(ConfigFile, String), CommandError> {
     Ok((read_config(&arguments.config)?, text(&arguments.filename)?))
 }
 
 /// The file itself, or values that the chart makes it of.
-fn read_config(path: &Path) -> Result<ConfigFile, Failure> {
+fn read_config(path: &Path) -> Result<ConfigFile, CommandError> {
     let text = text(path)?;
-    ConfigFile::parse(&text).map_err(|mistakes| Failure::Config { file: name(path), mistakes })
+    ConfigFile::parse(&text).map_err(|mistakes| CommandError::Config { file: name(path), mistakes })
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+fn text(path: &Path) -> Result<String, CommandError> {
     let read = if is_stdin(path) {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
         fs::read(path)
     };
-    let failed = |error| Failure::File(name(path), error);
+    let failed = |error| CommandError::File(name(path), error);
     let bytes = read.map_err(failed)?;
     // Windows PowerShell writes what a program prints in this form.
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
@@ -199,11 +199,11 @@ fn name(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-fn write(text: &str) -> Result<(), Failure> {
+fn write(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|error| Failure::File("standard output".to_owned(), error))
+        .map_err(|error| CommandError::File("standard output".to_owned(), error))
 }
 
 /// Nobody can be told that standard error has gone.

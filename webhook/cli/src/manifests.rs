@@ -23,13 +23,13 @@ use webhook::{
 
 use crate::{
     loopback,
-    workloads::{Target, targets},
+    workloads::{Workload, workloads},
     yaml::{self, documents, edit},
 };
 
 /// Why a text cannot be worked on.
 #[derive(Debug, thiserror::Error)]
-pub enum OfflineError {
+pub enum ManifestError {
     /// A document is no YAML.
     #[error("document {number}: {reason}")]
     Yaml {
@@ -52,7 +52,7 @@ pub enum OfflineError {
 
 /// What became of one pod or pod template.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ReviewedPod {
     /// Which document, from 1.
     pub number: usize,
     /// Kind, namespace and name.
@@ -69,7 +69,7 @@ pub struct Injected {
     /// The whole text.
     pub text: String,
     /// Every pod and pod template that says something to us.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<ReviewedPod>,
 }
 
 impl Injected {
@@ -83,7 +83,7 @@ impl Injected {
 ///
 /// # Errors
 /// Where a document that speaks of us is no YAML or no Kubernetes object.
-pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, OfflineError> {
+pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, ManifestError> {
     let mut injected = Injected { text: String::with_capacity(text.len()), outcomes: Vec::new() };
     for (number, document) in (1..).zip(documents(text)) {
         // What never mentions us need not even be parsed.
@@ -102,16 +102,16 @@ fn inject_one(
     file: &ConfigFile,
     number: usize,
     document: &str,
-) -> Result<(String, Vec<Outcome>), OfflineError> {
+) -> Result<(String, Vec<ReviewedPod>), ManifestError> {
     let value = parse(number, document)?;
     let (mut outcomes, mut operations) = (Vec::new(), Vec::new());
-    for target in targets(&value) {
-        let decision = decide(&file.config, Pod::new(&target.pod));
-        let subject = target.subject.clone();
-        let patch = review::patch_for(&decision, &mut target.pod.clone().into_owned())
-            .map_err(|source| OfflineError::Patch { number, subject, source })?;
-        operations.extend(patch.into_iter().flat_map(|patch| below(&target, patch)));
-        outcomes.push(outcome(file, number, target, decision));
+    for workload in workloads(&value) {
+        let decision = decide(&file.config, Pod::new(&workload.pod));
+        let subject = workload.subject.clone();
+        let patch = review::patch_for(&decision, &mut workload.pod.clone().into_owned())
+            .map_err(|source| ManifestError::Patch { number, subject, source })?;
+        operations.extend(patch.into_iter().flat_map(|patch| below(&workload, patch)));
+        outcomes.push(outcome(file, number, workload, decision));
     }
     if operations.is_empty() {
         return Ok((document.to_owned(), outcomes));
@@ -119,8 +119,13 @@ fn inject_one(
     Ok((edit::apply(document, &value, &Patch(operations)), outcomes))
 }
 
-fn outcome(file: &ConfigFile, number: usize, target: Target<'_>, decision: Decision) -> Outcome {
-    let mut hints = target.hints;
+fn outcome(
+    file: &ConfigFile,
+    number: usize,
+    workload: Workload<'_>,
+    decision: Decision,
+) -> ReviewedPod {
+    let mut hints = workload.hints;
     if let Decision::Inject(injection) = &decision {
         let port = injection.effective.settings.listening_port.get();
         let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
@@ -128,15 +133,15 @@ fn outcome(file: &ConfigFile, number: usize, target: Target<'_>, decision: Decis
             loopback::parse(written)
                 .is_some_and(|to| to.port == port && to.rest == contract::names::WRITE_PATH)
         };
-        if target.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
+        if workload.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
             hints.push(format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"));
         }
         hints.extend(mesh(&injection.effective));
-        if let Some(name) = target.namespace.filter(|name| is_excluded(file, Some(name))) {
+        if let Some(name) = workload.namespace.filter(|name| is_excluded(file, Some(name))) {
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
         }
     }
-    Outcome { number, subject: target.subject, decision, hints }
+    ReviewedPod { number, subject: workload.subject, decision, hints }
 }
 
 /// Which service mesh the pod shows, and what follows.
@@ -174,8 +179,8 @@ fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> D
 
 /// The patch of a pod as a patch of the document that holds it; of one that no
 /// document holds, nothing.
-fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
-    let Some(way) = &target.path else { return Vec::new() };
+fn below(workload: &Workload<'_>, patch: Patch) -> Vec<PatchOperation> {
+    let Some(way) = &workload.path else { return Vec::new() };
     let moved = |operation| match operation {
         PatchOperation::Add(AddOperation { path, value }) => {
             let tokens = way.iter().map(Token::new).chain(path.tokens());
@@ -186,10 +191,10 @@ fn below(target: &Target<'_>, patch: Patch) -> Vec<PatchOperation> {
     patch.0.into_iter().map(moved).collect()
 }
 
-pub(crate) fn parse(number: usize, document: &str) -> Result<Value, OfflineError> {
+pub(crate) fn parse(number: usize, document: &str) -> Result<Value, ManifestError> {
     yaml::read(document).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default().to_owned();
-        OfflineError::Yaml { number, reason }
+        ManifestError::Yaml { number, reason }
     })
 }

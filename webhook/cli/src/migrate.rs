@@ -3,11 +3,11 @@
 //! Prometheus' own `azuread` block.
 //!
 //! ```text
-//! sites      where a document describes a Prometheus
-//! source     what takes its samples to Azure today → variables
-//! plan       settings → profile → changes; the changed pod goes through decide,
-//!            inject and patch, and is compared with the pod before
-//! edit       the changes as an edit of the text
+//! sites        where a document describes a Prometheus
+//! source       what takes its samples to Azure today → variables
+//! replacement  settings → profile → changes; the changed pod goes through decide,
+//!              inject and patch, and is compared with the pod before
+//! rewrite      the changes as an edit of the text
 //! ```
 //!
 //! # Invariants
@@ -20,35 +20,35 @@
 //!   reader.
 //! * The result migrates to itself.
 
+mod amounts;
 mod auth_proxy;
 mod changes;
-mod check;
 mod compare;
-mod files;
+mod display;
 mod hints;
 mod leftovers;
+mod mounted_files;
+mod mounts;
 mod native;
+mod new_profile;
 mod placeholder;
-mod plan;
 mod pods;
-mod profile;
 mod profiles;
+mod proof;
 mod read;
-mod report;
-mod resources;
-mod run;
+mod replacement;
+mod rewrite;
 mod sites;
 mod source;
 #[cfg(test)]
 mod tests;
 mod variables;
-mod volumes;
 
-use crate::{manifests::OfflineError, yaml::documents};
-pub use compare::{Row, Verdict};
+use crate::{manifests::ManifestError, yaml::documents};
+pub use compare::{Difference, Row};
 use profiles::Profiles;
 pub use profiles::profile_name;
-use run::Run;
+use rewrite::Rewrite;
 use sites::accounts;
 
 /// A text without hand-written sidecars, and all there is to say about it.
@@ -57,13 +57,13 @@ pub struct Migration {
     /// The whole text.
     pub text: String,
     /// Everything that is, or looks like, a way to Azure.
-    pub outcomes: Vec<Outcome>,
+    pub attempts: Vec<Attempt>,
     profiles: Profiles,
 }
 
 /// What became of one way to Azure.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Attempt {
     /// Which document, from 1.
     pub number: usize,
     /// What it is in there.
@@ -91,9 +91,9 @@ impl Migration {
     /// Whether something is left for a person: what stays as it is, and what is
     /// lost.
     pub fn is_whole(&self) -> bool {
-        self.outcomes.iter().all(|outcome| match &outcome.result {
+        self.attempts.iter().all(|attempt| match &attempt.result {
             Ok(migrated) => {
-                !migrated.rows.iter().any(|row| matches!(row.verdict, Verdict::Lost(_)))
+                !migrated.rows.iter().any(|row| matches!(row.verdict, Difference::Lost(_)))
             }
             Err(_) => false,
         })
@@ -104,7 +104,7 @@ impl Migration {
 ///
 /// # Errors
 /// Where a document is no YAML.
-pub fn migrate(text: &str, profile: &str) -> Result<Migration, OfflineError> {
+pub fn migrate(text: &str, profile: &str) -> Result<Migration, ManifestError> {
     let documents: Vec<(usize, &str)> = (1..).zip(documents(text)).collect();
     let mut described = Vec::new();
     for (number, document) in &documents {
@@ -114,11 +114,11 @@ pub fn migrate(text: &str, profile: &str) -> Result<Migration, OfflineError> {
     }
     let accounts = accounts(described.iter());
     let profiles = Profiles { first: profile.to_owned(), all: Vec::new() };
-    let mut run = Run { outcomes: Vec::new(), profiles, accounts };
+    let mut run = Rewrite { attempts: Vec::new(), profiles, accounts };
     let mut text = String::new();
     for (number, document) in documents {
         text.push_str(&run.document(number, "", document)?);
     }
-    let Run { outcomes, profiles, .. } = run;
-    Ok(Migration { text, outcomes, profiles })
+    let Rewrite { attempts, profiles, .. } = run;
+    Ok(Migration { text, attempts, profiles })
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// A pod or pod template in a document.
 #[derive(Debug)]
-pub(crate) struct Target<'a> {
+pub(crate) struct Workload<'a> {
     /// The way to it; `None` where it stands nowhere, and can't be edited.
     pub(crate) path: Option<Vec<String>>,
     /// It.
@@ -35,13 +35,13 @@ const OPERATORS: &str =
     "prometheus-operator makes its pods: the webhook sees them when they are created";
 
 /// Every pod and pod template in `object`.
-pub(crate) fn targets(object: &Value) -> Vec<Target<'_>> {
+pub(crate) fn workloads(object: &Value) -> Vec<Workload<'_>> {
     let mut found = Vec::new();
     find(object, &mut Vec::new(), &mut found);
     found
 }
 
-fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a>>) {
+fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Workload<'a>>) {
     let kind = text(object, "/kind").unwrap_or_default();
     if kind.ends_with("List") {
         let items = object.get("items").and_then(Value::as_array);
@@ -57,7 +57,7 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
     if kind == "Pod" {
         let hints = unquoted(object);
         let (path, pod) = (Some(path.clone()), Cow::Borrowed(object));
-        found.push(Target { path, pod, subject, namespace, hints, writes: None });
+        found.push(Workload { path, pod, subject, namespace, hints, writes: None });
         return;
     }
     if let Some(pod) = operator::whole_pod(object) {
@@ -66,7 +66,7 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         hints.push(OPERATORS.to_owned());
         let pod = Cow::Owned(pod);
         let writes = Some(writes(object));
-        found.push(Target { path: None, pod, subject, namespace, hints, writes });
+        found.push(Workload { path: None, pod, subject, namespace, hints, writes });
         return;
     }
     for template in TEMPLATES {
@@ -78,7 +78,7 @@ fn find<'a>(object: &'a Value, path: &mut Vec<String>, found: &mut Vec<Target<'a
         hints.extend(misplaced(object, pod, &place));
         let (subject, namespace) = (subject.clone(), namespace.clone());
         let (path, pod) = (Some(whole.collect()), Cow::Borrowed(pod));
-        found.push(Target { path, pod, subject, namespace, hints, writes: None });
+        found.push(Workload { path, pod, subject, namespace, hints, writes: None });
     }
 }
 

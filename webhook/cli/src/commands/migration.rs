@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, path::Path, process::ExitCode};
 
 use cli::migrate;
 
-use super::{Failure, finish, name, say, text, write};
+use super::{CommandError, finish, name, say, text, write};
 use crate::arguments::Migrate;
 
 /// Writes the manifests without hand-written sidecars; all that there is to say
@@ -17,21 +17,21 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
             if TEMPLATES.iter().any(|mark| text.contains(mark)) {
                 say(&"a template is no YAML: migrate its values, or what helm template prints");
             }
-            Failure::Manifests { file: name(filename), source }
+            CommandError::Manifests { file: name(filename), source }
         })?;
         let values = migration.values();
         // First, since without its profile the rest is of no use.
         let apart = profile_to.as_deref().filter(|_| !values.is_empty());
         apart.map(|path| write_new(path, &values)).transpose()?;
         write(&migration.text)?;
-        for outcome in &migration.outcomes {
-            say(outcome);
-            if let (true, Ok(migrated)) = (diff, &outcome.result) {
+        for attempt in &migration.attempts {
+            say(attempt);
+            if let (true, Ok(migrated)) = (diff, &attempt.result) {
                 say(&migrated.comparison());
             }
         }
         match (values.as_str(), apart) {
-            ("", _) if migration.outcomes.is_empty() => say(&"nothing to migrate"),
+            ("", _) if migration.attempts.is_empty() => say(&"nothing to migrate"),
             ("", _) => {}
             (_, Some(path)) => say(&format!("\n# {}: {FOR_THE_CHART}", path.display())),
             (values, None) => say(&format!("\n# {FOR_THE_CHART}\n{values}")),
@@ -47,10 +47,10 @@ const FOR_THE_CHART: &str = "for the values of prom-remotewrite's own chart";
 const TEMPLATES: [&str; 3] = ["{{", "${", "<<EOF"];
 
 /// To a file that is not there yet: it may be values that somebody needs.
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let mut options = fs::OpenOptions::new();
     let created = options.write(true).create_new(true).open(path);
     created
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Failure::File(name(path), error))
+        .map_err(|error| CommandError::File(name(path), error))
 }

@@ -15,10 +15,10 @@ use webhook::{
     pod::Pod,
 };
 
-use super::{OfflineError, Outcome, parse};
+use super::{ManifestError, ReviewedPod, parse};
 use crate::{
     needs::{self, Need, Verdict, lookup::Finding},
-    workloads::targets,
+    workloads::workloads,
     yaml::documents,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Explanation {
     /// What would become of it.
-    pub outcome: Outcome,
+    pub outcome: ReviewedPod,
     /// Each setting with its value and its source, if it gets a sidecar.
     pub settings: Vec<Setting>,
     /// What it will need in its namespace.
@@ -45,12 +45,12 @@ pub struct Setting {
     /// Its value.
     pub value: String,
     /// Who says so.
-    pub source: Source,
+    pub source: Origin,
 }
 
 /// Who gives a setting its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Origin {
     /// The pod.
     Annotation,
     /// The profile that the pod chose.
@@ -74,7 +74,7 @@ impl Explanation {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Annotation => "annotation",
@@ -90,14 +90,14 @@ impl fmt::Display for Source {
 ///
 /// # Errors
 /// Where a document is no YAML.
-pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, OfflineError> {
+pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, ManifestError> {
     let mut explanations = Vec::new();
     for (number, document) in (1..).zip(documents(text)) {
         let value = parse(number, document)?;
-        for target in targets(&value) {
-            let pod = Pod::new(&target.pod);
+        for workload in workloads(&value) {
+            let pod = Pod::new(&workload.pod);
             let decision =
-                super::reviewed(file, target.namespace.as_deref(), decide(&file.config, pod));
+                super::reviewed(file, workload.namespace.as_deref(), decide(&file.config, pod));
             let (settings, needs) = match &decision {
                 Decision::Inject(injection) => {
                     let effective = &injection.effective;
@@ -107,8 +107,8 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Offlin
                     (Vec::new(), Vec::new())
                 }
             };
-            let namespace = target.namespace.clone();
-            let outcome = super::outcome(file, number, target, decision);
+            let namespace = workload.namespace.clone();
+            let outcome = super::outcome(file, number, workload, decision);
             let findings = Vec::new();
             explanations.push(Explanation { outcome, settings, needs, namespace, findings });
         }
@@ -120,7 +120,7 @@ fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setti
     let given = annotations::parse(pod.annotations()).unwrap_or_default();
     let nothing = Profile::default();
     let profile = file.config.profiles.get(&effective.profile).unwrap_or(&nothing);
-    let of_profile = if given.profile.is_some() { Source::Annotation } else { Source::Default };
+    let of_profile = if given.profile.is_some() { Origin::Annotation } else { Origin::Default };
     let mut settings =
         vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
     for key in Key::ALL {
@@ -129,7 +129,7 @@ fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setti
             settings.push(Setting { name: key.annotation(), value, source });
         }
     }
-    let of_profile = |name, value| Setting { name, value, source: Source::Profile };
+    let of_profile = |name, value| Setting { name, value, source: Origin::Profile };
     let trust = profile.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
     settings.extend(trust.map(|value| of_profile("trustConfigMap", value)));
     settings.extend(profile.given.iter().map(|(name, value)| of_profile(name, value.clone())));
@@ -145,7 +145,7 @@ fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting>
     (taken < usual).then(|| Setting {
         name: "SHUTDOWN_TIMEOUT",
         value: format_duration(taken),
-        source: Source::Pod,
+        source: Origin::Pod,
     })
 }
 
@@ -155,21 +155,21 @@ fn source(
     given: &Annotations,
     profile: &Profile,
     file: &ConfigFile,
-) -> Source {
+) -> Origin {
     for (overrides, source) in
-        [(&given.overrides, Source::Annotation), (&profile.overrides, Source::Profile)]
+        [(&given.overrides, Origin::Annotation), (&profile.overrides, Origin::Profile)]
     {
         match overrides.get(key) {
-            Some(text) if is_amount(key) && text != value => return Source::Pod,
+            Some(text) if is_amount(key) && text != value => return Origin::Pod,
             Some(_) => return source,
             None => {}
         }
     }
-    let stated = |stated| if stated { Source::Configuration } else { Source::Default };
+    let stated = |stated| if stated { Origin::Configuration } else { Origin::Default };
     match key {
-        Key::ClientId | Key::TenantId => Source::Pod,
-        Key::LivenessProbe if value != LivenessProbe::Http.word() => Source::Pod,
-        Key::Image => Source::Configuration,
+        Key::ClientId | Key::TenantId => Origin::Pod,
+        Key::LivenessProbe if value != LivenessProbe::Http.word() => Origin::Pod,
+        Key::Image => Origin::Configuration,
         Key::ImagePullPolicy => stated(file.stated.image_pull_policy),
         Key::SidecarMode => stated(file.stated.sidecar_mode),
         _ if is_amount(key) => {
@@ -182,9 +182,9 @@ fn source(
                 _ => memory_limit,
             };
             let is_usual = usual.as_ref().is_some_and(|usual| usual.as_str() == value);
-            if is_usual { stated(file.stated.resources) } else { Source::Pod }
+            if is_usual { stated(file.stated.resources) } else { Origin::Pod }
         }
-        _ => Source::Default,
+        _ => Origin::Default,
     }
 }
 
@@ -251,7 +251,7 @@ impl fmt::Display for Explanation {
 }
 
 /// The object, the decision, and a line for each thing that is to be said.
-impl fmt::Display for Outcome {
+impl fmt::Display for ReviewedPod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = String::new();
         match &self.decision {

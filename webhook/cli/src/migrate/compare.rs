@@ -15,12 +15,12 @@ pub struct Row {
     /// What the injected pod has.
     pub after: Option<String>,
     /// What that means.
-    pub verdict: Verdict,
+    pub verdict: Difference,
 }
 
 /// What a difference means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Difference {
     /// There is none.
     Same,
     /// The injected pod has something more.
@@ -84,10 +84,10 @@ pub(super) fn rows(before: &Value, after: &Value, sidecars: &Sidecars<'_>) -> Ve
         .map(|path| {
             let (old, new) = (before.get(path), after.get(path));
             let verdict = match (old, new) {
-                (None, _) => Verdict::Added,
-                _ if old == new => Verdict::Same,
+                (None, _) => Difference::Added,
+                _ if old == new => Difference::Same,
                 (Some(old), _) if is_nothing(old) && has_more(&after, path) => {
-                    Verdict::Replaced(EMPTY)
+                    Difference::Replaced(EMPTY)
                 }
                 (Some(old), _) => verdict(path, old, sidecars),
             };
@@ -160,58 +160,60 @@ fn item_path(
 }
 
 /// What became of a field that is not as it was.
-fn verdict(path: &str, old: &str, sidecars: &Sidecars<'_>) -> Verdict {
+fn verdict(path: &str, old: &str, sidecars: &Sidecars<'_>) -> Difference {
     match path.strip_prefix(SIDECAR).and_then(|rest| rest.strip_prefix('.')) {
         Some(field) => of_sidecar(field, old, sidecars),
         None => elsewhere(path, sidecars),
     }
 }
 
-fn elsewhere(path: &str, sidecars: &Sidecars<'_>) -> Verdict {
+fn elsewhere(path: &str, sidecars: &Sidecars<'_>) -> Difference {
     if written(path).is_some_and(|field| LEAVING.contains(&field)) {
-        return Verdict::Replaced(IN_PROFILE);
+        return Difference::Replaced(IN_PROFILE);
     }
     if sidecars.volumes.iter().any(|name| is_below(path, "spec.volumes", name)) {
-        return Verdict::Replaced(BRINGS);
+        return Difference::Replaced(BRINGS);
     }
-    Verdict::Lost("nothing takes its place")
+    Difference::Lost("nothing takes its place")
 }
 
-fn of_sidecar(field: &str, old: &str, sidecars: &Sidecars<'_>) -> Verdict {
+fn of_sidecar(field: &str, old: &str, sidecars: &Sidecars<'_>) -> Difference {
     let is = |list: &str, names: &[String]| names.iter().any(|name| is_below(field, list, name));
     if is("env", sidecars.variables) {
-        return Verdict::Replaced(SAME_SETTINGS);
+        return Difference::Replaced(SAME_SETTINGS);
     }
     if is("volumeMounts", sidecars.mounts) {
-        return Verdict::Replaced(MOUNTS);
+        return Difference::Replaced(MOUNTS);
     }
     // Kubernetes treats these as absent.
     if is_nothing(old) && !field.contains('.') {
-        return Verdict::Replaced(EMPTY);
+        return Difference::Replaced(EMPTY);
     }
     let (root, rest) = field.split_once(['.', '[']).unwrap_or((field, ""));
     let last = rest.rsplit('.').next().unwrap_or_default();
     match (root, last, old) {
         ("env", ..) if rest.contains(".valueFrom.") => {
-            Verdict::Lost("no profile can name where its value is")
+            Difference::Lost("no profile can name where its value is")
         }
-        ("env", ..) => Verdict::Lost("the sidecar has no such variable"),
-        ("volumeMounts", ..) => Verdict::Lost("no profile can mount it"),
-        ("ports", "name" | "protocol", _) => Verdict::Replaced("the port is named rw-port"),
-        ("name", ..) => Verdict::Replaced(NAME),
+        ("env", ..) => Difference::Lost("the sidecar has no such variable"),
+        ("volumeMounts", ..) => Difference::Lost("no profile can mount it"),
+        ("ports", "name" | "protocol", _) => Difference::Replaced("the port is named rw-port"),
+        ("name", ..) => Difference::Replaced(NAME),
         ("image" | "imagePullPolicy", ..) => {
-            Verdict::Replaced("this project's image, as the chart's values say")
+            Difference::Replaced("this project's image, as the chart's values say")
         }
-        ("livenessProbe" | "startupProbe", ..) => Verdict::Replaced("probes of its own"),
-        ("readinessProbe", ..) => Verdict::Replaced(
+        ("livenessProbe" | "startupProbe", ..) => Difference::Replaced("probes of its own"),
+        ("readinessProbe", ..) => Difference::Replaced(
             "none: an identity outage must not take Prometheus out of its Service",
         ),
-        ("securityContext", ..) => Verdict::Replaced("the restricted Pod Security standard"),
-        ("restartPolicy", _, "Always") => Verdict::Replaced("as sidecarMode says"),
+        ("securityContext", ..) => Difference::Replaced("the restricted Pod Security standard"),
+        ("restartPolicy", _, "Always") => Difference::Replaced("as sidecarMode says"),
         ("terminationMessagePath", _, "/dev/termination-log")
-        | ("terminationMessagePolicy", _, "File") => Verdict::Replaced("Kubernetes' own default"),
-        ("resources", ..) => Verdict::Lost("no profile can say this amount"),
-        _ => Verdict::Lost("the injected container has no such field"),
+        | ("terminationMessagePolicy", _, "File") => {
+            Difference::Replaced("Kubernetes' own default")
+        }
+        ("resources", ..) => Difference::Lost("no profile can say this amount"),
+        _ => Difference::Lost("the injected container has no such field"),
     }
 }
 
@@ -231,10 +233,10 @@ fn is_below(field: &str, list: &str, name: &str) -> bool {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mark, why) = match self.verdict {
-            Verdict::Same => (' ', None),
-            Verdict::Added => ('+', None),
-            Verdict::Replaced(why) => ('~', Some(why)),
-            Verdict::Lost(why) => ('-', Some(why)),
+            Difference::Same => (' ', None),
+            Difference::Added => ('+', None),
+            Difference::Replaced(why) => ('~', Some(why)),
+            Difference::Lost(why) => ('-', Some(why)),
         };
         write!(f, "{mark} {}: ", self.path)?;
         match (&self.before, &self.after) {

@@ -4,7 +4,7 @@ use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE};
 use serde_json::Value;
 
 use super::{
-    profile::Profile,
+    new_profile::NewProfile,
     sites::{Form, SERVER, Site},
     source::Source,
 };
@@ -88,7 +88,7 @@ pub(super) fn elsewhere(variables: &[&'static str]) -> Option<String> {
 }
 
 /// About what is still a template.
-pub(super) fn placeholders(profile: &Profile) -> Option<String> {
+pub(super) fn placeholders(profile: &NewProfile) -> Option<String> {
     let keys = profile.placeholders();
     (!keys.is_empty()).then(|| format!("fill in the profile's {}", keys.join(", ")))
 }

@@ -65,7 +65,7 @@ pub(super) fn leaving(entry: &Value) -> Vec<&'static str> {
 /// What the sidecar has no counterpart for: one sentence each.
 pub(super) fn variables(entry: &Value) -> Result<Variables, Vec<String>> {
     let Some((_, block)) = block(entry) else { return Ok(Variables::new()) };
-    let mut found = Reader { variables: Variables::new(), problems: Vec::new() };
+    let mut found = ReadBlock { variables: Variables::new(), problems: Vec::new() };
     found.set(env::INGESTION_URL, entry.get("url"));
     for (key, value) in block {
         match key.as_str() {
@@ -103,12 +103,12 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-struct Reader {
+struct ReadBlock {
     variables: Variables,
     problems: Vec<String>,
 }
 
-impl Reader {
+impl ReadBlock {
     fn set(&mut self, name: &str, value: Option<&Value>) {
         match value {
             None | Some(Value::Null) => {}

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     auth_proxy,
-    compare::{self, Row, Sidecars, Verdict},
-    files::Files,
+    compare::{self, Difference, Row, Sidecars},
+    mounted_files::MountedFiles,
     sites::{Form, Site},
     source::{Program, Source},
     variables::{self, Given, Variables},
@@ -71,7 +71,7 @@ fn without_operators(pod: &mut Value, node: &Value) {
 pub(super) fn rows(
     site: &Site<'_>,
     source: &Source<'_>,
-    files: &Files,
+    files: &MountedFiles,
     before: &Value,
     after: &Value,
 ) -> Vec<Row> {
@@ -107,7 +107,7 @@ pub(super) fn as_written(
     mut rows: Vec<Row>,
     given: &Variables,
     elsewhere: &[&str],
-    files: &Files,
+    files: &MountedFiles,
 ) -> Vec<Row> {
     for row in &mut rows {
         let field = row.path.rsplit('.').next().unwrap_or_default();
@@ -125,7 +125,7 @@ pub(super) fn as_written(
         if let (Some(shown), Some(after)) = (shown, &mut row.after) {
             *after = shown;
             if row.before == row.after {
-                row.verdict = Verdict::Same;
+                row.verdict = Difference::Same;
             }
         }
     }

@@ -3,7 +3,7 @@
 use contract::annotations::{DEFAULT_PROFILE, PROFILE};
 use serde_json::Value;
 
-use super::{profile::Profile, sites::Site};
+use super::{new_profile::NewProfile, sites::Site};
 
 /// The profiles so far, in the order in which they were needed.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(super) struct Profiles {
     /// The name of the first.
     pub(super) first: String,
     /// Each with its name.
-    pub(super) all: Vec<(String, Profile)>,
+    pub(super) all: Vec<(String, NewProfile)>,
 }
 
 /// A profile's name, as it can stand everywhere: as a key in YAML, in an
@@ -38,7 +38,7 @@ impl Profiles {
     ///
     /// # Errors
     /// Where the pod asks for a profile that is another here.
-    pub(super) fn name_of(&self, profile: &Profile, site: &Site<'_>) -> Result<String, String> {
+    pub(super) fn name_of(&self, profile: &NewProfile, site: &Site<'_>) -> Result<String, String> {
         let known = |name: &str| self.all.iter().find(|(other, _)| other == name);
         if let Some(asked) = site.annotation(PROFILE).and_then(Value::as_str) {
             return match known(asked) {
@@ -59,7 +59,7 @@ impl Profiles {
     }
 
     /// Adds a profile, unless it is there.
-    pub(super) fn add(&mut self, name: &str, profile: Profile) {
+    pub(super) fn add(&mut self, name: &str, profile: NewProfile) {
         if !self.all.iter().any(|(other, _)| other == name) {
             self.all.push((name.to_owned(), profile));
         }

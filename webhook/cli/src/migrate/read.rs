@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::manifests::{self, OfflineError};
+use crate::manifests::{self, ManifestError};
 
 /// What the parser says to programmers, and what it means to people.
 const PLAIN: [(&str, &str); 5] = [
@@ -22,12 +22,12 @@ const PLAIN: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// Where it is no YAML, or has what no object of Kubernetes can have.
-pub(super) fn value(number: usize, document: &str) -> Result<Value, OfflineError> {
+pub(super) fn value(number: usize, document: &str) -> Result<Value, ManifestError> {
     manifests::parse(number, document).map_err(|error| match error {
-        OfflineError::Yaml { number, reason } => {
-            OfflineError::Yaml { number, reason: plain(&reason) }
+        ManifestError::Yaml { number, reason } => {
+            ManifestError::Yaml { number, reason: plain(&reason) }
         }
-        other @ OfflineError::Patch { .. } => other,
+        other @ ManifestError::Patch { .. } => other,
     })
 }
 
@@ -36,7 +36,7 @@ pub(super) fn value(number: usize, document: &str) -> Result<Value, OfflineError
 ///
 /// # Errors
 /// Where it is none.
-pub(super) fn check(number: usize, document: &str) -> Result<(), OfflineError> {
+pub(super) fn check(number: usize, document: &str) -> Result<(), ManifestError> {
     if document.lines().any(|line| line.starts_with('%')) {
         return Ok(());
     }
@@ -44,7 +44,7 @@ pub(super) fn check(number: usize, document: &str) -> Result<(), OfflineError> {
     is.map(drop).map_err(|error| {
         let reason = error.to_string();
         let reason = plain(reason.lines().next().unwrap_or_default());
-        OfflineError::Yaml { number, reason }
+        ManifestError::Yaml { number, reason }
     })
 }
 

@@ -4,11 +4,11 @@
 
 mod anew;
 mod identities;
+mod mounts;
 mod names;
 mod newcomers;
 mod properties;
 mod shapes;
-mod volumes;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
@@ -43,11 +43,11 @@ fn migrated(text: &str) -> Migration {
 /// All that is written and said, as one text.
 fn report(migration: &Migration) -> String {
     let mut text = format!("{}\n# said\n", migration.text.trim_end());
-    for outcome in &migration.outcomes {
-        let _ = write!(text, "{outcome}");
+    for attempt in &migration.attempts {
+        let _ = write!(text, "{attempt}");
     }
     let _ = write!(text, "# values\n{}# comparison\n", migration.values());
-    for migrated in migration.outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok()) {
+    for migrated in migration.attempts.iter().filter_map(|attempt| attempt.result.as_ref().ok()) {
         text.push_str(&migrated.comparison());
     }
     text
@@ -67,9 +67,9 @@ fn the_result_migrates_to_itself() {
         let once = migrated(&text);
         let twice = migrated(&once.text);
         assert_eq!(twice.text, once.text, "{name}");
-        assert!(twice.outcomes.iter().all(|outcome| outcome.result.is_err()), "{name}");
+        assert!(twice.attempts.iter().all(|attempt| attempt.result.is_err()), "{name}");
         let stays = |migration: &Migration| {
-            migration.outcomes.iter().filter(|outcome| outcome.result.is_err()).count()
+            migration.attempts.iter().filter(|attempt| attempt.result.is_err()).count()
         };
         assert_eq!(stays(&twice), stays(&once), "{name}");
     }
@@ -168,20 +168,20 @@ fn settings(container: &Value) -> Settings {
 fn other_fields_of_the_pod_are_the_same() {
     let mut seen = 0;
     for (name, text) in files() {
-        for outcome in migrated(&text).outcomes {
-            let Ok(migrated) = outcome.result else { continue };
+        for attempt in migrated(&text).attempts {
+            let Ok(migrated) = attempt.result else { continue };
             for row in migrated.rows.iter().filter(|row| !row.path.starts_with("sidecar")) {
                 let fine = match &row.verdict {
-                    Verdict::Same => true,
-                    Verdict::Added => {
+                    Difference::Same => true,
+                    Difference::Added => {
                         row.path.contains("prom-remotewrite")
                             || row.path.starts_with("spec.volumes[")
                     }
-                    Verdict::Replaced(_) => {
+                    Difference::Replaced(_) => {
                         row.path.starts_with("spec.volumes[secrets-store-inline]")
                             || row.path.starts_with("remote")
                     }
-                    Verdict::Lost(_) => false,
+                    Difference::Lost(_) => false,
                 };
                 assert!(fine, "{name}: {row}");
                 seen += 1;

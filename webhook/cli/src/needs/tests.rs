@@ -114,9 +114,9 @@ fn secrets_and_accounts() {
 
 /// An API server that has one thing, may not show another, and lacks the rest.
 #[derive(Clone)]
-struct Server;
+struct StandIn;
 
-impl tower_service::Service<Request<Body>> for Server {
+impl tower_service::Service<Request<Body>> for StandIn {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Body>, Infallible>>;
@@ -146,7 +146,7 @@ impl tower_service::Service<Request<Body>> for Server {
 
 #[tokio::test]
 async fn a_cluster_is_asked_for_each_need() {
-    let client = kube::Client::new(Server, "default");
+    let client = kube::Client::new(StandIn, "default");
     let pod = prometheus(&[("inject", "true"), ("profile", "application")]);
     let mut explained = explain(&config().into(), &pod.to_string()).unwrap();
     let one = &mut explained[0];

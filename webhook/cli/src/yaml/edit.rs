@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{
     documents::read,
-    layout::{Node, Shape},
+    layout::{Node, NodeKind},
 };
 
 /// Text that replaces a range.
@@ -110,24 +110,24 @@ fn insert(
     value: &Value,
     before: &[Edit],
 ) -> Option<Change> {
-    match &parent.shape {
-        Shape::Mapping { flow: true, entries } => {
+    match &parent.kind {
+        NodeKind::Mapping { flow: true, entries } => {
             let item = format!("{}: {value}", Value::from(name));
             into_brackets(parent, entries.is_empty(), &item, before)
         }
-        Shape::List { flow: true, items } => {
+        NodeKind::List { flow: true, items } => {
             into_brackets(parent, items.is_empty(), &value.to_string(), before)
         }
-        Shape::Mapping { flow: false, entries } => {
+        NodeKind::Mapping { flow: false, entries } => {
             let (key, ..) = entries.first()?;
             let entry = Map::from_iter([(name.to_owned(), value.clone())]);
             on_lines(document, parent, key.range.start, &entry.into())
         }
-        Shape::List { flow: false, items } => {
+        NodeKind::List { flow: false, items } => {
             let dash = dash(document, items.first()?.range.start)?;
             on_lines(document, parent, dash, &Value::Array(vec![value.clone()]))
         }
-        Shape::Scalar | Shape::Alias => None,
+        NodeKind::Scalar | NodeKind::Alias => None,
     }
 }
 
@@ -153,12 +153,12 @@ fn replace(
     existing: &Node,
     value: &Value,
 ) -> Option<Change> {
-    let Shape::Scalar = existing.shape else { return None };
+    let NodeKind::Scalar = existing.kind else { return None };
     if !existing.range.is_empty() {
         let block = value.as_str().and_then(|text| block(document, existing, text));
         return Some(block.unwrap_or_else(|| (existing.range.clone(), value.to_string())));
     }
-    let Shape::Mapping { entries, .. } = &parent.shape else { return None };
+    let NodeKind::Mapping { entries, .. } = &parent.kind else { return None };
     let (key, ..) = entries.iter().find(|(_, key, _)| key == name)?;
     let place = key.range.end + document.get(key.range.end..)?.find(':')? + 1;
     Some((place..place, format!(" {value}")))

@@ -8,12 +8,12 @@ use serde_saphyr::granit_parser::{Event, Parser, Span, StructureStyle};
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) range: Range<usize>,
-    pub(super) shape: Shape,
+    pub(super) kind: NodeKind,
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum NodeKind {
     /// Keys and values; in braces or on lines.
     Mapping {
         /// Whether it is in braces.
@@ -53,12 +53,12 @@ impl Node {
 
     /// The node at `token`: a key, or an item's number.
     pub(super) fn child(&self, token: &str) -> Option<&Self> {
-        match &self.shape {
-            Shape::Mapping { entries, .. } => {
+        match &self.kind {
+            NodeKind::Mapping { entries, .. } => {
                 entries.iter().find(|(_, key, _)| key == token).map(|(_, _, value)| value)
             }
-            Shape::List { items, .. } => items.get(token.parse::<usize>().ok()?),
-            Shape::Scalar | Shape::Alias => None,
+            NodeKind::List { items, .. } => items.get(token.parse::<usize>().ok()?),
+            NodeKind::Scalar | NodeKind::Alias => None,
         }
     }
 }
@@ -72,8 +72,8 @@ fn node<'a>(
     let range = span.start.byte_offset()?..span.end.byte_offset()?;
     let depth = depth.checked_sub(1)?;
     match event {
-        Event::Scalar(..) => Some(Node { range, shape: Shape::Scalar }),
-        Event::Alias(_) => Some(Node { range, shape: Shape::Alias }),
+        Event::Scalar(..) => Some(Node { range, kind: NodeKind::Scalar }),
+        Event::Alias(_) => Some(Node { range, kind: NodeKind::Alias }),
         Event::SequenceStart(style, ..) => {
             let flow = *style == StructureStyle::Flow;
             let mut items = Vec::new();
@@ -85,7 +85,7 @@ fn node<'a>(
             };
             let last = items.last().map(|item: &Node| item.range.end);
             let range = range.start..end(flow, closed, last)?;
-            Some(Node { range, shape: Shape::List { flow, items } })
+            Some(Node { range, kind: NodeKind::List { flow, items } })
         }
         Event::MappingStart(style, ..) => {
             let flow = *style == StructureStyle::Flow;
@@ -102,7 +102,7 @@ fn node<'a>(
             };
             let last = entries.last().map(|(_, _, value): &(_, _, Node)| value.range.end);
             let range = range.start..end(flow, closed, last)?;
-            Some(Node { range, shape: Shape::Mapping { flow, entries } })
+            Some(Node { range, kind: NodeKind::Mapping { flow, entries } })
         }
         _ => None,
     }

@@ -108,9 +108,9 @@ webhook: {excludedNamespaces: [batch]}
         let setting = explained[0].settings.iter().find(|setting| setting.name == name);
         setting.map(|setting| setting.source).unwrap()
     };
-    assert_eq!(source("image-pull-policy"), explain::Source::Configuration);
+    assert_eq!(source("image-pull-policy"), explain::Origin::Configuration);
     for name in ["cpu-request", "memory-request", "memory-limit", "sidecar-mode"] {
-        assert_eq!(source(name), explain::Source::Default, "{name}");
+        assert_eq!(source(name), explain::Origin::Default, "{name}");
     }
     pod["metadata"]["namespace"] = json!("batch");
     let explained = explain::explain(&config, &pod.to_string()).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 fn said(migration: &Migration) -> String {
-    migration.outcomes.iter().map(ToString::to_string).collect()
+    migration.attempts.iter().map(ToString::to_string).collect()
 }
 
 fn account(namespace: &str, client: u32) -> String {

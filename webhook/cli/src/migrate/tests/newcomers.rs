@@ -13,7 +13,7 @@ fn container() -> String {
 }
 
 fn said(migration: &Migration) -> String {
-    migration.outcomes.iter().map(ToString::to_string).collect()
+    migration.attempts.iter().map(ToString::to_string).collect()
 }
 
 #[test]

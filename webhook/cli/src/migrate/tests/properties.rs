@@ -117,12 +117,12 @@ proptest! {
             serde_saphyr::to_string(&whole).unwrap()
         };
         let migration = migrated(&text);
-        prop_assert_eq!(migration.outcomes.len(), 1);
+        prop_assert_eq!(migration.attempts.len(), 1);
         let after = read(&migration.text).unwrap();
         let way = if in_values { "/prometheus/prometheusSpec" } else { "/spec" };
         let after_spec = after.pointer(way).unwrap();
         prop_assert_eq!(others(after_spec), others(&spec));
-        match &migration.outcomes[0].result {
+        match &migration.attempts[0].result {
             Err(reasons) => {
                 prop_assert!(!reasons.is_empty());
                 prop_assert_eq!(&migration.text, &text);

@@ -54,7 +54,7 @@ pub(super) fn stays(text: &str, because: &str) {
     let migration = migrated(text);
     assert_eq!(migration.text, text);
     assert!(!migration.is_whole());
-    let said: String = migration.outcomes.iter().map(ToString::to_string).collect();
+    let said: String = migration.attempts.iter().map(ToString::to_string).collect();
     assert!(said.contains(because), "{because:?} is not in {said}");
 }
 
@@ -75,7 +75,7 @@ pub(super) fn has(text: &str, lines: &[&str]) -> Migration {
 /// It is lost, and said so.
 pub(super) fn loses(text: &str, field: &str) {
     let migration = migrated(text);
-    let said: String = migration.outcomes.iter().map(ToString::to_string).collect();
+    let said: String = migration.attempts.iter().map(ToString::to_string).collect();
     assert!(said.contains(&format!("  lost     {field}")), "{field:?} is not in {said}");
     assert!(!migration.is_whole());
 }
@@ -109,7 +109,7 @@ fn what_no_profile_can_say_stays() {
 #[test]
 fn secrets_of_a_proxy_are_not_said() {
     let text = user_assigned(&["HTTPS_PROXY: value: 'http://user:s3cret@proxy.example'"], "");
-    let said: String = migrated(&text).outcomes.iter().map(ToString::to_string).collect();
+    let said: String = migrated(&text).attempts.iter().map(ToString::to_string).collect();
     assert!(!said.contains("s3cret"), "{said}");
 }
 
@@ -224,5 +224,5 @@ fn the_comparison_has_what_is_empty_and_nothing_that_is_not_there() {
 
 fn compared(text: &str) -> String {
     let migration = migrated(text);
-    migration.outcomes[0].result.as_ref().unwrap().comparison()
+    migration.attempts[0].result.as_ref().unwrap().comparison()
 }

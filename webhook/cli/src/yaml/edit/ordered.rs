@@ -139,14 +139,14 @@ impl Serialize for Ordered {
 
 impl<'de> Deserialize<'de> for Ordered {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(OrderedVisitor)
     }
 }
 
 /// Collections keep their order; what is single is read as a value is.
-struct Reader;
+struct OrderedVisitor;
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for OrderedVisitor {
     type Value = Ordered;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

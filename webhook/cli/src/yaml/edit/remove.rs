@@ -4,13 +4,13 @@
 use std::ops::Range;
 
 use super::{dash, end_of_block};
-use crate::yaml::layout::{Node, Shape};
+use crate::yaml::layout::{Node, NodeKind};
 
 /// The text of `parent`'s child `name`, so that what is left is well-formed;
 /// `None` where that takes more than leaving something out.
 pub(super) fn range(document: &str, parent: &Node, name: &str) -> Option<Range<usize>> {
-    match &parent.shape {
-        Shape::Mapping { flow, entries } => {
+    match &parent.kind {
+        NodeKind::Mapping { flow, entries } => {
             let place = entries.iter().position(|(_, key, _)| key == name)?;
             let starts: Vec<usize> = entries.iter().map(|(key, ..)| key.range.start).collect();
             let ends: Vec<usize> = entries.iter().map(|(key, _, value)| end(key, value)).collect();
@@ -24,7 +24,7 @@ pub(super) fn range(document: &str, parent: &Node, name: &str) -> Option<Range<u
             }
             whole_lines(document, start, content_end(document, start, *ends.get(place)?)?)
         }
-        Shape::List { flow, items } => {
+        NodeKind::List { flow, items } => {
             let place: usize = name.parse().ok()?;
             let starts: Vec<usize> = items.iter().map(|item| item.range.start).collect();
             let ends: Vec<usize> = items.iter().map(|item| item.range.end).collect();
@@ -38,7 +38,7 @@ pub(super) fn range(document: &str, parent: &Node, name: &str) -> Option<Range<u
             }
             whole_lines(document, dash, content_end(document, start, *ends.get(place)?)?)
         }
-        Shape::Scalar | Shape::Alias => None,
+        NodeKind::Scalar | NodeKind::Alias => None,
     }
 }
 

@@ -8,14 +8,14 @@ use json_patch::{
 use serde_json::Value;
 
 use super::{
-    Migrated, Outcome, leftovers,
-    plan::{Plan, plan},
+    Attempt, Migrated, leftovers,
     profiles::Profiles,
     read,
+    replacement::{Replacement, replacement},
     sites::{Accounts, sites},
 };
 use crate::{
-    manifests::OfflineError,
+    manifests::ManifestError,
     yaml::{comments, documents, edit},
 };
 
@@ -34,23 +34,23 @@ const MARKS: [&str; 9] = [
 ];
 
 /// One migration on its way.
-pub(super) struct Run<'a> {
+pub(super) struct Rewrite<'a> {
     /// What has been done or left so far.
-    pub(super) outcomes: Vec<Outcome>,
+    pub(super) attempts: Vec<Attempt>,
     /// The profiles that it takes.
     pub(super) profiles: Profiles,
     /// The file's service accounts.
     pub(super) accounts: Accounts<'a>,
 }
 
-impl Run<'_> {
+impl Rewrite<'_> {
     /// The text of a document; `place` says where in another it is a text.
     pub(super) fn document(
         &mut self,
         number: usize,
         place: &str,
         document: &str,
-    ) -> Result<String, OfflineError> {
+    ) -> Result<String, ManifestError> {
         let lower = document.to_lowercase();
         if !MARKS.iter().any(|mark| lower.contains(mark)) {
             read::check(number, document)?;
@@ -64,7 +64,7 @@ impl Run<'_> {
         });
         for (subject, reason) in leftovers::leftovers(&value, &stays).into_iter().chain(encoded) {
             let subject = format!("{place}{subject}");
-            self.outcomes.push(Outcome { number, subject, result: Err(vec![reason]) });
+            self.attempts.push(Attempt { number, subject, result: Err(vec![reason]) });
         }
         Ok(self.texts(number, place, text, value))
     }
@@ -80,7 +80,7 @@ impl Run<'_> {
         let original = value.clone();
         let (mut text, mut stays) = (document.to_owned(), Vec::new());
         for site in sites(&original, &self.accounts.clone()) {
-            let Some(planned) = plan(&site, value, &self.profiles) else { continue };
+            let Some(planned) = replacement(&site, value, &self.profiles) else { continue };
             let subject = format!("{place}{}", site.subject);
             let result = planned.and_then(|mut plan| {
                 let (edited, note) = edited(&text, value, &plan)?;
@@ -95,7 +95,7 @@ impl Run<'_> {
             if result.is_err() {
                 stays.push(site.path.clone());
             }
-            self.outcomes.push(Outcome { number, subject, result });
+            self.attempts.push(Attempt { number, subject, result });
         }
         (text, stays)
     }
@@ -108,7 +108,7 @@ impl Run<'_> {
                 continue;
             };
             let place = format!("{place}{}: ", way.join("."));
-            let outcomes = self.outcomes.len();
+            let attempts = self.attempts.len();
             let profiles = self.profiles.clone();
             let after = match self.inner(number, &place, before) {
                 // A text without an end stays one.
@@ -120,7 +120,7 @@ impl Run<'_> {
                     continue;
                 }
             };
-            if self.outcomes.len() == outcomes {
+            if self.attempts.len() == attempts {
                 self.stays(number, &place, "nothing in it is known to this program".to_owned());
             }
             if after == before {
@@ -132,13 +132,13 @@ impl Run<'_> {
             match loss(&text, &edited, in_place) {
                 Ok(lost) => {
                     if let (false, Some(lost)) = (in_place, lost) {
-                        self.note(outcomes, &lost);
+                        self.note(attempts, &lost);
                     }
                     let _ = json_patch::patch(&mut value, &patch);
                     text = edited;
                 }
                 Err(reason) => {
-                    self.undo(outcomes, &reason);
+                    self.undo(attempts, &reason);
                     self.profiles = profiles;
                 }
             }
@@ -146,34 +146,34 @@ impl Run<'_> {
         text
     }
 
-    fn inner(&mut self, number: usize, place: &str, text: &str) -> Result<String, OfflineError> {
+    fn inner(&mut self, number: usize, place: &str, text: &str) -> Result<String, ManifestError> {
         documents(text).into_iter().map(|inner| self.document(number, place, inner)).collect()
     }
 
-    /// Adds a note to what has been migrated since there were `count` outcomes.
+    /// Adds a note to what has been migrated since there were `count` attempts.
     fn note(&mut self, count: usize, note: &str) {
-        let mut new = self.outcomes.iter_mut().skip(count);
-        if let Some(migrated) = new.find_map(|outcome| outcome.result.as_mut().ok()) {
+        let mut new = self.attempts.iter_mut().skip(count);
+        if let Some(migrated) = new.find_map(|attempt| attempt.result.as_mut().ok()) {
             migrated.notes.push(note.to_owned());
         }
     }
 
-    /// What has been migrated since there were `count` outcomes stays after all.
+    /// What has been migrated since there were `count` attempts stays after all.
     fn undo(&mut self, count: usize, reason: &str) {
-        for outcome in self.outcomes.iter_mut().skip(count) {
-            if outcome.result.is_ok() {
-                outcome.result = Err(vec![reason.to_owned()]);
+        for attempt in self.attempts.iter_mut().skip(count) {
+            if attempt.result.is_ok() {
+                attempt.result = Err(vec![reason.to_owned()]);
             }
         }
     }
 
     fn stays(&mut self, number: usize, place: &str, reason: String) {
         let subject = format!("{place}text");
-        self.outcomes.push(Outcome { number, subject, result: Err(vec![reason]) });
+        self.attempts.push(Attempt { number, subject, result: Err(vec![reason]) });
     }
 
-    fn done(&mut self, plan: Plan) -> Migrated {
-        let Plan { source, name, profile, changes, notes, rows } = plan;
+    fn done(&mut self, plan: Replacement) -> Migrated {
+        let Replacement { source, name, profile, changes, notes, rows } = plan;
         self.profiles.add(&name, profile);
         Migrated { source, profile: name, done: changes.words, notes, rows }
     }
@@ -183,7 +183,11 @@ impl Run<'_> {
 ///
 /// # Errors
 /// Where it had to be written anew, and a number would be another.
-fn edited(text: &str, value: &Value, plan: &Plan) -> Result<(String, Option<String>), Vec<String>> {
+fn edited(
+    text: &str,
+    value: &Value,
+    plan: &Replacement,
+) -> Result<(String, Option<String>), Vec<String>> {
     let mut value = value.clone();
     let (mut after, mut in_place) = (text.to_owned(), true);
     for patch in [&plan.changes.added, &plan.changes.taken] {

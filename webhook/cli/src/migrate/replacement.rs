@@ -5,28 +5,28 @@ use contract::{IdentityType, Settings, names::env};
 use serde_json::Value;
 
 use super::{
+    amounts,
     changes::{Changes, changes},
-    check,
     compare::Row,
-    files, hints,
+    hints, mounted_files,
+    new_profile::NewProfile,
     pods::{any_pod, as_written, compared, pod_before, rows},
-    profile::Profile,
     profiles::Profiles,
-    resources,
+    proof,
     sites::{Site, at},
     source::{Source, sources},
     variables::{Given, Variables},
 };
 
-/// A migration that works.
+/// What takes the place of a source, and works.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct Replacement {
     /// What is replaced, for people.
     pub(super) source: String,
     /// The profile's name.
     pub(super) name: String,
     /// The profile.
-    pub(super) profile: Profile,
+    pub(super) profile: NewProfile,
     /// What is done to the document.
     pub(super) changes: Changes,
     /// What its author should know, or has to do.
@@ -47,11 +47,11 @@ struct Read {
 ///
 /// # Errors
 /// Why it has to stay as it is: one sentence each.
-pub(super) fn plan(
+pub(super) fn replacement(
     site: &Site<'_>,
     document: &Value,
     profiles: &Profiles,
-) -> Option<Result<Plan, Vec<String>>> {
+) -> Option<Result<Replacement, Vec<String>>> {
     let sources = sources(site);
     match sources.as_slice() {
         [] => None,
@@ -72,7 +72,7 @@ fn one(
     document: &Value,
     source: &Source<'_>,
     profiles: &Profiles,
-) -> Result<Plan, Vec<String>> {
+) -> Result<Replacement, Vec<String>> {
     if let Some(reason) = source.stays(site) {
         return Err(vec![reason]);
     }
@@ -85,18 +85,18 @@ fn one(
     let certificate = [env::AZURE_CLIENT_CERTIFICATE_PATH, env::MDM_CERT_PATH]
         .iter()
         .find_map(|name| read.given.get(*name));
-    let files = files::files(site, container, &read.settings, certificate)?;
-    let amounts = resources::keys(container);
-    let profile = Profile::new(&read.settings, &read.given, &read.elsewhere, &files, amounts);
+    let files = mounted_files::of(site, container, &read.settings, certificate)?;
+    let amounts = amounts::keys(container);
+    let profile = NewProfile::new(&read.settings, &read.given, &read.elsewhere, &files, amounts);
     let name = profiles.name_of(&profile, site).map_err(|reason| vec![reason])?;
     let port = read.settings.listening_port.get();
     let changes = changes(site, source, &files.replaced, &name, port)?;
     let node = node_after(site, document, &changes)?;
-    let config = check::config(&name, &profile)?;
+    let config = proof::config(&name, &profile)?;
     let pod = site.form.pod(&node).unwrap_or_else(|| any_pod(&name));
     let reviewed = reviewed(&pod, &read);
-    let (injection, pod) = check::injected(&config, &pod, &reviewed)?;
-    let others = check::changed_settings(&read.settings, &injection.effective);
+    let (injection, pod) = proof::injected(&config, &pod, &reviewed)?;
+    let others = proof::changed_settings(&read.settings, &injection.effective);
     if !others.is_empty() {
         return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);
     }
@@ -109,7 +109,7 @@ fn one(
     notes.extend(hints::elsewhere(&read.elsewhere));
     notes.extend(hints::placeholders(&profile));
     notes.extend(injection.warnings);
-    Ok(Plan { source: source.name(), name, profile, changes, notes, rows })
+    Ok(Replacement { source: source.name(), name, profile, changes, notes, rows })
 }
 
 /// The settings, with what azure-workload-identity's webhook would add.
@@ -131,10 +131,10 @@ fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
             if says.is_none() {
                 elsewhere.push(name);
             }
-            let value = Given::new(name, says.unwrap_or(check::SOMEBODY));
+            let value = Given::new(name, says.unwrap_or(proof::SOMEBODY));
             given.insert(name.to_owned(), value);
         }
-        let file = Given::new(env::AZURE_FEDERATED_TOKEN_FILE, check::TOKEN);
+        let file = Given::new(env::AZURE_FEDERATED_TOKEN_FILE, proof::TOKEN);
         given.entry(env::AZURE_FEDERATED_TOKEN_FILE.to_owned()).or_insert(file);
     }
     let lookup = |name: &str| given.get(name).map(|given| given.value.clone());
@@ -154,5 +154,5 @@ fn node_after(site: &Site<'_>, document: &Value, changes: &Changes) -> Result<Va
 
 /// The pod as azure-workload-identity's webhook leaves it to ours.
 fn reviewed(pod: &Value, read: &Read) -> Value {
-    if read.elsewhere.is_empty() { pod.clone() } else { check::with_azures_webhook(pod) }
+    if read.elsewhere.is_empty() { pod.clone() } else { proof::with_azures_webhook(pod) }
 }

@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use super::{Migrated, Migration, Outcome, Row, Verdict, compare};
+use super::{Attempt, Difference, Migrated, Migration, Row, compare};
 
 /// What the profile and the list of what was done say already.
 const QUIET: [&str; 6] = [
@@ -29,14 +29,14 @@ impl Migration {
         }
         text.push_str("config:\n  profiles:\n");
         for (name, profile) in &self.profiles.all {
-            let _ = write!(text, "    {}:\n{}", super::profile::scalar(name), profile.shown(6));
+            let _ = write!(text, "    {}:\n{}", super::new_profile::scalar(name), profile.shown(6));
         }
         text
     }
 }
 
 /// The object and a line for each thing that is to be said.
-impl fmt::Display for Outcome {
+impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "document {}: {} ", self.number, self.subject)?;
         match &self.result {
@@ -58,7 +58,7 @@ impl fmt::Display for Migrated {
         for words in differences(&self.rows) {
             writeln!(f, "  differs  {words}")?;
         }
-        for row in self.rows.iter().filter(|row| matches!(row.verdict, Verdict::Lost(_))) {
+        for row in self.rows.iter().filter(|row| matches!(row.verdict, Difference::Lost(_))) {
             writeln!(f, "  lost     {}", row.to_string().trim_start_matches("- "))?;
         }
         self.notes.iter().try_for_each(|note| writeln!(f, "  note     {note}"))
@@ -81,13 +81,13 @@ fn differences(rows: &[Row]) -> Vec<String> {
         let Some(field) = row.path.strip_prefix("sidecar.") else { continue };
         let root = field.split(['.', '[']).next().unwrap_or_default();
         match row.verdict {
-            Verdict::Added if root == "resources" => {
+            Difference::Added if root == "resources" => {
                 words.push(format!("{field} is new: {}", row.after.as_deref().unwrap_or_default()));
             }
-            Verdict::Added if SHAPES.contains(&root) && told.insert((root, "")) => {
+            Difference::Added if SHAPES.contains(&root) && told.insert((root, "")) => {
                 words.push(format!("{root} is new"));
             }
-            Verdict::Replaced(why) if !QUIET.contains(&why) && told.insert((root, why)) => {
+            Difference::Replaced(why) if !QUIET.contains(&why) && told.insert((root, why)) => {
                 told.insert((root, ""));
                 words.push(format!("{root}: {why}"));
             }

@@ -12,7 +12,7 @@ use webhook::{
     review,
 };
 
-use super::profile::Profile;
+use super::new_profile::NewProfile;
 
 /// The client and the tenant that azure-workload-identity's webhook knows and a
 /// file may not.
@@ -24,7 +24,7 @@ pub(super) const TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-tok
 ///
 /// # Errors
 /// What no profile can be: one sentence each.
-pub(super) fn config(name: &str, profile: &Profile) -> Result<Config, Vec<String>> {
+pub(super) fn config(name: &str, profile: &NewProfile) -> Result<Config, Vec<String>> {
     let name = Value::from(name);
     let lines = profile.usable(4);
     let text = format!("image: {CHARTS_IMAGE}:{VERSION}\nprofiles:\n  {name}:\n{lines}");

@@ -9,7 +9,7 @@ use super::sites::{Form, Site};
 
 /// A file in a volume of the pod.
 #[derive(Debug)]
-pub(super) struct Mounted<'a> {
+pub(super) struct MountedFile<'a> {
     /// The volume.
     pub(super) volume: &'a Value,
     /// The file in it.
@@ -25,7 +25,7 @@ pub(super) fn mounted<'a>(
     site: &Site<'a>,
     container: &'a Value,
     path: &Path,
-) -> Option<Mounted<'a>> {
+) -> Option<MountedFile<'a>> {
     let mounts = container.get("volumeMounts")?.as_array()?.iter().filter_map(|mount| {
         let directory = text(mount, "/mountPath")?;
         let inner = path.strip_prefix(directory).ok()?.to_str()?;
@@ -43,7 +43,7 @@ pub(super) fn mounted<'a>(
         },
     );
     let whole = part.is_none().then(|| directory.trim_end_matches('/'));
-    Some(Mounted { volume, file, directory: whole, mount: directory })
+    Some(MountedFile { volume, file, directory: whole, mount: directory })
 }
 
 pub(super) fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
@@ -51,7 +51,7 @@ pub(super) fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
 }
 
 /// A projected service account token for Entra, which the webhook projects, too.
-pub(super) fn is_token(mounted: &Mounted<'_>) -> bool {
+pub(super) fn is_token(mounted: &MountedFile<'_>) -> bool {
     let sources = mounted.volume.pointer("/projected/sources").and_then(Value::as_array);
     sources.is_some_and(|sources| match sources.as_slice() {
         [source] => {

@@ -1,4 +1,4 @@
-//! Files of the container: what of their volumes goes and what stays.
+//! Volumes of the container: what of their volumes goes and what stays.
 
 use super::{
     shapes::{URL, application, has, prometheus, user_assigned},

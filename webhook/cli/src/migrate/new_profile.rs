@@ -7,7 +7,7 @@ use serde_json::Value;
 use webhook::config::{PROFILE_ONLY, Shape};
 
 use super::{
-    files::Files,
+    mounted_files::MountedFiles,
     placeholder,
     variables::{Given, Variables},
 };
@@ -15,7 +15,7 @@ use super::{
 /// A profile: its keys with their values, in the order in which people write
 /// them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Profile {
+pub(super) struct NewProfile {
     keys: Vec<(&'static str, Given)>,
     /// Keys that are mappings of their own.
     trust: Option<(Given, Given)>,
@@ -45,14 +45,14 @@ fn is_number(key: &str) -> bool {
 /// Where a profile's value may still be the template's own text.
 const OTHER_NAMES: [(&str, &str); 1] = [(env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT)];
 
-impl Profile {
+impl NewProfile {
     /// The profile for `settings`; a variable's own text where it is a
     /// placeholder, `without` those that come from elsewhere.
     pub(super) fn new(
         settings: &Settings,
         given: &Variables,
         without: &[&str],
-        files: &Files,
+        files: &MountedFiles,
         resources: Vec<(&'static str, String)>,
     ) -> Self {
         let variables = settings.to_env();

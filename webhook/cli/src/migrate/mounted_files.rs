@@ -7,15 +7,15 @@ use contract::{Identity, Settings, names};
 use serde_json::Value;
 
 use super::{
+    mounts::{MountedFile, is_token, key, mounted, other_users, text, unusual},
     placeholder,
     sites::Site,
     variables::Given,
-    volumes::{Mounted, is_token, key, mounted, other_users, text, unusual},
 };
 
 /// What of the container's files goes into the profile.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(super) struct MountedFiles {
     /// Keys of the profile with their values.
     pub(super) keys: Vec<(&'static str, Given)>,
     /// The `ConfigMap` with roots and its key.
@@ -32,13 +32,13 @@ pub(super) struct Files {
 ///
 /// # Errors
 /// A certificate that no profile can name.
-pub(super) fn files(
+pub(super) fn of(
     site: &Site<'_>,
     container: &Value,
     settings: &Settings,
     certificate_text: Option<&Given>,
-) -> Result<Files, Vec<String>> {
-    let mut files = Files::default();
+) -> Result<MountedFiles, Vec<String>> {
+    let mut files = MountedFiles::default();
     match &settings.identity {
         Identity::AadApplication { certificate, .. } => {
             files.certificate(site, container, &certificate.path, certificate_text)?;
@@ -57,7 +57,7 @@ pub(super) fn files(
     Ok(files)
 }
 
-impl Files {
+impl MountedFiles {
     /// What a field of a volume was given as, where something stands in for it.
     pub(super) fn named(&self, field: &str) -> Option<&Given> {
         let key = match field {
@@ -133,7 +133,7 @@ impl Files {
 
     /// The webhook mounts this. The volume goes if nothing else wants it, and
     /// if the webhook's own has all that it has.
-    fn taken_over(&mut self, site: &Site<'_>, container: &Value, mounted: &Mounted<'_>) {
+    fn taken_over(&mut self, site: &Site<'_>, container: &Value, mounted: &MountedFile<'_>) {
         self.mounts.push(mounted.mount.to_owned());
         let name = text(mounted.volume, "/name").unwrap_or_default();
         let place = site.items("volumes").iter().position(|volume| volume == mounted.volume);
