@@ -4,5 +4,7 @@
 mod documents;
 pub(crate) mod edit;
 mod layout;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use documents::{comments, documents, read};

@@ -1,0 +1,207 @@
+//! Texts of every style, edited; nothing here is about pods.
+
+pub(crate) mod style;
+
+use expect_test::expect;
+use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{comments, documents, edit, read};
+
+fn add(pointer: &str, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path: PointerBuf::parse(pointer).unwrap(), value })
+}
+
+fn replace(pointer: &str, value: Value) -> PatchOperation {
+    PatchOperation::Replace(ReplaceOperation { path: PointerBuf::parse(pointer).unwrap(), value })
+}
+
+/// The text after `operations`; it means what they make of its value, and with
+/// Windows' ends of lines the same comes out.
+fn edited(text: &str, operations: &[PatchOperation]) -> String {
+    let patch = Patch(operations.to_vec());
+    let apply = |text: &str| edit::apply(text, &read(text).unwrap(), &patch);
+    let after = apply(text);
+    let mut wanted = read(text).unwrap();
+    json_patch::patch(&mut wanted, &patch).unwrap();
+    assert_eq!(read(&after).unwrap(), wanted, "{after}");
+    let windows = |text: &str| text.replace('\n', "\r\n");
+    assert_eq!(apply(&windows(text)), windows(&after));
+    after
+}
+
+const SHELF: &str = "\
+# A shelf.
+shelf:
+  name: left    # of two
+  books:
+  - title: one
+    pages: 10
+    # more of one
+  # between
+  - title: two
+  boxes: [a, b]
+  size: {width: 1}
+
+# The rest.
+empty:
+";
+
+#[test]
+fn entries_go_behind_the_last_as_far_in_as_the_first() {
+    let after = edited(
+        SHELF,
+        &[
+            add("/shelf/books/-", json!({"title": "three"})),
+            add("/shelf/owner", json!({"name": "x"})),
+            add("/last", json!(1)),
+        ],
+    );
+    expect![[r"
+        # A shelf.
+        shelf:
+          name: left    # of two
+          books:
+          - title: one
+            pages: 10
+            # more of one
+          # between
+          - title: two
+          - title: three
+          boxes: [a, b]
+          size: {width: 1}
+          owner:
+            name: x
+
+        # The rest.
+        empty:
+        last: 1
+    "]]
+    .assert_eq(&after);
+}
+
+#[test]
+fn brackets_and_braces_get_their_items_before_they_close() {
+    let after = edited(
+        SHELF,
+        &[
+            add("/shelf/boxes/-", json!("c")),
+            add("/shelf/boxes/-", json!({"d": [1]})),
+            add("/shelf/size/height", json!("2")),
+        ],
+    );
+    let expected = SHELF
+        .replace("[a, b]", "[a, b, \"c\", {\"d\":[1]}]")
+        .replace("{width: 1}", "{width: 1, \"height\": \"2\"}");
+    assert_eq!(after, expected);
+    assert_eq!(edited("a: [ ]\n", &[add("/a/-", json!(1))]), "a: [ 1]\n");
+    assert_eq!(edited("{\"a\": {}}", &[add("/a/b", json!(1))]), "{\"a\": {\"b\": 1}}");
+}
+
+#[test]
+fn a_value_takes_the_place_of_another_and_its_comment_stays() {
+    let after = edited(SHELF, &[replace("/shelf/name", json!("right"))]);
+    assert_eq!(after, SHELF.replace("name: left ", "name: \"right\" "));
+    let after = edited(SHELF, &[add("/empty", json!([1]))]);
+    assert_eq!(after, SHELF.replace("empty:", "empty: [1]"));
+}
+
+#[test]
+fn a_block_of_text_keeps_its_style_and_its_depth() {
+    let text = "a:\n  text: |\n    one\n    two\n  # below\n  b: 1\n";
+    let after = edited(text, &[replace("/a/text", json!("three\n\nfour\n"))]);
+    assert_eq!(after, "a:\n  text: |\n    three\n\n    four\n  # below\n  b: 1\n");
+}
+
+#[test]
+fn a_number_that_begins_with_zero_is_octal_as_for_kubectl() {
+    assert_eq!(read("a: 0400\n").unwrap(), json!({"a": 256}));
+    assert_eq!(edited("a: 0400\n", &[add("/b", json!(1))]), "a: 0400\nb: 1\n");
+}
+
+#[test]
+fn documents_together_are_the_text() {
+    let text = "%YAML 1.2\n---\na: 1\n--- # two\nb: |\n  text\n---x: 1\n---\n";
+    let all = documents(text);
+    assert_eq!(all.concat(), text);
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert_eq!(all[2], "--- # two\nb: |\n  text\n---x: 1\n");
+    assert_eq!(comments("a: '# no' # yes\n# yes\n"), 2);
+}
+
+/// A value without a null, with names that YAML could take for something else.
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        prop::sample::select(vec!["", "true", "0400", "a: b", "# c", "- d", "é\n  f\n", " g "])
+            .prop_map(Value::from),
+    ];
+    let keys = prop::sample::select(vec!["a", "b", "yes", "0", "x/y", "~"]);
+    leaf.prop_recursive(3, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from),
+            prop::collection::btree_map(keys.clone().prop_map(str::to_owned), inner, 1..4)
+                .prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+/// The ways to all mappings and lists.
+fn collections(value: &Value, way: &PointerBuf, found: &mut Vec<(PointerBuf, bool)>) {
+    match value {
+        Value::Object(map) => {
+            found.push((way.clone(), false));
+            for (name, child) in map {
+                let mut below = way.clone();
+                below.push_back(name.as_str());
+                collections(child, &below, found);
+            }
+        }
+        Value::Array(items) => {
+            found.push((way.clone(), true));
+            for (index, child) in items.iter().enumerate() {
+                let mut below = way.clone();
+                below.push_back(index);
+                collections(child, &below, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    /// Whatever is written and however, something is added to any part of it, and
+    /// every comment stays.
+    #[test]
+    fn an_addition_changes_nothing_else(
+        inner in values(),
+        added in values(),
+        styles in prop::collection::vec(prop::bool::weighted(0.8), 1..40),
+        place in any::<prop::sample::Index>(),
+    ) {
+        let value = json!({"top": inner, "list": [{"a": 1}]});
+        let mut styles = styles.iter().cycle();
+        let text = style::written(&value, &mut || *styles.next().unwrap(), 0);
+        prop_assert_eq!(&read(&text).unwrap(), &value, "{}", text);
+        let mut ways = Vec::new();
+        collections(&value, &PointerBuf::root(), &mut ways);
+        let (mut way, is_list) = place.get(&ways).clone();
+        way.push_back(if is_list { "-" } else { "new" });
+        let patch = Patch(vec![PatchOperation::Add(AddOperation { path: way, value: added })]);
+        let mut wanted = value.clone();
+        json_patch::patch(&mut wanted, &patch).unwrap();
+        let after = edit::apply(&text, &value, &patch);
+        prop_assert_eq!(read(&after).unwrap(), wanted, "{}", after);
+        prop_assert_eq!(comments(&text), comments(&after), "{}\n{}", text, after);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[-{}\\[\\]a:#&*|> \n'\"]{0,60}") {
+        for document in documents(&text) {
+            let Ok(value) = read(document) else { continue };
+            let _ = edit::apply(document, &value, &Patch(vec![add("/a", json!(1))]));
+        }
+    }
+}
