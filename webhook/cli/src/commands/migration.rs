@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, path::Path, process::ExitCode};
 
 use cli::migrate;
 
-use super::{CommandError, finish, name, say, text, write};
+use super::streams::{CommandError, finish, name, say, text, write};
 use crate::arguments::Migrate;
 
 /// Writes the manifests without hand-written sidecars; all that there is to say
