@@ -153,6 +153,7 @@ impl Metrics {
         let mut text = String::new();
         // Writing into a String cannot fail.
         let _ = text::encode_registry(&mut text, &self.registry);
+        #[cfg(target_os = "linux")]
         let _ = process_metrics::encode(&mut text);
         let _ = text::encode_eof(&mut text);
         text
