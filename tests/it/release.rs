@@ -1,9 +1,13 @@
 //! A release: one version everywhere, and a workflow that builds every program.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use serde_json::Value;
-use tests::environment;
+use tests::{environment, process::Program};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -58,4 +62,53 @@ fn the_dockerfile_has_a_target_for_every_image() {
     for base in bases {
         assert!(base.contains("@sha256:"), "not pinned: {base}");
     }
+}
+
+/// The rules are krew's own, `internal/index/validation/validate.go`.
+#[tokio::test]
+async fn the_plugins_manifest_has_what_krew_demands_for_every_archive() {
+    let workflow: Value = serde_saphyr::from_str(&read(".github/workflows/release.yml")).unwrap();
+    let builds = workflow["jobs"]["plugin"]["strategy"]["matrix"]["include"].as_array().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut wanted = BTreeSet::new();
+    for build in builds {
+        let text = |key: &str| build[key].as_str().unwrap_or_default();
+        let (os, arch, suffix) = (text("os"), text("arch"), text("suffix"));
+        let archive = format!("kubectl-prom_remotewrite-{VERSION}-{os}-{arch}.tar.gz");
+        fs::write(folder.path().join(&archive), &archive).unwrap();
+        let program = format!("kubectl-prom_remotewrite{suffix}");
+        wanted.insert([os.to_owned(), arch.to_owned(), archive, program]);
+    }
+    assert_eq!(wanted.len(), 5, "{wanted:?}");
+    let script = environment::crate_folder().join("../webhook/cli/krew.sh");
+    let script = Program::new("krew.sh", script).args([VERSION, folder.path().to_str().unwrap()]);
+    let printed = script.run(Duration::from_mins(1)).await.unwrap();
+    let manifest: Value = serde_saphyr::from_str(&printed).unwrap();
+    assert_eq!(manifest["apiVersion"], "krew.googlecontainertools.github.com/v1alpha2");
+    assert_eq!(
+        (&manifest["kind"], &manifest["metadata"]["name"]),
+        (&"Plugin".into(), &"prom-remotewrite".into())
+    );
+    let spec = &manifest["spec"];
+    assert_eq!(spec["version"], format!("v{VERSION}"));
+    assert!(
+        spec["shortDescription"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty() && !text.contains('\n'))
+    );
+    let mut found = BTreeSet::new();
+    for platform in spec["platforms"].as_array().unwrap() {
+        let text = |pointer: &str| platform.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        let labels = platform["selector"]["matchLabels"].as_object().unwrap();
+        assert_eq!(labels.keys().collect::<Vec<_>>(), ["arch", "os"]);
+        let uri = text("/uri");
+        let (place, archive) = uri.rsplit_once('/').unwrap();
+        let repository = env!("CARGO_PKG_REPOSITORY");
+        assert_eq!(place, format!("{repository}/releases/download/v{VERSION}"));
+        let hash = webhook::reload::content_hash(archive);
+        assert_eq!(text("/sha256"), hash, "{archive}");
+        let label = |name| text(&format!("/selector/matchLabels/{name}"));
+        found.insert([label("os"), label("arch"), archive.to_owned(), text("/bin")]);
+    }
+    assert_eq!(found, wanted);
 }
