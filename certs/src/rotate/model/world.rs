@@ -1,13 +1,12 @@
 //! The modelled cluster: what each event does to it.
 
-use std::{
-    convert::Infallible,
-    time::{Duration, SystemTime},
-};
+mod check;
+mod fault;
+mod process;
 
-use proptest::{prelude::*, sample::Index};
+use std::time::{Duration, SystemTime};
 
-use super::{Event, Fault, OVERLAP, SETTLE, STEPS};
+use super::{Event, OVERLAP, SETTLE};
 use crate::{
     bundle::Bundle,
     issue::{Request, issue},
@@ -15,9 +14,9 @@ use crate::{
     rotate::{
         cluster::REQUEST_LIMIT,
         memory::Memory,
-        observed::{Observed, Owner, Stored, Trust},
-        plan::{Policy, Step, check, plan},
-        write::{Write, write},
+        observed::{Owner, Stored, Trust},
+        plan::Policy,
+        write::Write,
     },
 };
 
@@ -150,103 +149,6 @@ impl World {
         }
     }
 
-    fn fault(&mut self, fault: &Fault) {
-        let held = self.secret.value.clone();
-        let (stored, owner) = held.clone().unwrap_or((Stored::default(), Owner::Other));
-        let of = |current: Texts| Some((Stored { current, ..Stored::default() }, Owner::Other));
-        match fault {
-            Fault::DeleteSecret => self.secret.set(None),
-            Fault::CutSecret(which) => self.edit(*which, |text| text.truncate(text.len() / 2)),
-            Fault::EmptySecret(which) => self.edit(*which, String::clear),
-            Fault::GarbageSecret => {
-                let text = || "garbage".to_owned();
-                let texts = Texts { ca: text(), certificate: text(), key: text() };
-                self.secret.set(of(texts));
-            }
-            Fault::ForeignPair => self.secret.set(of(pair(NAME, self.now()))),
-            Fault::ForeignName => self.secret.set(of(pair("x", self.now()))),
-            Fault::ForeignOwner if held.is_some() => {
-                let owner = if owner == Owner::Release { Owner::Other } else { owner };
-                self.secret.set(Some((stored, owner)));
-            }
-            Fault::ForeignOwner => {}
-            Fault::DeleteConfiguration => self.configuration.set(None),
-            Fault::ReplaceConfiguration => {
-                self.configuration.set(Some(Trust::default()));
-            }
-            Fault::ForeignBundle => {
-                let bundle = Bundle::parse(&pair("x", self.now()).ca);
-                let trust = Trust { bundle, ..Trust::default() };
-                self.configuration.set(Some(trust));
-            }
-            Fault::RemoveNotes => {
-                if let Some(Trust { bundle, .. }) = self.configuration.value.clone() {
-                    let trust = Trust { bundle, ..Trust::default() };
-                    self.configuration.set(Some(trust));
-                }
-            }
-        }
-    }
-
-    fn edit(&mut self, which: Index, change: impl Fn(&mut String)) {
-        let Some((mut stored, owner)) = self.secret.value.clone() else { return };
-        let Stored { current, next, .. } = &mut stored;
-        let texts = [
-            &mut current.ca,
-            &mut current.certificate,
-            &mut current.key,
-            &mut next.ca,
-            &mut next.certificate,
-            &mut next.key,
-        ];
-        change(texts[which.index(6)]);
-        self.secret.set(Some((stored, owner)));
-    }
-
-    fn look(&mut self, process: usize) -> (Step, Option<Decision>) {
-        let (stored, owner) = self.secret.value.clone().unzip();
-        let observed =
-            Observed::new(stored.unwrap_or_default(), owner, self.configuration.value.clone());
-        let clock = self.clock(process);
-        let Process { memory, start, .. } = &mut self.processes[process];
-        memory.see(&observed, &policy(), clock, self.uptime.saturating_sub(*start));
-        let step = plan(&observed, memory, &policy(), clock);
-        let new_pair = || Ok::<_, Infallible>(pair(NAME, clock));
-        let Ok(write) = write(&step, &observed, memory, &policy(), clock, new_pair);
-        let (secret, configuration) = (self.secret.version, self.configuration.version);
-        let at = self.uptime;
-        (step, write.map(|write| Decision { at, clock, write, secret, configuration }))
-    }
-
-    fn clock(&self, process: usize) -> SystemTime {
-        let ahead = self.processes[process].ahead;
-        let by = Duration::from_mins(ahead.unsigned_abs());
-        if ahead < 0 { self.now() - by } else { self.now() + by }
-    }
-
-    /// As the API server does it: a write to another version is refused.
-    fn act(&mut self, process: usize, decision: Decision) {
-        let Decision { at, clock, write, secret, configuration } = decision;
-        match write {
-            Write::Memory(texts) => {
-                self.processes[process].memory.keep(Pair::parse(texts).unwrap());
-            }
-            _ if self.uptime > at + REQUEST_LIMIT => {}
-            Write::Secret(stored) if secret == self.secret.version => {
-                self.secret.set(Some((stored, Owner::Release)));
-            }
-            Write::Bundle(bundle, published_for)
-                if configuration == self.configuration.version
-                    && self.configuration.value.is_some() =>
-            {
-                let trust =
-                    Trust { bundle, published: Some(clock), published_for: Some(published_for) };
-                self.configuration.set(Some(trust));
-            }
-            _ => {}
-        }
-    }
-
     /// When their time is over, the late ones receive what has changed.
     fn pass(&mut self, time: Duration) {
         self.note_lag();
@@ -284,93 +186,6 @@ impl World {
     fn deliver_bundle(&mut self) {
         let bundle = self.bundle();
         self.api_servers.fill(bundle);
-    }
-
-    /// The first process takes steps until there are none.
-    pub(super) fn settle_down(&mut self) -> Vec<Step> {
-        let mut steps = Vec::new();
-        loop {
-            let (step, decision) = self.look(0);
-            assert!(steps.len() < STEPS, "{steps:?}");
-            steps.push(step);
-            match decision {
-                Some(decision) => self.act(0, decision),
-                None => return steps,
-            }
-        }
-    }
-
-    /// Left alone, with correct clocks and a configuration, one process puts
-    /// everything in order.
-    pub(super) fn converge(&mut self) -> Result<(), TestCaseError> {
-        self.processes[0].ahead = 0;
-        if self.configuration.value.is_none() {
-            self.happen(&Event::Fault(Fault::ReplaceConfiguration));
-        }
-        for pause in [SETTLE, SETTLE, OVERLAP, OVERLAP] {
-            self.settle_down();
-            self.pass(pause);
-            self.check()?;
-        }
-        let steps = self.settle_down();
-        self.pass(SETTLE);
-        self.check()?;
-        prop_assert!(matches!(steps.last(), Some(Step::Done(outlook)) if outlook.prune.is_none()));
-        let (stored, owner) = self.secret.value.clone().unwrap();
-        let current = Pair::parse(stored.current).unwrap();
-        prop_assert!(current.renewal() > self.now() && current.is_valid(self.now()));
-        prop_assert!(stored.renew.is_empty() && owner == Owner::Release);
-        let trust = self.configuration.value.clone().unwrap();
-        prop_assert_eq!(trust.bundle.pem(), current.texts().ca.clone());
-        prop_assert!(!self.is_disturbed && self.trust.iter().all(|trusts| *trusts));
-        Ok(())
-    }
-
-    /// Once API servers have the bundle, they trust what every replica serves.
-    pub(super) fn check_repaired(&mut self) -> Result<(), TestCaseError> {
-        let clock = self.clock(0);
-        let (stored, _) = self.secret.value.clone().unwrap();
-        let current = Pair::parse(stored.current);
-        prop_assert!(check(&current, &policy(), clock).is_ok(), "{:?}", current);
-        if self.configuration.value.is_some() {
-            self.deliver_bundle();
-            self.check()?;
-            for replica in self.replicas.iter().flatten() {
-                let pair = Pair::parse(replica.clone()).unwrap();
-                let bundle = self.api_servers[0].clone().unwrap();
-                let trusted = bundle.includes(&Bundle::parse(&pair.texts().ca));
-                prop_assert!(trusted || !pair.is_valid(self.now()), "a replica is not trusted");
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn check(&mut self) -> Result<(), TestCaseError> {
-        let now = self.now();
-        let before = std::mem::take(&mut self.trust);
-        let mut before = before.iter();
-        for replica in &self.replicas {
-            let pair = replica.clone().and_then(|texts| Pair::parse(texts).ok());
-            let valid = check(&pair.ok_or(crate::pair::Damage::Absent), &policy(), now).cloned();
-            for bundle in &self.api_servers {
-                let trusts = bundle.as_ref().is_some_and(|bundle| {
-                    let ca = valid.as_ref().ok().map(|pair| Bundle::parse(&pair.texts().ca));
-                    ca.is_some_and(|ca| bundle.includes(&ca))
-                });
-                let called = bundle.is_some() && valid.is_ok();
-                let lost = before.next() == Some(&true) && called && !trusts;
-                prop_assert!(!lost || self.is_disturbed, "an API server lost its trust");
-                self.trust.push(trusts);
-            }
-        }
-        let (stored, _) = self.secret.value.clone().unzip();
-        let current = Pair::parse(stored.unwrap_or_default().current);
-        let current = check(&current, &policy(), now).map(|pair| Bundle::parse(&pair.texts().ca));
-        let is_repaired = self.trust.iter().all(|trusts| *trusts)
-            && current.is_ok_and(|ca| self.bundle().is_some_and(|bundle| bundle.includes(&ca)))
-            && self.api_servers.iter().all(|known| *known == self.bundle());
-        self.is_disturbed &= !is_repaired;
-        Ok(())
     }
 }
 
