@@ -3,14 +3,15 @@
 //! The only place that knows this order. What is missing or must not be set is
 //! found here, and all of it is reported together.
 
+mod fingerprint;
 mod given;
 mod identity;
 mod mount_path;
+mod probes;
 mod resources;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
-use aws_lc_rs::digest;
 use contract::{
     Cloud, Image, ImagePullPolicy, Key, LivenessProbe, LogLevel, Mistake, MountPath, ObjectName,
     Overrides, Port, ReadinessProbe, ResponseMode, Settings, SidecarMode,
@@ -22,6 +23,7 @@ use crate::{
     config::{Config, Profile, Resources, TrustConfigMap},
     pod::{Mesh, Pod},
 };
+use fingerprint::fingerprint;
 
 /// A sidecar's settings and the shape of its container, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,23 +71,6 @@ pub enum CertificateSource {
     Csi(ObjectName),
     /// This Secret.
     Secret(ObjectName),
-}
-
-/// Enough to tell a cluster's configurations apart: 2⁴⁸.
-const FINGERPRINT_BYTES: usize = 6;
-
-fn fingerprint(shape: &impl std::fmt::Debug, variables: &[(&'static str, String)]) -> String {
-    let mut text = format!("{shape:?}");
-    for (name, value) in variables {
-        text.extend(["\n", name, "=", value]);
-    }
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    let start = hash.as_ref().iter().take(FINGERPRINT_BYTES);
-    start.fold(String::with_capacity(2 * FINGERPRINT_BYTES), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The settings for `pod`, by its own annotations.
@@ -222,19 +207,6 @@ impl Merge<'_> {
         let trust = self.profile.trust.as_ref();
         settings.trusted_roots_file =
             trust.map(|trust| PathBuf::from(format!("{}/{}", names::TRUST_MOUNT_PATH, trust.key)));
-    }
-
-    /// A mesh redirects HTTP probes to its proxy, but not a command.
-    fn liveness(&self, mesh: Option<&Mesh>) -> LivenessProbe {
-        let usual = mesh.map_or(LivenessProbe::Http, |_| LivenessProbe::Exec);
-        self.merged.liveness_probe.unwrap_or(usual)
-    }
-
-    fn readiness(&self, mesh: Option<&Mesh>) -> ReadinessProbe {
-        match self.config.readiness_probe {
-            ReadinessProbe::Http if mesh.is_some() => ReadinessProbe::Exec,
-            probe => probe,
-        }
     }
 
     fn cloud(&self) -> Cloud {
