@@ -26,4 +26,5 @@ mod schema;
 mod serving;
 pub(crate) mod trial;
 mod upgrade;
+mod values;
 mod verify;

@@ -1,0 +1,109 @@
+//! Values for the chart: the defaults, the examples, and everything that can be set.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::helm;
+
+const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+/// Everything that can be set, set.
+fn everything() -> Value {
+    json!({
+        "nameOverride": "rw",
+        "commonLabels": {"team": "metrics", "app.kubernetes.io/name": "other"},
+        "images": {
+            "registry": "mirror.example:5000/azure/",
+            "tag": "1.2.3",
+            "pullPolicy": "Always",
+            "pullSecrets": ["mirror"],
+            "sidecar": {"digest": format!("sha256:{}", "0".repeat(64))},
+            "webhook": {"registry": "other.example", "repository": "a/webhook", "tag": "2"},
+        },
+        "config": {
+            "imagePullPolicy": "Always",
+            "imagePullSecrets": ["mirror"],
+            "sidecarMode": "container",
+            "resources": {"limits": {"memory": "64Mi"}},
+            "profiles": {"one": {"identityType": "systemAssigned", "maxInFlightBytes": 33_554_432}},
+            "policy": {"overridable": ["ingestion-url"], "ingestionHosts": ["dce.example"]},
+        },
+        "webhook": webhook(),
+        "certificates": {"rotate": {
+            "validity": "30d", "settle": "1m", "overlap": "2h",
+            "nodeSelector": {"pool": "system"}, "tolerations": [{"operator": "Exists"}],
+        }},
+        "podDisruptionBudget": {"maxUnavailable": "50%"},
+        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
+    })
+}
+
+/// Everything that can be set of the webhook.
+fn webhook() -> Value {
+    json!({
+        "replicas": 3,
+        "port": 10250,
+        "adminPort": 9090,
+        "logLevel": "debug",
+        "logFormat": "json",
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": 10,
+        "excludedNamespaces": ["gatekeeper-system", "kube-system"],
+        "namespaceSelector": [{"key": "team", "operator": "In", "values": ["metrics"]}],
+        "objectSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+        "resources": {"requests": {"cpu": 0.5}},
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        "dnsPolicy": "Default",
+        "clientCA": {"configMapName": "kube-root-ca.crt"},
+        "topologySpreadConstraints": [{
+            "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+        }],
+        "updateStrategy": {"type": "Recreate"},
+        "podLabels": {"sidecar.istio.io/inject": "true", "team": "others"},
+        "podAnnotations": {"note": "x", "linkerd.io/inject": "enabled"},
+        "deploymentAnnotations": {"note": "x"},
+        "serviceAnnotations": {"note": "x"},
+        "configurationAnnotations": {"note": "x"},
+        "extraArgs": ["--shutdown-delay=15s"],
+        "extraEnv": [{"name": "GOGC", "value": "1"}],
+        "extraVolumes": [{"name": "extra", "configMap": {"name": "extra"}}],
+        "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+        "serviceAccount": {"annotations": {"note": "x"}},
+    })
+}
+
+pub(super) fn value_sets() -> Vec<(String, Value)> {
+    let mut sets = vec![
+        ("defaults".to_owned(), json!({})),
+        ("everything".to_owned(), everything()),
+        (
+            "provided".to_owned(),
+            json!({"certificates": {"mode": "provided", "provided": {"secretName": "own", "caBundle": CA}}}),
+        ),
+        (
+            "least".to_owned(),
+            json!({
+                "webhook": {"replicas": 1},
+                "podDisruptionBudget": {"enabled": false},
+                "networkPolicy": {"enabled": false},
+            }),
+        ),
+    ];
+    sets.extend(examples());
+    sets
+}
+
+pub(super) fn examples() -> Vec<(String, Value)> {
+    let mut examples = Vec::new();
+    for entry in fs::read_dir(helm::examples().join("profiles")).unwrap() {
+        let file = entry.unwrap().path();
+        let values: Value = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        examples.push((file.file_name().unwrap().display().to_string(), values));
+    }
+    assert_eq!(examples.len(), 5, "one for each identity, two for applications");
+    examples
+}
