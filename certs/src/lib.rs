@@ -27,3 +27,6 @@ pub mod issue;
 pub mod lifetime;
 pub mod pair;
 pub mod rotate;
+
+/// This program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -18,7 +18,7 @@ use std::{
 
 use arguments::{Arguments, Command, Issue, Rotate};
 use certs::{
-    admin,
+    VERSION, admin,
     directory::{self, Existing},
     issue::{Request, issue},
     rotate::{self, Rotation, chain, cluster, plan::Obstacle, status::Status},
@@ -107,9 +107,8 @@ fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
 }
 
 async fn watch(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
-    let version = env!("CARGO_PKG_VERSION");
-    let status = Arc::new(Status::new(version));
-    tracing::info!(version, "watching");
+    let status = Arc::new(Status::default());
+    tracing::info!(version = VERSION, "watching");
     let rotation = rotation(arguments).await?;
     tokio::select! {
         () = serve_admin(arguments.admin, &status) => Ok(()),

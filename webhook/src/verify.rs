@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use webhook::{VERSION, config::Config, reload::content_hash};
+use webhook::{config::Config, reload::content_hash};
 
 use crate::arguments::Verify;
 
@@ -78,10 +78,8 @@ async fn check(arguments: &Verify) -> Result<Vec<String>, Vec<String>> {
             arguments.config.display()
         )]);
     }
-    let (replicas, pods) = tokio::join!(
-        replicas::check(arguments, VERSION, &hash),
-        api_server::check(arguments, &config)
-    );
+    let (replicas, pods) =
+        tokio::join!(replicas::check(arguments, &hash), api_server::check(arguments, &config));
     match (replicas, pods) {
         (Ok(replicas), Ok(pods)) => Ok([replicas, pods].concat()),
         (replicas, pods) => {

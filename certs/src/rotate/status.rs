@@ -13,6 +13,7 @@ use prometheus_client::{
 use tokio::time::Instant;
 
 use super::{Error, cluster, plan::Step};
+use crate::VERSION;
 
 /// Every name begins with this.
 const PREFIX: &str = "prom_remotewrite_certs";
@@ -40,9 +41,9 @@ struct StepLabels {
     step: &'static str,
 }
 
-impl Status {
-    /// The status of a watcher of this version that has just started.
-    pub fn new(version: &str) -> Self {
+impl Default for Status {
+    /// The status of a watcher that has just started.
+    fn default() -> Self {
         let mut status = Self {
             start: Instant::now(),
             beat: AtomicU64::new(0),
@@ -53,16 +54,18 @@ impl Status {
             steps: Family::default(),
             failures: Counter::default(),
         };
-        status.register(version);
+        status.register();
         for step in STEPS {
             drop(status.steps.get_or_create(&StepLabels { step }));
         }
         status
     }
+}
 
-    fn register(&mut self, version: &str) {
+impl Status {
+    fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("build", "The program", Info::new([("version", version.to_owned())]));
+        registry.register("build", "The program", Info::new([("version", VERSION.to_owned())]));
         registry.register(
             "certificate_expiry_timestamp_seconds",
             "When the certificate in the Secret expires; 0 while it is unknown",
