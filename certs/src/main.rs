@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Issue(arguments) => run_issue(arguments),
         Command::Rotate(arguments) => run_rotate(&arguments),
     };
+    logs::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -76,9 +77,7 @@ fn run_issue(arguments: Issue) -> Result<(), Box<dyn Error>> {
 }
 
 fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
-    let ours = ["certs", "prom_remotewrite_certs"];
-    let subscriber = logs::subscriber(&ours, LogLevel::Info, arguments.log_format);
-    tracing::subscriber::set_global_default(subscriber)?;
+    logs::start(&["certs", "prom_remotewrite_certs"], LogLevel::Info, arguments.log_format)?;
     // kube takes the process' provider; there is one TLS stack here.
     let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

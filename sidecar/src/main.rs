@@ -35,11 +35,13 @@ fn main() -> ExitCode {
         Some(Command::Native { output }) => native(output),
         Some(Command::Health) => return health(),
     };
-    done.unwrap_or_else(|trouble| {
+    let code = done.unwrap_or_else(|trouble| {
         log(LogLevel::Info, LogFormat::Logfmt);
         error!("{trouble}");
         ExitCode::FAILURE
-    })
+    });
+    logs::flush();
+    code
 }
 
 /// Serves until told to stop.
@@ -156,10 +158,10 @@ fn say(text: &str) -> io::Result<()> {
     output.flush()
 }
 
-/// Logs from now on, unless that was said before.
+/// Logs from now on, unless that was said before. Without a thread for it there is
+/// no log, and the reason cannot be logged.
 fn log(level: LogLevel, format: LogFormat) {
-    let ours = ["sidecar", "prom_remotewrite"];
-    let _ = tracing::subscriber::set_global_default(logs::subscriber(&ours, level, format));
+    let _ = logs::start(&["sidecar", "prom_remotewrite"], level, format);
 }
 
 /// Says every mistake, in the form in which everything else is logged.

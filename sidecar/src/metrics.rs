@@ -180,6 +180,7 @@ impl Metrics {
             "Idle connections that were closed because all slots were taken",
             self.displaced_connections.clone(),
         );
+        registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
     }
 
     fn register_rescues(&mut self) {

@@ -7,6 +7,7 @@ mod connections;
 mod fidelity;
 mod health;
 mod limits;
+mod log;
 mod misdirected;
 mod native;
 mod outcomes;
@@ -57,6 +58,8 @@ struct Stage {
     application: Principal,
     variables: BTreeMap<String, String>,
     folder: TempDir,
+    /// Where it logs; by default where the harness reads it.
+    log: Option<std::io::PipeWriter>,
 }
 
 /// A sidecar that runs on a stage.
@@ -89,6 +92,7 @@ impl Stage {
             application,
             variables: BTreeMap::new(),
             folder,
+            log: None,
         };
         stage.set("INGESTION_URL", stage.azure.ingestion_url(&stage.rule));
         stage.set("IDENTITY_TYPE", "userAssigned");
@@ -123,8 +127,11 @@ impl Stage {
         let port = ports::free().unwrap();
         self.set("LISTENING_PORT", port.to_string());
         let file = binaries::find(binaries::SIDECAR).unwrap();
-        let mut process =
-            Program::new("sidecar", file).envs(self.variables.clone()).start().unwrap();
+        let mut program = Program::new("sidecar", file).envs(self.variables.clone());
+        if let Some(log) = self.log.take() {
+            program = program.stderr(log);
+        }
+        let mut process = program.start().unwrap();
         let client = Client::plain();
         let health = format!("http://127.0.0.1:{port}/health");
         process

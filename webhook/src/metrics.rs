@@ -129,6 +129,7 @@ impl Metrics {
         registry.register("closed_connections", help, closed);
         let failures = self.connections.handshake_failures.clone();
         registry.register("handshake_failures", "TLS handshakes that failed", failures);
+        registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
     }
 
     /// Prometheus sees an increase only where it has seen a value before: what

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use contract::{LogFormat, LogLevel, names::EXIT_CONFIGURATION};
+use contract::names::EXIT_CONFIGURATION;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -33,7 +33,16 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Runs until a signal ends it.
 pub(crate) fn serve(arguments: Serve) -> ExitCode {
-    start_log(arguments.log_level, arguments.log_format);
+    let ours = ["prom_remotewrite_webhook", "webhook"];
+    if logs::start(&ours, arguments.log_level, arguments.log_format).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let code = configure_and_run(arguments);
+    logs::flush();
+    code
+}
+
+fn configure_and_run(arguments: Serve) -> ExitCode {
     let (text, config) = match read_config(&arguments.config) {
         Ok(read) => read,
         Err(problems) => {
@@ -160,10 +169,4 @@ fn no_ipv6(error: &io::Error) -> bool {
     // EAFNOSUPPORT has no kind of its own.
     const EAFNOSUPPORT: i32 = 97;
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
-}
-
-/// A second subscriber would be a mistake of this program's; the first goes on.
-fn start_log(level: LogLevel, format: LogFormat) {
-    let ours = ["prom_remotewrite_webhook", "webhook"];
-    let _ = tracing::subscriber::set_global_default(logs::subscriber(&ours, level, format));
 }

@@ -82,6 +82,7 @@ impl Status {
             "Requests to the API server that failed, except conflicts",
             self.failures.clone(),
         );
+        registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
     }
 
     /// The loop runs.

@@ -1,8 +1,10 @@
 //! A program before it runs.
 
 use std::{
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +22,7 @@ pub struct Program {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     folder: Option<PathBuf>,
+    stderr: Option<Arc<OwnedFd>>,
 }
 
 impl Program {
@@ -31,6 +34,7 @@ impl Program {
             arguments: Vec::new(),
             environment: Vec::new(),
             folder: None,
+            stderr: None,
         }
     }
 
@@ -73,6 +77,13 @@ impl Program {
         self
     }
 
+    /// Writes its standard error there, where this harness does not read it.
+    #[must_use]
+    pub fn stderr(mut self, to: impl Into<OwnedFd>) -> Self {
+        self.stderr = Some(Arc::new(to.into()));
+        self
+    }
+
     /// Starts it.
     pub fn start(&self) -> Outcome<Process> {
         let mut command = std::process::Command::new(&self.file);
@@ -85,6 +96,9 @@ impl Program {
             .stderr(Stdio::piped());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if let Some(stderr) = &self.stderr {
+            command.stderr(stderr.try_clone().context("hand a pipe on")?);
         }
         // In a group of its own: Ctrl-C on a terminal is for the harness, which
         // stops the rest.

@@ -36,13 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MEMORY_KIB: usize = 96 << 10;
 
 #[derive(Clone)]
-struct Client {
+pub(super) struct Client {
     address: SocketAddr,
     connector: TlsConnector,
 }
 
 impl Client {
-    fn new(directory: &Path, address: SocketAddr) -> Self {
+    pub(super) fn new(directory: &Path, address: SocketAddr) -> Self {
         let pem = fs::read(directory.join("tls.crt")).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
@@ -54,7 +54,7 @@ impl Client {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("localhost").unwrap();
         self.connector.connect(name, TcpStream::connect(self.address).await?).await
     }
@@ -69,7 +69,7 @@ impl Client {
     }
 
     /// Fails unless a new review is answered within a second.
-    async fn check(&self, while_there_are: &str) {
+    pub(super) async fn check(&self, while_there_are: &str) {
         let mut took = Vec::new();
         for _ in 0..TRIES {
             let start = Instant::now();
@@ -85,7 +85,7 @@ impl Client {
     }
 }
 
-fn review() -> String {
+pub(super) fn review() -> String {
     json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -104,7 +104,7 @@ fn review() -> String {
     .to_string()
 }
 
-fn request(body: &str, close: bool) -> Vec<u8> {
+pub(super) fn request(body: &str, close: bool) -> Vec<u8> {
     let close = if close { "connection: close\r\n" } else { "" };
     format!(
         "POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{close}content-length: {}\r\n\r\n{body}",
@@ -251,7 +251,7 @@ fn the_admin_port_answers_whoever_holds_connections_to_it() {
     drop(held);
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -43,6 +43,12 @@ pub(super) struct Webhook {
 
 impl Webhook {
     pub(super) fn start(directory: &Path, more: &[&str]) -> Self {
+        let (webhook, log) = Self::start_unread(directory, more);
+        webhook.read(log)
+    }
+
+    /// Reads nothing of the log but the first line.
+    pub(super) fn start_unread(directory: &Path, more: &[&str]) -> (Self, BufReader<ChildStderr>) {
         let mut process = serve(directory).args(more).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut first = String::new();
@@ -52,12 +58,17 @@ impl Webhook {
             address.unwrap_or_else(|| panic!("no {key} in {first:?}")).parse().unwrap()
         };
         let (address, admin) = (address("address="), address("admin="));
-        let log = thread::spawn(move || {
+        (Self { process, log: None, address, admin }, log)
+    }
+
+    /// Begins to read the log.
+    pub(super) fn read(mut self, mut log: BufReader<ChildStderr>) -> Self {
+        self.log = Some(thread::spawn(move || {
             let mut rest = String::new();
             log.read_to_string(&mut rest).unwrap();
             rest
-        });
-        Self { process, log: Some(log), address, admin }
+        }));
+        self
     }
 
     /// The answer of the admin listener, status line and all; `None` where
@@ -70,7 +81,7 @@ impl Webhook {
         Some(answer)
     }
 
-    fn wait_for(&self, path: &str, text: &str) {
+    pub(super) fn wait_for(&self, path: &str, text: &str) {
         let start = Instant::now();
         loop {
             let answer = self.get(path).unwrap_or_default();
@@ -82,13 +93,13 @@ impl Webhook {
         }
     }
 
-    fn signal(&self) {
+    pub(super) fn signal(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
     /// Exit status and the rest of the log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         let start = Instant::now();
         while self.process.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < PATIENCE, "it does not end");
