@@ -2,10 +2,7 @@
 //! `/ready`, `/metrics`, and `/config`, which tells the configuration in use by its
 //! hash.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{Json, Router, extract::State, http::StatusCode, http::header, routing::get};
 
@@ -14,30 +11,48 @@ use crate::{VERSION, routes::Shared};
 /// What prometheus-client writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Whether new requests are welcome.
+/// Whether new requests are welcome, and if not, why.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Mutex<Condition>>);
+
+#[derive(Debug, Default)]
+struct Condition {
+    is_running: bool,
+    lacking: Vec<String>,
+}
 
 impl Readiness {
-    /// Says so, or not.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+    /// Whether the program has started and is not about to end.
+    pub fn set(&self, is_running: bool) {
+        self.lock().is_running = is_running;
     }
 
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// Nothing can be served without this. Where there is nothing, it can.
+    pub fn waits_for(&self, lacking: Vec<String>) {
+        self.lock().lacking = lacking;
+    }
+
+    /// The answer of `/ready`.
+    fn answer(&self) -> (StatusCode, String) {
+        let condition = self.lock();
+        if !condition.is_running {
+            let text = "shutting down or not started\n".to_owned();
+            return (StatusCode::SERVICE_UNAVAILABLE, text);
+        }
+        if condition.lacking.is_empty() {
+            return (StatusCode::OK, "ready\n".to_owned());
+        }
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", condition.lacking.join("\n")))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Condition> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The admin routes.
 pub fn routes(shared: Arc<Shared>, ready: Readiness) -> Router {
-    let readiness = move || async move {
-        if ready.is_set() {
-            (StatusCode::OK, "ready\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "shutting down or not started\n")
-        }
-    };
+    let readiness = move || async move { ready.answer() };
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(readiness))

@@ -81,7 +81,8 @@ pub(crate) struct Serve {
     /// Where /health, /ready, /metrics and /config are served.
     #[arg(long, env = "ADMIN", default_value = "[::]:8080", value_name = "ADDRESS")]
     pub(crate) admin: SocketAddr,
-    /// Serve only clients with a certificate of these authorities (PEM); read once.
+    /// Serve only clients with a certificate of these authorities (PEM); read again when
+    /// it changes.
     #[arg(long, env = "CLIENT_CA", value_name = "FILE")]
     pub(crate) client_ca: Option<PathBuf>,
     /// After SIGTERM, how long to go on while endpoints are removed.

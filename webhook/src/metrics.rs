@@ -28,6 +28,7 @@ pub struct Metrics {
     latency: Histogram,
     certificate_expiry: Gauge<f64, AtomicU64>,
     certificate_reloads: Family<ResultLabels, Counter>,
+    client_ca_reloads: Family<ResultLabels, Counter>,
     config_generation: Gauge,
     config_reloads: Family<ResultLabels, Counter>,
     config_current: Gauge,
@@ -86,6 +87,7 @@ impl Default for Metrics {
             latency: Histogram::new(LATENCY_BUCKETS),
             certificate_expiry: Gauge::default(),
             certificate_reloads: Family::default(),
+            client_ca_reloads: Family::default(),
             config_generation: Gauge::default(),
             config_reloads: Family::default(),
             config_current: Gauge::default(),
@@ -114,6 +116,8 @@ impl Metrics {
         registry.register("certificate_expiry_timestamp_seconds", help, expiry);
         let reloads = self.certificate_reloads.clone();
         registry.register("certificate_reloads", "Changed certificates, by result", reloads);
+        let reloads = self.client_ca_reloads.clone();
+        registry.register("client_ca_reloads", "Changed client CAs, by result", reloads);
         let generation = self.config_generation.clone();
         let help = "How many configurations have been in use, the present one included";
         registry.register("config_generation", help, generation);
@@ -139,7 +143,7 @@ impl Metrics {
             let labels = ReviewLabels { decision: "deny", reason: reason.word() };
             drop(self.reviews.get_or_create(&labels));
         }
-        for family in [&self.certificate_reloads, &self.config_reloads] {
+        for family in [&self.certificate_reloads, &self.client_ca_reloads, &self.config_reloads] {
             for taken in [true, false] {
                 drop(family.get_or_create(&result(taken)));
             }
@@ -185,6 +189,11 @@ impl Metrics {
     /// A changed certificate was taken or refused.
     pub fn certificate_reloaded(&self, taken: bool) {
         self.certificate_reloads.get_or_create(&result(taken)).inc();
+    }
+
+    /// A changed client CA was taken or refused.
+    pub fn client_ca_reloaded(&self, taken: bool) {
+        self.client_ca_reloads.get_or_create(&result(taken)).inc();
     }
 
     /// A configuration is in use for the first time.

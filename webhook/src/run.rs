@@ -24,7 +24,7 @@ use webhook::{
     reload,
     routes::{self, Shared},
     serve::{self, Phase},
-    tls::{self, Certificates},
+    tls::{self, Tls},
 };
 
 use crate::arguments::Serve;
@@ -80,15 +80,13 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     let (terminate, interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let (certificates, expiry) =
-        Certificates::load(&arguments.cert_dir, provider, SystemTime::now())?;
-    let tls = tls::server_config(certificates.clone(), arguments.client_ca.as_deref())?;
+    let tls = Arc::new(Tls::new(&arguments.cert_dir, arguments.client_ca.as_deref(), provider));
+    let server_config = Arc::new(tls.server_config()?);
     let shared = Arc::new(Shared {
         config: ArcSwap::from_pointee(config),
         config_hash: ArcSwap::from_pointee(reload::content_hash(&text)),
         metrics: Metrics::default(),
     });
-    shared.metrics.certificate_used(expiry);
     shared.metrics.config_used();
     shared.metrics.config_is_current(true);
     let listener = bind(arguments.listen).await?;
@@ -101,11 +99,12 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     );
     let ready = Readiness::default();
     ready.set(true);
+    let files = tls::Watch::start(tls, shared.clone(), ready.clone(), SystemTime::now());
     let admin = admin::routes(shared.clone(), ready.clone());
     let (phase, phases) = watch::channel(Phase::Serving);
     let serving = serve::serve(
         listener,
-        Arc::new(tls),
+        server_config,
         routes::routes(shared.clone()),
         &shared.metrics,
         phases,
@@ -115,7 +114,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
         () = serving => {}
         () = serve::serve_admin(admin_listener, admin) => {}
         () = reload::watch(arguments.config, text, shared.clone()) => {}
-        () = tls::watch(certificates, &shared.metrics, SystemTime::now) => {}
+        () = files.run(SystemTime::now) => {}
         () = signals(terminate, interrupt, &ready, arguments.shutdown_delay, &phase) => {}
     }
     tracing::info!("stopped");

@@ -66,20 +66,17 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
-    use crate::{
-        tests::{
-            authority::{Authority, Mounted},
-            serving::{client, connect},
-        },
-        tls::server_config,
+    use crate::tests::{
+        authority::{Authority, Mounted},
+        serving::{client, connect},
     };
 
     #[tokio::test]
     async fn distrust_is_known_by_its_alert() {
         let (ours, theirs) = (Authority::new(), Authority::new());
         let (chain, key) = ours.issue("leaf", 90);
-        let (certificates, _) = Mounted::new(&chain, &key.serialize_pem()).load().unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(server_config(certificates, None).unwrap()));
+        let tls = Mounted::new(&chain, &key.serialize_pem()).load(None);
+        let acceptor = TlsAcceptor::from(Arc::new(tls.server_config().unwrap()));
         for version in [&TLS12, &TLS13] {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();

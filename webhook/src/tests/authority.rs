@@ -15,7 +15,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use rustls::{RootCertStore, crypto::aws_lc_rs};
 use tempfile::TempDir;
 
-use crate::tls::{CHAIN_FILE, Certificates, KEY_FILE, TlsError};
+use crate::tls::{CHAIN_FILE, KEY_FILE, Reload, Tls};
 
 pub(crate) const NAME: &str = "webhook.monitoring.svc";
 /// Some day in 2026, in seconds since 1970.
@@ -86,7 +86,13 @@ impl Mounted {
         fs::rename(link, self.path().join("..data")).unwrap();
     }
 
-    pub(crate) fn load(&self) -> Result<(Arc<Certificates>, i64), TlsError> {
-        Certificates::load(self.path(), Arc::new(aws_lc_rs::default_provider()), now())
+    /// The files, read for the first time; with a `client_ca`, that too.
+    pub(crate) fn load(&self, client_ca: Option<&Path>) -> Arc<Tls> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let tls = Tls::new(self.path(), client_ca, provider);
+        for reload in tls.reload(now()) {
+            assert!(!matches!(reload, Reload::Refused(_)), "{reload:?}");
+        }
+        Arc::new(tls)
     }
 }

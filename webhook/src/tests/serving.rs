@@ -32,7 +32,7 @@ use super::authority::{Authority, Mounted, NAME, NOW};
 use crate::{
     metrics::Metrics,
     serve::{Phase, serve},
-    tls::{Certificates, Reload, server_config},
+    tls::{Reload, Tls},
 };
 
 /// Longer than every limit; no time at all where the clock stands still.
@@ -41,7 +41,7 @@ const LONG: Duration = Duration::from_mins(3);
 /// A running server, and what its clients need.
 struct Running {
     mounted: Mounted,
-    certificates: Arc<Certificates>,
+    tls: Arc<Tls>,
     address: SocketAddr,
     phase: watch::Sender<Phase>,
     ended: JoinHandle<()>,
@@ -51,13 +51,13 @@ impl Running {
     async fn start(authority: &Authority, router: Router, clients: Option<&Authority>) -> Self {
         let (chain, key) = authority.issue("leaf-0", 90);
         let mounted = Mounted::new(&chain, &key.serialize_pem());
-        let (certificates, _) = mounted.load().unwrap();
-        let client_authorities = clients.map(|clients| {
+        let client_ca = clients.map(|clients| {
             let path = mounted.path().join("clients.crt");
             std::fs::write(&path, clients.0.pem()).unwrap();
             path
         });
-        let config = server_config(certificates.clone(), client_authorities.as_deref()).unwrap();
+        let tls = mounted.load(client_ca.as_deref());
+        let config = tls.server_config().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (phase, phases) = watch::channel(Phase::Serving);
@@ -65,7 +65,7 @@ impl Running {
             let metrics = Metrics::default();
             serve(listener, config.into(), router, &metrics, phases, Duration::from_secs(5)).await;
         });
-        Self { mounted, certificates, address, phase, ended }
+        Self { mounted, tls, address, phase, ended }
     }
 }
 
@@ -139,10 +139,8 @@ async fn fifty_rotations_a_second_lose_no_request() {
     let mut taken = 0;
     for (chain, key) in &pairs {
         running.mounted.put(chain, &key.serialize_pem());
-        taken += usize::from(matches!(
-            running.certificates.reload(super::authority::now()),
-            Reload::Taken(_)
-        ));
+        taken +=
+            usize::from(matches!(running.tls.reload(super::authority::now()), [Reload::Taken, _]));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     rotating.store(false, Ordering::Relaxed);
@@ -192,6 +190,20 @@ async fn only_clients_with_a_certificate_where_that_is_demanded() {
     assert!(ask(None).await.is_err());
     assert!(ask(Some(&authority)).await.is_err());
     assert!(ask(Some(&clients)).await.unwrap().ends_with("ok"));
+    // A new client CA is in use for the next connection; a damaged one never.
+    let others = Authority::new();
+    let put = |text: &str| {
+        std::fs::write(running.mounted.path().join("clients.crt"), text).unwrap();
+        let [_, reload] = running.tls.reload(super::authority::now());
+        reload
+    };
+    assert!(matches!(put(&others.0.pem()), Reload::Taken));
+    assert!(ask(Some(&clients)).await.is_err());
+    assert!(ask(Some(&others)).await.unwrap().ends_with("ok"));
+    for damaged in ["", "garbage", "-----BEGIN CERTIFICATE-----\n"] {
+        assert!(matches!(put(damaged), Reload::Refused(_)), "{damaged:?}");
+        assert!(ask(Some(&others)).await.unwrap().ends_with("ok"));
+    }
 }
 
 /// Time stands still but for waiting, so that the limits pass at once.
@@ -310,7 +322,8 @@ async fn an_idle_connection_is_closed_after_a_minute() {
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     answers.clear();
     let _ = tokio::time::timeout(LONG, one.read_to_end(&mut answers)).await.unwrap();
-    assert!(answers.starts_with(b"HTTP/1.1 200"));
+    let text = String::from_utf8_lossy(&answers);
+    assert!(text.starts_with("HTTP/1.1 200"), "{text:?} after {:?}", started.elapsed());
     assert!(started.elapsed() >= Duration::from_mins(1), "{:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(70), "{:?}", started.elapsed());
 }

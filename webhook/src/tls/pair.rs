@@ -1,45 +1,79 @@
-//! Two files that must belong together.
+//! The serving certificate: `tls.crt` and `tls.key`, which must belong together.
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
-use super::TlsError;
+use super::{
+    TlsError,
+    source::{Reload, Source},
+};
 
 /// The chain's file, leaf first.
 pub(crate) const CHAIN_FILE: &str = "tls.crt";
 /// The leaf's private key.
 pub(crate) const KEY_FILE: &str = "tls.key";
-/// Both files' content.
-#[derive(PartialEq, Eq)]
-pub(super) struct Files {
-    chain: Vec<u8>,
-    key: Vec<u8>,
+
+/// The certificate in use, and the directory it comes from. While none is in use,
+/// handshakes fail.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    provider: Arc<CryptoProvider>,
+    source: Source<Pair, 2>,
 }
 
-/// Reads both files.
-pub(super) fn read(directory: &Path) -> Result<Files, TlsError> {
-    let read = |name| {
-        let path = directory.join(name);
-        std::fs::read(&path).map_err(|source| TlsError::Read { path, source })
-    };
-    Ok(Files { chain: read(CHAIN_FILE)?, key: read(KEY_FILE)? })
+/// Chain and key, and when the leaf ends, in seconds since 1970.
+struct Pair {
+    key: Arc<CertifiedKey>,
+    expiry: i64,
 }
 
-/// The pair, checked, and when its leaf ends.
-pub(super) fn pair(
-    files: &Files,
+impl Certificates {
+    /// Nothing is read yet.
+    pub(super) fn new(directory: &Path, provider: Arc<CryptoProvider>) -> Self {
+        let paths = [directory.join(CHAIN_FILE), directory.join(KEY_FILE)];
+        Self { provider, source: Source::new(paths) }
+    }
+
+    /// Looks at the directory, at the time `now`. Blocks for two small reads.
+    pub(super) fn reload(&self, now: SystemTime) -> Reload {
+        self.source.reload(|[chain, key]| pair(chain, key, &self.provider, now))
+    }
+
+    /// When the certificate in use ends, in seconds since 1970; `None` without one.
+    pub(super) fn expiry(&self) -> Option<i64> {
+        self.source.current().map(|pair| pair.expiry)
+    }
+
+    /// Chain and key in use.
+    pub(super) fn in_use(&self) -> Option<Arc<CertifiedKey>> {
+        self.source.current().map(|pair| pair.key.clone())
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.in_use()
+    }
+}
+
+/// The pair, checked.
+fn pair(
+    chain: &[u8],
+    key: &[u8],
     provider: &CryptoProvider,
     now: SystemTime,
-) -> Result<(CertifiedKey, i64), TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&files.chain)
+) -> Result<Pair, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<_, _>>()
         .map_err(|_| TlsError::Chain)?;
     let leaf = chain.first().ok_or(TlsError::Chain)?;
@@ -47,9 +81,9 @@ pub(super) fn pair(
     if expiry <= seconds(now) {
         return Err(TlsError::Expired(expiry));
     }
-    let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| TlsError::Key)?;
-    let pair = CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)?;
-    Ok((pair, expiry))
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
+    let key = CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)?;
+    Ok(Pair { key: Arc::new(key), expiry })
 }
 
 fn expiry(leaf: &CertificateDer<'_>) -> Result<i64, TlsError> {

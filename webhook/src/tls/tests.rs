@@ -15,9 +15,10 @@ fn a_bad_pair_leaves_the_old_one() {
     let (ended, ended_key) = authority.issue("ended", -1);
     let key = key.serialize_pem();
     let mounted = Mounted::new(&chain, &key);
-    let (certificates, expiry) = mounted.load().unwrap();
-    assert_eq!(expiry, i64::try_from(NOW).unwrap() + 90 * 86_400);
-    let in_use = || certificates.current.load().cert.clone();
+    let tls = mounted.load(None);
+    let certificates = &tls.certificates;
+    assert_eq!(certificates.expiry().unwrap(), i64::try_from(NOW).unwrap() + 90 * 86_400);
+    let in_use = || certificates.in_use().unwrap().cert.clone();
     let first = in_use();
     assert!(matches!(certificates.reload(now()), Reload::Unchanged));
     let refused = |chain: &str, key: &str, expected: &str| {
@@ -43,10 +44,10 @@ fn a_bad_pair_leaves_the_old_one() {
     assert!(matches!(certificates.reload(now()), Reload::Refused(TlsError::Read { .. })));
     assert_eq!(in_use(), first);
     mounted.put(&other_chain, &other_key.serialize_pem());
-    assert!(matches!(certificates.reload(now()), Reload::Taken(_)));
+    assert!(matches!(certificates.reload(now()), Reload::Taken));
     assert_ne!(in_use(), first);
     mounted.put(&chain, &key);
-    assert!(matches!(certificates.reload(now()), Reload::Taken(_)));
+    assert!(matches!(certificates.reload(now()), Reload::Taken));
     assert_eq!(in_use(), first);
 }
 
@@ -55,12 +56,12 @@ fn errors_and_debug_output_show_no_key() {
     let authority = Authority::new();
     let (chain, key) = authority.issue("one", 90);
     let mounted = Mounted::new(&chain, &key.serialize_pem());
-    let (certificates, _) = mounted.load().unwrap();
+    let tls = mounted.load(None);
     let secret = key.serialize_pem();
     let line = secret.lines().nth(1).unwrap();
-    assert!(!format!("{certificates:?}").contains(line));
+    assert!(!format!("{tls:?}").contains(line));
     mounted.put("x", &secret);
-    let reload = certificates.reload(now());
+    let reload = tls.reload(now());
     assert!(!format!("{reload:?}").contains(line), "{reload:?}");
 }
 
@@ -73,8 +74,8 @@ fn every_form_of_key_is_read() {
     {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let chain = authority.certify("leaf", 90, &key);
-        Mounted::new(&chain, &key.serialize_pem()).load().unwrap();
-        Mounted::new(&chain, &inner(&key, older_form)).load().unwrap();
+        Mounted::new(&chain, &key.serialize_pem()).load(None);
+        Mounted::new(&chain, &inner(&key, older_form)).load(None);
     }
 }
 
@@ -92,6 +93,6 @@ fn a_chain_is_served_whole() {
     let authority = Authority::new();
     let (leaf, key) = authority.issue("leaf", 90);
     let mounted = Mounted::new(&format!("{leaf}{}", authority.0.pem()), &key.serialize_pem());
-    let (certificates, _) = mounted.load().unwrap();
-    assert_eq!(certificates.current.load().cert.len(), 2);
+    let tls = mounted.load(None);
+    assert_eq!(tls.certificates.in_use().unwrap().cert.len(), 2);
 }

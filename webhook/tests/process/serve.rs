@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     thread::{self, JoinHandle},
@@ -13,7 +13,7 @@ use std::{
 use super::{CONFIG, PATIENCE, PROGRAM, directory};
 
 /// At once, as the kubelet does: no half-written file is ever seen.
-fn replace(path: &Path, text: &str) {
+pub(super) fn replace(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).unwrap();
     fs::rename(new, path).unwrap();
@@ -22,11 +22,12 @@ fn replace(path: &Path, text: &str) {
 fn serve(directory: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config"])
+        .args(["serve", "--config"])
         .arg(directory.join("config.yaml"))
         .arg("--cert-dir")
         .arg(directory)
         .env_clear()
+        .envs([("LISTEN", "127.0.0.1:0"), ("ADMIN", "127.0.0.1:0")])
         .stderr(Stdio::piped());
     command
 }
@@ -131,10 +132,11 @@ fn bad_configuration_ends_it_with_all_mistakes() {
 #[test]
 fn what_time_may_mend_ends_it_with_1() {
     let directory = directory(CONFIG);
-    fs::remove_file(directory.path().join("tls.key")).unwrap();
-    let output = serve(directory.path()).output().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = serve(directory.path()).env("ADMIN", &address).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("tls.key"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&address));
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! The files of TLS, looked at again and again, and what is said about them.
+
+use std::{
+    error::Error as _,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{Reload, Tls, TlsError};
+use crate::{admin::Readiness, metrics::Metrics, routes::Shared};
+
+/// The kubelet itself looks for a changed Secret once a minute or so; a few
+/// seconds more don't matter, and to read small files costs nothing.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The files, and what was said about them last.
+pub struct Watch {
+    tls: Arc<Tls>,
+    shared: Arc<Shared>,
+    ready: Readiness,
+    certificate: Subject,
+    client_ca: Subject,
+}
+
+/// One kind of file.
+struct Subject {
+    name: &'static str,
+    remedy: &'static str,
+    count: fn(&Metrics, bool),
+    /// The problem that was logged last: it is logged once, not every two seconds.
+    told: Option<String>,
+}
+
+const CERTIFICATE: Subject = Subject {
+    name: "certificate",
+    remedy: "prom-remotewrite-certs repairs its Secret within seconds: if this lasts, read its log; if the certificate comes from elsewhere, put a valid pair into the Secret",
+    count: Metrics::certificate_reloaded,
+    told: None,
+};
+const CLIENT_CA: Subject = Subject {
+    name: "client CA",
+    remedy: "put the CA of the API servers' client certificate, in PEM, into the object that webhook.clientCA in the chart names",
+    count: Metrics::client_ca_reloaded,
+    told: None,
+};
+
+impl Watch {
+    /// Looks for the first time, at the time `now`.
+    pub fn start(tls: Arc<Tls>, shared: Arc<Shared>, ready: Readiness, now: SystemTime) -> Self {
+        let looked = tls.reload(now);
+        let mut watch = Self { tls, shared, ready, certificate: CERTIFICATE, client_ca: CLIENT_CA };
+        // What works from the start is no news.
+        let [certificate, client_ca] = looked.map(|reload| match reload {
+            Reload::Taken => Reload::Unchanged,
+            other => other,
+        });
+        watch.report([certificate, client_ca]);
+        watch
+    }
+
+    /// Looks every [`POLL_INTERVAL`], for ever.
+    pub async fn run(mut self, now: fn() -> SystemTime) {
+        let mut ticks = tokio::time::interval(POLL_INTERVAL);
+        loop {
+            ticks.tick().await;
+            let tls = self.tls.clone();
+            if let Ok(looked) = tokio::task::spawn_blocking(move || tls.reload(now())).await {
+                self.report(looked);
+            }
+        }
+    }
+
+    fn report(&mut self, [certificate, client_ca]: [Reload; 2]) {
+        let metrics = &self.shared.metrics;
+        let expiry = self.tls.certificates.expiry();
+        if let Some(expiry) = expiry {
+            metrics.certificate_used(expiry);
+        }
+        let lacking = [
+            self.certificate.report(&certificate, expiry.is_some(), expiry, metrics),
+            self.client_ca.report(&client_ca, self.tls.is_client_ca_usable(), None, metrics),
+        ];
+        self.ready.waits_for(lacking.into_iter().flatten().collect());
+    }
+}
+
+impl Subject {
+    /// What keeps it from being used, where nothing is in use.
+    fn report(
+        &mut self,
+        reload: &Reload,
+        in_use: bool,
+        expiry: Option<i64>,
+        metrics: &Metrics,
+    ) -> Option<String> {
+        let Self { name, remedy, .. } = *self;
+        let problem = match reload {
+            Reload::Unchanged => None,
+            Reload::Taken => {
+                (self.count)(metrics, true);
+                tracing::info!(expiry, "took a new {name}");
+                None
+            }
+            Reload::Refused(error) => Some(with_cause(error)),
+        };
+        if let Some(error) = problem.as_ref().filter(|error| self.told.as_ref() != Some(error)) {
+            (self.count)(metrics, false);
+            if in_use {
+                tracing::error!(error, remedy, "kept the old {name}");
+            } else {
+                tracing::error!(error, remedy, "not ready: nothing is served without a {name}");
+            }
+        }
+        self.told = problem;
+        let lacking = self.told.as_ref().filter(|_| !in_use)?;
+        Some(format!("no {name}: {lacking}"))
+    }
+}
+
+fn with_cause(error: &TlsError) -> String {
+    match error.source() {
+        None => error.to_string(),
+        Some(cause) => format!("{error}: {cause}"),
+    }
+}
