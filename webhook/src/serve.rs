@@ -34,13 +34,16 @@ use slots::Slots;
 const MAX_CONNECTIONS: usize = 256;
 /// Connections whose handshake is not complete. An API server's takes some
 /// milliseconds: so many others must arrive in that time to push it out. With
-/// [`MAX_CONNECTIONS`], [`MAX_LINGERING`] and [`MAX_ADMIN_CONNECTIONS`] it stays
-/// below 1024, a container's usual limit on open files.
+/// [`MAX_CONNECTIONS`], [`MAX_LINGERING`], [`MAX_ADMIN_CONNECTIONS`] and twice
+/// [`MAX_ENDING`] it stays below 1024, a container's usual limit on open files.
 const MAX_HANDSHAKES: usize = 512;
 /// Connections that had to make room and are being closed in order.
 const MAX_LINGERING: usize = 64;
 /// The kubelet and some Prometheus servers.
 const MAX_ADMIN_CONNECTIONS: usize = 32;
+/// Connections of a listener that have to make room and have not noticed yet, or are
+/// new: with so many, the listener waits until one has ended.
+const MAX_ENDING: usize = 32;
 /// A pause after a failed `accept`: no file descriptors are left, and asking
 /// again at once would burn the CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -66,6 +69,8 @@ struct Server {
     handshakes: Arc<Slots>,
     connections: Arc<Slots>,
     lingering: Semaphore,
+    /// Connections that may be open at the same time.
+    max_open: usize,
     failures: Failures,
     displaced: LogLimit,
     /// `None` where connections are not counted.
@@ -90,6 +95,7 @@ pub async fn serve(
         handshakes: Slots::new(MAX_HANDSHAKES),
         connections: Slots::new(MAX_CONNECTIONS),
         lingering: Semaphore::new(MAX_LINGERING),
+        max_open: MAX_HANDSHAKES + MAX_CONNECTIONS + MAX_LINGERING + MAX_ENDING,
         failures: Failures::new(metrics.handshake_failures.clone()),
         displaced: LogLimit::default(),
         metrics: Some(metrics),
@@ -106,6 +112,7 @@ pub async fn serve_admin(listener: TcpListener, router: Router) {
         handshakes: Slots::new(0),
         connections: Slots::new(MAX_ADMIN_CONNECTIONS),
         lingering: Semaphore::new(0),
+        max_open: MAX_ADMIN_CONNECTIONS + MAX_ENDING,
         failures: Failures::default(),
         displaced: LogLimit::default(),
         metrics: None,
@@ -121,7 +128,7 @@ async fn accept_all(listener: TcpListener, server: Server, mut phase: watch::Rec
     let mut open = JoinSet::new();
     loop {
         let stream = tokio::select! {
-            stream = accept(&listener) => stream,
+            stream = accept(&listener), if open.len() < server.max_open => stream,
             Some(_) = open.join_next() => continue,
             // An error means that nobody is left to serve for.
             _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,

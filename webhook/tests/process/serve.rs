@@ -82,6 +82,11 @@ impl Webhook {
         Some(answer)
     }
 
+    /// How many file descriptors it has open.
+    pub(super) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
+    }
+
     pub(super) fn wait_for(&self, path: &str, text: &str) {
         let start = Instant::now();
         loop {
