@@ -37,6 +37,7 @@ pub mod config;
 pub mod decide;
 pub mod effective;
 pub mod inject;
+mod log_limit;
 pub mod metrics;
 pub mod patch;
 pub mod pod;

@@ -11,7 +11,6 @@
 
 mod connection;
 mod handshake;
-mod log_limit;
 mod slots;
 
 use std::{sync::Arc, time::Duration};
@@ -24,9 +23,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::metrics::{ConnectionMetrics, Metrics};
+use crate::{
+    log_limit::LogLimit,
+    metrics::{ConnectionMetrics, Metrics},
+};
 use handshake::Failures;
-use log_limit::LogLimit;
 use slots::Slots;
 
 /// Each API server keeps a few connections; this bounds what anybody else in

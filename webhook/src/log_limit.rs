@@ -11,12 +11,12 @@ use tokio::time::Instant;
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// When the last line was written.
-#[derive(Default)]
-pub(super) struct LogLimit(Mutex<Option<Instant>>);
+#[derive(Debug, Default)]
+pub(crate) struct LogLimit(Mutex<Option<Instant>>);
 
 impl LogLimit {
     /// Whether a line is due; it then counts as written.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = last.is_none_or(|last| last.elapsed() >= PAUSE);
         if is_due {
