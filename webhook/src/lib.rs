@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! API server ──TLS──▶ serve    accepts, bounds, drains; tls has the certificate
-//!                     routes   path, method, content type, size → bytes
+//!                     routes   path, method, content type → bytes; bodies bounds them
 //!                     review   reads leniently, keeps the raw pod
 //!                     decide   pod + configuration → Inject, Skip, Deny, with a reason   (pure)
 //!                              effective: annotations over profile over configuration
@@ -33,6 +33,7 @@
 //! * Environment, clock, signals and listening sockets belong to `main`.
 
 pub mod admin;
+pub mod bodies;
 pub mod config;
 pub mod decide;
 pub mod effective;

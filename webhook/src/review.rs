@@ -4,6 +4,7 @@
 //! small oddities (a `null`, a missing user) into failed admissions.
 
 mod answer;
+mod weight;
 
 use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
@@ -30,6 +31,12 @@ pub enum ReviewError {
     /// The body is no JSON.
     #[error("read the body as JSON")]
     Json(#[source] serde_json::Error),
+    /// It would take too much memory.
+    #[error(
+        "expected a review that takes at most {max} bytes once it is read, this one takes up to {0}",
+        max = weight::MAX_BYTES
+    )]
+    TooHeavy(usize),
     /// It is another kind of object, or another version.
     #[error(
         "expected kind AdmissionReview of admission.k8s.io/v1, got {kind:?} of {version:?}: list v1 in admissionReviewVersions"
@@ -87,6 +94,10 @@ pub struct Subject {
 /// # Errors
 /// Where the body is no review that can be answered.
 pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
+    let weight = weight::weight(body);
+    if weight > weight::MAX_BYTES {
+        return Err(ReviewError::TooHeavy(weight));
+    }
     let mut review: Value = serde_json::from_slice(body).map_err(ReviewError::Json)?;
     check_version(&review)?;
     // Out of the review, so that the patch can be tried on it: to copy a pod

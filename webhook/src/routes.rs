@@ -8,8 +8,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -18,6 +17,7 @@ use axum::{
 use tokio::time::Instant;
 
 use crate::{
+    bodies::{Bodies, BodyError},
     config::Config,
     decide::Decision,
     metrics::Metrics,
@@ -26,9 +26,6 @@ use crate::{
 
 /// Where the API server posts reviews.
 pub const MUTATE_PATH: &str = "/mutate";
-/// The API server takes objects of 3 MiB, and a review may hold two with their
-/// escapes; controller-runtime has 7 MiB, linkerd 10.
-pub const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// No API server waits longer than this for an answer; whoever still sends a
 /// body then only holds a connection.
@@ -41,6 +38,8 @@ pub struct Shared {
     pub config: ArcSwap<Config>,
     /// The hash of its text.
     pub config_hash: ArcSwap<String>,
+    /// The bodies that are arriving.
+    pub bodies: Bodies,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -49,7 +48,6 @@ pub struct Shared {
 pub fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route(MUTATE_PATH, post(mutate))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), within_time))
         .with_state(shared)
 }
@@ -61,20 +59,16 @@ async fn within_time(State(shared): State<Arc<Shared>>, request: Request, next: 
     }
 }
 
-async fn mutate(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Response {
-    let started = Instant::now();
-    if !is_json(&headers) {
+async fn mutate(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if !is_json(request.headers()) {
         let text = "expected content-type application/json".to_owned();
         return refuse(&shared, StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
     }
-    let body = match body {
+    let body = match shared.bodies.receive(request.into_body()).await {
         Ok(body) => body,
-        Err(error) => return refuse(&shared, error.status(), error.body_text()),
+        Err(error) => return refuse_body(&shared, &error),
     };
+    let started = Instant::now();
     let config = shared.config.load_full();
     match review::answer(&config, &body) {
         Ok(answered) => {
@@ -85,6 +79,30 @@ async fn mutate(
     }
 }
 
+fn refuse_body(shared: &Shared, error: &BodyError) -> Response {
+    let text = with_cause(error);
+    if !matches!(error, BodyError::Broken(_)) && shared.bodies.refusals.is_due() {
+        tracing::warn!(
+            error = text,
+            "refused a body: if this continues, something floods this port (webhook.clientCA in the chart admits API servers only)"
+        );
+    }
+    match error {
+        BodyError::TooLarge => refuse(shared, StatusCode::PAYLOAD_TOO_LARGE, text),
+        BodyError::Broken(_) => refuse(shared, StatusCode::BAD_REQUEST, text),
+        // An API server then tries again, within the time it has.
+        BodyError::GivenUp => {
+            let answer = refuse(shared, StatusCode::SERVICE_UNAVAILABLE, text);
+            ([(header::RETRY_AFTER, "1")], answer).into_response()
+        }
+    }
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
@@ -92,15 +110,17 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn refuse_review(shared: &Shared, error: &ReviewError) -> Response {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    let text = format!("{error}{}", cause.unwrap_or_default());
+    let text = with_cause(error);
     if error.is_ours() {
         shared.metrics.patch_failed();
         tracing::error!(error = text, "own patch does not apply: please report this");
         refuse(shared, StatusCode::INTERNAL_SERVER_ERROR, text)
     } else {
         tracing::warn!(error = text, "a request was no review");
-        refuse(shared, StatusCode::BAD_REQUEST, text)
+        let is_too_heavy = matches!(error, ReviewError::TooHeavy(_));
+        let status =
+            if is_too_heavy { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        refuse(shared, status, text)
     }
 }
 

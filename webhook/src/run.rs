@@ -19,6 +19,7 @@ use tokio::{
 use webhook::{
     VERSION,
     admin::{self, Readiness},
+    bodies::Bodies,
     config::Config,
     metrics::Metrics,
     reload,
@@ -85,6 +86,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     let shared = Arc::new(Shared {
         config: ArcSwap::from_pointee(config),
         config_hash: ArcSwap::from_pointee(reload::content_hash(&text)),
+        bodies: Bodies::default(),
         metrics: Metrics::default(),
     });
     shared.metrics.config_used();

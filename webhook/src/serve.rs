@@ -11,6 +11,7 @@
 
 mod connection;
 mod handshake;
+mod protocol;
 mod slots;
 
 use std::{sync::Arc, time::Duration};

@@ -7,11 +7,7 @@ use hyper::{
     header::{CONNECTION, HeaderValue},
     service::{Service as _, service_fn},
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -19,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{Phase, Server};
+use super::{Phase, Server, protocol};
 use crate::metrics::{Closed, ConnectionMetrics};
 
 /// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
@@ -94,7 +90,7 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let builder = auto::Builder::new(TokioExecutor::new());
+    let builder = protocol::builder();
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let (closed, patience) = tokio::select! {
         // How a connection ends is its client's business.

@@ -14,13 +14,15 @@ use tower_service::Service as _;
 
 use super::{config, prometheus, small};
 use crate::{
+    bodies::{Bodies, MAX_BODY_BYTES},
     metrics::Metrics,
-    routes::{MAX_BODY_BYTES, Shared, routes},
+    routes::{Shared, routes},
 };
 
 fn shared() -> Arc<Shared> {
     let config = ArcSwap::from_pointee(config());
-    Arc::new(Shared { config, config_hash: ArcSwap::default(), metrics: Metrics::default() })
+    let (config_hash, bodies) = (ArcSwap::default(), Bodies::default());
+    Arc::new(Shared { config, config_hash, bodies, metrics: Metrics::default() })
 }
 
 fn review(object: &Value) -> Value {

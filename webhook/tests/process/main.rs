@@ -1,6 +1,7 @@
 //! The program as a process: exit statuses, files that change, signals.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod bodies;
 mod certificates;
 mod connections;
 mod log;

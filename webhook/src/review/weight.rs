@@ -1,0 +1,53 @@
+//! How much memory a review may take once it is read: a few bytes of JSON can become
+//! a hundred times as many.
+
+/// What JSON may become; the rest of the container's memory (128 MiB in the chart) is
+/// for connections and the bodies of others. A pod of the largest size that the API
+/// server stores, 1.5 MiB, stays below it.
+pub(super) const MAX_BYTES: usize = 40 << 20;
+/// A map with one entry takes the node that would hold eleven of 24 and 32 bytes.
+const MAP_BYTES: usize = 656;
+/// An array with one element takes room for four.
+const ARRAY_BYTES: usize = 144;
+/// Nodes are at least half full.
+const ENTRY_BYTES: usize = 144;
+/// An array has room for at most twice its elements, and while it grows it is held
+/// twice.
+const ELEMENT_BYTES: usize = 96;
+/// Each end of a string: a short one takes 32 bytes.
+const QUOTE_BYTES: usize = 16;
+/// More than any byte can become: `{"":` and the `}` that ends it take five.
+const MOST: usize = (MAP_BYTES + ENTRY_BYTES + 2 * QUOTE_BYTES) / 5 + 1;
+
+/// An upper bound of the bytes that this JSON takes once it is read. Characters
+/// inside strings count as if they were outside.
+pub(super) fn weight(json: &[u8]) -> usize {
+    if json.len() <= MAX_BYTES / MOST {
+        return json.len() * MOST;
+    }
+    let weights = json.iter().map(|byte| match byte {
+        b'{' => MAP_BYTES,
+        b'[' => ARRAY_BYTES,
+        b':' => ENTRY_BYTES,
+        b',' => ELEMENT_BYTES,
+        b'"' => QUOTE_BYTES,
+        _ => 0,
+    });
+    json.len() + weights.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dense_json_is_heavy_and_a_large_pod_is_not() {
+        for (dense, repeated) in [("0,", 600_000), (r#"{"":0},"#, 60_000), ("[],", 300_000)] {
+            assert!(weight(dense.repeat(repeated).as_bytes()) > MAX_BYTES, "{dense}");
+        }
+        // No object is larger in the API server's storage.
+        let container = r#"{"name":"container-0","image":"registry.example.com/team/application:1.2.3","env":[{"name":"CHECKOUT_SERVICE_ADDRESS","value":"checkout.shop.svc.cluster.local:8080"},{"name":"LOG_LEVEL","value":"info"}]},"#;
+        let pod = container.repeat((3 << 19) / container.len());
+        assert!(weight(pod.as_bytes()) < MAX_BYTES, "{}", weight(pod.as_bytes()));
+    }
+}
