@@ -17,8 +17,9 @@ pub(crate) enum Command {
     /// Writes manifests with sidecars to standard output.
     ///
     /// Every pod and pod template that asks gets what the webhook would give
-    /// it; all other text stays as it is. If one would be denied, nothing is
-    /// written and the exit status is 1. What was done goes to standard error.
+    /// it; all other text stays as it is. If one would be denied, or if there is no
+    /// pod, nothing is written and the exit status is 1. What was done goes to
+    /// standard error.
     Inject(Manifests),
     /// Says what would become of each pod, why, and where each setting comes from.
     ///
@@ -31,7 +32,7 @@ pub(crate) enum Command {
     /// and Prometheus' own azuread block, in a chart's values, a Prometheus
     /// object, a workload or prometheus.yml. The file goes to standard output,
     /// with all other lines as they are; the profile for this chart's values,
-    /// and what was done, differs or is lost, to standard error. No file that is
+    /// and what was done or is lost, to standard error. No file that is
     /// there already is written to. The exit status is 1 if something stays as it is
     /// or is lost, or if the file cannot be read, and then nothing is written.
     Migrate(Migrate),
@@ -85,8 +86,8 @@ pub(crate) struct Migrate {
     /// standard error.
     #[arg(long, value_name = "FILE")]
     pub(crate) profile_to: Option<PathBuf>,
-    /// Compare each pod with the one that the webhook makes of the result, field
-    /// by field, on standard error.
+    /// Print each pod and the one that the webhook makes of the result, as a diff of
+    /// their YAML, on standard error.
     #[arg(long)]
     pub(crate) diff: bool,
 }

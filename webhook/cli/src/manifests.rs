@@ -48,6 +48,18 @@ pub enum ManifestError {
         /// Why.
         source: ReviewError,
     },
+    /// A document cannot be edited in place.
+    #[error(
+        "document {number}: it cannot be edited in place because of {reason}; this JSON patch says what to add by hand:\n{additions}"
+    )]
+    NotInPlace {
+        /// Which document, from 1.
+        number: usize,
+        /// Why.
+        reason: String,
+        /// What is to be added, in YAML.
+        additions: String,
+    },
 }
 
 /// What became of one pod or pod template.
@@ -98,6 +110,12 @@ pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, ManifestError> 
     Ok(injected)
 }
 
+/// Whether `text` has a pod or a pod template, also one that does not ask.
+pub fn has_pods(text: &str) -> bool {
+    let mut values = documents(text).into_iter().filter_map(|document| yaml::read(document).ok());
+    values.any(|value| !workloads(&value).is_empty())
+}
+
 fn inject_one(
     file: &ConfigFile,
     number: usize,
@@ -116,7 +134,12 @@ fn inject_one(
     if operations.is_empty() {
         return Ok((document.to_owned(), outcomes));
     }
-    Ok((edit::apply(document, &value, &Patch(operations)), outcomes))
+    let patch = Patch(operations);
+    let text = edit::apply(document, &value, &patch).map_err(|reason| {
+        let additions = serde_saphyr::to_string(&patch).unwrap_or_default();
+        ManifestError::NotInPlace { number, reason: reason.to_string(), additions }
+    })?;
+    Ok((text, outcomes))
 }
 
 fn outcome(

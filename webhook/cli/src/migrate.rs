@@ -14,8 +14,8 @@
 //!
 //! * What is ambiguous, unknown or cannot be carried over as it is stays where
 //!   it is and is named: a site is migrated as a whole or not at all.
-//! * Every field of the pod before is the same afterwards, accounted for, or
-//!   reported as lost; nobody has to have thought of it.
+//! * Every field of the container before is accounted for, or reported as lost;
+//!   nobody has to have thought of it.
 //! * The sidecar's settings are the same before and after, by the sidecar's own
 //!   reader.
 //! * The result migrates to itself.
@@ -23,10 +23,11 @@
 mod amounts;
 mod auth_proxy;
 mod changes;
-mod compare;
+mod diff;
 mod display;
 mod hints;
 mod leftovers;
+mod lost;
 mod mounted_files;
 mod mounts;
 mod native;
@@ -45,11 +46,9 @@ mod tests;
 mod variables;
 
 use crate::{manifests::ManifestError, yaml::documents};
-pub use compare::{Difference, Row};
 use profiles::Profiles;
 pub use profiles::profile_name;
 use rewrite::Rewrite;
-use sites::accounts;
 
 /// A text without hand-written sidecars, and all there is to say about it.
 #[derive(Debug)]
@@ -83,8 +82,10 @@ pub struct Migrated {
     pub done: Vec<String>,
     /// What is to be known, or to be done.
     pub notes: Vec<String>,
-    /// The pods before and after, field by field.
-    pub rows: Vec<Row>,
+    /// What of it nothing takes the place of.
+    pub lost: Vec<String>,
+    /// The pods before and after, as YAML.
+    pods: [String; 2],
 }
 
 impl Migration {
@@ -92,9 +93,7 @@ impl Migration {
     /// lost.
     pub fn is_whole(&self) -> bool {
         self.attempts.iter().all(|attempt| match &attempt.result {
-            Ok(migrated) => {
-                !migrated.rows.iter().any(|row| matches!(row.verdict, Difference::Lost(_)))
-            }
+            Ok(migrated) => migrated.lost.is_empty(),
             Err(_) => false,
         })
     }
@@ -105,20 +104,13 @@ impl Migration {
 /// # Errors
 /// Where a document is no YAML.
 pub fn migrate(text: &str, profile: &str) -> Result<Migration, ManifestError> {
-    let documents: Vec<(usize, &str)> = (1..).zip(documents(text)).collect();
-    let mut described = Vec::new();
-    for (number, document) in &documents {
-        if document.contains("azure.workload.identity/client-id") {
-            described.push(read::value(*number, document)?);
-        }
-    }
-    let accounts = accounts(described.iter());
+    let documents = (1..).zip(documents(text));
     let profiles = Profiles { first: profile.to_owned(), all: Vec::new() };
-    let mut run = Rewrite { attempts: Vec::new(), profiles, accounts };
+    let mut run = Rewrite { attempts: Vec::new(), profiles };
     let mut text = String::new();
     for (number, document) in documents {
         text.push_str(&run.document(number, "", document)?);
     }
-    let Rewrite { attempts, profiles, .. } = run;
+    let Rewrite { attempts, profiles } = run;
     Ok(Migration { text, attempts, profiles })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     sites::Site,
-    variables::{self, Given, Variables},
+    variables::{self, Variables},
 };
 use crate::loopback;
 
@@ -35,7 +35,7 @@ const HOST: &str = "TARGET_HOST";
 
 /// The port that it listens on.
 pub(super) fn port(given: &Variables) -> Option<u16> {
-    given.get(env::LISTENING_PORT)?.value.parse().ok()
+    given.get(env::LISTENING_PORT)?.parse().ok()
 }
 
 /// Its settings as variables of the sidecar.
@@ -47,7 +47,7 @@ pub(super) fn variables(container: &Value, site: &Site<'_>) -> Result<Variables,
     let mut variables = Variables::new();
     for (theirs, ours) in NAMES {
         if let Some(value) = given.get(theirs) {
-            variables.insert(ours.to_owned(), Given::new(ours, &value.text));
+            variables.insert(ours.to_owned(), value.clone());
         }
     }
     let port = port(&given).ok_or_else(|| vec!["its LISTENING_PORT is no number".to_owned()])?;
@@ -61,9 +61,9 @@ pub(super) fn variables(container: &Value, site: &Site<'_>) -> Result<Variables,
         );
         return Err(vec![reason]);
     };
-    let host = given.get(HOST).map(|host| host.text.as_str()).unwrap_or_default();
+    let host = given.get(HOST).map(String::as_str).unwrap_or_default();
     let host = host.trim_end_matches('/').replacen("http://", "https://", 1);
     let url = format!("{host}{}", write.rest);
-    variables.insert(env::INGESTION_URL.to_owned(), Given::new(env::INGESTION_URL, &url));
+    variables.insert(env::INGESTION_URL.to_owned(), url);
     Ok(variables)
 }

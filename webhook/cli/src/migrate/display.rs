@@ -1,24 +1,8 @@
 //! What is said about a migration.
 
-use std::{
-    collections::BTreeSet,
-    fmt::{self, Write as _},
-};
+use std::fmt::{self, Write as _};
 
-use super::{Attempt, Difference, Migrated, Migration, Row, compare};
-
-/// What the profile and the list of what was done say already.
-const QUIET: [&str; 6] = [
-    compare::SAME_SETTINGS,
-    compare::MOUNTS,
-    compare::BRINGS,
-    compare::NAME,
-    compare::IN_PROFILE,
-    compare::EMPTY,
-];
-
-/// Parts of a container that are told as a whole.
-const SHAPES: [&str; 3] = ["securityContext", "startupProbe", "restartPolicy"];
+use super::{Attempt, Migrated, Migration, diff::diff, new_profile::scalar};
 
 impl Migration {
     /// The profiles as part of the chart's values; empty where there are none.
@@ -29,7 +13,7 @@ impl Migration {
         }
         text.push_str("config:\n  profiles:\n");
         for (name, profile) in &self.profiles.all {
-            let _ = write!(text, "    {}:\n{}", super::new_profile::scalar(name), profile.shown(6));
+            let _ = write!(text, "    {}:\n{}", scalar(name), profile.shown(6));
         }
         text
     }
@@ -52,47 +36,17 @@ impl fmt::Display for Attempt {
 impl fmt::Display for Migrated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "gets profile {:?} in place of {}", self.profile, self.source)?;
-        for words in &self.done {
-            writeln!(f, "  done     {words}")?;
+        for (mark, words) in [("done", &self.done), ("lost", &self.lost), ("note", &self.notes)] {
+            words.iter().try_for_each(|words| writeln!(f, "  {mark}     {words}"))?;
         }
-        for words in differences(&self.rows) {
-            writeln!(f, "  differs  {words}")?;
-        }
-        for row in self.rows.iter().filter(|row| matches!(row.verdict, Difference::Lost(_))) {
-            writeln!(f, "  lost     {}", row.to_string().trim_start_matches("- "))?;
-        }
-        self.notes.iter().try_for_each(|note| writeln!(f, "  note     {note}"))
+        Ok(())
     }
 }
 
 impl Migrated {
-    /// The comparison as lines: what is the same, more (+), other (~), lost (-).
+    /// The pods before and after, as a diff of their YAML.
     pub fn comparison(&self) -> String {
-        self.rows.iter().fold(String::new(), |text, row| text + &format!("{row}\n"))
+        let [before, after] = &self.pods;
+        diff(before, after)
     }
-}
-
-/// What is other than before: amounts one by one, anything else by its first
-/// name.
-fn differences(rows: &[Row]) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut told = BTreeSet::new();
-    for row in rows {
-        let Some(field) = row.path.strip_prefix("sidecar.") else { continue };
-        let root = field.split(['.', '[']).next().unwrap_or_default();
-        match row.verdict {
-            Difference::Added if root == "resources" => {
-                words.push(format!("{field} is new: {}", row.after.as_deref().unwrap_or_default()));
-            }
-            Difference::Added if SHAPES.contains(&root) && told.insert((root, "")) => {
-                words.push(format!("{root} is new"));
-            }
-            Difference::Replaced(why) if !QUIET.contains(&why) && told.insert((root, why)) => {
-                told.insert((root, ""));
-                words.push(format!("{root}: {why}"));
-            }
-            _ => {}
-        }
-    }
-    words
 }

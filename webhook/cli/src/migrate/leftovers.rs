@@ -1,7 +1,6 @@
 //! What looks like a way to Azure and is at no place that is known: it stays,
 //! and is named.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
@@ -86,20 +85,6 @@ fn sets_our_part(text: &str) -> bool {
 fn is_status(document: &Value, path: &[String]) -> bool {
     let Some((last, object)) = path.split_last() else { return false };
     last == "status" && at(document, object).is_some_and(|object| object.get("kind").is_some())
-}
-
-/// The files in a Secret that would be of interest if they were not encoded.
-pub(super) fn encoded(document: &Value) -> Vec<String> {
-    if document.get("kind").and_then(Value::as_str) != Some("Secret") {
-        return Vec::new();
-    }
-    let data = document.get("data").and_then(Value::as_object).into_iter().flatten();
-    let ours = data.filter(|(_, value)| {
-        let bytes = value.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        text.is_some_and(|text| WORDS.iter().any(|word| text.contains(word)))
-    });
-    ours.map(|(name, _)| format!("data.{name}")).collect()
 }
 
 /// Visits `node`, and its children where `visit` says so.

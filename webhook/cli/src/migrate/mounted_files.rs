@@ -10,16 +10,15 @@ use super::{
     mounts::{MountedFile, is_token, key, mounted, other_users, text, unusual},
     placeholder,
     sites::Site,
-    variables::Given,
 };
 
 /// What of the container's files goes into the profile.
 #[derive(Debug, Default)]
 pub(super) struct MountedFiles {
     /// Keys of the profile with their values.
-    pub(super) keys: Vec<(&'static str, Given)>,
+    pub(super) keys: Vec<(&'static str, String)>,
     /// The `ConfigMap` with roots and its key.
-    pub(super) trust: Option<(Given, Given)>,
+    pub(super) trust: Option<(String, String)>,
     /// Volumes that the webhook brings itself: their places in the list.
     pub(super) replaced: Vec<usize>,
     /// Mounts of the container that the webhook makes.
@@ -28,7 +27,8 @@ pub(super) struct MountedFiles {
     pub(super) notes: Vec<String>,
 }
 
-/// The files that `settings` name, as `container` of `site` has them.
+/// The files that `settings` name, as `container` of `site` has them; the path of
+/// its certificate is `written` so.
 ///
 /// # Errors
 /// A certificate that no profile can name.
@@ -36,12 +36,12 @@ pub(super) fn of(
     site: &Site<'_>,
     container: &Value,
     settings: &Settings,
-    certificate_text: Option<&Given>,
+    written: Option<&str>,
 ) -> Result<MountedFiles, Vec<String>> {
     let mut files = MountedFiles::default();
     match &settings.identity {
         Identity::AadApplication { certificate, .. } => {
-            files.certificate(site, container, &certificate.path, certificate_text)?;
+            files.certificate(site, container, &certificate.path, written)?;
         }
         Identity::WorkloadIdentity { token_file, .. } => {
             if let Some(mounted) = mounted(site, container, token_file).filter(is_token) {
@@ -58,23 +58,12 @@ pub(super) fn of(
 }
 
 impl MountedFiles {
-    /// What a field of a volume was given as, where something stands in for it.
-    pub(super) fn named(&self, field: &str) -> Option<&Given> {
-        let key = match field {
-            "secretProviderClass" => field,
-            "secretName" => "certificateSecret",
-            _ => return None,
-        };
-        let given = self.keys.iter().find(|(name, _)| *name == key).map(|(_, given)| given);
-        given.filter(|given| given.is_placeholder())
-    }
-
     fn certificate(
         &mut self,
         site: &Site<'_>,
         container: &Value,
         path: &Path,
-        given: Option<&Given>,
+        written: Option<&str>,
     ) -> Result<(), Vec<String>> {
         let nowhere = || {
             vec![format!(
@@ -94,13 +83,13 @@ impl MountedFiles {
             _ => return Err(nowhere()),
         };
         let file = file.ok_or_else(nowhere)?;
-        let written = given.and_then(|given| given.text.rsplit('/').next());
+        let written = written.and_then(|path| path.rsplit('/').next());
         let shown = written.filter(|_| file == placeholder::NAME).unwrap_or(&file);
-        self.keys.push((key_of_source, as_name(name)));
-        self.keys.push(("certificateName", Given { text: shown.to_owned(), value: file.clone() }));
+        self.keys.push((key_of_source, name.to_owned()));
+        self.keys.push(("certificateName", shown.to_owned()));
         let usual = names::DEFAULT_MOUNT_PATH;
         if let Some(directory) = mounted.directory.filter(|directory| *directory != usual) {
-            self.keys.push(("mountPath", as_name(directory)));
+            self.keys.push(("mountPath", directory.to_owned()));
         }
         self.taken_over(site, container, &mounted);
         Ok(())
@@ -112,7 +101,7 @@ impl MountedFiles {
         let Some(source) = mounted.volume.get("configMap") else { return };
         let Some(name) = text(source, "/name") else { return };
         let Some(key) = key(source, &mounted.file) else { return };
-        self.trust = Some((as_name(name), as_name(&key)));
+        self.trust = Some((name.to_owned(), key));
         self.taken_over(site, container, &mounted);
     }
 
@@ -150,8 +139,4 @@ impl MountedFiles {
             self.replaced.extend(place.filter(|place| !self.replaced.contains(place)));
         }
     }
-}
-
-fn as_name(text: &str) -> Given {
-    Given { text: text.to_owned(), value: placeholder::name(text) }
 }

@@ -9,7 +9,7 @@ use contract::{
 };
 use serde_json::{Map, Value};
 
-use super::variables::{Given, Variables};
+use super::variables::Variables;
 
 /// Keys of an entry that mean the same on the way to the sidecar, or are about
 /// what is sent; both spellings.
@@ -113,7 +113,7 @@ impl ReadBlock {
         match value {
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => {
-                self.variables.insert(name.to_owned(), Given::new(name, text));
+                self.variables.insert(name.to_owned(), text.trim().to_owned());
             }
             Some(other) => self.problem(&format!("{other} is no text, as {name} must be")),
         }

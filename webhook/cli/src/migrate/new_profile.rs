@@ -6,19 +6,15 @@ use contract::{ClientId, Settings, names::env};
 use serde_json::Value;
 use webhook::config::{PROFILE_ONLY, Shape};
 
-use super::{
-    mounted_files::MountedFiles,
-    placeholder,
-    variables::{Given, Variables},
-};
+use super::{mounted_files::MountedFiles, placeholder, variables::Variables};
 
 /// A profile: its keys with their values, in the order in which people write
 /// them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct NewProfile {
-    keys: Vec<(&'static str, Given)>,
+    keys: Vec<(&'static str, String)>,
     /// Keys that are mappings of their own.
-    trust: Option<(Given, Given)>,
+    trust: Option<(String, String)>,
 }
 
 /// Keys that an annotation may give as well, with the variable that becomes them.
@@ -72,55 +68,69 @@ impl NewProfile {
                 keys.extend(files.keys.iter().cloned());
             }
         }
-        let plain = |text: String| Given { value: text.clone(), text };
-        keys.extend(resources.into_iter().map(|(key, text)| (key, plain(text))));
+        keys.extend(resources);
         Self { keys, trust: files.trust.clone() }
     }
 
     /// The keys whose values have to be filled in.
     pub(super) fn placeholders(&self) -> Vec<&'static str> {
-        let open = |given: &Given| placeholder::is_in(&given.text);
+        let open = |text: &str| placeholder::is_in(text);
         let trust = self.trust.iter().filter(|(name, key)| open(name) || open(key));
-        let keys = self.keys.iter().filter(|(_, given)| open(given)).map(|(key, _)| *key);
+        let keys = self.keys.iter().filter(|(_, text)| open(text)).map(|(key, _)| *key);
         keys.chain(trust.map(|_| "trustConfigMap")).collect()
+    }
+
+    /// Whether it has this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|(other, _)| *other == key)
     }
 
     /// The profile as lines of YAML, as it is to be pasted.
     pub(super) fn shown(&self, indent: usize) -> String {
-        self.lines(indent, |given| &given.text)
+        self.lines(indent, |_, text| text.to_owned())
     }
 
     /// The profile as lines of YAML, as it can be worked with.
     pub(super) fn usable(&self, indent: usize) -> String {
-        self.lines(indent, |given| &given.value)
+        self.lines(indent, placeholder::usable)
     }
 
-    fn lines(&self, indent: usize, text: impl Fn(&Given) -> &str) -> String {
+    fn lines(&self, indent: usize, value: fn(&str, &str) -> String) -> String {
         let mut lines = String::new();
-        for (key, given) in &self.keys {
-            let text = text(given);
-            let number = is_number(key) && !placeholder::is_in(text);
-            let text = if number { text.to_owned() } else { scalar(text) };
+        for (key, text) in &self.keys {
+            let text = value(key, text);
+            let number = is_number(key) && !placeholder::is_in(&text);
+            let text = if number { text } else { scalar(&text) };
             let _ = writeln!(lines, "{:indent$}{key}: {text}", "");
         }
-        if let Some((name, key)) = &self.trust {
-            let (name, key) = (scalar(text(name)), scalar(text(key)));
+        if let Some(trust) = &self.trust {
+            let [name, key] =
+                [&trust.0, &trust.1].map(|text| scalar(&value("trustConfigMap", text)));
             let _ = writeln!(lines, "{:indent$}trustConfigMap: {{name: {name}, key: {key}}}", "");
         }
         lines
     }
+
+    /// `text` with the placeholders in place of what stands in for them.
+    pub(super) fn as_written(&self, text: &str) -> String {
+        let trust = self.trust.iter().flat_map(|(name, key)| [name, key]);
+        let trust = trust.map(|text| ("trustConfigMap", text));
+        let keys = self.keys.iter().map(|(key, text)| (*key, text)).chain(trust);
+        keys.filter(|(_, written)| placeholder::is_in(written))
+            .fold(text.to_owned(), |text, (key, written)| {
+                text.replace(&placeholder::usable(key, written), written)
+            })
+    }
 }
 
-/// A URL as its author wrote it; anything else in the sidecar's own words.
-fn shown(variable: &str, value: &str, given: &Variables) -> Given {
+/// A URL and a placeholder as their author wrote them; anything else in the
+/// sidecar's own words.
+fn shown(variable: &str, value: &str, given: &Variables) -> String {
     let other = OTHER_NAMES.iter().find(|(name, _)| *name == variable).map(|(_, other)| *other);
     let written = given.get(variable).or_else(|| given.get(other?));
     let is_url = [env::INGESTION_URL, env::HTTPS_PROXY].contains(&variable);
-    let keeps = |written: &&Given| is_url || written.is_placeholder();
-    written
-        .filter(keeps)
-        .cloned()
-        .unwrap_or_else(|| Given { text: value.to_owned(), value: value.to_owned() })
+    let keeps = |written: &&String| is_url || placeholder::usable(variable, written) != **written;
+    written.filter(keeps).cloned().unwrap_or_else(|| value.to_owned())
 }
 
 /// A text in YAML, also as Helm reads it: plain where nobody could take it for

@@ -9,8 +9,11 @@ use contract::names::env;
 const MARKS: [(&str, &str); 5] =
     [("<", ">"), ("{{", "}}"), ("${", "}"), ("#{", "}#"), ("__", "__")];
 
-const GUID: &str = "00000000-0000-0000-0000-000000000000";
+const CLIENT: &str = "00000000-0000-0000-0000-00000000000c";
+const TENANT: &str = "00000000-0000-0000-0000-00000000000a";
 const URL: &str = "https://placeholder.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-placeholder/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+/// Stands in for the name of a file or an object.
+pub(super) const NAME: &str = "name-to-fill-in";
 
 /// Whether `text` has a placeholder in it.
 pub(super) fn is_in(text: &str) -> bool {
@@ -22,32 +25,28 @@ pub(super) fn is_in(text: &str) -> bool {
     })
 }
 
-/// What stands in for `text` as the variable `name`, if there is a placeholder
-/// in it. Which kind of identity it is, the cloud and the port have none: what
-/// follows from them cannot be guessed.
-pub(super) fn stand_in(name: &str, text: &str) -> Option<String> {
-    if !is_in(text) {
-        return None;
-    }
-    match name {
-        env::INGESTION_URL => Some(URL.to_owned()),
-        env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => Some(GUID.to_owned()),
-        env::INGESTION_AAD_AUDIENCE => Some("https://placeholder/.default".to_owned()),
-        env::AZURE_AUTHORITY_HOST | env::AAD_HOST_ENDPOINT => {
+/// What `text` is worked with as, under the name of a variable or a profile's key:
+/// itself, or what stands in for a placeholder in it. Which kind of identity it
+/// is, the cloud and the port have no stand-in: what follows from them cannot be
+/// guessed.
+pub(super) fn usable(name: &str, text: &str) -> String {
+    let stand_in = match name {
+        _ if !is_in(text) => None,
+        env::INGESTION_URL | "ingestionUrl" => Some(URL.to_owned()),
+        env::AZURE_CLIENT_ID | "clientId" => Some(CLIENT.to_owned()),
+        env::AZURE_TENANT_ID | "tenantId" => Some(TENANT.to_owned()),
+        env::INGESTION_AAD_AUDIENCE | "audience" => Some("https://placeholder/.default".to_owned()),
+        env::AZURE_AUTHORITY_HOST | env::AAD_HOST_ENDPOINT | "authorityHost" => {
             Some("https://placeholder.example".to_owned())
         }
         env::MDM_CERT_PATH | env::AZURE_CLIENT_CERTIFICATE_PATH => {
-            let (directory, file) = text.rsplit_once('/')?;
-            (is_in(file) && !is_in(directory)).then(|| format!("{directory}/{NAME}"))
+            let file = text.rsplit_once('/').filter(|(directory, _)| !is_in(directory));
+            file.map(|(directory, _)| format!("{directory}/{NAME}"))
+        }
+        "certificateName" | "certificateSecret" | "secretProviderClass" | "trustConfigMap" => {
+            Some(NAME.to_owned())
         }
         _ => None,
-    }
-}
-
-/// Stands in for the name of a file or an object.
-pub(super) const NAME: &str = "placeholder";
-
-/// `text`, or what stands in for it as a name.
-pub(super) fn name(text: &str) -> String {
-    if is_in(text) { NAME.to_owned() } else { text.to_owned() }
+    };
+    stand_in.unwrap_or_else(|| text.to_owned())
 }

@@ -27,7 +27,7 @@ pub(super) fn value(number: usize, document: &str) -> Result<Value, ManifestErro
         ManifestError::Yaml { number, reason } => {
             ManifestError::Yaml { number, reason: plain(&reason) }
         }
-        other @ ManifestError::Patch { .. } => other,
+        other => other,
     })
 }
 

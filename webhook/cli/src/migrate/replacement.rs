@@ -7,15 +7,14 @@ use serde_json::Value;
 use super::{
     amounts,
     changes::{Changes, changes},
-    compare::Row,
-    hints, mounted_files,
+    hints, lost, mounted_files,
     new_profile::NewProfile,
-    pods::{any_pod, as_written, compared, pod_before, rows},
+    placeholder, pods,
     profiles::Profiles,
     proof,
     sites::{Site, at},
     source::{Source, sources},
-    variables::{Given, Variables},
+    variables::Variables,
 };
 
 /// What takes the place of a source, and works.
@@ -31,8 +30,10 @@ pub(super) struct Replacement {
     pub(super) changes: Changes,
     /// What its author should know, or has to do.
     pub(super) notes: Vec<String>,
+    /// What of the source nothing takes the place of.
+    pub(super) lost: Vec<String>,
     /// The pods before and after.
-    pub(super) rows: Vec<Row>,
+    pub(super) pods: [Value; 2],
 }
 
 /// The settings of a source, and where they are from.
@@ -84,7 +85,7 @@ fn one(
     };
     let certificate = [env::AZURE_CLIENT_CERTIFICATE_PATH, env::MDM_CERT_PATH]
         .iter()
-        .find_map(|name| read.given.get(*name));
+        .find_map(|name| read.given.get(*name).map(String::as_str));
     let files = mounted_files::of(site, container, &read.settings, certificate)?;
     let amounts = amounts::keys(container);
     let profile = NewProfile::new(&read.settings, &read.given, &read.elsewhere, &files, amounts);
@@ -93,30 +94,31 @@ fn one(
     let changes = changes(site, source, &files.replaced, &name, port)?;
     let node = node_after(site, document, &changes)?;
     let config = proof::config(&name, &profile)?;
-    let pod = site.form.pod(&node).unwrap_or_else(|| any_pod(&name));
+    let pod = site.form.pod(&node).unwrap_or_else(|| pods::any(&name));
     let reviewed = reviewed(&pod, &read);
     let (injection, pod) = proof::injected(&config, &pod, &reviewed)?;
     let others = proof::changed_settings(&read.settings, &injection.effective);
     if !others.is_empty() {
         return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);
     }
-    let before = compared(pod_before(site), site.form, site.node);
-    let after = compared(pod, site.form, &node);
-    let rows = rows(site, source, &files, &before, &after);
-    let rows = as_written(rows, &read.given, &read.elsewhere, &files);
+    let lost = lost::of(source, &files, port, &profile);
+    let pods = [
+        pods::with_writes(pods::before(site), site.form, site.node),
+        pods::with_writes(pod, site.form, &node),
+    ];
     let mut notes = files.notes;
     notes.extend(hints::hints(site, source, port, &name));
     notes.extend(hints::elsewhere(&read.elsewhere));
     notes.extend(hints::placeholders(&profile));
     notes.extend(injection.warnings);
-    Ok(Replacement { source: source.name(), name, profile, changes, notes, rows })
+    Ok(Replacement { source: source.name(), name, profile, changes, notes, lost, pods })
 }
 
 /// The settings, with what azure-workload-identity's webhook would add.
 fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
     let mut given = source.variables(site)?;
     let mut elsewhere = Vec::new();
-    let kind = given.get(env::IDENTITY_TYPE).and_then(|given| given.value.parse().ok());
+    let kind = given.get(env::IDENTITY_TYPE).and_then(|kind| kind.parse().ok());
     let labelled = site.label("azure.workload.identity/use") == Some("true");
     if kind == Some(IdentityType::WorkloadIdentity) && labelled {
         let annotations = [
@@ -124,20 +126,19 @@ fn read(site: &Site<'_>, source: &Source<'_>) -> Result<Read, Vec<String>> {
             (env::AZURE_TENANT_ID, "azure.workload.identity/tenant-id"),
         ];
         for (name, annotation) in annotations {
-            if given.get(name).is_some_and(|given| !given.text.is_empty()) {
+            if given.get(name).is_some_and(|given| !given.is_empty()) {
                 continue;
             }
             let says = site.account.and_then(|account| account.get(annotation)?.as_str());
             if says.is_none() {
                 elsewhere.push(name);
             }
-            let value = Given::new(name, says.unwrap_or(proof::SOMEBODY));
-            given.insert(name.to_owned(), value);
+            given.insert(name.to_owned(), says.unwrap_or(proof::SOMEBODY).to_owned());
         }
-        let file = Given::new(env::AZURE_FEDERATED_TOKEN_FILE, proof::TOKEN);
-        given.entry(env::AZURE_FEDERATED_TOKEN_FILE.to_owned()).or_insert(file);
+        let file = || proof::TOKEN.to_owned();
+        given.entry(env::AZURE_FEDERATED_TOKEN_FILE.to_owned()).or_insert_with(file);
     }
-    let lookup = |name: &str| given.get(name).map(|given| given.value.clone());
+    let lookup = |name: &str| given.get(name).map(|text| placeholder::usable(name, text));
     let settings = Settings::from_env(lookup)
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(Read { given, settings, elsewhere })

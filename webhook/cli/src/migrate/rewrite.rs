@@ -8,24 +8,26 @@ use json_patch::{
 use serde_json::Value;
 
 use super::{
-    Attempt, Migrated, leftovers,
+    Attempt, Migrated,
+    changes::Changes,
+    leftovers,
     profiles::Profiles,
     read,
     replacement::{Replacement, replacement},
-    sites::{Accounts, sites},
+    sites::sites,
 };
 use crate::{
     manifests::ManifestError,
-    yaml::{comments, documents, edit},
+    yaml::{
+        comments, documents,
+        edit::{self, NotInPlace},
+    },
 };
 
 /// What is mentioned by everything that can be migrated, in small letters; also
-/// ways into values, and Secrets, whose texts are encoded.
-const MARKS: [&str; 9] = [
+/// ways into values.
+const MARKS: [&str; 6] = [
     "prometheusspec.",
-    "kind: secret",
-    "\"kind\": \"secret\"",
-    "\"kind\":\"secret\"",
     "prom-remotewrite",
     "prometheus-remote-write/images",
     "ingestion_url",
@@ -34,16 +36,14 @@ const MARKS: [&str; 9] = [
 ];
 
 /// One migration on its way.
-pub(super) struct Rewrite<'a> {
+pub(super) struct Rewrite {
     /// What has been done or left so far.
     pub(super) attempts: Vec<Attempt>,
     /// The profiles that it takes.
     pub(super) profiles: Profiles,
-    /// The file's service accounts.
-    pub(super) accounts: Accounts<'a>,
 }
 
-impl Rewrite<'_> {
+impl Rewrite {
     /// The text of a document; `place` says where in another it is a text.
     pub(super) fn document(
         &mut self,
@@ -58,11 +58,7 @@ impl Rewrite<'_> {
         }
         let mut value = read::value(number, document)?;
         let (text, stays) = self.sites(number, place, document, &mut value);
-        let encoded = leftovers::encoded(&value).into_iter().map(|subject| {
-            let why = "it is base64: migrate what it is made of, or what `base64 -d` prints";
-            (subject, why.to_owned())
-        });
-        for (subject, reason) in leftovers::leftovers(&value, &stays).into_iter().chain(encoded) {
+        for (subject, reason) in leftovers::leftovers(&value, &stays) {
             let subject = format!("{place}{subject}");
             self.attempts.push(Attempt { number, subject, result: Err(vec![reason]) });
         }
@@ -79,19 +75,10 @@ impl Rewrite<'_> {
     ) -> (String, Vec<Vec<String>>) {
         let original = value.clone();
         let (mut text, mut stays) = (document.to_owned(), Vec::new());
-        for site in sites(&original, &self.accounts.clone()) {
+        for site in sites(&original) {
             let Some(planned) = replacement(&site, value, &self.profiles) else { continue };
             let subject = format!("{place}{}", site.subject);
-            let result = planned.and_then(|mut plan| {
-                let (edited, note) = edited(&text, value, &plan)?;
-                for patch in [&plan.changes.added, &plan.changes.taken] {
-                    // It was applied when it was planned.
-                    let _ = json_patch::patch(value, patch);
-                }
-                text = edited;
-                plan.notes.extend(note);
-                Ok(self.done(plan))
-            });
+            let result = planned.and_then(|plan| self.carried_out(&mut text, value, plan));
             if result.is_err() {
                 stays.push(site.path.clone());
             }
@@ -128,17 +115,13 @@ impl Rewrite<'_> {
             }
             let replace = ReplaceOperation { path: pointer, value: after.into() };
             let patch = Patch(vec![PatchOperation::Replace(replace)]);
-            let (edited, in_place) = edit::in_place_or_anew(&text, &value, &patch);
-            match loss(&text, &edited, in_place) {
-                Ok(lost) => {
-                    if let (false, Some(lost)) = (in_place, lost) {
-                        self.note(attempts, &lost);
-                    }
+            match edit::apply(&text, &value, &patch) {
+                Ok(edited) => {
                     let _ = json_patch::patch(&mut value, &patch);
                     text = edited;
                 }
                 Err(reason) => {
-                    self.undo(attempts, &reason);
+                    self.undo(attempts, &format!("{NOT_IN_PLACE} because of {reason}"));
                     self.profiles = profiles;
                 }
             }
@@ -148,14 +131,6 @@ impl Rewrite<'_> {
 
     fn inner(&mut self, number: usize, place: &str, text: &str) -> Result<String, ManifestError> {
         documents(text).into_iter().map(|inner| self.document(number, place, inner)).collect()
-    }
-
-    /// Adds a note to what has been migrated since there were `count` attempts.
-    fn note(&mut self, count: usize, note: &str) {
-        let mut new = self.attempts.iter_mut().skip(count);
-        if let Some(migrated) = new.find_map(|attempt| attempt.result.as_mut().ok()) {
-            migrated.notes.push(note.to_owned());
-        }
     }
 
     /// What has been migrated since there were `count` attempts stays after all.
@@ -172,50 +147,40 @@ impl Rewrite<'_> {
         self.attempts.push(Attempt { number, subject, result: Err(vec![reason]) });
     }
 
-    fn done(&mut self, plan: Replacement) -> Migrated {
-        let Replacement { source, name, profile, changes, notes, rows } = plan;
+    /// Does to `text`, and to `value`, which it says, what takes a source's place.
+    ///
+    /// # Errors
+    /// Why it cannot be done there, and what is to be done by hand.
+    fn carried_out(
+        &mut self,
+        text: &mut String,
+        value: &mut Value,
+        plan: Replacement,
+    ) -> Result<Migrated, Vec<String>> {
+        let Replacement { source, name, profile, changes, mut notes, lost, pods } = plan;
+        let yaml = |pod: &Value| serde_saphyr::to_string(pod).unwrap_or_default();
+        let pods = [yaml(&pods[0]), profile.as_written(&yaml(&pods[1]))];
         self.profiles.add(&name, profile);
-        Migrated { source, profile: name, done: changes.words, notes, rows }
+        let (mut edited, mut after) = (text.clone(), value.clone());
+        for patch in [&changes.added, &changes.taken] {
+            edited = edit::apply(&edited, &after, patch)
+                .map_err(|reason| by_hand(&reason, &name, &changes))?;
+            // It was applied when it was planned.
+            let _ = json_patch::patch(&mut after, patch);
+        }
+        let gone = comments(text).saturating_sub(comments(&edited));
+        if gone > 0 {
+            notes.push(format!("comments that went with what was removed: {gone}"));
+        }
+        (*text, *value) = (edited, after);
+        Ok(Migrated { source, profile: name, done: changes.words, lost, notes, pods })
     }
 }
 
-/// The text with a plan carried out, and what is to be said of its comments.
-///
-/// # Errors
-/// Where it had to be written anew, and a number would be another.
-fn edited(
-    text: &str,
-    value: &Value,
-    plan: &Replacement,
-) -> Result<(String, Option<String>), Vec<String>> {
-    let mut value = value.clone();
-    let (mut after, mut in_place) = (text.to_owned(), true);
-    for patch in [&plan.changes.added, &plan.changes.taken] {
-        let (edited, stayed) = edit::in_place_or_anew(&after, &value, patch);
-        (after, in_place) = (edited, in_place && stayed);
-        let _ = json_patch::patch(&mut value, patch);
-    }
-    let note = loss(text, &after, in_place).map_err(|reason| vec![reason])?;
-    Ok((after, note))
-}
+const NOT_IN_PLACE: &str = "its document cannot be edited in place";
 
-/// What an edit took with it besides what it removed.
-///
-/// # Errors
-/// Where a document had to be written anew, and a number would be another.
-fn loss(before: &str, after: &str, in_place: bool) -> Result<Option<String>, String> {
-    let gone = comments(before).saturating_sub(comments(after));
-    if in_place {
-        let note = format!("comments that went with what was removed: {gone}");
-        return Ok((gone > 0).then_some(note));
-    }
-    let why = edit::anew::why(before);
-    if let Some(line) = edit::anew::loses(before) {
-        return Err(format!(
-            "because of {why} its document would have to be written anew, and the number at line {line} is too long to stay the same: put it into quotes, or edit by hand"
-        ));
-    }
-    Ok(Some(format!(
-        "the document is written anew because of {why} and with it go anchors, layout and all comments: {gone}"
-    )))
+/// What is to be done to a document that this program cannot edit.
+fn by_hand(reason: &NotInPlace, profile: &str, changes: &Changes) -> Vec<String> {
+    let first = format!("{NOT_IN_PLACE} because of {reason}; by hand, with profile {profile:?}:");
+    std::iter::once(first).chain(changes.words.iter().cloned()).collect()
 }

@@ -2,8 +2,6 @@
 //! is written, so that umbrella charts, `HelmRelease`s and Argo CD's
 //! `valuesObject`s are found as well as plain files.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::workloads::{TEMPLATES, WITHOUT_NAME, has_containers, operator, subject};
@@ -19,7 +17,7 @@ pub(super) struct Site<'a> {
     pub(super) form: Form,
     /// What it is, for people.
     pub(super) subject: String,
-    /// The annotations of its service account, where the file has them.
+    /// The annotations of its service account, where the same values have them.
     pub(super) account: Option<&'a Value>,
 }
 
@@ -34,77 +32,50 @@ pub(super) enum Form {
     Configuration,
 }
 
-/// The annotations of each service account, by name.
-pub(super) type Accounts<'a> = BTreeMap<&'a str, &'a Value>;
-
 /// Every site in `document`.
-pub(super) fn sites<'a>(document: &'a Value, accounts: &Accounts<'a>) -> Vec<Site<'a>> {
+pub(super) fn sites(document: &Value) -> Vec<Site<'_>> {
     let mut found = Vec::new();
-    find(document, &mut Vec::new(), accounts, &mut found);
+    find(document, &mut Vec::new(), &mut found);
     found
 }
 
-/// The annotations of the service accounts in `documents`. A name that stands for
-/// several, in several namespaces, tells nothing.
-pub(super) fn accounts<'a>(documents: impl Iterator<Item = &'a Value>) -> Accounts<'a> {
-    let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for document in documents {
-        let is = document.get("kind").and_then(Value::as_str) == Some("ServiceAccount");
-        let name = document.pointer("/metadata/name").and_then(Value::as_str);
-        if let Some(name) = name.filter(|_| is) {
-            named.entry(name).or_default().push(document.pointer("/metadata/annotations"));
-        }
-    }
-    let single = named.into_iter().filter_map(|(name, all)| match all.as_slice() {
-        [annotations] => Some((name, (*annotations)?)),
-        _ => None,
-    });
-    single.collect()
-}
-
-fn find<'a>(
-    node: &'a Value,
-    path: &mut Vec<String>,
-    accounts: &Accounts<'a>,
-    found: &mut Vec<Site<'a>>,
-) {
+fn find<'a>(node: &'a Value, path: &mut Vec<String>, found: &mut Vec<Site<'a>>) {
     let kind = node.get("kind").and_then(Value::as_str).unwrap_or_default();
     let here = || subject(node, kind);
     if operator::pod(node).is_some() {
-        found.extend(site(node, path, &["spec"], Form::Operator, here(), accounts));
+        found.extend(site(node, path, &["spec"], Form::Operator, here()));
         return;
     }
     if kind == "Pod" {
-        found.extend(site(node, path, &[], Form::Pod, here(), accounts));
+        found.extend(site(node, path, &[], Form::Pod, here()));
         return;
     }
     let template = TEMPLATES.into_iter().find(|way| at(node, way).is_some_and(has_containers));
     if let Some(way) = template {
-        found.extend(site(node, path, way, Form::Pod, here(), accounts));
+        found.extend(site(node, path, way, Form::Pod, here()));
         return;
     }
     if node.get("remote_write").is_some_and(Value::is_array) {
         let subject = format!("Prometheus' configuration{}", place(path));
-        found.extend(site(node, path, &[], Form::Configuration, subject, accounts));
+        found.extend(site(node, path, &[], Form::Configuration, subject));
     }
     if node.pointer("/server/remoteWrite").is_some_and(Value::is_array) {
         let subject = format!("values{} of the chart prometheus", place(path));
-        found.extend(site(node, path, &[SERVER], Form::Configuration, subject, accounts));
+        found.extend(site(node, path, &[SERVER], Form::Configuration, subject));
     }
     if node.get("prometheusSpec").is_some_and(Value::is_object) {
         path.push("prometheusSpec".to_owned());
         let subject = format!("values{}", place(path));
         path.pop();
-        let account = node.pointer("/serviceAccount/annotations");
-        let mut site = site(node, path, &["prometheusSpec"], Form::Operator, subject, accounts);
+        let mut site = site(node, path, &["prometheusSpec"], Form::Operator, subject);
         if let Some(site) = &mut site {
-            site.account = account.or(site.account);
+            site.account = node.pointer("/serviceAccount/annotations");
         }
         found.extend(site);
     }
     each_child(node, |name, child| {
         path.push(name);
-        find(child, path, accounts, found);
+        find(child, path, found);
         path.pop();
     });
 }
@@ -139,17 +110,10 @@ fn site<'a>(
     way: &[&str],
     form: Form,
     subject: String,
-    accounts: &Accounts<'a>,
 ) -> Option<Site<'a>> {
     let node = at(node, way)?;
     let path = path.iter().cloned().chain(way.iter().map(|name| (*name).to_owned())).collect();
-    let name = match form {
-        Form::Operator => node.get("serviceAccountName"),
-        Form::Pod => node.pointer("/spec/serviceAccountName"),
-        Form::Configuration => None,
-    };
-    let account = name.and_then(Value::as_str).and_then(|name| accounts.get(name).copied());
-    Some(Site { path, node, form, subject, account })
+    Some(Site { path, node, form, subject, account: None })
 }
 
 /// The node that `way` leads to, by keys and items' numbers.

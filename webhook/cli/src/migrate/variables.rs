@@ -10,31 +10,8 @@ use serde_json::Value;
 
 use super::placeholder;
 
-/// A variable's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Given {
-    /// As it is written.
-    pub(super) text: String,
-    /// What is worked with: the same, or what stands in for a placeholder.
-    pub(super) value: String,
-}
-
-/// Variables by name.
-pub(super) type Variables = BTreeMap<String, Given>;
-
-impl Given {
-    /// A value that may be, or may have in it, what a tool replaces later.
-    pub(super) fn new(name: &str, text: &str) -> Self {
-        let text = text.trim().to_owned();
-        let value = placeholder::stand_in(name, &text).unwrap_or_else(|| text.clone());
-        Self { text, value }
-    }
-
-    /// Whether somebody has to fill it in.
-    pub(super) fn is_placeholder(&self) -> bool {
-        self.text != self.value
-    }
-}
+/// Variables by name, as they are written.
+pub(super) type Variables = BTreeMap<String, String>;
 
 /// Every variable that the sidecar reads for some identity: its reader says so
 /// itself.
@@ -51,7 +28,7 @@ pub(super) fn known() -> BTreeSet<String> {
                 env::MDM_CERT_PATH => Some("/certificate".to_owned()),
                 env::AZURE_FEDERATED_TOKEN_FILE => Some("/token".to_owned()),
                 env::INGESTION_URL | env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => {
-                    placeholder::stand_in(name, "<>")
+                    Some(placeholder::usable(name, "<>"))
                 }
                 _ => None,
             }
@@ -77,7 +54,7 @@ pub(super) fn of_container(container: &Value) -> Result<Variables, Vec<String>> 
         let matters = known.contains(name) && name != env::CLUSTER;
         match literal(variable) {
             Some(text) => match expanded(&text, &variables) {
-                Ok(text) => drop(variables.insert(name.to_owned(), Given::new(name, &text))),
+                Ok(text) => drop(variables.insert(name.to_owned(), text.trim().to_owned())),
                 Err(other) if matters => unreadable.push(format!(
                     "variable {name} refers to $({other}), which has no value in this file"
                 )),
@@ -134,7 +111,7 @@ fn expanded(text: &str, earlier: &Variables) -> Result<String, String> {
             after.strip_prefix('(').and_then(|inner| inner.split_once(')'))
         {
             let given = earlier.get(name).ok_or_else(|| name.to_owned())?;
-            out.push_str(&given.text);
+            out.push_str(given);
             rest = after;
         } else {
             out.push('$');

@@ -13,7 +13,7 @@ pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
 
 /// How documents are read. A number that begins with 0 is octal, as it is for
 /// kubectl and as modes of files are written.
-pub(super) fn options() -> Options {
+fn options() -> Options {
     serde_saphyr::options! { legacy_octal_numbers: true }
 }
 

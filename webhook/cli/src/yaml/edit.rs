@@ -2,17 +2,19 @@
 //! stay, with their comments and their order.
 //!
 //! The result is read again and compared with the patched value. Where they
-//! differ (aliases, rare styles), the document is written anew as a whole, with
-//! its keys in their order.
+//! differ (aliases, rare styles), nothing is written: a document of which nothing
+//! but the values is left would be of little use to its author.
 
-pub(crate) mod anew;
-mod ordered;
 mod remove;
 
-use std::{cmp::Reverse, ops::Range};
+use std::{cmp::Reverse, fmt, ops::Range};
 
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde_json::{Map, Value};
+use serde_saphyr::{
+    SerializerOptions,
+    granit_parser::{Event, Parser},
+};
 
 use super::{
     documents::read,
@@ -28,25 +30,41 @@ struct Edit {
     text: String,
 }
 
+/// A document cannot be edited in place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotInPlace {
+    /// The line of its first alias, if it has one.
+    alias: Option<usize>,
+}
+
+impl fmt::Display for NotInPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.alias {
+            Some(line) => write!(f, "an alias, the first at line {line}"),
+            None => f.write_str("the style in which it is written"),
+        }
+    }
+}
+
 /// The document's text with `patch` applied; `value` is what it says now. Items
 /// of a list are removed from its end to its beginning, so that each operation's
 /// path is also one of the document as it is.
-pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> String {
-    in_place_or_anew(document, value, patch).0
+///
+/// # Errors
+/// Where lines that are inserted or taken out do not come to the same as `patch`.
+pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> Result<String, NotInPlace> {
+    let mut wanted = value.clone();
+    let applies = json_patch::patch(&mut wanted, patch).is_ok();
+    let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
+    let right = |text: &String| applies && read(text).is_ok_and(|is| is == wanted);
+    edited.filter(right).ok_or_else(|| NotInPlace { alias: first_alias(document) })
 }
 
-/// As [`apply`], and whether the document was edited in place.
-pub(crate) fn in_place_or_anew(document: &str, value: &Value, patch: &Patch) -> (String, bool) {
-    let mut wanted = value.clone();
-    if json_patch::patch(&mut wanted, patch).is_err() {
-        return (document.to_owned(), true);
-    }
-    let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
-    let right = |text: &String| read(text).is_ok_and(|is| is == wanted);
-    if let Some(text) = edited.filter(right) {
-        return (text, true);
-    }
-    (anew::written(document, patch, &wanted).unwrap_or_default(), false)
+fn first_alias(document: &str) -> Option<usize> {
+    let mut events = Parser::new_from_str(document).map_while(Result::ok);
+    let (_, span) = events.find(|(event, _)| matches!(event, Event::Alias(_)))?;
+    let before = document.get(..span.start.byte_offset()?)?;
+    Some(1 + before.matches('\n').count())
 }
 
 fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
@@ -198,10 +216,19 @@ fn on_lines(document: &str, parent: &Node, sibling: usize, value: &Value) -> Opt
     let place = end_of_block(document, parent.range.start.checked_add(content)?, column)?;
     let indent = " ".repeat(column);
     let newline = if document.contains("\r\n") { "\r\n" } else { "\n" };
-    let text = anew::yaml(value, false)?.trim_end().lines().fold(String::new(), |text, line| {
+    let text = lines(value)?.trim_end().lines().fold(String::new(), |text, line| {
         if line.is_empty() { text + newline } else { text + newline + &indent + line }
     });
     Some((place..place, text))
+}
+
+/// Long texts stay on one line, as people write URLs; texts of several lines are
+/// in quotes.
+fn lines(value: &Value) -> Option<String> {
+    let mut options = SerializerOptions::default();
+    options.prefer_block_scalars = false;
+    options.folded_wrap_chars = usize::MAX;
+    serde_saphyr::to_string_with_options(value, options).ok()
 }
 
 /// The end of the line at `place`, and of comments below it that are indented

@@ -21,7 +21,7 @@ fn replace(pointer: &str, value: Value) -> PatchOperation {
 /// Windows' ends of lines the same comes out.
 fn edited(text: &str, operations: &[PatchOperation]) -> String {
     let patch = Patch(operations.to_vec());
-    let apply = |text: &str| edit::apply(text, &read(text).unwrap(), &patch);
+    let apply = |text: &str| edit::apply(text, &read(text).unwrap(), &patch).unwrap();
     let after = apply(text);
     let mut wanted = read(text).unwrap();
     json_patch::patch(&mut wanted, &patch).unwrap();
@@ -192,7 +192,7 @@ proptest! {
         let patch = Patch(vec![PatchOperation::Add(AddOperation { path: way, value: added })]);
         let mut wanted = value.clone();
         json_patch::patch(&mut wanted, &patch).unwrap();
-        let after = edit::apply(&text, &value, &patch);
+        let after = edit::apply(&text, &value, &patch).unwrap();
         prop_assert_eq!(read(&after).unwrap(), wanted, "{}", after);
         prop_assert_eq!(comments(&text), comments(&after), "{}\n{}", text, after);
     }

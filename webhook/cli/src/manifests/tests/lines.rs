@@ -215,7 +215,7 @@ fn json_stays_json() {
 }
 
 #[test]
-fn a_shared_node_is_not_edited_in_place() {
+fn a_shared_node_is_not_edited_and_the_edit_is_named() {
     let text = "\
 kind: Deployment
 spec:
@@ -225,26 +225,14 @@ spec:
       containers: [{name: prometheus}]
   other: *spec
 ";
-    let injected = inject(&config_file(), text).unwrap();
-    assert_same_meaning(text, &injected.text);
-    let value: Value = serde_saphyr::from_str(&injected.text).unwrap();
-    assert_eq!(value["spec"]["other"], json!({"containers": [{"name": "prometheus"}]}));
-}
-
-#[test]
-fn modes_written_as_octals_mean_the_same_when_all_is_written_anew() {
-    let text = "\
-kind: Pod
-metadata:
-  annotations: {prom-remotewrite/inject: 'true'}
-spec:
-  containers: [{name: prometheus}]
-  volumes: [{name: a, secret: {secretName: a, defaultMode: 0400}}]
-  initContainers: &none []
-  other: *none
-";
-    let shared =
-        text.replace("initContainers: &none", "some: &none").replace("other", "initContainers");
-    let injected = inject(&config_file(), &shared).unwrap().text;
-    assert!(injected.contains("defaultMode: 256"), "{injected}");
+    let error = inject(&config_file(), text).unwrap_err().to_string();
+    let start =
+        "document 1: it cannot be edited in place because of an alias, the first at line 7; ";
+    assert!(error.starts_with(start), "{error}");
+    let (_, additions) = error.split_once('\n').unwrap();
+    let patch: Patch = serde_saphyr::from_str(additions).unwrap();
+    let mut value: Value = serde_saphyr::from_str(text).unwrap();
+    json_patch::patch(&mut value, &patch).unwrap();
+    let pod = &value["spec"]["template"];
+    assert_eq!(decide(&config_file().config, Pod::new(pod)).reason(), "already_injected");
 }

@@ -1,0 +1,42 @@
+//! Documents that cannot be edited in place stay, and what is to be done is said.
+
+use super::{
+    shapes::{URL, user_assigned},
+    *,
+};
+
+/// A mapping that two share cannot get an annotation for one of them.
+const SHARED: &str = "labels: &shared\n  team: a\n  app: b\nspec:\n";
+
+#[test]
+fn a_shared_mapping_stays_and_the_edit_is_named_with_its_profile() {
+    let text =
+        user_assigned(&[], "  podMetadata: *shared\n  logLevel: warn\n").replace("spec:\n", SHARED);
+    let migration = migrated(&text);
+    assert_eq!(migration.text, text);
+    let line = 1 + text.lines().position(|line| line.contains("*shared")).unwrap();
+    let said = report(&migration);
+    for words in [
+        format!(
+            "its document cannot be edited in place because of an alias, the first at line {line}; by hand, with profile \"default\":"
+        ),
+        "prom-remotewrite/inject: \"true\" is added to podMetadata.annotations".to_owned(),
+        "container \"prom-remotewrite\" is removed".to_owned(),
+        "    default:\n      ingestionUrl: ".to_owned(),
+    ] {
+        assert!(said.contains(&words), "{said}\nlacks {words}");
+    }
+}
+
+/// A folded text has no lines of its own that could be edited.
+#[test]
+fn a_folded_text_stays_without_a_profile() {
+    let text = format!(
+        "kind: ConfigMap # of ours\ndata:\n  prometheus.yml: >\n    remote_write:\n\n    - {{url: '{URL}', azuread: {{managed_identity: {{}}}}}}\n  a: b\n"
+    );
+    let migration = migrated(&text);
+    assert_eq!(migration.text, text);
+    let said = report(&migration);
+    assert!(said.contains("because of the style in which it is written"), "{said}");
+    assert_eq!(migration.values(), "", "no profile for what stays");
+}
