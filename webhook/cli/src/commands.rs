@@ -21,6 +21,10 @@ use streams::{CommandError, finish, name, read, say, text, write};
 
 pub(crate) use migration::migrate;
 
+/// What is said of a file without pods, such as a chart's values.
+const NO_PODS: &str =
+    "no pod and no pod template found: of a chart, give what helm template prints";
+
 /// Writes the manifests with sidecars, or nothing at all.
 pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
     finish(read(arguments).and_then(|(config, text)| {
@@ -31,6 +35,10 @@ pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
             say(outcome);
         }
         if injected.has_denials() {
+            return Ok(ExitCode::FAILURE);
+        }
+        if !manifests::has_pods(&text) {
+            say(&NO_PODS);
             return Ok(ExitCode::FAILURE);
         }
         write(&injected.text)?;
@@ -50,7 +58,7 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
         let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
         write(&texts.join("\n"))?;
         if texts.is_empty() {
-            say(&"no pod and no pod template found: of a chart, give what helm template prints");
+            say(&NO_PODS);
         }
         let bad = texts.is_empty() || explained.iter().any(Explanation::is_bad);
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })

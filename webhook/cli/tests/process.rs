@@ -63,6 +63,12 @@ fn inject_writes_all_or_nothing() {
     assert!(output.stdout.is_empty());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("document 2: Pod a is denied: "), "{said}");
+    let none = run(&arguments, directory.path(), "prometheus: {prometheusSpec: {}}\n");
+    assert_eq!((none.status.code(), none.stdout.len()), (Some(1), 0), "no pod");
+    let declines = POD.replace("    prom-remotewrite/inject: 'true'\n", "    team: a\n");
+    let output = run(&arguments, directory.path(), &declines);
+    assert_eq!(output.status.code(), Some(0), "a pod that does not ask");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), declines);
 }
 
 #[test]
