@@ -42,7 +42,7 @@ use std::{
 use tokio::time::Instant;
 
 use self::{
-    attempt::{Attempt, Doubt, Limits, Pace, Stop},
+    attempt::{Attempt, Limits, Pace, Stop, Unproved},
     case::{Case, Cases, Key, Proof},
     chunk::Chunks,
     evidence::Evidence,
@@ -100,7 +100,16 @@ const STUCK_ACCEPTED: u64 = 10;
 
 impl Rescue {
     pub(crate) fn new(memory: Arc<Memory>, metrics: Arc<Metrics>, now: fn() -> SystemTime) -> Self {
-        let (ledger, evidence, cases) = (Ledger::new(), Evidence::new(), Cases::default());
+        Self::with_ledger(memory, metrics, now, Ledger::new())
+    }
+
+    fn with_ledger(
+        memory: Arc<Memory>,
+        metrics: Arc<Metrics>,
+        now: fn() -> SystemTime,
+        ledger: Ledger,
+    ) -> Self {
+        let (evidence, cases) = (Evidence::new(), Cases::default());
         Self { memory, metrics, now, ledger, evidence, cases }
     }
 
@@ -234,9 +243,13 @@ impl Rescue {
             Err(Unopened::Damaged) => return Rescued::Answered(Ok(case.refusal)),
             Err(Unopened::TooMany) => return self.unopened(batch, case, send).await,
         };
-        let asked = case.proof == Proof::Missing && self.evidence.accepts_nothing(now);
-        if asked && let Some(rescued) = self.still_nothing(batch, &mut case, send).await {
-            return rescued;
+        // The second search follows at once: it asks what the first one did not.
+        let is_quiet = case.proof == Proof::Missing
+            && case.fruitless != 1
+            && self.evidence.accepts_nothing(now);
+        if is_quiet && !case.searching {
+            // The whole was just refused.
+            return self.about_request(batch, case);
         }
         if !survey.has_series && !case.searching {
             // Metadata alone: no sample is lost, and it is sent again each minute.
@@ -254,43 +267,13 @@ impl Rescue {
             self.count_opened(case.refusal.status);
         }
         let mut pace = Pace {
-            requests: MAX_REQUESTS - u32::from(!case.searching || asked),
+            requests: MAX_REQUESTS - u32::from(!case.searching),
             faults: MAX_FAULTS,
             slowest: took,
             deadline: batch.deadline,
         };
-        let ended = self.settle(batch, &survey, &mut case, &mut pace, send).await;
+        let ended = self.settle(batch, &survey, &mut case, &mut pace, is_quiet, send).await;
         self.ended(batch, case, ended)
-    }
-
-    /// What to answer where nothing was accepted lately: `None` if something is now.
-    async fn still_nothing<S, F>(
-        &self,
-        batch: &Batch<'_>,
-        case: &mut Case,
-        send: &S,
-    ) -> Option<Rescued>
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
-        // The whole was just refused; where only parts are sent, nothing was.
-        let accepted = if case.searching {
-            self.is_control_accepted(batch.message, send).await
-        } else {
-            Ok(false)
-        };
-        match accepted {
-            Ok(true) => {
-                case.proof = Proof::Given;
-                None
-            }
-            Ok(false) => Some(self.about_request(batch, case.clone())),
-            Err(result) => {
-                self.cases.put(self.key(batch), case.clone());
-                Some(Rescued::Answered(result))
-            }
-        }
     }
 
     /// Holds the memory in which a batch is read; says how much that is.
@@ -309,6 +292,7 @@ impl Rescue {
         survey: &Survey,
         case: &mut Case,
         pace: &mut Pace,
+        only_witness: bool,
         send: &S,
     ) -> Result<(), Stop>
     where
@@ -332,8 +316,10 @@ impl Rescue {
         let limits = Limits { raw, compressed };
         for chunk in Chunks::new(batch.message, batch.body, survey).into_iter().flatten() {
             let opened = Opened::new(&around, chunk);
-            let doubt = Doubt::default();
-            Attempt { case, pace, limits, send, opened, doubt }.run().await?;
+            let unproved = Unproved::default();
+            Attempt { case, pace, limits, send, opened, unproved, only_witness }.run().await?;
+            // They are numbers of the chunk.
+            (case.edges, case.witnesses) = Default::default();
         }
         Ok(())
     }

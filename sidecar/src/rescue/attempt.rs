@@ -1,19 +1,18 @@
 //! One attempt at what is undecided of a chunk, within the time and the requests
 //! that are left.
 
-mod doubt;
 mod pace;
-mod prove;
+mod proof;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use self::doubt::{DOUBTFUL_AFTER, Refused};
+use self::proof::Refused;
 pub(super) use self::{
-    doubt::Doubt,
     pace::{Limits, Pace, Stop},
+    proof::Unproved,
 };
 use super::{
     Reason,
@@ -33,8 +32,6 @@ use crate::{
 /// So many pieces are sent at once: enough for 64 of them within the 25 s of a
 /// request where each takes 2 s.
 const WIDTH: usize = 8;
-/// After so many attempts, what is hopeless is given up.
-const MAX_ATTEMPTS: u32 = 8;
 /// A larger record is not kept to be sent again.
 const MAX_CONTROL_BYTES: usize = 64 << 10;
 
@@ -46,7 +43,9 @@ pub(super) struct Attempt<'a, S> {
     /// Sends a compressed piece.
     pub(super) send: &'a S,
     pub(super) opened: Opened<'a>,
-    pub(super) doubt: Doubt,
+    pub(super) unproved: Unproved,
+    /// Nothing was accepted within the last minute: it is asked by one witness.
+    pub(super) only_witness: bool,
 }
 
 /// A piece that has been answered.
@@ -66,32 +65,42 @@ where
     /// everything.
     pub(super) async fn run(mut self) -> Result<(), Stop> {
         let known_bad = self.case.refusal.status != 413;
-        let mut plan = self.opened.plan(self.case, known_bad, self.limits.raw).map_err(failed)?;
+        let planned = self.opened.plan(self.case, &HashSet::new(), known_bad, self.limits.raw);
+        let mut plan = planned.map_err(failed)?;
         let mut stop = Ok(());
-        while stop.is_ok() && !plan.is_empty() && self.allows_more(0) {
+        while stop.is_ok() && self.allows_more(0) {
+            if plan.is_empty() && plan.kept_back().next().is_none() {
+                break;
+            }
             if self.case.proof == Proof::Missing {
-                stop = self.prove(&mut plan).await;
+                stop = self.find_first_acceptance(&mut plan).await;
             }
             if stop.is_ok() {
                 stop = self.carry_out(&mut plan).await;
             }
+            if stop.is_ok() && plan.is_empty() {
+                stop = self.send_all_witnesses(&mut plan).await;
+            }
             if matches!(stop, Err(Stop::Doubtful)) {
-                stop = self.dispel(&mut plan).await;
+                stop = self.find_acceptance(&mut plan).await;
             }
             match stop {
                 Err(Stop::Unproved) => stop = Ok(()),
-                Err(Stop::NewSuspects) => {
-                    if self.doubt.in_a_row < DOUBTFUL_AFTER {
-                        let _ = self.believe(None);
+                Err(ref again @ (Stop::NewSuspects | Stop::PlanAgain)) => {
+                    if matches!(again, Stop::PlanAgain) {
+                        self.case.edges = std::mem::take(&mut self.unproved.edges);
                     }
                     self.opened.close_divided();
-                    let planned = self.opened.plan(self.case, false, self.limits.raw);
+                    let unproved = self.unproved.refused.iter().flat_map(|one| &one.records);
+                    let unproved = unproved.filter_map(|record| self.opened.hash(*record));
+                    let unproved = unproved.collect();
+                    let planned = self.opened.plan(self.case, &unproved, false, self.limits.raw);
                     stop = planned.map(|planned| plan = planned).map_err(failed);
                 }
                 _ => {}
             }
         }
-        self.finish(&mut plan, stop).await
+        self.end(&mut plan, stop).await
     }
 
     /// Sends parts, several at once, until none is left, or none may be sent.
@@ -145,10 +154,11 @@ where
         let verdict = self.verdict(&result);
         let now = Instant::now();
         if matches!(verdict, Verdict::Refused | Verdict::TooLarge) {
-            if self.doubt.in_a_row == 0 {
-                (self.doubt.since, self.doubt.edges) = (now, plan.edges());
+            if self.unproved.in_a_row == 0 {
+                self.unproved.edges = plan.edges();
             }
-            self.doubt.in_a_row += 1;
+            self.unproved.last = now;
+            self.unproved.in_a_row += 1;
         }
         match (verdict, result) {
             (Verdict::Untried, result) => {
@@ -160,7 +170,7 @@ where
                 Err(stopped(result))
             }
             (Verdict::Stored, Ok(received)) => {
-                self.case.proof = Proof::Given;
+                (self.case.proof, self.case.fruitless) = (Proof::Given, 0);
                 let chunk = &self.opened.chunk;
                 let record = part.records.first().copied().filter(|record| {
                     chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES
@@ -169,9 +179,10 @@ where
                     record.map(|record| chunk.piece(&[record]))
                 });
                 self.case.account.accept(&received);
-                self.doubt.in_a_row = 0;
                 let sent = now.checked_sub(took).unwrap_or(now);
                 let believed = self.believe(Some(sent));
+                let left = self.unproved.refused.len();
+                self.unproved.in_a_row = u32::try_from(left).unwrap_or(u32::MAX);
                 self.conclude(plan, part, verdict, None).and(believed)
             }
             // So far the batch was just too large. Nothing of it is given up before
@@ -233,7 +244,7 @@ where
             Settled::Stored(records) => (records, Decision::Stored),
             Settled::Refused(records, reason) => (records, Decision::Refused(reason)),
             Settled::Single { record, unit } => {
-                let halves = self.opened.halve(record);
+                let halves = self.opened.halve(self.case, record);
                 if let Ok(Some(halves)) = halves {
                     let open =
                         halves.into_iter().filter(|half| self.opened.decision(*half).is_none());
@@ -255,19 +266,9 @@ where
                 }
             }
             Decision::Refused(reason) => {
-                self.doubt.refused.push(Refused { at: Instant::now(), records, reason, alone });
-                let evidence = self.opened.around.evidence;
-                if self.doubt.in_a_row >= DOUBTFUL_AFTER
-                    && evidence.accepted_since(self.doubt.since)
-                {
-                    // Another batch was.
-                    self.doubt.in_a_row = 0;
-                }
-                if self.doubt.in_a_row >= self.doubt.most {
+                self.unproved.refused.push(Refused { at: Instant::now(), records, reason, alone });
+                if self.unproved.in_a_row >= self.unproved.ask_after {
                     return Err(Stop::Doubtful);
-                }
-                if self.doubt.in_a_row == 0 {
-                    return self.believe(None);
                 }
             }
         }

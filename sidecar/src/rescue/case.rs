@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{account::Account, ledger::Hash};
+use super::{account::Account, ledger::Hash, plan::Edges};
 use crate::{http1::Message, upstream::Received};
 
 /// What is known of a refused batch, over all attempts.
@@ -32,7 +32,13 @@ pub(super) struct Case {
     /// A record of it is refused.
     pub(super) any_refused: bool,
     /// Where the parts begin that the last attempt left.
-    pub(super) edges: BTreeSet<usize>,
+    pub(super) edges: Edges,
+    /// The records of several samples that were divided.
+    pub(super) divided: HashSet<Hash>,
+    /// The records that are kept back as witnesses, by the first of each series.
+    pub(super) witnesses: BTreeSet<usize>,
+    /// How often in a row nothing of it was accepted.
+    pub(super) fruitless: u32,
     pub(super) account: Account,
 }
 
@@ -84,7 +90,10 @@ impl Case {
             attempts: 0,
             searching: false,
             any_refused: false,
-            edges: BTreeSet::new(),
+            edges: Edges::new(),
+            divided: HashSet::new(),
+            witnesses: BTreeSet::new(),
+            fruitless: 0,
             account: Account::default(),
         }
     }

@@ -137,7 +137,10 @@ impl Evidence {
         let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         (known.is_refused, known.next) = (true, None);
         drop(known);
-        *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        // The minute is not begun again by what is asked within it.
+        if !self.accepts_nothing(now) {
+            *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        }
     }
 
     /// Whether that was lately, and nothing has been accepted since.

@@ -80,9 +80,14 @@ impl Ledger {
         let mut key = [0; 32];
         // Without randomness hashes can be foretold, which is no reason to fail.
         let _ = rand::fill(&mut key);
+        Self::with_key(&key)
+    }
+
+    /// One whose hashes can be foretold by whoever knows the key.
+    pub(super) fn with_key(key: &[u8]) -> Self {
         let state =
             State { records: Generations::new(MAX_RECORDS), labels: Generations::new(MAX_LABELS) };
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), state: Mutex::new(state) }
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), state: Mutex::new(state) }
     }
 
     /// The hash of parts, each told from the next.

@@ -67,7 +67,7 @@ impl<'a> Opened<'a> {
             counts: Counts::new(),
             new_suspects: false,
         };
-        opened.hashes = (0..opened.received).map(|record| opened.hash(record)).collect();
+        opened.hashes = (0..opened.received).map(|record| opened.hashed(record)).collect();
         for record in 0..opened.received {
             if let Some(decision) = opened.decision(record) {
                 opened.note(record, decision);
@@ -83,7 +83,7 @@ impl<'a> Opened<'a> {
         self.new_suspects
     }
 
-    fn hash(&self, record: usize) -> (Hash, Hash) {
+    fn hashed(&self, record: usize) -> (Hash, Hash) {
         let ledger = self.around.ledger;
         let labels = self.chunk.labels(record).unwrap_or_default();
         let labels = ledger.hash(labels.iter().flat_map(|(name, value)| [*name, *value]));
@@ -100,9 +100,14 @@ impl<'a> Opened<'a> {
         hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
+    /// A record's hash.
+    pub(super) fn hash(&self, record: usize) -> Option<Hash> {
+        self.hashes.get(record).map(|(hash, _)| *hash)
+    }
+
     /// What became of a record, if that is known.
     pub(super) fn decision(&self, record: usize) -> Option<Decision> {
-        self.around.ledger.decision(&self.hashes.get(record)?.0)
+        self.around.ledger.decision(&self.hash(record)?)
     }
 
     /// Notes that a record was refused by itself.
@@ -152,12 +157,18 @@ impl<'a> Opened<'a> {
         self.new_suspects |= *stored == 0 && *refused == SUSPECT_AFTER;
     }
 
-    /// Divides a record of several samples in two; `None` if it has one.
-    pub(super) fn halve(&mut self, record: usize) -> Result<Option<[usize; 2]>, Failure> {
+    /// Divides a record of several samples in two, from now on in every attempt: a half
+    /// that is stored must not be sent with the whole. `None` if it has one sample.
+    pub(super) fn halve(
+        &mut self,
+        case: &mut Case,
+        record: usize,
+    ) -> Result<Option<[usize; 2]>, Failure> {
         let samples = self.chunk.samples(record).count;
         if samples < 2 {
             return Ok(None);
         }
+        case.divided.extend(self.hash(record));
         self.divide(record, |number, _| number < samples / 2)
     }
 
@@ -170,7 +181,7 @@ impl<'a> Opened<'a> {
         let held = self.around.memory.hold_elsewhere(bytes).ok_or(Failure::NoMemory)?;
         let Some((first, second)) = self.chunk.divide(record, is_first) else { return Ok(None) };
         self.held.push(held);
-        let hashes = [self.hash(first), self.hash(second)];
+        let hashes = [self.hashed(first), self.hashed(second)];
         self.hashes.extend(hashes);
         self.divided.push((record, [first, second]));
         Ok(Some([first, second]))

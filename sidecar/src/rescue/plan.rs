@@ -8,12 +8,16 @@
 //! Records of one series form a unit: parts are sent at the same time, and a
 //! series' samples must arrive in order. Within a unit, one part at a time is
 //! handed out, from the first record to the last.
+//!
+//! Some units are kept back as witnesses: they are handed out when it is doubtful
+//! whether anything is accepted still, and at the end. They have to be sent anyway, so
+//! nothing is stored twice to find that out.
 
 mod settle;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Range,
 };
 
@@ -48,8 +52,10 @@ pub(super) struct Part {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
-    /// These units, whole, and those that are refused unless these are.
-    Units { range: Range<usize>, class: Class, other: Range<usize> },
+    /// These units, whole.
+    Units(Untried),
+    /// All of which the most is expected: these units, and the witnesses.
+    Promising { range: Range<usize>, witnesses: Range<usize> },
     /// Some records of this unit.
     Within { unit: usize },
 }
@@ -84,6 +90,8 @@ pub(super) struct Plan {
     units: Vec<Unit>,
     untried: Vec<Untried>,
     chains: Vec<Chain>,
+    /// Units that are kept back.
+    witnesses: Range<usize>,
     /// What a piece holds at most, in bytes before compression.
     max_bytes: usize,
     /// How many parts were handed out.
@@ -93,11 +101,26 @@ pub(super) struct Plan {
     recent: u8,
 }
 
+/// The parts that a plan leaves, by their first records.
+pub(super) type Edges = BTreeMap<usize, Edge>;
+
+/// What begins with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// A part of which nothing is known.
+    Unknown,
+    /// A part that is known to be refused.
+    Bad,
+    /// The rest after the part before it.
+    Rest,
+}
+
 /// Every fourth part is the smallest: single series are found early, and with them
 /// what they have in common.
 const SMALLEST_EVERY: usize = 4;
 
-#[derive(Debug)]
+/// Units that are sent together, and what the answer will say of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Untried {
     range: Range<usize>,
     class: Class,
@@ -106,6 +129,15 @@ struct Untried {
     /// The other half of a part that is refused: if this one is accepted, that one
     /// is refused.
     other: Range<usize>,
+    /// What comes after these two: a bad unit was found before it, so nothing is known of
+    /// it. It is sent as one once the search before it has ended.
+    rest: Range<usize>,
+}
+
+impl Untried {
+    const fn new(range: Range<usize>, class: Class, known_bad: bool) -> Self {
+        Self { range, class, known_bad, other: 0..0, rest: 0..0 }
+    }
 }
 
 /// While so many parts wait, a refused one is halved, and its second half is sent
@@ -129,44 +161,69 @@ impl Plan {
         classes: impl IntoIterator<Item = (Class, Vec<Unit>)>,
         known_bad: bool,
         max_bytes: usize,
-        edges: &BTreeSet<usize>,
+        edges: &Edges,
     ) -> Self {
         let mut plan = Self {
             units: Vec::new(),
             untried: Vec::new(),
             chains: Vec::new(),
+            witnesses: 0..0,
             max_bytes,
             handed_out: 0,
             recent: 0,
         };
         for (class, mut units) in classes {
-            let begin = plan.units.len();
+            let start = plan.units.len();
             plan.units.append(&mut units);
-            let mut start = begin;
-            for index in begin + 1..plan.units.len() {
-                let unit = plan.units.get(index).and_then(|unit| unit.records.first());
-                if unit.is_some_and(|record| edges.contains(record)) {
-                    plan.push(start..index, class, false);
-                    start = index;
+            let known_bad = known_bad && edges.is_empty() && class == Class::Ordinary;
+            let mut part = Untried::new(start..start, class, known_bad);
+            for index in start..plan.units.len() {
+                let first = plan.units.get(index).and_then(|unit| unit.records.first());
+                match first.and_then(|first| edges.get(first)) {
+                    Some(Edge::Rest) if part.known_bad && part.rest.is_empty() => {
+                        part.rest = index..index + 1;
+                    }
+                    Some(edge) => {
+                        let next = Untried::new(index..index + 1, class, *edge == Edge::Bad);
+                        plan.push_untried(std::mem::replace(&mut part, next));
+                    }
+                    None if part.rest.is_empty() => part.range.end = index + 1,
+                    None => part.rest.end = index + 1,
                 }
             }
-            let range = start..plan.units.len();
-            plan.push(range, class, known_bad && start == begin && class == Class::Ordinary);
+            plan.push_untried(part);
         }
         plan
     }
 
-    /// The first records of the parts that are left, so that a plan for the same
-    /// batch can continue with them.
-    pub(super) fn edges(&self) -> BTreeSet<usize> {
-        let ranges = self.untried.iter().flat_map(|one| [one.range.start, one.other.start]);
-        let units = ranges.chain(self.chains.iter().map(|chain| chain.unit));
-        units.filter_map(|unit| self.units.get(unit)?.records.first().copied()).collect()
+    /// Keeps ordinary units back.
+    pub(super) fn keep_back(&mut self, mut witnesses: Vec<Unit>) {
+        let begin = self.units.len();
+        self.units.append(&mut witnesses);
+        self.witnesses = begin..self.units.len();
+    }
+
+    /// What is left, so that a plan for the same batch can continue with it.
+    pub(super) fn edges(&self) -> Edges {
+        let ranges = self.untried.iter().flat_map(|one| {
+            // The two halves of what is refused are one part again.
+            let is_bad = one.known_bad || !one.other.is_empty();
+            let halved = (one.range.start, if is_bad { Edge::Bad } else { Edge::Unknown });
+            let rest = (!one.rest.is_empty()).then_some((one.rest.start, Edge::Rest));
+            [Some(halved), rest].into_iter().flatten()
+        });
+        let units = ranges.chain(self.chains.iter().map(|chain| (chain.unit, Edge::Unknown)));
+        let first = |unit: usize| self.units.get(unit)?.records.first().copied();
+        units.filter_map(|(unit, edge)| Some((first(unit)?, edge))).collect()
     }
 
     fn push(&mut self, range: Range<usize>, class: Class, known_bad: bool) {
-        if !range.is_empty() {
-            self.untried.push(Untried { range, class, known_bad, other: 0..0 });
+        self.push_untried(Untried::new(range, class, known_bad));
+    }
+
+    fn push_untried(&mut self, untried: Untried) {
+        if !untried.range.is_empty() {
+            self.untried.push(untried);
         }
     }
 
@@ -184,19 +241,21 @@ impl Plan {
             let found =
                 (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key));
             let Some(index) = found else { return self.next_of_chains() };
-            let Untried { range, class, known_bad, other } = self.untried.swap_remove(index);
+            let untried = self.untried.swap_remove(index);
+            let Untried { range, class, known_bad, .. } = untried.clone();
             if known_bad && range.len() > 1 {
-                self.divide(&range, class);
+                self.divide(&range, class, untried.rest);
                 continue;
             }
             let fitting = cut::leading(self.units.get(range.clone())?, self.max_bytes);
             let middle = range.start + fitting;
             if middle == range.end {
-                return Some(self.part(range, class, other));
+                return Some(self.part(untried));
             }
-            self.push(middle..range.end, class, false);
-            self.push(other, class, false);
-            return Some(self.part(range.start..middle, class, 0..0));
+            for left in [middle..range.end, untried.other, untried.rest] {
+                self.push(left, class, false);
+            }
+            return Some(self.part(Untried::new(range.start..middle, class, false)));
         }
     }
 
@@ -208,26 +267,69 @@ impl Plan {
         Some(Part { records, place: Place::Within { unit: chain.unit } })
     }
 
+    /// One of the units that were kept back.
+    pub(super) fn witness(&mut self) -> Option<Part> {
+        let unit = self.witnesses.next()?;
+        Some(self.part(Untried::new(unit..unit + 1, Class::Ordinary, false)))
+    }
+
+    /// All that is kept back, when nothing else is left. Where that is refused, one half of
+    /// it is kept back again.
+    pub(super) fn all_witnesses(&mut self) -> Option<Part> {
+        let all = std::mem::replace(&mut self.witnesses, 0..0);
+        if self.bytes(&all) > self.max_bytes {
+            self.push(all.clone(), Class::Ordinary, false);
+            return None;
+        }
+        let middle = all.start + all.len().div_ceil(2);
+        let place = Place::Promising { range: all.start..middle, witnesses: middle..all.end };
+        (!all.is_empty()).then(|| Part { records: self.records(&all).collect(), place })
+    }
+
+    /// The first records of what is kept back.
+    pub(super) fn kept_back(&self) -> impl Iterator<Item = usize> {
+        let units = self.units.get(self.witnesses.clone()).unwrap_or_default();
+        units.iter().filter_map(|unit| unit.records.first().copied())
+    }
+
+    /// Everything that looks good, if something else does not. The witnesses go with it
+    /// where all else is as good as refused.
+    pub(super) fn promising(&mut self) -> Option<Part> {
+        let ordinary = |one: &Untried| one.class == Class::Ordinary;
+        let index = self.untried.iter().position(ordinary)?;
+        let all_doomed = |one: &Untried| ordinary(one) || matches!(one.class, Class::Doomed(_));
+        let is_one = self.untried.iter().filter(|one| ordinary(one)).count() == 1;
+        let bytes = |plan: &Self, one: &Untried| {
+            plan.bytes(&one.range).saturating_add(plan.bytes(&plan.witnesses))
+        };
+        let fits = self.untried.get(index).is_some_and(|one| bytes(self, one) <= self.max_bytes);
+        if !(is_one && fits && self.untried.iter().all(all_doomed)) {
+            return self.next();
+        }
+        let Untried { range, .. } = self.untried.swap_remove(index);
+        let witnesses = std::mem::replace(&mut self.witnesses, 0..0);
+        let records = self.records(&range).chain(self.records(&witnesses)).collect();
+        Some(Part { records, place: Place::Promising { range, witnesses } })
+    }
+
     /// A single unit of the most promising, chosen by a `number`: to find out whether
     /// anything is accepted at all.
     pub(super) fn probe(&mut self, number: u64) -> Option<Part> {
         let key = |one: &Untried| (Reverse(one.class), one.range.len());
         let index =
             (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key))?;
-        let Untried { range, class, known_bad, other } = self.untried.swap_remove(index);
+        let Untried { range, class, known_bad, other, rest } = self.untried.swap_remove(index);
         let offset = usize::try_from(number % range.len() as u64).unwrap_or_default();
         let unit = range.start + offset;
         self.push(range.start..unit, class, known_bad);
         self.push(unit + 1..range.end, class, known_bad);
         self.push(other, class, false);
-        Some(self.part(unit..unit + 1, class, 0..0))
+        self.push(rest, class, false);
+        Some(self.part(Untried::new(unit..unit + 1, class, false)))
     }
 
-    fn part(&self, range: Range<usize>, class: Class, other: Range<usize>) -> Part {
-        Part {
-            records: self.records(&range).collect(),
-            place: Place::Units { range, class, other },
-        }
+    fn part(&self, untried: Untried) -> Part {
+        Part { records: self.records(&untried.range).collect(), place: Place::Units(untried) }
     }
 
     fn records(&self, range: &Range<usize>) -> impl Iterator<Item = usize> {
@@ -245,17 +347,17 @@ impl Plan {
         self.untried.iter().any(is_ordinary) && !self.untried.iter().all(is_ordinary)
     }
 
-    /// Whether no part is left to be sent.
+    /// Whether no part is left to be sent, but for the witnesses.
     pub(super) fn is_empty(&self) -> bool {
         self.untried.is_empty() && self.chains.iter().all(|chain| chain.waiting.is_empty())
     }
 
     /// The records that no part was sent of since they were refused, or at all.
     pub(super) fn undecided(&self) -> Vec<usize> {
-        let ranges = self.untried.iter().flat_map(|one| [&one.range, &one.other]);
+        let ranges = self.untried.iter().flat_map(|one| [&one.range, &one.other, &one.rest]);
         let ranges = ranges.flat_map(|range| self.records(range));
         let chains = self.chains.iter().flat_map(|chain| chain.waiting.iter().flatten().copied());
-        ranges.chain(chains).collect()
+        ranges.chain(chains).chain(self.records(&self.witnesses)).collect()
     }
 }
 

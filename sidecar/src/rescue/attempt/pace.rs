@@ -38,6 +38,8 @@ pub(in crate::rescue) enum Stop {
     NewSuspects,
     /// Too many refusals in a row.
     Doubtful,
+    /// What was refused of late is to be sent again.
+    PlanAgain,
     /// Nothing at all is accepted.
     NothingAccepted,
     /// This came instead, and it is not about what was sent.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     super::{
         Reason,
-        case::Case,
+        case::{Case, Proof},
         ledger::{Decision, Hash},
         plan::{Class, Plan, Unit},
         search,
@@ -16,13 +16,20 @@ use crate::upstream::Failure;
 
 /// What is too old, by a refusal that speaks of age.
 const OLD: Class = Class::Doomed(Reason::TooOld);
+/// So many series are kept back as witnesses, but not more than a part of the batch.
+/// Most searches ask one of them; one with 200 bad series side by side, which takes six
+/// attempts, asks two in each. That one of them is bad costs some requests more, and to
+/// have too few costs certainty.
+const WITNESSES: usize = 16;
+const WITNESSES_OF: usize = 8;
 
 impl Opened<'_> {
-    /// Plans what is undecided. `known_bad` says that all of it together is
-    /// refused; `about_age` that the refusal speaks of age.
+    /// Plans what is undecided, without the records with the hashes `unproved`.
+    /// `known_bad` says that all of it together is refused.
     pub(in crate::rescue) fn plan(
         &mut self,
         case: &mut Case,
+        unproved: &HashSet<Hash>,
         known_bad: bool,
         max_bytes: usize,
     ) -> Result<Plan, Failure> {
@@ -33,9 +40,10 @@ impl Opened<'_> {
             }
             match self.decision(record) {
                 Some(decision) => case.any_refused |= decision != Decision::Stored,
-                None => self.by_age(record, &mut undecided)?,
+                None => self.add_undecided(case, record, &mut undecided)?,
             }
         }
+        undecided.retain(|record| self.hash(*record).is_none_or(|hash| !unproved.contains(&hash)));
         let mut classes = self.grouped(case, &undecided);
         // Where all look guilty, looks say nothing; age does.
         for promising in [|class| class == Class::Suspect, |class| class != OLD] {
@@ -46,19 +54,51 @@ impl Opened<'_> {
             }
         }
         let known_bad = known_bad && !case.any_refused && classes.len() == 1;
+        let witnesses = self.witnesses(case, &mut classes);
         let mut edges = std::mem::take(&mut case.edges);
         if std::mem::take(&mut self.new_suspects) {
             // Without them, all of the others may well be accepted.
             edges.clear();
         }
-        Ok(Plan::new(classes, known_bad, max_bytes, &edges))
+        let mut plan = Plan::new(classes, known_bad, max_bytes, &edges);
+        plan.keep_back(witnesses);
+        Ok(plan)
     }
 
-    /// Appends a record, or those that it is divided into because only some of its
-    /// samples have a time that Azure takes.
-    fn by_age(&mut self, record: usize, undecided: &mut Vec<usize>) -> Result<(), Failure> {
+    /// Takes witnesses out of what looks good: those that the last plan left or, where
+    /// there are none, others. They are chosen by their keyed hash: whoever
+    /// chooses the order of series must not choose these.
+    fn witnesses(&self, case: &mut Case, classes: &mut [(Class, Vec<Unit>)]) -> Vec<Unit> {
+        // A batch that is too large is cut, and most often that is all.
+        if case.proof == Proof::NotNeeded {
+            return Vec::new();
+        }
+        let ordinary = classes.iter_mut().find(|(class, _)| *class == Class::Ordinary);
+        let Some((_, units)) = ordinary else { return Vec::new() };
+        let first = |unit: &Unit| unit.records.first().copied().unwrap_or_default();
+        if !units.iter().any(|unit| case.witnesses.contains(&first(unit))) {
+            // Divided records have other numbers in the next attempt.
+            let lasting = |record: &usize| *record < self.received && self.chunk.is_series(*record);
+            let mut records: Vec<usize> = units.iter().map(first).filter(lasting).collect();
+            let count = WITNESSES.min(units.len() / WITNESSES_OF);
+            records.sort_unstable_by_key(|record| self.hashes.get(*record));
+            case.witnesses = records.into_iter().take(count).collect();
+        }
+        units.extract_if(.., |unit| case.witnesses.contains(&first(unit))).collect()
+    }
+
+    /// Appends a record, or those that it is divided into: it was before, or only some
+    /// of its samples have a time that Azure takes.
+    fn add_undecided(
+        &mut self,
+        case: &mut Case,
+        record: usize,
+        undecided: &mut Vec<usize>,
+    ) -> Result<(), Failure> {
         let (start, end) = (*self.around.times.start(), *self.around.times.end());
+        let was_divided = self.hash(record).is_some_and(|hash| case.divided.contains(&hash));
         let parts = match self.chunk.samples(record).times {
+            _ if was_divided => self.halve(case, record)?,
             Some((first, last)) if first < start && last >= start => {
                 self.divide(record, |_, time| time < start)?
             }
@@ -74,7 +114,7 @@ impl Opened<'_> {
         for part in
             parts.into_iter().filter(|part| self.decision(*part).is_none()).collect::<Vec<_>>()
         {
-            self.by_age(part, undecided)?;
+            self.add_undecided(case, part, undecided)?;
         }
         Ok(())
     }

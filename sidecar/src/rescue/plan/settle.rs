@@ -11,51 +11,70 @@ impl Plan {
     /// Notes what became of a part.
     pub(in crate::rescue) fn settle(&mut self, part: Part, verdict: Verdict) -> Settled {
         match part.place {
-            Place::Units { range, class, other } => {
-                // Where this half is accepted, the other one is refused.
-                self.push(other, class, verdict == Verdict::Stored);
-                self.settle_units(part.records, range, class, verdict)
+            Place::Units(untried) => self.settle_units(part.records, untried, verdict),
+            Place::Promising { range, witnesses } => {
+                if verdict == Verdict::Stored {
+                    return Settled::Stored(part.records);
+                }
+                // Where nearly all of it is refused, that is not sent once more.
+                let known_bad = verdict != Verdict::Untried && range.len() > witnesses.len() + 1;
+                self.witnesses = witnesses;
+                self.push(range, Class::Ordinary, known_bad);
+                Settled::Open
             }
             Place::Within { unit } => self.settle_within(part.records, unit, verdict),
         }
     }
 
-    fn settle_units(
-        &mut self,
-        records: Vec<usize>,
-        range: Range<usize>,
-        class: Class,
-        verdict: Verdict,
-    ) -> Settled {
+    fn settle_units(&mut self, records: Vec<usize>, untried: Untried, verdict: Verdict) -> Settled {
+        let Untried { range, class, other, rest, .. } = untried;
         if range.len() > 1 && matches!(verdict, Verdict::Stored | Verdict::Refused) {
             self.recent = self.recent << 1 | u8::from(verdict == Verdict::Refused);
         }
         match (verdict, class) {
-            (Verdict::Stored, _) => return Settled::Stored(records),
-            (Verdict::Untried, _) => self.push(range, class, false),
-            (Verdict::Refused, Class::Doomed(reason)) => return Settled::Refused(records, reason),
-            (Verdict::TooLarge, _) if range.len() > 1 => {
-                self.max_bytes = self.max_bytes.min(cut::smaller(self.bytes(&range)));
-                self.push(range, class, false);
+            (Verdict::Stored, _) => {
+                // Then the other half is refused.
+                self.divide(&other, class, rest);
+                return Settled::Stored(records);
             }
-            (Verdict::Refused, _) if range.len() > 1 => self.divide(&range, class),
-            (Verdict::Refused | Verdict::TooLarge, _) => {
-                let unit = range.start;
-                self.chains.push(Chain { unit, waiting: VecDeque::new(), busy: true });
-                return self.settle_within(records, unit, verdict);
+            (Verdict::Refused, Class::Doomed(reason)) => return Settled::Refused(records, reason),
+            (Verdict::Refused, _) => {
+                let rest =
+                    if other.is_empty() { rest } else { other.start..rest.end.max(other.end) };
+                if range.len() > 1 {
+                    self.divide(&range, class, rest);
+                    return Settled::Open;
+                }
+                self.push(rest, class, false);
+            }
+            (Verdict::TooLarge | Verdict::Untried, _) => {
+                self.push(other, class, false);
+                self.push(rest, class, false);
+                if verdict == Verdict::Untried || range.len() > 1 {
+                    if verdict == Verdict::TooLarge {
+                        self.max_bytes = self.max_bytes.min(cut::smaller(self.bytes(&range)));
+                    }
+                    self.push(range, class, false);
+                    return Settled::Open;
+                }
             }
         }
-        Settled::Open
+        let unit = range.start;
+        self.chains.push(Chain { unit, waiting: VecDeque::new(), busy: true });
+        self.settle_within(records, unit, verdict)
     }
 
-    pub(super) fn divide(&mut self, range: &Range<usize>, class: Class) {
+    /// Divides units that are refused together; nothing is known of the `rest` after them.
+    pub(super) fn divide(&mut self, range: &Range<usize>, class: Class, rest: Range<usize>) {
         let all_refused = self.recent == u8::MAX;
-        if self.untried.len() >= PLENTY && class == Class::Ordinary && !all_refused {
-            let middle = range.start + range.len() / 2;
+        let one_by_one = self.untried.len() >= PLENTY && class == Class::Ordinary && !all_refused;
+        if one_by_one && !range.is_empty() {
+            let middle = range.start + range.len().div_ceil(2);
             let (range, other) = (range.start..middle, middle..range.end);
-            self.untried.push(Untried { range, class, known_bad: false, other });
+            self.untried.push(Untried { range, class, known_bad: false, other, rest });
             return;
         }
+        self.push(rest, class, false);
         let fan = match class {
             Class::Ordinary if all_refused => search::WIDE_FAN,
             Class::Ordinary => search::FAN,

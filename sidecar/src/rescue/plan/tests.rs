@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use std::collections::BTreeSet;
 
 fn units(sizes: &[usize]) -> Vec<Unit> {
     let mut next = 0;
@@ -47,7 +48,7 @@ fn one_bad_series_of_thousands_is_found_wherever_it_is() {
                 [(Class::Ordinary, units(&vec![1; count]))],
                 true,
                 usize::MAX,
-                &BTreeSet::new(),
+                &Edges::new(),
             );
             let (stored, refused, sent) = settle(&mut plan, &[position].into(), 8);
             assert_eq!((stored.len(), refused.as_slice()), (count - 1, &[position][..]));
@@ -61,14 +62,14 @@ fn doomed_units_are_refused_with_one_part_and_come_last() {
     let mut others = units(&[1; 5]);
     let doomed = others.split_off(3);
     let classes = [(Class::Doomed(Reason::TooOld), doomed), (Class::Ordinary, others)];
-    let mut plan = Plan::new(classes, false, usize::MAX, &BTreeSet::new());
+    let mut plan = Plan::new(classes, false, usize::MAX, &Edges::new());
     let (stored, refused, sent) = settle(&mut plan, &[3, 4].into(), 1);
     assert_eq!((stored.len(), refused.len(), sent), (3, 2, 2));
 }
 
 #[test]
 fn a_series_is_sent_in_order_and_one_part_at_a_time() {
-    let mut plan = Plan::new([(Class::Ordinary, units(&[6]))], false, usize::MAX, &BTreeSet::new());
+    let mut plan = Plan::new([(Class::Ordinary, units(&[6]))], false, usize::MAX, &Edges::new());
     let whole = plan.next().unwrap();
     assert_eq!(plan.settle(whole, Verdict::Refused), Settled::Open);
     let first = plan.next().unwrap();
@@ -93,7 +94,7 @@ fn a_series_is_sent_in_order_and_one_part_at_a_time() {
 
 #[test]
 fn a_batch_that_is_too_large_is_cut_in_order() {
-    let mut plan = Plan::new([(Class::Ordinary, units(&[1; 10]))], false, 400, &BTreeSet::new());
+    let mut plan = Plan::new([(Class::Ordinary, units(&[1; 10]))], false, 400, &Edges::new());
     let first = plan.next().unwrap();
     assert_eq!(first.records, [0, 1, 2, 3]);
     assert_eq!(plan.settle(first, Verdict::TooLarge), Settled::Open);
@@ -110,8 +111,7 @@ fn a_batch_that_is_too_large_is_cut_in_order() {
 
 #[test]
 fn a_plan_continues_with_the_parts_of_another() {
-    let mut plan =
-        Plan::new([(Class::Ordinary, units(&[1; 64]))], true, usize::MAX, &BTreeSet::new());
+    let mut plan = Plan::new([(Class::Ordinary, units(&[1; 64]))], true, usize::MAX, &Edges::new());
     let first = plan.next().unwrap();
     assert_eq!(first.records.len(), 16);
     plan.settle(first, Verdict::Refused);
@@ -126,14 +126,57 @@ fn a_plan_continues_with_the_parts_of_another() {
 fn a_probe_is_one_unit_and_leaves_the_others() {
     for (number, record) in [(0, 0), (3, 3), (6, 6), (u64::MAX, 1)] {
         let mut plan =
-            Plan::new([(Class::Ordinary, units(&[1; 7]))], true, usize::MAX, &BTreeSet::new());
+            Plan::new([(Class::Ordinary, units(&[1; 7]))], true, usize::MAX, &Edges::new());
         let probe = plan.probe(number).unwrap();
         assert_eq!(probe.records, [record]);
         assert_eq!(plan.undecided().len(), 6);
         plan.settle(probe, Verdict::Untried);
         assert_eq!(plan.undecided().len(), 7);
     }
-    assert_eq!(Plan::new([], true, 1, &BTreeSet::new()).probe(0), None);
+    assert_eq!(Plan::new([], true, 1, &Edges::new()).probe(0), None);
+}
+
+#[test]
+fn witnesses_are_kept_back_until_they_are_asked_for() {
+    let mut ordinary = units(&[1; 9]);
+    let witnesses = ordinary.split_off(6);
+    let mut plan = Plan::new([(Class::Ordinary, ordinary)], false, usize::MAX, &Edges::new());
+    plan.keep_back(witnesses);
+    assert_eq!(plan.next().unwrap().records, [0, 1, 2, 3, 4, 5]);
+    assert_eq!((plan.next(), plan.is_empty(), plan.undecided()), (None, true, vec![6, 7, 8]));
+    let witness = plan.witness().unwrap();
+    assert_eq!(witness.records, [6]);
+    assert_eq!(plan.settle(witness, Verdict::Untried), Settled::Open);
+    assert_eq!(plan.next().unwrap().records, [6], "it is one like the others now");
+    let last = plan.all_witnesses().unwrap();
+    assert_eq!((last.records.as_slice(), plan.undecided()), (&[7, 8][..], vec![]));
+    assert_eq!(plan.settle(last, Verdict::Refused), Settled::Open);
+    assert_eq!(plan.next().unwrap().records, [7]);
+    assert!(plan.kept_back().eq([8]), "the other half is kept back again");
+    let last = plan.all_witnesses().unwrap();
+    assert_eq!(plan.settle(last, Verdict::Stored), Settled::Stored(vec![8]));
+    assert_eq!((plan.all_witnesses(), plan.witness()), (None, None));
+}
+
+#[test]
+fn witnesses_go_with_what_looks_good_where_all_else_is_doomed() {
+    let mut ordinary = units(&[1; 9]);
+    let doomed = ordinary.split_off(8);
+    let witnesses = ordinary.split_off(6);
+    for other in [Class::Doomed(Reason::TooOld), Class::Suspect] {
+        let classes = [(Class::Ordinary, ordinary.clone()), (other, doomed.clone())];
+        let mut plan = Plan::new(classes, false, usize::MAX, &Edges::new());
+        plan.keep_back(witnesses.clone());
+        let part = plan.promising().unwrap();
+        if other == Class::Suspect {
+            assert_eq!(part.records, [0, 1, 2, 3, 4, 5]);
+            continue;
+        }
+        assert_eq!(part.records, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(plan.settle(part, Verdict::Refused), Settled::Open);
+        assert!(plan.next().unwrap().records.len() < 3, "it is divided at once");
+        assert_eq!(plan.witness().unwrap().records, [6]);
+    }
 }
 
 proptest! {
@@ -149,7 +192,7 @@ proptest! {
         let count: usize = sizes.iter().sum();
         let suspects = ordinary.split_off(ordinary.len().saturating_sub(suspects));
         let classes = [(Class::Ordinary, ordinary), (Class::Suspect, suspects)];
-        let mut plan = Plan::new(classes, false, max_bytes, &BTreeSet::new());
+        let mut plan = Plan::new(classes, false, max_bytes, &Edges::new());
         let (mut stored, mut refused, _) = settle(&mut plan, &bad, width);
         stored.sort_unstable();
         refused.sort_unstable();
