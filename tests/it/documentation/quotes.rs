@@ -20,9 +20,15 @@ const OTHERS: &[&str] = &["OOMKilled"];
 /// All Rust of the three programs, on one line as far as texts go.
 fn sources() -> String {
     let mut text = String::new();
-    for folder in
-        ["sidecar/src", "sidecar/contract/src", "webhook/src", "webhook/cli/src", "certs/src"]
-    {
+    let folders = [
+        "sidecar/src",
+        "sidecar/contract/src",
+        "sidecar/logs/src",
+        "webhook/src",
+        "webhook/cli/src",
+        "certs/src",
+    ];
+    for folder in folders {
         collect(&root().join(folder), &mut text);
     }
     text.replace("\\\"", "\"")

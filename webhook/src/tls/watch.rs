@@ -25,6 +25,9 @@ pub struct Watch {
 /// One kind of file.
 struct Subject {
     name: &'static str,
+    taken: &'static str,
+    kept: &'static str,
+    lacking: &'static str,
     remedy: &'static str,
     count: fn(&Metrics, bool),
     /// The problem that was logged last: it is logged once, not every two seconds.
@@ -33,12 +36,18 @@ struct Subject {
 
 const CERTIFICATE: Subject = Subject {
     name: "certificate",
+    taken: "took a new certificate",
+    kept: "kept the old certificate",
+    lacking: "not ready: nothing is served without a certificate",
     remedy: "prom-remotewrite-certs repairs its Secret within seconds: if this lasts, read its log; if the certificate comes from elsewhere, put a valid pair into the Secret",
     count: Metrics::certificate_reloaded,
     told: None,
 };
 const CLIENT_CA: Subject = Subject {
     name: "client CA",
+    taken: "took a new client CA",
+    kept: "kept the old client CA",
+    lacking: "not ready: nothing is served without a client CA",
     remedy: "put the CA of the API servers' client certificate, in PEM, into the object that webhook.clientCA in the chart names",
     count: Metrics::client_ca_reloaded,
     told: None,
@@ -93,12 +102,12 @@ impl Subject {
         expiry: Option<i64>,
         metrics: &Metrics,
     ) -> Option<String> {
-        let Self { name, remedy, .. } = *self;
+        let Self { name, taken, kept, lacking, remedy, .. } = *self;
         let problem = match reload {
             Reload::Unchanged => None,
             Reload::Taken => {
                 (self.count)(metrics, true);
-                tracing::info!(expiry, "took a new {name}");
+                tracing::info!(expiry, "{taken}");
                 None
             }
             Reload::Refused(error) => Some(with_cause(error)),
@@ -106,14 +115,14 @@ impl Subject {
         if let Some(error) = problem.as_ref().filter(|error| self.told.as_ref() != Some(error)) {
             (self.count)(metrics, false);
             if in_use {
-                tracing::error!(error, remedy, "kept the old {name}");
+                tracing::error!(error, remedy, "{kept}");
             } else {
-                tracing::error!(error, remedy, "not ready: nothing is served without a {name}");
+                tracing::error!(error, remedy, "{lacking}");
             }
         }
         self.told = problem;
-        let lacking = self.told.as_ref().filter(|_| !in_use)?;
-        Some(format!("no {name}: {lacking}"))
+        let problem = self.told.as_ref().filter(|_| !in_use)?;
+        Some(format!("no {name}: {problem}"))
     }
 }
 
