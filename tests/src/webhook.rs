@@ -1,7 +1,11 @@
 //! The webhook as a process, with a certificate that certs
 //! issued.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use certs::{
     directory::{self, Existing},
@@ -68,6 +72,11 @@ impl IssuedCertificate {
     pub fn authority(&self) -> Outcome<String> {
         let file = self.folder.path().join(directory::CA_FILE);
         fs::read_to_string(file).context("read ca.crt")
+    }
+
+    /// The files of the certificate chain and of its key, PEM.
+    pub fn pair(&self) -> [PathBuf; 2] {
+        [directory::CERTIFICATE_FILE, directory::KEY_FILE].map(|file| self.folder.path().join(file))
     }
 
     /// The authority, as a client would trust it.

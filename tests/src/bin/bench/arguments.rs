@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{cells::Cell, contenders::Proxy, rounds::Effort};
+use crate::{cells::Cell, contenders::Proxy, reviews::BareServer, rounds::Effort};
 
 /// Measures both programs beside what one could use instead.
 #[derive(Debug, Parser)]
@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// A contender, which the bench starts by itself.
     #[command(hide = true)]
     BareHyper(Proxy),
+    /// What the webhook is measured beside, started by the bench.
+    #[command(hide = true)]
+    BareWebhook(BareServer),
 }
 
 /// What is measured, and where the figures go.

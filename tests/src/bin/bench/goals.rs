@@ -4,7 +4,7 @@ use crate::{
     cells::Cell,
     contenders::Kind,
     report::Report,
-    reviews::WANTED_PER_CORE,
+    reviews::{OPTED_IN, WANTED_PER_CORE},
     rounds::{Figures, Measured},
 };
 
@@ -26,12 +26,16 @@ pub(crate) enum Limit {
 /// CPU time beside nginx', at the most: half to two thirds, with room for a
 /// noisy machine.
 const RATIOS: [(Cell, f64); 5] = [
-    (Cell { kibibytes: 100, connections: 8 }, 0.60),
-    (Cell { kibibytes: 25, connections: 8 }, 0.70),
+    (Cell { kibibytes: 100, connections: 8 }, 0.55),
+    (Cell { kibibytes: 25, connections: 8 }, 0.66),
     (Cell { kibibytes: 1024, connections: 8 }, 0.55),
     (Cell { kibibytes: 100, connections: 1 }, 0.60),
     (Cell { kibibytes: 100, connections: 64 }, 0.60),
 ];
+/// CPU time of a review that gets a patch, beside one that does not, at the most.
+const OPTED_IN_RATIO: f64 = 1.4;
+/// CPU time of a review without a patch, beside a server that only reads it.
+const BARE_RATIO: f64 = 1.2;
 /// Peak resident memory, MiB: pods ask for little of it.
 const MEMORY: [(Cell, f64); 3] = [
     (Cell { kibibytes: 100, connections: 8 }, 8.0),
@@ -64,7 +68,13 @@ pub(crate) fn judge(report: &Report) -> Vec<Goal> {
     if let Some(webhook) = &report.webhook {
         let start = webhook.start_to_ready_milliseconds.median;
         goals.push(Goal::at_most("webhook: start to ready, ms", start, 100.0));
-        if let Some(opted_in) = webhook.reviews.first() {
+        for review in &webhook.reviews {
+            let limit = if review.pod == OPTED_IN { OPTED_IN_RATIO } else { BARE_RATIO };
+            goals.extend(review.ratio.as_ref().map(|(other, ratio)| {
+                Goal::at_most(format!("{}: CPU to {other}", review.pod), ratio.median, limit)
+            }));
+        }
+        if let Some(opted_in) = webhook.reviews.iter().find(|review| review.pod == OPTED_IN) {
             goals.push(Goal {
                 what: "webhook: opted-in reviews a second of a core".to_owned(),
                 value: opted_in.per_core_second,

@@ -48,6 +48,7 @@ async fn main() -> ExitCode {
         Some(Command::Guard) => guard::run().await,
         Some(Command::Draw { json, svg }) => draw(&json, &svg),
         Some(Command::BareHyper(proxy)) => contenders::serve(proxy).await,
+        Some(Command::BareWebhook(server)) => reviews::serve(server).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

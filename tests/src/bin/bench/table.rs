@@ -76,15 +76,18 @@ pub(crate) fn alone(report: &Report) {
     }
     let Some(webhook) = &report.webhook else { return };
     say(&format!(
-        "\n{:<20}{:>12}{:>28}{:>14}{:>9}{:>9}{:>10}",
-        "review", "bytes", "CPU µs", "a core second", "p50 ms", "p99", "peak MiB"
+        "\n{:<20}{:>12}{:>28}  {:<34}{:>14}{:>9}{:>9}{:>10}",
+        "review", "bytes", "CPU µs", "ratio", "a core second", "p50 ms", "p99", "peak MiB"
     ));
     for review in &webhook.reviews {
+        let ratio = review.ratio.as_ref();
+        let ratio = ratio.map(|(other, ratio)| format!("{ratio:.2} of {other}"));
         say(&format!(
-            "{:<20}{:>12}{:>28}{:>14.0}{:>9.2}{:>9.2}{:>10}",
+            "{:<20}{:>12}{:>28}  {:<34}{:>14.0}{:>9.2}{:>9.2}{:>10}",
             review.pod,
             review.review_bytes,
             format!("{:.0}", review.cpu_microseconds),
+            ratio.unwrap_or_default(),
             review.per_core_second,
             review.p50_microseconds / 1e3,
             review.p99_microseconds / 1e3,
