@@ -105,7 +105,7 @@ async fn the_plugins_manifest_has_what_krew_demands_for_every_archive() {
         let (place, archive) = uri.rsplit_once('/').unwrap();
         let repository = env!("CARGO_PKG_REPOSITORY");
         assert_eq!(place, format!("{repository}/releases/download/v{VERSION}"));
-        let hash = webhook::reload::content_hash(archive);
+        let hash = webhook::serve::reload::content_hash(archive);
         assert_eq!(text("/sha256"), hash, "{archive}");
         let label = |name| text(&format!("/selector/matchLabels/{name}"));
         found.insert([label("os"), label("arch"), archive.to_owned(), text("/bin")]);

@@ -3,15 +3,16 @@
 //! # Life of an `AdmissionReview`
 //!
 //! ```text
-//! API server ──TLS──▶ serve    accepts, bounds, drains; tls has the certificate
-//!                     routes   path, method, content type → bytes; bodies bounds them
+//! API server ──TLS──▶ serve    accepts, bounds, drains; serve::tls has the certificate
+//!                     │        serve::routes: path, method, content type → bytes;
+//!                     │        serve::bodies bounds them
 //!                     review   reads leniently, keeps the raw pod
 //!                     decide   pod + configuration → Inject, Skip, Deny, with a reason   (pure)
 //!                              effective: annotations over profile over configuration
 //!                     inject   settings → container and volumes, as Kubernetes' types    (pure)
 //!                     patch    raw pod + additions → JSON Patch of `add` alone           (pure)
 //!                     review   applies the patch to a copy; uid, patch, warnings or denial
-//! API server ◀─────── routes   200 and the answer; metrics, one line in the log
+//! API server ◀─────── serve    200 and the answer; metrics, one line in the log
 //! ```
 //!
 //! Read [`review::answer`] first: it is this picture in code.
@@ -32,21 +33,15 @@
 //!   that anybody sees. A bug of ours is a 500, never a denial.
 //! * Environment, clock, signals and listening sockets belong to `main`.
 
-pub mod admin;
-pub mod bodies;
 pub mod config;
 pub mod decide;
 pub mod effective;
 pub mod inject;
-mod log_limit;
 pub mod metrics;
 pub mod patch;
 pub mod pod;
-pub mod reload;
 pub mod review;
-pub mod routes;
 pub mod serve;
-pub mod tls;
 
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

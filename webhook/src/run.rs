@@ -18,14 +18,16 @@ use tokio::{
 };
 use webhook::{
     VERSION,
-    admin::{self, Readiness},
-    bodies::Bodies,
     config::Config,
     metrics::Metrics,
-    reload,
-    routes::{self, Shared},
-    serve::{self, Phase},
-    tls::{self, Tls},
+    serve::{
+        self, Phase,
+        admin::{self, Readiness},
+        bodies::Bodies,
+        reload,
+        routes::{self, Shared},
+        tls::{self, Tls},
+    },
 };
 
 use crate::arguments::Serve;

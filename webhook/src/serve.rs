@@ -9,10 +9,16 @@
 //! (<https://github.com/kubernetes/kubernetes/issues/127335>). So whoever uses a
 //! connection is told that it ends with an answer, before it ends.
 
+pub mod admin;
+pub mod bodies;
 mod connection;
 mod handshake;
+mod log_limit;
 mod protocol;
+pub mod reload;
+pub mod routes;
 mod slots;
+pub mod tls;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +30,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    log_limit::LogLimit,
-    metrics::{ConnectionMetrics, Metrics},
-};
+use crate::metrics::{ConnectionMetrics, Metrics};
 use handshake::Failures;
+use log_limit::LogLimit;
 use slots::Slots;
 
 /// Each API server keeps a few connections; this bounds what anybody else in

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use webhook::{config::Config, reload::content_hash};
+use webhook::{config::Config, serve::reload::content_hash};
 
 use crate::arguments::Verify;
 

@@ -188,7 +188,7 @@ async fn names_are_those_that_the_programs_know() {
     let expression = text(configuration, "/webhooks/0/matchConditions/0/expression");
     assert!(expression.contains(contract::annotations::PREFIX), "{expression}");
     let path = text(configuration, "/webhooks/0/clientConfig/service/path");
-    assert_eq!(path, webhook::routes::MUTATE_PATH);
+    assert_eq!(path, webhook::serve::routes::MUTATE_PATH);
     let label = certs::rotate::objects::LABEL.replace('/', "~1");
     let label = text(configuration, &format!("/metadata/labels/{label}"));
     assert_eq!(label, certs::rotate::objects::LABEL_VALUE);

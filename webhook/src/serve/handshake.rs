@@ -6,7 +6,7 @@ use std::io;
 use prometheus_client::metrics::counter::Counter;
 use rustls::AlertDescription;
 
-use crate::log_limit::LogLimit;
+use super::log_limit::LogLimit;
 
 /// Counts failures, and reports those that an operator can repair.
 #[derive(Default)]

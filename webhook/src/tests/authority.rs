@@ -15,7 +15,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use rustls::{RootCertStore, crypto::aws_lc_rs};
 use tempfile::TempDir;
 
-use crate::tls::{CHAIN_FILE, KEY_FILE, Reload, Tls};
+use crate::serve::tls::{CHAIN_FILE, KEY_FILE, Reload, Tls};
 
 pub(crate) const NAME: &str = "webhook.monitoring.svc";
 /// Some day in 2026, in seconds since 1970.

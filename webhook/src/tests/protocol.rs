@@ -14,9 +14,11 @@ use tower_service::Service as _;
 
 use super::{config, prometheus, small};
 use crate::{
-    bodies::{Bodies, MAX_BODY_BYTES},
     metrics::Metrics,
-    routes::{Shared, routes},
+    serve::{
+        bodies::{Bodies, MAX_BODY_BYTES},
+        routes::{Shared, routes},
+    },
 };
 
 fn shared() -> Arc<Shared> {

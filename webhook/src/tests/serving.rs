@@ -31,8 +31,10 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::authority::{Authority, Mounted, NAME, NOW};
 use crate::{
     metrics::Metrics,
-    serve::{Phase, serve},
-    tls::{Reload, Tls},
+    serve::{
+        Phase, serve,
+        tls::{Reload, Tls},
+    },
 };
 
 /// Longer than every limit; no time at all where the clock stands still.

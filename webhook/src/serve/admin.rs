@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{Json, Router, extract::State, http::StatusCode, http::header, routing::get};
 
-use crate::{VERSION, routes::Shared};
+use super::routes::Shared;
+use crate::VERSION;
 
 /// What prometheus-client writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -16,8 +16,8 @@ use axum::{
 };
 use tokio::time::Instant;
 
+use super::bodies::{Bodies, BodyError};
 use crate::{
-    bodies::{Bodies, BodyError},
     config::Config,
     decide::Decision,
     metrics::Metrics,

@@ -15,7 +15,7 @@ use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
-use crate::log_limit::LogLimit;
+use super::log_limit::LogLimit;
 
 /// The largest body. The API server takes objects of 3 MiB, and a review may hold two
 /// with their escapes; controller-runtime has 7 MiB, linkerd 10.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Reload, Tls, TlsError};
-use crate::{admin::Readiness, metrics::Metrics, routes::Shared};
+use crate::{
+    metrics::Metrics,
+    serve::{admin::Readiness, routes::Shared},
+};
 
 /// The kubelet itself looks for a changed Secret once a minute or so; a few
 /// seconds more don't matter, and to read small files costs nothing.

@@ -5,7 +5,8 @@ use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::{config::Config, routes::Shared};
+use super::routes::Shared;
+use crate::config::Config;
 
 /// A mounted `ConfigMap` changes within a minute or so; see `tls`.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
