@@ -140,7 +140,7 @@ pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) ->
         Rescued::AboutRequest(received) => {
             let said = String::from_utf8_lossy(&received.body);
             let text = format!(
-                "the ingestion endpoint refuses every request, so this one is kept: check INGESTION_URL and the data collection rule; it answered {}: {}",
+                "the ingestion endpoint refuses every request, so this one is kept: check INGESTION_URL and the data collection rule; if these are right, every series of this batch is refused: mend them or drop them with write_relabel_configs; it answered {}: {}",
                 received.status,
                 said.trim()
             );
@@ -227,6 +227,17 @@ mod tests {
         check(101, None, (502, None), false);
         check(600, None, (502, None), false);
         check(999, None, (502, None), false);
+    }
+
+    #[test]
+    fn a_refusal_of_everything_says_what_to_do_whether_settings_or_series_are_wrong() {
+        let refused = Rescued::AboutRequest(received(400, &[]));
+        let told = rescued(&refused, ResponseMode::Protective, SystemTime::UNIX_EPOCH);
+        assert_eq!((told.status(), told.field("retry-after")), (503, Some("5")));
+        let text = String::from_utf8_lossy(told.body());
+        for remedy in ["INGESTION_URL", "write_relabel_configs", "answered 400: why"] {
+            assert!(text.contains(remedy), "{text}");
+        }
     }
 
     #[test]
