@@ -15,7 +15,7 @@ use crate::{
     metrics::{Codes, HARMLESS, Metrics, REFUSALS, Reason},
     notices::Notices,
     outcome,
-    rescue::{Batch, Rescue, Rescued},
+    rescue::{Batch, Requests, Rescue, Rescued},
     summary::Summary,
     token::Tokens,
     upstream::{Failure, Received, Upstream},
@@ -54,10 +54,10 @@ impl Forwarder {
         let Some(token) = self.tokens.get(deadline).await else {
             return self.refuse("no_token", outcome::no_token(&self.tokens.trouble()));
         };
-        let batch = Batch { message, body, deadline };
+        let batch = Batch { message, body, deadline, requests: &Requests::new() };
         let rescued = match self.mode {
             ResponseMode::Transparent => {
-                Rescued::Answered(self.deliver_with(&token, head, body, deadline).await)
+                Rescued::Answered(self.deliver_with(&token, head, body, &batch).await)
             }
             ResponseMode::Protective => self.rescued(head, &batch, &token).await,
         };
@@ -68,26 +68,27 @@ impl Forwarder {
 
     /// Delivers a batch, or what is good of it.
     async fn rescued(&self, head: &RequestHead, batch: &Batch<'_>, token: &Arc<Token>) -> Rescued {
-        let send = async |piece: Vec<u8>| self.deliver(head, &piece, batch.deadline).await;
+        let send = async |piece: Vec<u8>| self.deliver(head, &piece, batch).await;
         if let Some(rescued) = self.rescue.resume(batch, &send).await {
             return rescued;
         }
         let begun = Instant::now();
-        let result = self.deliver_with(token, head, batch.body, batch.deadline).await;
+        batch.requests.take();
+        let result = self.deliver_with(token, head, batch.body, batch).await;
         self.rescue.answered(batch, result, begun.elapsed(), &send).await
     }
 
-    /// Sends a body with the token held now.
+    /// Sends a body of a batch with the token held now.
     async fn deliver(
         &self,
         head: &RequestHead,
         body: &[u8],
-        deadline: Instant,
+        batch: &Batch<'_>,
     ) -> Result<Received, Failure> {
-        let Some(token) = self.tokens.get(deadline).await else {
+        let Some(token) = self.tokens.get(batch.deadline).await else {
             return Err(Failure::NoToken(self.tokens.trouble()));
         };
-        self.deliver_with(&token, head, body, deadline).await
+        self.deliver_with(&token, head, body, batch).await
     }
 
     /// Sends a body, and once more if the token was refused and another is had.
@@ -96,14 +97,15 @@ impl Forwarder {
         token: &Arc<Token>,
         head: &RequestHead,
         body: &[u8],
-        deadline: Instant,
+        batch: &Batch<'_>,
     ) -> Result<Received, Failure> {
-        let result = self.send(head, body, token, deadline).await;
+        let result = self.send(head, body, token, batch.deadline).await;
         if is_unauthorized(&result)
-            && let Some(another) = self.tokens.renew(token, deadline).await
+            && let Some(another) = self.tokens.renew(token, batch.deadline).await
+            && batch.requests.take()
         {
             self.metrics.replays.inc();
-            return self.send(head, body, &another, deadline).await;
+            return self.send(head, body, &another, batch.deadline).await;
         }
         result
     }

@@ -52,7 +52,7 @@ use self::{
 };
 pub(crate) use self::{
     reason::Reason,
-    rescued::{Batch, Rescued},
+    rescued::{Batch, Requests, Rescued},
 };
 use crate::{
     explain,
@@ -83,9 +83,6 @@ pub(crate) struct Rescue {
     cases: Cases,
 }
 
-/// One attempt's requests, that of the whole batch among them: they share Azure's
-/// limit of 15,000 a minute with everything else.
-const MAX_REQUESTS: u32 = 64;
 /// Pieces that may fail in one attempt before the sender is asked to retry.
 const MAX_FAULTS: u32 = 4;
 /// Azure takes samples of this age, and as far ahead:
@@ -267,7 +264,7 @@ impl Rescue {
             self.count_opened(case.refusal.status);
         }
         let mut pace = Pace {
-            requests: MAX_REQUESTS - u32::from(!case.searching),
+            requests: batch.requests,
             faults: MAX_FAULTS,
             slowest: took,
             deadline: batch.deadline,
@@ -291,7 +288,7 @@ impl Rescue {
         batch: &Batch<'_>,
         survey: &Survey,
         case: &mut Case,
-        pace: &mut Pace,
+        pace: &mut Pace<'_>,
         only_witness: bool,
         send: &S,
     ) -> Result<(), Stop>

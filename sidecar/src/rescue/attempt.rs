@@ -36,9 +36,9 @@ const WIDTH: usize = 8;
 const MAX_CONTROL_BYTES: usize = 64 << 10;
 
 /// An attempt that is being made.
-pub(super) struct Attempt<'a, S> {
+pub(super) struct Attempt<'a, 'b, S> {
     pub(super) case: &'a mut Case,
-    pub(super) pace: &'a mut Pace,
+    pub(super) pace: &'a mut Pace<'b>,
     pub(super) limits: Limits,
     /// Sends a compressed piece.
     pub(super) send: &'a S,
@@ -56,7 +56,7 @@ struct Answered {
     _held: Share,
 }
 
-impl<S, F> Attempt<'_, S>
+impl<S, F> Attempt<'_, '_, S>
 where
     S: Fn(Vec<u8>) -> F,
     F: Future<Output = Result<Received, Failure>>,
@@ -115,7 +115,7 @@ where
                         stop = self.conclude(plan, part, Verdict::TooLarge, None);
                     }
                     Some((piece, held)) => {
-                        self.pace.requests -= 1;
+                        self.pace.requests.take();
                         under_way.push(exchange(self.send, part, piece, held));
                     }
                     None => {

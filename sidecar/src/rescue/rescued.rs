@@ -1,5 +1,7 @@
 //! A batch on its way, and what came of it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tokio::time::Instant;
 
 use crate::{
@@ -13,6 +15,32 @@ pub(crate) struct Batch<'a> {
     pub(crate) message: Message,
     pub(crate) body: &'a [u8],
     pub(crate) deadline: Instant,
+    pub(crate) requests: &'a Requests,
+}
+
+/// The upstream requests that one attempt may still take: that of the whole batch,
+/// those of its parts, and replays with another token.
+pub(crate) struct Requests(AtomicU32);
+
+/// They share Azure's limit of 15,000 a minute with everything else.
+const MAX_REQUESTS: u32 = 64;
+
+impl Requests {
+    /// Those of an attempt that begins.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU32::new(MAX_REQUESTS))
+    }
+
+    /// Takes one; `false` if none is left.
+    pub(crate) fn take(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// How many are left.
+    pub(super) fn left(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What came of a batch.

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 use tokio::time::{Instant, sleep};
 
-use super::{Batch, Rescue, Rescued, ledger::Ledger};
+use super::{Batch, Requests, Rescue, Rescued, ledger::Ledger};
 use crate::{
     http1::Message,
     memory::Memory,
@@ -206,15 +206,22 @@ impl Sender {
     /// One attempt, as the forwarder makes it.
     async fn attempt(&self, endpoint: &Endpoint, body: &[u8]) -> Rescued {
         let deadline = Instant::now() + TIMEOUT;
-        let batch = Batch { message: Message::V1, body, deadline };
-        let deliver = async |piece: Vec<u8>| {
-            let answer = tokio::time::timeout_at(deadline, endpoint.answer(&piece)).await;
+        let requests = Requests::new();
+        let batch = Batch { message: Message::V1, body, deadline, requests: &requests };
+        let send = async |piece: &[u8]| {
+            let answer = tokio::time::timeout_at(deadline, endpoint.answer(piece)).await;
             answer.unwrap_or(Err(Failure::Timeout))
+        };
+        let deliver = async |piece: Vec<u8>| match send(&piece).await {
+            // With another token.
+            Ok(Received { status: 401, .. }) if requests.take() => send(&piece).await,
+            answer => answer,
         };
         if let Some(rescued) = self.rescue.resume(&batch, &deliver).await {
             return rescued;
         }
         let begun = Instant::now();
+        requests.take();
         let result = deliver(body.to_vec()).await;
         self.rescue.answered(&batch, result, begun.elapsed(), &deliver).await
     }
@@ -492,7 +499,8 @@ async fn a_refusal_that_names_the_path_within_a_search_keeps_the_batch() {
     // The refusal of the whole, and then of its first part.
     let body = batch(2000);
     let deadline = Instant::now() + TIMEOUT;
-    let batch = Batch { message: Message::V1, body: &body, deadline };
+    let requests = Requests::new();
+    let batch = Batch { message: Message::V1, body: &body, deadline, requests: &requests };
     let refusal = received(400, b"bad");
     let send = async |piece: Vec<u8>| path.answer(&piece).await;
     let rescued = sender.rescue.answered(&batch, Ok(refusal), Duration::ZERO, &send).await;

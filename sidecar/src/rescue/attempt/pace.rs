@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::Requests;
 use crate::upstream::{Failure, Received};
 
 /// The requests and the time that one attempt may still take.
-pub(in crate::rescue) struct Pace {
-    pub(in crate::rescue) requests: u32,
+pub(in crate::rescue) struct Pace<'a> {
+    pub(in crate::rescue) requests: &'a Requests,
     /// Pieces that may fail without ending the attempt.
     pub(in crate::rescue) faults: u32,
     /// The longest that an answer has taken.
@@ -53,7 +54,7 @@ const MARGIN: f64 = 1.25;
 /// What an answer takes if none has been measured.
 const MIN_ANSWER: Duration = Duration::from_millis(200);
 
-impl Pace {
+impl Pace<'_> {
     pub(in crate::rescue) fn allows_more(&self) -> bool {
         self.allows(1)
     }
@@ -61,6 +62,6 @@ impl Pace {
     /// Whether so many requests may be sent, one after the other.
     pub(super) fn allows(&self, count: u32) -> bool {
         let answer = self.slowest.mul_f64(MARGIN).max(MIN_ANSWER);
-        self.requests >= count && Instant::now() + answer * count < self.deadline
+        self.requests.left() >= count && Instant::now() + answer * count < self.deadline
     }
 }

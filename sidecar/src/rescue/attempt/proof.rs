@@ -69,7 +69,7 @@ const MAX_FRUITLESS: u32 = 3;
 /// Fewer witnesses than these may all be bad: they say nothing when all are refused.
 const ENOUGH_WITNESSES: usize = 4;
 
-impl<S, F> Attempt<'_, S>
+impl<S, F> Attempt<'_, '_, S>
 where
     S: Fn(Vec<u8>) -> F,
     F: Future<Output = Result<Received, Failure>>,
@@ -189,7 +189,7 @@ where
 
     /// A series that was kept back or, without one, any other.
     fn witness(&mut self, plan: &mut Plan) -> Option<Part> {
-        let number = self.opened.number(self.case.attempts, self.pace.requests);
+        let number = self.opened.number(self.case.attempts, self.pace.requests.left());
         let part = plan.witness().or_else(|| plan.probe(number))?;
         if let Some(first) = part.records.first() {
             self.case.witnesses.remove(first);
@@ -214,7 +214,7 @@ where
         let Some((piece, held)) = self.compressed(&part) else {
             return Err(failed(Failure::NoMemory));
         };
-        self.pace.requests -= 1;
+        self.pace.requests.take();
         Ok(exchange(self.send, part, piece, held).await)
     }
 
@@ -222,7 +222,7 @@ where
     async fn is_control_accepted(&mut self) -> Result<Option<bool>, Stop> {
         let control = self.opened.around.evidence.control(self.case.message, Instant::now());
         let Some(control) = control.filter(|_| self.pace.allows_more()) else { return Ok(None) };
-        self.pace.requests -= 1;
+        self.pace.requests.take();
         let result = (self.send)(evidence::compressed(&control)).await;
         match self.verdict(&result) {
             Verdict::Stored => Ok(Some(true)),
