@@ -34,6 +34,7 @@ mod symbols;
 mod tests;
 
 use std::{
+    cell::LazyCell,
     ops::RangeInclusive,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -126,11 +127,15 @@ impl Rescue {
         if !self.cases.any_searching() {
             return None;
         }
-        if self.cases.is_open(batch.body.len(), || self.key(batch)) {
-            return Some(under_way());
-        }
-        let case = self.cases.take_searching(batch.body.len(), || self.key(batch))?;
-        Some(self.open(batch, case, Duration::ZERO, send).await)
+        let (key, case) = {
+            let key = LazyCell::new(|| self.key(batch));
+            if self.cases.is_open(batch.body.len(), || *key) {
+                return Some(under_way());
+            }
+            let case = self.cases.take_searching(batch.body.len(), || *key)?;
+            (*key, case)
+        };
+        Some(self.open(batch, key, case, Duration::ZERO, send).await)
     }
 
     /// Looks at the answer to a whole batch, that `took` so long to come.
@@ -176,9 +181,9 @@ impl Rescue {
             && explain::concerns_request(&case.refusal)
             && !self.is_contradicted(&case)
         {
-            return self.about_request(batch, case);
+            return self.about_request(key, case);
         }
-        self.open(batch, case, took, send).await
+        self.open(batch, key, case, took, send).await
     }
 
     /// What is known of a batch that was refused with the same status before.
@@ -214,6 +219,7 @@ impl Rescue {
     async fn open<S, F>(
         &self,
         batch: &Batch<'_>,
+        key: Key,
         mut case: Case,
         took: Duration,
         send: &S,
@@ -222,7 +228,7 @@ impl Rescue {
         S: Fn(Vec<u8>) -> F,
         F: Future<Output = Result<Received, Failure>>,
     {
-        let Some(_open) = self.cases.open(self.key(batch)) else { return under_way() };
+        let Some(_open) = self.cases.open(key) else { return under_way() };
         let now = Instant::now();
         if search::is_about_age(&case.refusal.body)
             || self.evidence.accepted_since(case.first_refused)
@@ -231,14 +237,14 @@ impl Rescue {
         }
         let (reading, _reading) = match self.hold_reading(batch) {
             Ok(held) => held,
-            Err(Unread::Never) => return self.unopened(batch, case, send).await,
-            Err(Unread::NotNow) => return self.no_memory(batch, case),
+            Err(Unread::Never) => return self.unopened(batch, key, case, send).await,
+            Err(Unread::NotNow) => return self.no_memory(key, case),
         };
         let survey = match survey(batch.message, batch.body) {
             Ok(survey) => survey,
             // That it is refused needs no other proof.
             Err(Unopened::Damaged) => return Rescued::Answered(Ok(case.refusal)),
-            Err(Unopened::TooMany) => return self.unopened(batch, case, send).await,
+            Err(Unopened::TooMany) => return self.unopened(batch, key, case, send).await,
         };
         // The second search follows at once: it asks what the first one did not.
         let is_quiet = case.proof == Proof::Missing
@@ -246,7 +252,7 @@ impl Rescue {
             && self.evidence.accepts_nothing(now);
         if is_quiet && !case.searching {
             // The whole was just refused.
-            return self.about_request(batch, case);
+            return self.about_request(key, case);
         }
         if !survey.has_series && !case.searching {
             // Metadata alone: no sample is lost, and it is sent again each minute.
@@ -255,10 +261,10 @@ impl Rescue {
         let needed = survey.needed();
         if !self.memory.could_hold(batch.body.len() + reading + needed + survey.needed_for_piece())
         {
-            return self.unopened(batch, case, send).await;
+            return self.unopened(batch, key, case, send).await;
         }
         let Some(_held) = self.memory.hold_elsewhere(needed) else {
-            return self.no_memory(batch, case);
+            return self.no_memory(key, case);
         };
         if !case.searching {
             self.count_opened(case.refusal.status);
@@ -270,7 +276,7 @@ impl Rescue {
             deadline: batch.deadline,
         };
         let ended = self.settle(batch, &survey, &mut case, &mut pace, is_quiet, send).await;
-        self.ended(batch, case, ended)
+        self.ended(key, case, ended)
     }
 
     /// Holds the memory in which a batch is read; says how much that is.
@@ -321,7 +327,7 @@ impl Rescue {
         Ok(())
     }
 
-    fn ended(&self, batch: &Batch<'_>, mut case: Case, ended: Result<(), Stop>) -> Rescued {
+    fn ended(&self, key: Key, mut case: Case, ended: Result<(), Stop>) -> Rescued {
         let refusal = case.refusal.clone();
         match ended {
             Ok(()) => {
@@ -337,11 +343,11 @@ impl Rescue {
                 (case.proof, case.first_refused) = (Proof::Missing, now);
                 // The whole would bring again what is stored.
                 case.searching |= case.account.stored_samples > 0;
-                self.about_request(batch, case)
+                self.about_request(key, case)
             }
             Err(Stop::AboutRequest(received)) => {
                 case.searching |= case.account.stored_samples > 0;
-                let about = self.about_request(batch, case);
+                let about = self.about_request(key, case);
                 match about {
                     Rescued::AboutRequest(_) => Rescued::AboutRequest(received),
                     other => other,
@@ -351,7 +357,7 @@ impl Rescue {
                 let text = case.account.progress();
                 case.searching = true;
                 case.attempts = case.attempts.saturating_add(1);
-                self.cases.put(self.key(batch), case);
+                self.cases.put(key, case);
                 match stop {
                     Stop::Answered(result) => Rescued::Answered(result),
                     _ => Rescued::Unfinished { refusal, text },
@@ -362,7 +368,7 @@ impl Rescue {
 
     /// A batch that cannot be opened is refused for itself if something else is
     /// accepted.
-    async fn unopened<S, F>(&self, batch: &Batch<'_>, mut case: Case, send: &S) -> Rescued
+    async fn unopened<S, F>(&self, batch: &Batch<'_>, key: Key, mut case: Case, send: &S) -> Rescued
     where
         S: Fn(Vec<u8>) -> F,
         F: Future<Output = Result<Received, Failure>>,
@@ -372,13 +378,13 @@ impl Rescue {
                 Ok(true) => case.proof = Proof::Given,
                 Ok(false) => {}
                 Err(result) => {
-                    self.cases.put(self.key(batch), case);
+                    self.cases.put(key, case);
                     return Rescued::Answered(result);
                 }
             }
         }
         if case.proof == Proof::Missing {
-            return self.about_request(batch, case);
+            return self.about_request(key, case);
         }
         Rescued::Answered(Ok(case.refusal))
     }
@@ -408,8 +414,8 @@ impl Rescue {
         }
     }
 
-    fn no_memory(&self, batch: &Batch<'_>, case: Case) -> Rescued {
-        self.cases.put(self.key(batch), case);
+    fn no_memory(&self, key: Key, case: Case) -> Rescued {
+        self.cases.put(key, case);
         Rescued::Answered(Err(Failure::NoMemory))
     }
 
@@ -418,9 +424,9 @@ impl Rescue {
         counter.inc();
     }
 
-    fn about_request(&self, batch: &Batch<'_>, case: Case) -> Rescued {
+    fn about_request(&self, key: Key, case: Case) -> Rescued {
         let refusal = case.refusal.clone();
-        self.cases.put(self.key(batch), case);
+        self.cases.put(key, case);
         Rescued::AboutRequest(refusal)
     }
 
