@@ -111,6 +111,13 @@ pub fn migrate(text: &str, profile: &str) -> Result<Migration, ManifestError> {
     for (number, document) in documents {
         text.push_str(&run.document(number, "", document)?);
     }
-    let Rewrite { attempts, profiles } = run;
+    let Rewrite { mut attempts, profiles } = run;
+    if let Some(mark) = leftovers::mark(&text).filter(|_| attempts.is_empty()) {
+        let reason = format!(
+            "it has {mark:?} in no form that is known: of Terraform, Bicep, a script or a template, migrate the YAML that it makes"
+        );
+        let subject = "the text".to_owned();
+        attempts.push(Attempt { number: 1, subject, result: Err(vec![reason]) });
+    }
     Ok(Migration { text, attempts, profiles })
 }

@@ -8,6 +8,7 @@ use super::{
     sites::{at, each_child},
     source,
 };
+use crate::yaml::{self, documents};
 
 /// Words in a text that is a file of its own.
 const WORDS: [&str; 5] = [
@@ -17,6 +18,15 @@ const WORDS: [&str; 5] = [
     "azuread:",
     "azureAd:",
 ];
+
+/// What shows that samples go to Azure from a document that is one text to YAML,
+/// as Terraform is; comments show nothing.
+pub(super) fn mark(text: &str) -> Option<&'static str> {
+    let is_text = |document: &&str| yaml::read(document).is_ok_and(|value| value.is_string());
+    let texts = documents(text).into_iter().filter(is_text);
+    let mut lines = texts.flat_map(str::lines).filter(|line| !line.trim_start().starts_with('#'));
+    lines.find_map(|line| WORDS.into_iter().find(|word| line.contains(word)))
+}
 
 /// The ways to texts that are files of their own, as Argo CD has values and a
 /// `ConfigMap` has `prometheus.yml`.

@@ -64,3 +64,14 @@ fn what_is_no_yaml_is_an_error_in_plain_words() {
         assert_eq!(migrate(text, "default").unwrap().text, text);
     }
 }
+
+/// Terraform is a text to YAML, and a comment says nothing.
+#[test]
+fn what_shows_a_sidecar_in_another_language_is_never_nothing() {
+    let text = "resource \"helm_release\" \"kps\" {\n  env = [\n    { name = \"INGESTION_URL\", value = var.url },\n  ]\n}\n";
+    let migration = migrated(text);
+    assert_eq!(migration.text, text);
+    assert!(!migration.is_whole());
+    assert!(said(&migration).contains("Terraform"), "{}", said(&migration));
+    assert!(migrated("# no INGESTION_URL here\na: 1\n").is_whole());
+}
