@@ -1,0 +1,174 @@
+//! Refusals of everything: settings are wrong from the start, or become wrong.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_everything_costs_three_requests_and_no_sample() {
+    for (count, before) in [(1, true), (1, false), (2000, true), (2000, false)] {
+        let sender = Sender::new();
+        if before {
+            sender.attempt(&Endpoint::new([]), &batch(7)).await;
+        }
+        let wrong = Endpoint {
+            faults: (1..1000).map(|one| (one, Fault::Status(400))).collect(),
+            ..Endpoint::new([])
+        };
+        let mut requests = Vec::new();
+        for _ in 0..20 {
+            let rescued = sender.attempt(&wrong, &batch(count)).await;
+            assert!(matches!(rescued, Rescued::AboutRequest(_)), "{rescued:?}");
+            requests.push(std::mem::take(&mut wrong.seen.lock().unwrap().requests));
+            sleep(Duration::from_secs(5)).await;
+        }
+        assert!(requests[0] <= 3, "{requests:?}");
+        assert!(requests.iter().all(|requests| *requests <= 3), "{requests:?}");
+        assert!(
+            requests.iter().sum::<usize>() <= 20 + 3 * 2,
+            "two at once, then one a minute: {requests:?}"
+        );
+        let right = Endpoint::new([]);
+        let ended = sender.send(&right, &batch(count)).await;
+        assert_eq!((ended.status, ended.attempts), (204, 1));
+        check_stored(&right, count, 1);
+        assert_eq!(sender.count("refused_samples_total"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_names_the_path_is_not_searched() {
+    let sender = Sender::new();
+    let refusal =
+        br#"{"error":{"code":"InvalidRequestPath","message":"The request path is invalid"}}"#;
+    let endpoint = Endpoint { refusal: refusal.to_vec(), ..Endpoint::new(0..2000) };
+    for _ in 0..3 {
+        assert!(matches!(sender.attempt(&endpoint, &batch(2000)).await, Rescued::AboutRequest(_)));
+    }
+    assert_eq!(endpoint.seen.lock().unwrap().requests, 3);
+}
+
+/// One request after the other is refused from the `first` to the `last`, while a batch
+/// is searched.
+fn interrupted(first: usize, last: usize, status: u16) -> Endpoint {
+    Endpoint {
+        faults: (first..=last).map(|one| (one, Fault::Status(status))).collect(),
+        ..Endpoint::new((0..40).map(|number| 49 * number))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_become_wrong_within_a_search_lose_no_sample() {
+    for status in [400, 409, 413, 415, 422] {
+        let ranges = [(40, 110), (3, 60), (6, 100), (20, 150), (40, 200)];
+        for (first, last) in ranges.into_iter().take(if status == 400 { 5 } else { 1 }) {
+            let sender = Sender::new();
+            sender.attempt(&Endpoint::new([]), &batch(1)).await;
+            let endpoint = interrupted(first, last, status);
+            let ended = sender.send(&endpoint, &batch(2000)).await;
+            assert!(matches!(ended.status, 400 | 413), "{ended:?}");
+            assert!(ended.most_requests <= 64, "{ended:?}");
+            check_stored(&endpoint, 2000, 1);
+            assert_eq!(sender.count("refused_samples_total"), 40, "{status} {first} {ended:?}");
+        }
+    }
+}
+
+/// Bad ones of `count` series, spread by a seed.
+fn spread(count: usize, bad: usize, seed: u64) -> BTreeSet<usize> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut found = BTreeSet::new();
+    while found.len() < bad {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        found.insert((state % count as u64) as usize);
+    }
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_become_wrong_at_any_step_of_a_search_lose_no_sample() {
+    for (count, bad, stride) in [(100, 3, 3), (2000, 1, 5), (2000, 10, 29), (2000, 40, 131)] {
+        for (step, seed) in (2..).step_by(stride).zip(0..) {
+            let sender = Sender::with_seed(seed);
+            let faults = (step..step + 45).map(|one| (one, Fault::Status(400))).collect();
+            let endpoint = Endpoint { faults, ..Endpoint::new(spread(count, bad, seed)) };
+            let ended = sender.send(&endpoint, &batch(count)).await;
+            let what = format!("{bad} of {count}, wrong from request {step} on: {ended:?}");
+            assert!(ended.status == 400 && ended.most_requests <= 64, "{what}");
+            check_stored(&endpoint, count, 1);
+            assert_eq!(sender.count("refused_samples_total"), bad as u64, "{what}");
+            if endpoint.seen.lock().unwrap().requests < step {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_names_the_path_within_a_search_keeps_the_batch() {
+    let sender = Sender::new();
+    sender.attempt(&Endpoint::new([]), &batch(1)).await;
+    let endpoint = Endpoint::new([77, 1000, 1999]);
+    let path = Endpoint {
+        refusal: b"{\"error\":{\"code\":\"InvalidRequestPath\"}}".to_vec(),
+        ..Endpoint::new(0..2000)
+    };
+    // The refusal of the whole, and then of its first part.
+    let body = batch(2000);
+    let deadline = Instant::now() + TIMEOUT;
+    let requests = Requests::new();
+    let batch = Batch { message: Message::V1, body: &body, deadline, requests: &requests };
+    let refusal = received(400, b"bad");
+    let send = async |piece: Vec<u8>| path.answer(&piece).await;
+    let rescued = sender.rescue.answered(&batch, Ok(refusal), Duration::ZERO, &send).await;
+    assert!(matches!(rescued, Rescued::AboutRequest(_)), "{rescued:?}");
+    assert!(path.seen.lock().unwrap().requests <= 3);
+    let ended = sender.send(&endpoint, &body).await;
+    assert_eq!(ended.status, 400);
+    check_stored(&endpoint, 2000, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_that_reads_like_a_path_keeps_no_batch_forever() {
+    let sender = Sender::new();
+    let refusal = b"{\"message\":\"value InvalidRequestPath is refused\"}".to_vec();
+    let endpoint = Endpoint { refusal, ..Endpoint::new([3]) };
+    let first = sender.attempt(&endpoint, &batch(500)).await;
+    assert!(matches!(first, Rescued::AboutRequest(_)), "{first:?}");
+    sleep(Duration::from_secs(1)).await;
+    sender.attempt(&Endpoint::new([]), &encoded([series("up", 0, [(9999, NOW_MILLIS)])])).await;
+    let ended = sender.send(&endpoint, &batch(500)).await;
+    assert_eq!((ended.status, ended.attempts), (400, 1), "{ended:?}");
+    check_stored(&endpoint, 500, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_something_on_the_way_refuses_forever_is_searched_while_others_pass() {
+    for status in [403, 406, 500] {
+        let sender = Sender::new();
+        let endpoint = Endpoint { status, ..Endpoint::new([1234]) };
+        let body = batch(2000);
+        let mut minutes = 0.0;
+        let ended = loop {
+            let rescued = sender.attempt(&endpoint, &body).await;
+            if let Rescued::Settled { received, .. } = rescued {
+                break received;
+            }
+            // Another shard.
+            let other = encoded([series("up", minutes as usize, [(5000, NOW_MILLIS)])]);
+            sender.attempt(&Endpoint::new([]), &other).await;
+            sleep(Duration::from_secs(5)).await;
+            minutes += 5.0 / 60.0;
+            assert!(minutes < 10.0);
+        };
+        assert!(ended.status == 400 && minutes >= 3.0, "{ended:?} after {minutes}");
+        check_stored(&endpoint, 2000, 1);
+        // While nothing else passes, the network may be to blame.
+        let alone = Sender::new();
+        for _ in 0..100 {
+            let rescued = alone.attempt(&endpoint, &body).await;
+            assert!(matches!(rescued, Rescued::Answered(Ok(_))), "{rescued:?}");
+            sleep(Duration::from_secs(5)).await;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Batches of all shapes: too large, too old, of several samples a series.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_any_size_and_compression_is_cut() {
+    let noise = |seed: usize, length: usize| {
+        let mut state = seed as u64 + 0x9e37_79b9_7f4a_7c15;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            char::from(b'!' + (state % 90) as u8)
+        };
+        (0..length).map(|_| next()).collect::<String>()
+    };
+    // Series, and the bytes of a label that does and of one that does not compress.
+    for (count, compressible, incompressible, latency, attempts) in [
+        (3000, 1000, 350_usize, SLOW, 1),
+        (1000, 0, 6000, SLOW, 2),
+        (1500, 0, 10_000, Duration::ZERO, 1),
+        (2000, 20_000, 700, SLOW, 3),
+        (3000, 20_000, 1, Duration::ZERO, 1),
+    ] {
+        let body = encoded((0..count).map(|number| {
+            let mut one = series("large", number, [(number, NOW_MILLIS)]);
+            let mut push =
+                |name: &str, value| one.labels.push(Label { name: name.to_owned(), value });
+            for part in 0..compressible / 1000 {
+                push(&format!("text_{part}"), "lorem ipsum ".repeat(83));
+            }
+            for part in 0..incompressible.div_ceil(1000) {
+                push(&format!("noise_{part}"), noise(number * 50 + part, incompressible.min(1000)));
+            }
+            one
+        }));
+        let what = format!("{count} series, {} bytes", body.len());
+        let sender = Sender::new();
+        let endpoint = Endpoint { latency, ..Endpoint::new([]) };
+        let ended = sender.send(&endpoint, &body).await;
+        assert!(ended.status == 204 && ended.attempts <= attempts, "{what}: {ended:?}");
+        assert!(ended.most_requests <= 64, "{what}: {ended:?}");
+        check_stored(&endpoint, count, 1);
+        // And with bad ones in it.
+        let sender = Sender::new();
+        let endpoint = Endpoint { latency, ..Endpoint::new([3, count - 2]) };
+        let ended = sender.send(&endpoint, &body).await;
+        assert!(matches!(ended.status, 400 | 413) && ended.attempts <= 8, "{what}: {ended:?}");
+        check_stored(&endpoint, count, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_limit_than_azures_is_found() {
+    let sender = Sender::new();
+    let endpoint = Endpoint { max_bytes: 5000, ..Endpoint::new([]) };
+    let ended = sender.send(&endpoint, &batch(2000)).await;
+    assert_eq!((ended.status, ended.attempts), (204, 1));
+    check_stored(&endpoint, 2000, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_finds_everything_too_large_loses_nothing() {
+    let sender = Sender::new();
+    let endpoint = Endpoint { max_bytes: 10, ..Endpoint::new([]) };
+    for _ in 0..10 {
+        let rescued = sender.attempt(&endpoint, &batch(200)).await;
+        assert!(!matches!(rescued, Rescued::Settled { .. }), "{rescued:?}");
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(sender.count("refused_samples_total"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn samples_that_are_too_old_are_left_out_one_by_one() {
+    let minutes = |count: i64| NOW_MILLIS - count * 60_000;
+    for refusal in ["Samples are older than 20 minutes", "no reason"] {
+        let sender = Sender::new();
+        // Each series has an old sample, a good one and one of tomorrow; the last
+        // has good ones alone.
+        let old = [(0, minutes(25)), (1, minutes(3)), (2, minutes(-1500))];
+        let body = encoded((0..20).map(|number| {
+            let samples = old.map(|(one, time)| {
+                (3 * number + one, if number < 5 { time } else { minutes(one as i64) })
+            });
+            series(&format!("metric_{}", number / 2), number, samples)
+        }));
+        let bad = (0..15).filter(|number| number % 3 != 1);
+        let endpoint = Endpoint { refusal: refusal.into(), ..Endpoint::new(bad) };
+        let ended = sender.send(&endpoint, &body).await;
+        assert_eq!(ended.status, 400, "{ended:?}");
+        check_stored(&endpoint, 60, 1);
+        assert_eq!(sender.count("refused_samples_total"), 10, "{ended:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_sample_of_a_series_takes_no_other_with_it() {
+    let sender = Sender::new();
+    let body = encoded((0..100).map(|number| {
+        series("metric", number, (0..20).map(|one| (20 * number + one, NOW_MILLIS + one as i64)))
+    }));
+    let endpoint = Endpoint::new([777, 1999]);
+    let ended = sender.send(&endpoint, &body).await;
+    assert_eq!((ended.status, ended.attempts), (400, 1));
+    check_stored(&endpoint, 2000, 1);
+    assert_eq!(sender.count("refused_samples_total"), 2);
+}
