@@ -10,7 +10,7 @@ mod mount_path;
 mod probes;
 mod resources;
 
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf};
 
 use contract::{
     Cloud, Image, ImagePullPolicy, Key, LivenessProbe, LogLevel, Mistake, MountPath, ObjectName,
@@ -221,7 +221,7 @@ impl Merge<'_> {
         }
     }
 
-    fn required<T>(&mut self, value: Option<T>, key: Key, what: &str) -> Option<T> {
+    fn required<T>(&mut self, value: Option<T>, key: Key, what: impl Display) -> Option<T> {
         if value.is_none() {
             let expected =
                 format!("{what}, here or as {} of profile {:?}", key.profile(), self.name);

@@ -7,12 +7,13 @@ mod queue;
 
 use std::{
     io::{self, Write},
-    thread,
+    slice, thread,
     time::Duration,
 };
 
 use contract::{LogFormat, LogLevel};
 use prometheus_client::metrics::counter::Counter;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, registry::Registry};
 
@@ -23,9 +24,9 @@ static QUEUE: Queue = Queue::new();
 /// How long the end of a process may be delayed by whoever reads its log.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Logs to standard error from now on, unless that was begun before. Another thread
-/// writes, so that no reader of the log can stop the program's work: call [`flush`]
-/// before the process ends.
+/// Logs to standard error from now on, unless that was begun before. What standard
+/// error does not take at once, another thread writes, so that no reader of the log can
+/// stop the program's work: call [`flush`] before the process ends.
 ///
 /// `ours` names the crates whose level is `level`. Libraries are heard from
 /// `warn` on, whatever the level: below it some log header fields and bodies,
@@ -59,13 +60,27 @@ struct Line;
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        QUEUE.push(line);
+        QUEUE.push(line, write_now);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A pipe on Linux that takes anything takes so many bytes as a whole (pipe(7)).
+const PIPE_BUF: usize = 4096;
+
+/// Writes to standard error what it takes without waiting.
+fn write_now(line: &[u8]) -> bool {
+    let stderr = io::stderr();
+    let mut output = PollFd::new(&stderr, PollFlags::OUT);
+    let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
+    line.len() <= PIPE_BUF
+        && poll(slice::from_mut(&mut output), Some(&no_time)) == Ok(1)
+        && output.revents() == PollFlags::OUT
+        && stderr.lock().write_all(line).is_ok()
 }
 
 fn subscriber(

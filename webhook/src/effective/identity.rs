@@ -1,6 +1,6 @@
 //! Who the sidecar is, and what that takes.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use contract::{
     Audience, AuthorityHost, Certificate, ClientId, Identity, IdentityType, Key, Mistake,
@@ -33,12 +33,10 @@ pub(super) fn with_own_certificate(given: &Overrides, profile: &Overrides) -> Ov
 
 impl Merge<'_> {
     pub(super) fn identity(&mut self) -> Option<Identity> {
-        let kinds = IdentityType::ALL.map(IdentityType::name).join(", ");
-        let kind = self.required(
-            self.merged.identity_type,
-            Key::IdentityType,
-            &format!("one of {kinds}"),
-        )?;
+        let one_of = fmt::from_fn(|f| {
+            write!(f, "one of {}", IdentityType::ALL.map(IdentityType::name).join(", "))
+        });
+        let kind = self.required(self.merged.identity_type, Key::IdentityType, one_of)?;
         match kind {
             IdentityType::SystemAssigned => Some(Identity::SystemAssigned),
             IdentityType::UserAssigned => {
@@ -151,8 +149,9 @@ impl Merge<'_> {
     pub(super) fn audience(&mut self) -> Option<Audience> {
         let cloud = self.cloud();
         let audience = self.merged.audience.clone().or_else(|| cloud.audience());
-        let what = format!("the audience of the cloud's ingestion tokens, since cloud is {cloud}");
-        self.required(audience, Key::Audience, &what)
+        let what =
+            format_args!("the audience of the cloud's ingestion tokens, since cloud is {cloud}");
+        self.required(audience, Key::Audience, what)
     }
 
     /// No annotation may name the authority, since it is told who the sidecar
