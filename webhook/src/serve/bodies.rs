@@ -26,6 +26,9 @@ pub const MAX_BODY_BYTES: usize = 8 << 20;
 const BUDGET_BYTES: usize = 24 << 20;
 /// A usual review fits in at once.
 const FIRST_BYTES: usize = 16 << 10;
+/// While no more than a quarter of the budget is used, a body whose length is known
+/// gets its memory at once up to here: nothing is copied as it grows.
+const AMPLE_BYTES: usize = 1 << 20;
 /// A body that has just begun counts as if it were so old, so that of several new
 /// ones the largest is given up.
 const BIRTH: Duration = Duration::from_millis(1);
@@ -165,8 +168,11 @@ impl Arriving<'_> {
         }
         let before = part.bytes.capacity();
         if needed > before {
-            // Twice as much each time, so that little is copied.
-            let target = (2 * before).max(FIRST_BYTES).min(self.expected).max(needed);
+            // Otherwise twice as much each time, so that little is copied.
+            let is_ample = held.bytes <= self.bodies.budget / 4;
+            let first = if is_ample { AMPLE_BYTES } else { FIRST_BYTES };
+            let known = if self.expected == usize::MAX { FIRST_BYTES } else { first };
+            let target = (2 * before).max(known).min(self.expected).max(needed);
             held.make_room(target - before, self.bodies.budget);
             let part = held.by_id.get_mut(&self.id).ok_or(BodyError::GivenUp)?;
             part.bytes.reserve_exact(target - part.bytes.len());
