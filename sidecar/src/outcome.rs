@@ -91,6 +91,13 @@ pub(crate) const fn meaning(status: u16) -> Meaning {
     }
 }
 
+/// Whether what is sent may be the cause of a status that is otherwise retried: a
+/// firewall may dislike one payload. It never is for a token, a proxy's login, a
+/// time limit, throttling or an outage, however long these last.
+pub(crate) const fn may_be_for_payload(status: u16) -> bool {
+    !matches!(status, 401 | 407 | 408 | 425 | 429 | 502..=504)
+}
+
 fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> Answer {
     let protective = mode == ResponseMode::Protective;
     let asked = retry_after(received, now);

@@ -157,7 +157,9 @@ impl Rescue {
         let meaning = outcome::meaning(received.status);
         match meaning {
             Meaning::Accepted => {
-                self.evidence.accepted_batch(batch.message, batch.body, Instant::now());
+                let now = Instant::now();
+                let sent = now.checked_sub(took).unwrap_or(now);
+                self.evidence.accepted_batch(batch.message, batch.body, sent);
                 return Rescued::Answered(Ok(received));
             }
             Meaning::Final | Meaning::Unexpected => return Rescued::Answered(Ok(received)),
@@ -197,7 +199,8 @@ impl Rescue {
     fn is_stuck(&self, case: &Case) -> bool {
         let now = Instant::now();
         let lately = now.checked_sub(STUCK_AFTER / 4).unwrap_or(now);
-        case.attempts >= STUCK_ATTEMPTS
+        outcome::may_be_for_payload(case.refusal.status)
+            && case.attempts >= STUCK_ATTEMPTS
             && now.duration_since(case.first_refused) >= STUCK_AFTER
             && self.evidence.accepted().saturating_sub(case.accepted_before) >= STUCK_ACCEPTED
             && self.evidence.accepted_since(lately)
@@ -230,9 +233,7 @@ impl Rescue {
     {
         let Some(_open) = self.cases.open(key) else { return under_way() };
         let now = Instant::now();
-        if search::is_about_age(&case.refusal.body)
-            || self.evidence.accepted_since(case.first_refused)
-        {
+        if self.evidence.accepted_since(case.first_refused) {
             case.proof = Proof::Given;
         }
         let (reading, _reading) = match self.hold_reading(batch) {
@@ -275,7 +276,9 @@ impl Rescue {
             slowest: took,
             deadline: batch.deadline,
         };
+        let before = case.account.decided();
         let ended = self.settle(batch, &survey, &mut case, &mut pace, is_quiet, send).await;
+        case.fruitful += u32::from(case.account.decided() > before);
         self.ended(key, case, ended)
     }
 

@@ -53,6 +53,11 @@ impl Account {
         self.stored_exemplars += samples.exemplars;
     }
 
+    /// How many samples are stored or refused.
+    pub(super) const fn decided(&self) -> u64 {
+        self.stored_samples + self.refused_samples
+    }
+
     /// What was written of a refused batch. For a message of 1.0, an accepted piece
     /// is written whole; for one of 2.0, the receiver says what it wrote, and one
     /// that says nothing wrote nothing. Prometheus counts all else as failed.

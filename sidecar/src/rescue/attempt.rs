@@ -19,7 +19,7 @@ use super::{
     case::{Case, Proof},
     ledger::Decision,
     opened::Opened,
-    plan::{Part, Plan, Settled, Verdict},
+    plan::{Class, Part, Plan, Settled, Verdict},
     search,
 };
 use crate::{
@@ -67,6 +67,10 @@ where
         let known_bad = self.case.refusal.status != 413;
         let planned = self.opened.plan(self.case, &HashSet::new(), known_bad, self.limits.raw);
         let mut plan = planned.map_err(failed)?;
+        // After an outage, every batch may be too old: the samples' own times prove it.
+        if plan.is_all(Class::Doomed(Reason::TooOld)) {
+            self.case.proof = Proof::Given;
+        }
         let mut stop = Ok(());
         while stop.is_ok() && self.allows_more(0) {
             if plan.is_empty() && plan.kept_back().next().is_none() {
@@ -175,11 +179,11 @@ where
                 let record = part.records.first().copied().filter(|record| {
                     chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES
                 });
-                self.opened.around.evidence.accepted_record(self.case.message, now, || {
+                let sent = now.checked_sub(took).unwrap_or(now);
+                self.opened.around.evidence.accepted_record(self.case.message, sent, || {
                     record.map(|record| chunk.piece(&[record]))
                 });
                 self.case.account.accept(&received);
-                let sent = now.checked_sub(took).unwrap_or(now);
                 let believed = self.believe(Some(sent));
                 let left = self.unproved.refused.len();
                 self.unproved.in_a_row = u32::try_from(left).unwrap_or(u32::MAX);
@@ -226,7 +230,12 @@ where
                 Verdict::Refused
             }
             // A refusal that is otherwise retried, and that retrying did not end.
-            Ok(received) if received.status == self.case.refusal.status => Verdict::Refused,
+            Ok(received)
+                if received.status == self.case.refusal.status
+                    && outcome::may_be_for_payload(received.status) =>
+            {
+                Verdict::Refused
+            }
             _ => Verdict::Untried,
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Case {
     pub(super) accepted_before: u64,
     /// How often it was refused with this status.
     pub(super) attempts: u32,
+    /// How many attempts decided something.
+    pub(super) fruitful: u32,
     /// Parts of it are sent, and not the whole.
     pub(super) searching: bool,
     pub(super) proof: Proof,
@@ -88,6 +90,7 @@ impl Case {
             last: now,
             accepted_before,
             attempts: 0,
+            fruitful: 0,
             searching: false,
             any_refused: false,
             edges: Edges::new(),

@@ -21,8 +21,9 @@ use crate::http1::Message;
 /// What a destination has accepted.
 pub(super) struct Evidence {
     base: Instant,
-    /// When something was last accepted, in microseconds since `base`, and 1; 0
-    /// for never.
+    /// When the last request was sent that was accepted, in microseconds since `base`,
+    /// and 1; 0 for never. An acceptance says nothing about what was refused after
+    /// it was sent, however late the answer came.
     accepted_at: AtomicU64,
     accepted: AtomicU64,
     control: Mutex<Known>,
@@ -70,9 +71,10 @@ impl Evidence {
         }
     }
 
-    /// The destination accepted a whole batch.
-    pub(super) fn accepted_batch(&self, message: Message, body: &[u8], now: Instant) {
-        self.accepted_piece(now);
+    /// The destination accepted a whole batch that was sent at `sent`.
+    pub(super) fn accepted_batch(&self, message: Message, body: &[u8], sent: Instant) {
+        self.accepted_piece(sent);
+        let now = Instant::now();
         let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         if known.next.is_some_and(|next| now < next) {
             return;
@@ -89,10 +91,11 @@ impl Evidence {
     pub(super) fn accepted_record(
         &self,
         message: Message,
-        now: Instant,
+        sent: Instant,
         record: impl FnOnce() -> Option<Vec<u8>>,
     ) {
-        self.accepted_piece(now);
+        self.accepted_piece(sent);
+        let now = Instant::now();
         let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         // The same one throughout a search: whatever is asked, one sample is resent.
         let is_old = known.is_refused
@@ -105,10 +108,10 @@ impl Evidence {
         }
     }
 
-    /// The destination accepted something.
-    pub(super) fn accepted_piece(&self, now: Instant) {
-        let at = u64::try_from(now.duration_since(self.base).as_micros()).unwrap_or(u64::MAX);
-        self.accepted_at.store(at.saturating_add(1), Ordering::Relaxed);
+    /// The destination accepted something that was sent then.
+    pub(super) fn accepted_piece(&self, sent: Instant) {
+        let at = u64::try_from(sent.duration_since(self.base).as_micros()).unwrap_or(u64::MAX);
+        self.accepted_at.fetch_max(at.saturating_add(1), Ordering::Relaxed);
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -117,7 +120,7 @@ impl Evidence {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Whether it has accepted something after `then`.
+    /// Whether it has accepted something that was sent after `then`.
     pub(super) fn accepted_since(&self, then: Instant) -> bool {
         let at = self.accepted_at.load(Ordering::Relaxed);
         at > 0 && self.base + Duration::from_micros(at) > then + Duration::from_micros(1)
@@ -178,6 +181,20 @@ mod tests {
         assert!(evidence.accepted_since(begun));
         assert!(!evidence.accepts_nothing(Instant::now()));
         assert!(!evidence.accepted_since(Instant::now() + Duration::from_millis(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_says_nothing_about_what_came_after_the_request() {
+        let evidence = Evidence::new();
+        let sent = Instant::now();
+        advance(Duration::from_secs(1)).await;
+        let refused = Instant::now();
+        advance(Duration::from_secs(1)).await;
+        evidence.accepted_batch(Message::V1, &[], sent);
+        assert!(!evidence.accepted_since(refused));
+        evidence.accepted_batch(Message::V1, &[], Instant::now());
+        evidence.accepted_batch(Message::V1, &[], sent);
+        assert!(evidence.accepted_since(refused), "a late answer takes nothing away");
     }
 
     #[tokio::test(start_paused = true)]

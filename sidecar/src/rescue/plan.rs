@@ -347,6 +347,13 @@ impl Plan {
         self.untried.iter().any(is_ordinary) && !self.untried.iter().all(is_ordinary)
     }
 
+    /// Whether the same is expected of everything that is left.
+    pub(super) fn is_all(&self, class: Class) -> bool {
+        self.witnesses.is_empty()
+            && !self.untried.is_empty()
+            && self.untried.iter().all(|one| one.class == class)
+    }
+
     /// Whether no part is left to be sent, but for the witnesses.
     pub(super) fn is_empty(&self) -> bool {
         self.untried.is_empty() && self.chains.iter().all(|chain| chain.waiting.is_empty())

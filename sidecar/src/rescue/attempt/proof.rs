@@ -308,10 +308,11 @@ where
         }
         let left = plan.undecided();
         let hopeless =
-            self.case.attempts >= MAX_ATTEMPTS && self.opened.give_up_hopeless(self.case, &left);
+            self.case.fruitful >= MAX_FRUITFUL && self.opened.give_up_hopeless(self.case, &left);
         if left.is_empty() || hopeless { Ok(()) } else { Err(Stop::Pace) }
     }
 }
 
-/// After so many attempts, what is hopeless is given up.
-const MAX_ATTEMPTS: u32 = 8;
+/// In the next attempt after so many that decided something, what is hopeless is given
+/// up. Those that met wrong settings or throttling found out nothing about it.
+const MAX_FRUITFUL: u32 = 6;

@@ -172,3 +172,73 @@ async fn a_payload_that_something_on_the_way_refuses_forever_is_searched_while_o
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn throttling_and_outages_say_nothing_about_a_payload_however_long_they_last() {
+    for status in [401, 407, 408, 429, 502, 503, 504] {
+        let sender = Sender::new();
+        let endpoint = Endpoint {
+            // One request of a hundred passes.
+            faults: (1..100).map(|one| (one, Fault::Status(status))).collect(),
+            ..Endpoint::new([])
+        };
+        let body = batch(12);
+        let stored = loop {
+            let rescued = sender.attempt(&endpoint, &body).await;
+            match rescued {
+                Rescued::Answered(Ok(received)) if received.status == 204 => break true,
+                Rescued::Answered(Ok(received)) => assert_eq!(received.status, status),
+                other => break matches!(other, Rescued::Settled { any_refused: false, .. }),
+            }
+            let other = encoded([series("up", 0, [(5000, NOW_MILLIS)])]);
+            sender.attempt(&Endpoint::new([]), &other).await;
+            sleep(Duration::from_secs(15)).await;
+        };
+        assert!(stored, "{status}");
+        assert_eq!(sender.count("refused_samples_total"), 0, "{status}");
+        check_stored(&endpoint, 12, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_mentions_age_proves_nothing_about_new_samples() {
+    for (count, before) in [(1, true), (5, true), (5, false), (1500, false)] {
+        for text in ["your browser is too old", "{\"error\":\"token outside of its time range\"}"] {
+            let sender = Sender::new();
+            if before {
+                sender.attempt(&Endpoint::new([]), &batch(1)).await;
+                sleep(Duration::from_secs(1)).await;
+            }
+            let wrong = Endpoint { refusal: text.into(), ..Endpoint::new(0..count) };
+            for _ in 0..12 {
+                let rescued = sender.attempt(&wrong, &batch(count)).await;
+                assert!(matches!(rescued, Rescued::AboutRequest(_)), "{count} {rescued:?}");
+                sleep(Duration::from_secs(5)).await;
+            }
+            let right = Endpoint::new([]);
+            assert_eq!(sender.send(&right, &batch(count)).await.status, 204);
+            check_stored(&right, count, 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_met_wrong_settings_bring_no_series_nearer_to_its_end() {
+    let sender = Sender::new();
+    let body = encoded((0..1590).map(|number| {
+        let metric = if number < 1200 { format!("good_{}", number % 40) } else { "bad".to_owned() };
+        series(&metric, number, [(number, NOW_MILLIS)])
+    }));
+    let wrong = Endpoint::new(0..1590);
+    for _ in 0..9 {
+        sender.attempt(&wrong, &body).await;
+        sleep(Duration::from_secs(5)).await;
+    }
+    let other = encoded([series("up", 0, [(9999, NOW_MILLIS)])]);
+    sender.attempt(&Endpoint::new([]), &other).await;
+    let endpoint = Endpoint::new((1200..1590).filter(|number| number % 100 != 50));
+    let ended = sender.send(&endpoint, &body).await;
+    assert!(ended.status == 400 && ended.attempts > 3, "{ended:?}");
+    endpoint.seen.lock().unwrap().stored.remove(&9999);
+    check_stored(&endpoint, 1590, 1);
+}

@@ -106,3 +106,33 @@ async fn one_bad_sample_of_a_series_takes_no_other_with_it() {
     check_stored(&endpoint, 2000, 1);
     assert_eq!(sender.count("refused_samples_total"), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_too_old_throughout_ends_though_nothing_is_accepted() {
+    let old = NOW_MILLIS - 25 * 60_000;
+    let body = encoded((0..500).map(|number| series("metric", number, [(number, old)])));
+    let endpoint =
+        Endpoint { refusal: b"Samples are older than 20 minutes".into(), ..Endpoint::new(0..500) };
+    let sender = Sender::new();
+    let ended = sender.send(&endpoint, &body).await;
+    assert_eq!((ended.status, ended.attempts), (400, 1), "{ended:?}");
+    assert_eq!(sender.count("refused_samples_total"), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_nothing_keeps_costs_few_requests() {
+    for count in [1, 5, 200] {
+        let sender = Sender::new();
+        sender.attempt(&Endpoint::new([]), &batch(7)).await;
+        let endpoint = Endpoint { max_bytes: 10, ..Endpoint::new([]) };
+        for attempt in 0..20 {
+            let rescued = sender.attempt(&endpoint, &batch(count)).await;
+            assert!(!matches!(rescued, Rescued::Settled { .. }), "{rescued:?}");
+            let requests = std::mem::take(&mut endpoint.seen.lock().unwrap().requests);
+            assert!(attempt == 0 || requests <= 3, "{count} {attempt}: {requests}");
+            sleep(Duration::from_secs(1)).await;
+        }
+        let ended = sender.send(&Endpoint::new([]), &batch(count)).await;
+        assert_eq!(ended.status, 204);
+    }
+}
