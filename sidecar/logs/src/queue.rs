@@ -10,7 +10,7 @@
 use std::{
     io::Write,
     sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use prometheus_client::metrics::counter::Counter;
@@ -19,10 +19,6 @@ use prometheus_client::metrics::counter::Counter;
 /// milliseconds in which the thread may have to wait for the CPU. Beside the pipe's
 /// own 64 KiB, twice this is held while nobody reads, and next to nothing otherwise.
 const CAPACITY: usize = 128 << 10;
-/// A line that comes sooner after another one is written with those that come in this
-/// time: under load a write for each line is a tenth of the webhook's work. Who reads
-/// the log does not notice; a process that is killed loses what it logged in it.
-const TOGETHER: Duration = Duration::from_millis(20);
 /// What is kept for the next lines; more is given back.
 const KEPT: usize = 4 << 10;
 
@@ -36,30 +32,13 @@ pub(crate) struct Queue {
 struct State {
     waiting: Vec<u8>,
     is_writing: bool,
-    /// Somebody waits for everything to be written.
-    is_urgent: bool,
-    /// When a line was last written without the thread.
-    written: Option<Instant>,
     /// Lines that were dropped since this was last said in the log.
     untold: u64,
 }
 
-impl State {
-    fn may_write_now(&self) -> bool {
-        let is_first = self.waiting.is_empty() && !self.is_writing && self.untold == 0;
-        is_first && self.written.is_none_or(|written| written.elapsed() >= TOGETHER)
-    }
-}
-
 impl Queue {
     pub(crate) const fn new() -> Self {
-        let state = State {
-            waiting: Vec::new(),
-            is_writing: false,
-            is_urgent: false,
-            written: None,
-            untold: 0,
-        };
+        let state = State { waiting: Vec::new(), is_writing: false, untold: 0 };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -76,8 +55,7 @@ impl Queue {
     /// `write_now` does not wait, and says whether it has written the line.
     pub(crate) fn push(&self, line: &[u8], write_now: impl FnOnce(&[u8]) -> bool) {
         let mut state = self.lock();
-        if state.may_write_now() && write_now(line) {
-            state.written = Some(Instant::now());
+        if state.waiting.is_empty() && !state.is_writing && state.untold == 0 && write_now(line) {
             return;
         }
         if state.waiting.len() + line.len() > CAPACITY {
@@ -117,10 +95,7 @@ impl Queue {
     fn take(&self, empty: &mut Vec<u8>) -> u64 {
         let state = self.lock();
         let state = self.changed.wait_while(state, |state| state.waiting.is_empty());
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        let is_patient = |state: &mut State| !state.is_urgent;
-        let waited = self.changed.wait_timeout_while(state, TOGETHER, is_patient);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.waiting, empty);
         state.is_writing = true;
         std::mem::take(&mut state.untold)
@@ -129,12 +104,8 @@ impl Queue {
     /// Waits until everything is written, for at most `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
-        let mut state = self.lock();
-        state.is_urgent = true;
-        self.changed.notify_all();
-        let waited = self.changed.wait_timeout_while(state, patience, is_busy);
         // Whether it succeeded changes nothing.
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_urgent = false;
+        drop(self.changed.wait_timeout_while(self.lock(), patience, is_busy));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -223,13 +194,8 @@ mod tests {
         thread::spawn(move || writer.write_to(Output { allowed, written: thread_writes }));
         allow.send(()).unwrap();
         queue.flush(Duration::from_secs(20));
-        thread::sleep(TOGETHER);
         queue.push(b"4\n", at_once);
-        // So soon after another one it is left to the thread.
-        queue.push(b"5\n", |_| panic!("a line was just written"));
-        allow.send(()).unwrap();
-        queue.flush(Duration::from_secs(20));
-        assert_eq!(written.try_iter().collect::<String>(), "1\n2\n3\n4\n5\n");
+        assert_eq!(written.try_iter().collect::<String>(), "1\n2\n3\n4\n");
         assert_eq!(queue.dropped().get(), 0);
     }
 }
