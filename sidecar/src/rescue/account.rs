@@ -12,7 +12,9 @@ pub(super) struct Account {
     stored_histograms: u64,
     stored_exemplars: u64,
     refused_samples: u64,
-    refused_records: u64,
+    /// Series of which a sample was refused.
+    refused_series: u64,
+    refused_exemplars: u64,
     /// Names of the first refused series, with their reasons.
     examples: Vec<String>,
     /// The last piece that was accepted.
@@ -75,10 +77,20 @@ impl Account {
         counts.map(|(kind, count)| (name(kind), count)).into()
     }
 
-    /// A record is refused.
-    pub(super) fn refuse(&mut self, samples: u64, reason: Reason, name: impl FnOnce() -> String) {
-        self.refused_records += 1;
-        self.refused_samples += samples;
+    /// A record of a series is refused, the first one if that `is_new`.
+    pub(super) fn refuse(
+        &mut self,
+        samples: &Samples,
+        is_new: bool,
+        reason: Reason,
+        name: impl FnOnce() -> String,
+    ) {
+        self.refused_samples += samples.count;
+        self.refused_exemplars += samples.exemplars;
+        if !is_new {
+            return;
+        }
+        self.refused_series += 1;
         if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(format!("{} ({})", name(), reason.as_str()));
         }
@@ -134,18 +146,22 @@ impl Account {
                 self.stored_samples
             );
         }
-        if self.refused_records == 0 {
+        if self.refused_series == 0 {
             return "Azure refused samples of this batch in an earlier request, which named them; all others are stored".to_owned();
         }
         let shown = u64::try_from(self.examples.len()).unwrap_or_default();
-        let more = match self.refused_records.saturating_sub(shown) {
+        let more = match self.refused_series.saturating_sub(shown) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
         let names = self.examples.join(", ");
+        let exemplars = match self.refused_exemplars {
+            0 => String::new(),
+            count => format!(" and {count} exemplars"),
+        };
         format!(
-            "Azure refused {} samples of {} series of this batch and stored the other {} samples: {names}{more}",
-            self.refused_samples, self.refused_records, self.stored_samples
+            "Azure refused {} samples{exemplars} of {} series of this batch and stored the other {} samples: {names}{more}",
+            self.refused_samples, self.refused_series, self.stored_samples
         )
     }
 }
@@ -168,7 +184,7 @@ mod tests {
     fn what_a_receiver_of_2_0_wrote_is_summed_and_never_invented() {
         let mut account = Account::default();
         let refusal = received(400, &[("x-request-id", "7")]);
-        account.refuse(1, Reason::Other, || "a".to_owned());
+        account.refuse(&samples(1, 0), true, Reason::Other, || "a".to_owned());
         account.store(&samples(7, 0));
         let answer = account.answer(Message::V2, &refusal, true);
         assert!(answer.fields.iter().all(|(name, _)| !name.contains("written")));
@@ -193,7 +209,9 @@ mod tests {
         let mut account = Account::default();
         account.store(&samples(1995, 5));
         for number in 0..5 {
-            account.refuse(1, Reason::TooOld, || format!("m{number}{{}}"));
+            for is_new in [true, false] {
+                account.refuse(&samples(2, 0), is_new, Reason::TooOld, || format!("m{number}{{}}"));
+            }
         }
         let answer = account.answer(Message::V1, &received(400, &[]), true);
         let written = ["samples", "histograms", "exemplars"]
@@ -201,7 +219,7 @@ mod tests {
         assert_eq!(written, [Some("1990"), Some("5"), Some("0")]);
         assert_eq!(
             String::from_utf8(answer.body).unwrap(),
-            "Azure refused 5 samples of 5 series of this batch and stored the other 1995 samples: m0{} (too_old), m1{} (too_old), m2{} (too_old) and 2 more; Azure says: no\n"
+            "Azure refused 20 samples of 5 series of this batch and stored the other 1995 samples: m0{} (too_old), m1{} (too_old), m2{} (too_old) and 2 more; Azure says: no\n"
         );
     }
 

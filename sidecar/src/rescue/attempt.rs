@@ -19,7 +19,7 @@ use super::{
     case::{Case, Proof},
     ledger::Decision,
     opened::Opened,
-    plan::{Class, Part, Plan, Settled, Verdict},
+    plan::{Class, Limit, Part, Plan, Settled, Verdict},
     search,
 };
 use crate::{
@@ -68,7 +68,7 @@ where
         let planned = self.opened.plan(self.case, &HashSet::new(), known_bad, self.limits.raw);
         let mut plan = planned.map_err(failed)?;
         // After an outage, every batch may be too old: the samples' own times prove it.
-        if plan.is_all(Class::Doomed(Reason::TooOld)) {
+        if plan.is_all(Class::Beyond(Limit::Age)) {
             self.case.proof = Proof::Given;
         }
         let mut stop = Ok(());

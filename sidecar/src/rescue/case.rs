@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    ops::RangeInclusive,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -37,8 +38,14 @@ pub(super) struct Case {
     pub(super) edges: Edges,
     /// The records of several samples that were divided.
     pub(super) divided: HashSet<Hash>,
+    /// The times that Azure takes, in milliseconds since 1970: records are divided at
+    /// their ends, in every attempt at the same ones.
+    pub(super) times: Option<RangeInclusive<i64>>,
     /// The records that are kept back as witnesses, by the first of each series.
     pub(super) witnesses: BTreeSet<usize>,
+    /// The labels of series that are sent by themselves to see whether they, and others
+    /// like them, are still refused.
+    pub(super) tests: Vec<Hash>,
     /// How often in a row nothing of it was accepted.
     pub(super) fruitless: u32,
     pub(super) account: Account,
@@ -95,7 +102,9 @@ impl Case {
             any_refused: false,
             edges: Edges::new(),
             divided: HashSet::new(),
+            times: None,
             witnesses: BTreeSet::new(),
+            tests: Vec::new(),
             fruitless: 0,
             account: Account::default(),
         }

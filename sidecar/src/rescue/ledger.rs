@@ -123,6 +123,12 @@ impl Ledger {
         self.state().labels.remove(labels);
     }
 
+    /// When a series with these labels was last refused by itself, if none of its samples
+    /// was stored since.
+    pub(super) fn refused_at(&self, labels: &Hash) -> Option<Instant> {
+        self.state().labels.get(labels).map(|guilt| guilt.tested)
+    }
+
     /// What is expected of a series with these labels.
     pub(super) fn expected(&self, labels: &Hash) -> Class {
         match self.state().labels.get(labels) {

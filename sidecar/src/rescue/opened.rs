@@ -1,8 +1,13 @@
 //! A chunk of a batch, with what is known and decided of its records.
 
+mod expected;
 mod planned;
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use super::{
     Reason,
@@ -10,6 +15,7 @@ use super::{
     chunk::Chunk,
     evidence::Evidence,
     ledger::{Decision, Hash, Ledger},
+    message::Samples,
     search,
 };
 use crate::{
@@ -34,8 +40,11 @@ pub(super) struct Opened<'a> {
     pub(super) chunk: Chunk,
     /// Of each record: its hash, and that of its labels.
     hashes: Vec<(Hash, Hash)>,
-    /// Records, and the two that each was divided into.
+    /// Records, and the two that each was divided into; or, twice, the one without
+    /// exemplars.
     divided: Vec<(usize, [usize; 2])>,
+    /// The labels of series of which a record was refused.
+    refused_series: HashSet<Hash>,
     /// Memory for divided records.
     held: Vec<Share>,
     /// How many records were received: divided ones come after them.
@@ -63,6 +72,7 @@ impl<'a> Opened<'a> {
             chunk,
             hashes: Vec::new(),
             divided: Vec::new(),
+            refused_series: HashSet::new(),
             held: Vec::new(),
             counts: Counts::new(),
             new_suspects: false,
@@ -72,6 +82,7 @@ impl<'a> Opened<'a> {
             if let Some(decision) = opened.decision(record) {
                 opened.note(record, decision);
             }
+            opened.note_refused(record);
         }
         // The last plan knew them.
         opened.new_suspects = false;
@@ -130,15 +141,54 @@ impl<'a> Opened<'a> {
         }
         self.note(record, decision);
         let samples = self.chunk.samples(record);
-        (self.around.count)(decision, samples.count);
         match decision {
             Decision::Stored => {
+                (self.around.count)(decision, samples.count);
                 case.account.store(&samples);
                 self.around.ledger.clear(&labels);
+                self.refuse_exemplars(case, record);
             }
             Decision::Refused(reason) => {
-                case.account.refuse(samples.count, reason, || self.chunk.name(record));
+                // Its exemplars are refused with it.
+                let samples =
+                    self.whole_of(record).map_or(samples, |whole| self.chunk.samples(whole));
+                self.count_refused(case, record, &samples, reason);
             }
+        }
+    }
+
+    /// The record of which this one is all but its exemplars.
+    fn whole_of(&self, record: usize) -> Option<usize> {
+        let whole = self.divided.iter().find(|(_, parts)| *parts == [record; 2]);
+        whole.map(|(whole, _)| *whole)
+    }
+
+    fn count_refused(&mut self, case: &mut Case, record: usize, samples: &Samples, reason: Reason) {
+        let (reason, count) = match samples.count {
+            0 if samples.exemplars > 0 => (Reason::Exemplar, samples.exemplars),
+            count => (reason, count),
+        };
+        (self.around.count)(Decision::Refused(reason), count);
+        let is_new = self.note_refused(record);
+        case.account.refuse(samples, is_new, reason, || self.chunk.name(record));
+    }
+
+    /// Notes that a record's series was refused, if it was; `false` if that was known.
+    fn note_refused(&mut self, record: usize) -> bool {
+        let is_refused = matches!(self.decision(record), Some(Decision::Refused(_)));
+        let labels = self.hashes.get(record).map(|(_, labels)| *labels);
+        is_refused && labels.is_some_and(|labels| self.refused_series.insert(labels))
+    }
+
+    /// Where a sample is stored that was refused with its exemplars, these are refused.
+    fn refuse_exemplars(&mut self, case: &mut Case, record: usize) {
+        let Some(whole) = self.whole_of(record) else { return };
+        let Some((hash, _)) = self.hashes.get(whole).copied() else { return };
+        case.any_refused = true;
+        if self.around.ledger.decide(hash, Decision::Refused(Reason::Exemplar)) {
+            let exemplars = self.chunk.samples(whole).exemplars;
+            let samples = Samples { exemplars, ..Samples::default() };
+            self.count_refused(case, whole, &samples, Reason::Exemplar);
         }
     }
 
@@ -151,40 +201,64 @@ impl<'a> Opened<'a> {
             None => self.counts.entry(metric.to_vec()).or_default(),
         };
         match decision {
-            Decision::Stored => *stored += 1,
+            Decision::Stored | Decision::Refused(Reason::Exemplar) => *stored += 1,
             Decision::Refused(_) => *refused += 1,
         }
         self.new_suspects |= *stored == 0 && *refused == SUSPECT_AFTER;
     }
 
     /// Divides a record of several samples in two, from now on in every attempt: a half
-    /// that is stored must not be sent with the whole. `None` if it has one sample.
+    /// that is stored must not be sent with the whole. One sample is tried without its
+    /// exemplars. `None` if it has none.
     pub(super) fn halve(
         &mut self,
         case: &mut Case,
         record: usize,
-    ) -> Result<Option<[usize; 2]>, Failure> {
-        let samples = self.chunk.samples(record).count;
-        if samples < 2 {
+    ) -> Result<Option<Vec<usize>>, Failure> {
+        let samples = self.chunk.samples(record);
+        if samples.count == 0 || samples.count + samples.exemplars < 2 {
             return Ok(None);
         }
         case.divided.extend(self.hash(record));
-        self.divide(record, |number, _| number < samples / 2)
+        if samples.count == 1 {
+            return self.leave_exemplars_out(record);
+        }
+        self.divide(record, |number, _| number < samples.count / 2)
+    }
+
+    fn leave_exemplars_out(&mut self, record: usize) -> Result<Option<Vec<usize>>, Failure> {
+        let held = self.hold(self.chunk.bytes(record).len())?;
+        let Some(bare) = self.chunk.without_exemplars(record) else { return Ok(None) };
+        Ok(Some(self.divided_into(record, [bare; 2], held)))
+    }
+
+    /// Holds memory for parts of a record.
+    fn hold(&self, bytes: usize) -> Result<Share, Failure> {
+        self.around.memory.hold_elsewhere(bytes).ok_or(Failure::NoMemory)
+    }
+
+    /// Notes the parts of a record; says which these are.
+    fn divided_into(&mut self, record: usize, parts: [usize; 2], held: Share) -> Vec<usize> {
+        self.held.push(held);
+        self.divided.push((record, parts));
+        let mut parts = parts.to_vec();
+        parts.dedup();
+        for part in &parts {
+            let hashed = self.hashed(*part);
+            self.hashes.push(hashed);
+            self.note_refused(*part);
+        }
+        parts
     }
 
     fn divide(
         &mut self,
         record: usize,
         is_first: impl FnMut(u64, i64) -> bool,
-    ) -> Result<Option<[usize; 2]>, Failure> {
-        let bytes = 2 * self.chunk.bytes(record).len();
-        let held = self.around.memory.hold_elsewhere(bytes).ok_or(Failure::NoMemory)?;
+    ) -> Result<Option<Vec<usize>>, Failure> {
+        let held = self.hold(2 * self.chunk.bytes(record).len())?;
         let Some((first, second)) = self.chunk.divide(record, is_first) else { return Ok(None) };
-        self.held.push(held);
-        let hashes = [self.hashed(first), self.hashed(second)];
-        self.hashes.extend(hashes);
-        self.divided.push((record, [first, second]));
-        Ok(Some([first, second]))
+        Ok(Some(self.divided_into(record, [first, second], held)))
     }
 
     /// Decides divided records whose parts are both decided.
@@ -193,7 +267,11 @@ impl<'a> Opened<'a> {
             if let [Some(first), Some(second)] = parts.map(|part| self.decision(part))
                 && let Some((hash, _)) = self.hashes.get(record)
             {
-                let whole = if first == Decision::Stored { second } else { first };
+                let whole = match first {
+                    Decision::Stored if parts[0] == parts[1] => Decision::Refused(Reason::Exemplar),
+                    Decision::Stored => second,
+                    Decision::Refused(_) => first,
+                };
                 self.around.ledger.decide(*hash, whole);
             }
         }

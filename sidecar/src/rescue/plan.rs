@@ -38,9 +38,32 @@ pub(super) enum Class {
     Ordinary,
     /// That many of them are refused: they are kept apart from the others.
     Suspect,
-    /// That all of them are refused, for a reason that Azure documents: one
+    /// That it is refused as those that are doomed: if it is stored, these are sent by
+    /// themselves as well.
+    Test,
+    /// That those of them are refused that exceed a limit by more than others which are.
+    Beyond(Limit),
+    /// That all of them are refused: each was, by itself, within the last minute. One
     /// refusal is enough for all.
     Doomed(Reason),
+}
+
+/// What is exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Limit {
+    Age,
+    Future,
+    /// One that Azure documents.
+    Documented(Reason),
+}
+
+impl Limit {
+    const fn reason(self) -> Reason {
+        match self {
+            Self::Age | Self::Future => Reason::TooOld,
+            Self::Documented(reason) => reason,
+        }
+    }
 }
 
 /// Records to be sent as one piece.
@@ -96,6 +119,8 @@ pub(super) struct Plan {
     max_bytes: usize,
     /// How many parts were handed out.
     handed_out: usize,
+    /// How many of the doomed are being sent by themselves.
+    testing: usize,
     /// The last eight verdicts on parts of several units: a bit is set for a
     /// refusal.
     recent: u8,
@@ -132,11 +157,20 @@ struct Untried {
     /// What comes after these two: a bad unit was found before it, so nothing is known of
     /// it. It is sent as one once the search before it has ended.
     rest: Range<usize>,
+    /// The unit before it is refused: if this one is as well, so is the rest.
+    after_refused: bool,
 }
 
 impl Untried {
     const fn new(range: Range<usize>, class: Class, known_bad: bool) -> Self {
-        Self { range, class, known_bad, other: 0..0, rest: 0..0 }
+        Self { range, class, known_bad, other: 0..0, rest: 0..0, after_refused: false }
+    }
+
+    /// The first of units that exceed a limit, from the one that does so the least.
+    const fn border(range: &Range<usize>, class: Class, after_refused: bool) -> Self {
+        let end = if range.start < range.end { range.start + 1 } else { range.end };
+        let (first, rest) = (range.start..end, end..range.end);
+        Self { rest, after_refused, ..Self::new(first, class, false) }
     }
 }
 
@@ -170,11 +204,16 @@ impl Plan {
             witnesses: 0..0,
             max_bytes,
             handed_out: 0,
+            testing: 0,
             recent: 0,
         };
         for (class, mut units) in classes {
             let start = plan.units.len();
             plan.units.append(&mut units);
+            if matches!(class, Class::Beyond(_)) {
+                plan.push_untried(Untried::border(&(start..plan.units.len()), class, false));
+                continue;
+            }
             let known_bad = known_bad && edges.is_empty() && class == Class::Ordinary;
             let mut part = Untried::new(start..start, class, known_bad);
             for index in start..plan.units.len() {
@@ -241,6 +280,10 @@ impl Plan {
             let found =
                 (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key));
             let Some(index) = found else { return self.next_of_chains() };
+            let is_doomed = |one: &Untried| matches!(one.class, Class::Doomed(_));
+            if self.testing > 0 && self.untried.get(index).is_some_and(is_doomed) {
+                return self.next_of_chains();
+            }
             let untried = self.untried.swap_remove(index);
             let Untried { range, class, known_bad, .. } = untried.clone();
             if known_bad && range.len() > 1 {
@@ -250,6 +293,7 @@ impl Plan {
             let fitting = cut::leading(self.units.get(range.clone())?, self.max_bytes);
             let middle = range.start + fitting;
             if middle == range.end {
+                self.testing += usize::from(class == Class::Test);
                 return Some(self.part(untried));
             }
             for left in [middle..range.end, untried.other, untried.rest] {
@@ -297,7 +341,7 @@ impl Plan {
     pub(super) fn promising(&mut self) -> Option<Part> {
         let ordinary = |one: &Untried| one.class == Class::Ordinary;
         let index = self.untried.iter().position(ordinary)?;
-        let all_doomed = |one: &Untried| ordinary(one) || matches!(one.class, Class::Doomed(_));
+        let all_doomed = |one: &Untried| one.class != Class::Suspect;
         let is_one = self.untried.iter().filter(|one| ordinary(one)).count() == 1;
         let bytes = |plan: &Self, one: &Untried| {
             plan.bytes(&one.range).saturating_add(plan.bytes(&plan.witnesses))
@@ -318,7 +362,7 @@ impl Plan {
         let key = |one: &Untried| (Reverse(one.class), one.range.len());
         let index =
             (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key))?;
-        let Untried { range, class, known_bad, other, rest } = self.untried.swap_remove(index);
+        let Untried { range, class, known_bad, other, rest, .. } = self.untried.swap_remove(index);
         let offset = usize::try_from(number % range.len() as u64).unwrap_or_default();
         let unit = range.start + offset;
         self.push(range.start..unit, class, known_bad);

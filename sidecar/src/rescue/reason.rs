@@ -7,6 +7,8 @@ use crate::upstream::Received;
 pub(crate) enum Reason {
     Duplicate,
     DuplicateLabel,
+    /// Exemplars alone: the sample that they came with is stored.
+    Exemplar,
     Label,
     LabelNameTooLong,
     LabelValueTooLong,
@@ -21,9 +23,10 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Duplicate,
         Self::DuplicateLabel,
+        Self::Exemplar,
         Self::Label,
         Self::LabelNameTooLong,
         Self::LabelValueTooLong,
@@ -41,6 +44,7 @@ impl Reason {
         match self {
             Self::Duplicate => "duplicate",
             Self::DuplicateLabel => "duplicate_label",
+            Self::Exemplar => "exemplar",
             Self::Label => "label",
             Self::LabelNameTooLong => "label_name_too_long",
             Self::LabelValueTooLong => "label_value_too_long",

@@ -108,6 +108,20 @@ pub(super) fn broken_limit(labels: &[Label<'_>]) -> Option<Reason> {
     (names.len() < before).then_some(Reason::DuplicateLabel)
 }
 
+/// How large that is in a series which a limit is about: a longest text in characters, or a
+/// count.
+pub(super) fn size(labels: &[Label<'_>], reason: Reason) -> usize {
+    let chars = |text: &[u8]| String::from_utf8_lossy(text).chars().count();
+    let others = || labels.iter().filter(|(name, _)| *name != b"__name__");
+    match reason {
+        Reason::TooManyLabels => others().count(),
+        Reason::MetricNameTooLong => metric(labels).map_or(0, chars),
+        Reason::LabelNameTooLong => others().map(|(name, _)| chars(name)).max().unwrap_or(0),
+        Reason::LabelValueTooLong => others().map(|(_, value)| chars(value)).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +133,12 @@ mod tests {
             let labels: Vec<Label<'_>> =
                 labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
             assert_eq!(broken_limit(&labels), expected);
+            if let Some(limited) = expected.filter(|reason| *reason != Reason::DuplicateLabel) {
+                assert!(
+                    [64, 512, 1024].contains(&size(&labels, limited))
+                        || size(&labels, limited) == long.len()
+                );
+            }
         };
         check(&[("__name__", "up"), ("a", "b")], None);
         check(&[("__name__", "up"), ("a", &long[..1023])], None);

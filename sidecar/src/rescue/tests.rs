@@ -43,6 +43,15 @@ struct Series {
     labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
     samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    exemplars: Vec<Exemplar>,
+}
+
+/// The value is the exemplar's number, among those of samples.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Exemplar {
+    #[prost(double, tag = "2")]
+    value: f64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -123,8 +132,11 @@ impl Endpoint {
         }
         let raw = snap::raw::Decoder::new().decompress_vec(body).unwrap();
         let request = Request::decode(raw.as_slice()).unwrap();
-        let samples = request.series.iter().flat_map(|series| &series.samples);
-        let numbers: Vec<usize> = samples.map(|sample| sample.value as usize).collect();
+        let numbers = request.series.iter().flat_map(|series| {
+            let samples = series.samples.iter().map(|sample| sample.value as usize);
+            samples.chain(series.exemplars.iter().map(|exemplar| exemplar.value as usize))
+        });
+        let numbers: Vec<usize> = numbers.collect();
         if numbers.iter().any(|number| self.bad.contains(number)) {
             return Ok(received(self.status, &self.refusal));
         }
@@ -160,6 +172,7 @@ fn series(metric: &str, number: usize, samples: impl IntoIterator<Item = (usize,
         samples: samples
             .map(|(value, timestamp)| Sample { value: value as f64, timestamp })
             .collect(),
+        exemplars: Vec::new(),
     }
 }
 

@@ -72,6 +72,8 @@ struct SeriesV2 {
     samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
     histograms: Vec<Histogram>,
+    #[prost(message, repeated, tag = "4")]
+    exemplars: Vec<Sample>,
 }
 
 fn series_v1(name: &str) -> SeriesV1 {
@@ -165,6 +167,24 @@ fn a_record_is_divided_by_its_samples() {
     let (old, new) = chunk.divide(0, |_, time| time < 0).unwrap();
     assert_eq!((chunk.samples(old).count, chunk.samples(new).count), (1, 3));
     assert!(chunk.divide(0, |_, _| true).is_none());
+}
+
+#[test]
+fn exemplars_are_left_out_of_either_version() {
+    let request = RequestV1 { series: vec![series_v1("a")], ..RequestV1::default() };
+    let mut chunk = only(Message::V1, &request.encode_to_vec());
+    let bare = chunk.without_exemplars(0).unwrap();
+    let piece = RequestV1::decode(chunk.piece(&[bare]).as_slice()).unwrap();
+    assert_eq!(piece.series, [SeriesV1 { exemplars: vec![], ..series_v1("a") }]);
+    assert_eq!(chunk.without_exemplars(bare), None);
+    let sample = Sample { value: 1.0, timestamp: 7 };
+    let one = SeriesV2 { samples: vec![sample.clone()], ..SeriesV2::default() };
+    let series = SeriesV2 { exemplars: vec![sample], ..one.clone() };
+    let request = RequestV2 { symbols: vec![String::new()], series: vec![series] };
+    let mut chunk = only(Message::V2, &request.encode_to_vec());
+    let bare = chunk.without_exemplars(0).unwrap();
+    let piece = RequestV2::decode(chunk.piece(&[bare]).as_slice()).unwrap();
+    assert_eq!(piece.series, [one]);
 }
 
 #[test]

@@ -10,12 +10,10 @@ use super::{
         plan::{Class, Plan, Unit},
         search,
     },
-    Opened, SUSPECT_AFTER,
+    Opened, expected,
 };
 use crate::upstream::Failure;
 
-/// What is too old, by a refusal that speaks of age.
-const OLD: Class = Class::Doomed(Reason::TooOld);
 /// So many series are kept back as witnesses, but not more than a part of the batch.
 /// Most searches ask one of them; one with 200 bad series side by side, which takes six
 /// attempts, asks two in each. That one of them is bad costs some requests more, and to
@@ -46,7 +44,8 @@ impl Opened<'_> {
         undecided.retain(|record| self.hash(*record).is_none_or(|hash| !unproved.contains(&hash)));
         let mut classes = self.grouped(case, &undecided);
         // Where all look guilty, looks say nothing; age does.
-        for promising in [|class| class == Class::Suspect, |class| class != OLD] {
+        for promising in [|class| class == Class::Suspect, |class| !expected::is_about_time(class)]
+        {
             if !classes.iter().any(|(class, _)| *class == Class::Ordinary) {
                 for (class, _) in classes.iter_mut().filter(|(class, _)| promising(*class)) {
                     *class = Class::Ordinary;
@@ -54,6 +53,8 @@ impl Opened<'_> {
             }
         }
         let known_bad = known_bad && !case.any_refused && classes.len() == 1;
+        self.sort_by_excess(&mut classes);
+        self.take_tests(case, &mut classes);
         let witnesses = self.witnesses(case, &mut classes);
         let mut edges = std::mem::take(&mut case.edges);
         if std::mem::take(&mut self.new_suspects) {
@@ -111,10 +112,10 @@ impl Opened<'_> {
             undecided.push(record);
             return Ok(());
         };
-        for part in
-            parts.into_iter().filter(|part| self.decision(*part).is_none()).collect::<Vec<_>>()
-        {
-            self.add_undecided(case, part, undecided)?;
+        for part in parts {
+            if self.decision(part).is_none() {
+                self.add_undecided(case, part, undecided)?;
+            }
         }
         Ok(())
     }
@@ -147,27 +148,5 @@ impl Opened<'_> {
             }
         }
         classes
-    }
-
-    fn class(&self, record: usize, about_age: bool, named: &HashSet<&[u8]>) -> Class {
-        let Some(labels) = self.chunk.labels(record) else { return Class::Ordinary };
-        if let Some(reason) = search::broken_limit(&labels) {
-            return Class::Doomed(reason);
-        }
-        let in_time = self.chunk.samples(record).times.is_none_or(|(first, last)| {
-            self.around.times.contains(&first) && self.around.times.contains(&last)
-        });
-        if !in_time {
-            return if about_age { OLD } else { Class::Suspect };
-        }
-        let metric = search::metric(&labels).unwrap_or_default();
-        let refused_before =
-            matches!(self.counts.get(metric), Some((refused, 0)) if *refused >= SUSPECT_AFTER);
-        let labels = self.hashes.get(record).map(|(_, labels)| labels);
-        let expected = labels.map_or(Class::Ordinary, |labels| self.around.ledger.expected(labels));
-        if expected == Class::Ordinary && (named.contains(metric) || refused_before) {
-            return Class::Suspect;
-        }
-        expected
     }
 }

@@ -7,6 +7,14 @@ use super::{
     Chain, Class, PLENTY, Part, Place, Plan, Settled, Untried, Verdict,
 };
 
+/// What comes after a part: the other half, and the rest.
+const fn beyond(other: &Range<usize>, rest: &Range<usize>) -> Range<usize> {
+    if other.start == other.end {
+        return rest.start..rest.end;
+    }
+    other.start..if rest.end > other.end { rest.end } else { other.end }
+}
+
 impl Plan {
     /// Notes what became of a part.
     pub(in crate::rescue) fn settle(&mut self, part: Part, verdict: Verdict) -> Settled {
@@ -27,20 +35,35 @@ impl Plan {
     }
 
     fn settle_units(&mut self, records: Vec<usize>, untried: Untried, verdict: Verdict) -> Settled {
-        let Untried { range, class, other, rest, .. } = untried;
+        let Untried { range, class, other, rest, after_refused, .. } = untried;
+        if class == Class::Test {
+            self.testing = self.testing.saturating_sub(1);
+        }
         if range.len() > 1 && matches!(verdict, Verdict::Stored | Verdict::Refused) {
             self.recent = self.recent << 1 | u8::from(verdict == Verdict::Refused);
         }
         match (verdict, class) {
             (Verdict::Stored, _) => {
+                if class == Class::Test {
+                    self.spare_doomed();
+                }
                 // Then the other half is refused.
                 self.divide(&other, class, rest);
                 return Settled::Stored(records);
             }
+            (Verdict::Refused, Class::Beyond(limit)) if range.len() == 1 => {
+                let rest = beyond(&other, &rest);
+                let reason = limit.reason();
+                if !after_refused {
+                    self.push_untried(Untried::border(&rest, class, true));
+                    return Settled::Refused(records, reason);
+                }
+                let all = records.into_iter().chain(self.records(&rest));
+                return Settled::Refused(all.collect(), reason);
+            }
             (Verdict::Refused, Class::Doomed(reason)) => return Settled::Refused(records, reason),
             (Verdict::Refused, _) => {
-                let rest =
-                    if other.is_empty() { rest } else { other.start..rest.end.max(other.end) };
+                let rest = beyond(&other, &rest);
                 if range.len() > 1 {
                     self.divide(&range, class, rest);
                     return Settled::Open;
@@ -67,21 +90,32 @@ impl Plan {
     /// Divides units that are refused together; nothing is known of the `rest` after them.
     pub(super) fn divide(&mut self, range: &Range<usize>, class: Class, rest: Range<usize>) {
         let all_refused = self.recent == u8::MAX;
-        let one_by_one = self.untried.len() >= PLENTY && class == Class::Ordinary && !all_refused;
+        let one_by_one = match class {
+            Class::Ordinary => self.untried.len() >= PLENTY && !all_refused,
+            Class::Beyond(_) => true,
+            Class::Suspect | Class::Test | Class::Doomed(_) => false,
+        };
         if one_by_one && !range.is_empty() {
             let middle = range.start + range.len().div_ceil(2);
             let (range, other) = (range.start..middle, middle..range.end);
-            self.untried.push(Untried { range, class, known_bad: false, other, rest });
+            self.untried.push(Untried { other, rest, ..Untried::new(range, class, false) });
             return;
         }
         self.push(rest, class, false);
         let fan = match class {
             Class::Ordinary if all_refused => search::WIDE_FAN,
             Class::Ordinary => search::FAN,
-            Class::Suspect | Class::Doomed(_) => search::SUSPECT_FAN,
+            _ => search::SUSPECT_FAN,
         };
         for part in search::divided(range, fan) {
             self.push(part, class, false);
+        }
+    }
+
+    /// One of those that are as good as refused is stored: so may be the others.
+    fn spare_doomed(&mut self) {
+        for one in self.untried.iter_mut().filter(|one| matches!(one.class, Class::Doomed(_))) {
+            one.class = Class::Suspect;
         }
     }
 

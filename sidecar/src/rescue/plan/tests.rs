@@ -68,6 +68,58 @@ fn doomed_units_are_refused_with_one_part_and_come_last() {
 }
 
 #[test]
+fn the_border_of_a_limit_is_found_in_few_requests() {
+    let beyond = Class::Beyond(Limit::Age);
+    for count in [1, 2, 3, 100, 2000] {
+        for border in [0, 1, 2, count / 3, count / 2, count - 1, count] {
+            let bad: BTreeSet<usize> = (border..count).collect();
+            for width in [1, 8] {
+                let classes = [(beyond, units(&vec![1; count]))];
+                let mut plan = Plan::new(classes, false, usize::MAX, &Edges::new());
+                let (stored, refused, sent) = settle(&mut plan, &bad, width);
+                let what = format!("{border} of {count}: {sent}");
+                assert_eq!(stored.len(), border.min(count), "{what}");
+                assert_eq!(refused.len(), bad.len(), "{what}");
+                let most = if border == 0 || border == count { 2 } else { 4 + 12 };
+                assert!(sent <= most, "{what}");
+            }
+        }
+    }
+    // One that is refused for something else takes no other with it.
+    let mut plan = Plan::new([(beyond, units(&[1; 9]))], false, usize::MAX, &Edges::new());
+    let (stored, refused, _) = settle(&mut plan, &[0].into(), 8);
+    assert_eq!((stored.len(), refused.as_slice()), (8, &[0][..]));
+}
+
+#[test]
+fn doomed_units_wait_for_a_test_which_may_spare_them() {
+    for healed in [false, true] {
+        let mut all = units(&[1; 12]);
+        let doomed = all.split_off(2);
+        let mut classes = vec![(Class::Doomed(Reason::Other), doomed)];
+        classes.extend(all.into_iter().map(|unit| (Class::Test, vec![unit])));
+        let mut plan = Plan::new(classes, false, usize::MAX, &Edges::new());
+        let tests = [plan.next().unwrap(), plan.next().unwrap()];
+        assert!(tests.iter().all(|test| test.records.len() == 1 && test.records[0] < 2));
+        assert_eq!(plan.next(), None, "before the tests are answered");
+        for (test, verdict) in tests
+            .into_iter()
+            .zip([Verdict::Refused, if healed { Verdict::Stored } else { Verdict::Refused }])
+        {
+            if let Settled::Single { unit, .. } = plan.settle(test, verdict) {
+                plan.replace(unit, &[]);
+            }
+        }
+        let (stored, refused, sent) = settle(&mut plan, &[7].into(), 8);
+        if healed {
+            assert_eq!((stored.len(), refused.as_slice()), (9, &[7][..]));
+        } else {
+            assert_eq!((stored.len(), refused.len(), sent), (0, 10, 1));
+        }
+    }
+}
+
+#[test]
 fn a_series_is_sent_in_order_and_one_part_at_a_time() {
     let mut plan = Plan::new([(Class::Ordinary, units(&[6]))], false, usize::MAX, &Edges::new());
     let whole = plan.next().unwrap();

@@ -136,3 +136,105 @@ async fn a_limit_that_nothing_keeps_costs_few_requests() {
         assert_eq!(ended.status, 204);
     }
 }
+
+/// The time, as it passes in a test.
+fn passing() -> SystemTime {
+    thread_local! {
+        static BEGUN: Instant = Instant::now();
+    }
+    now() + BEGUN.with(Instant::elapsed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn series_that_begin_too_early_are_divided_alike_in_every_attempt() {
+    let mut sender = Sender::new();
+    sender.rescue.now = passing;
+    passing();
+    // A sample a second, half of them older than 20 minutes.
+    let body = encoded((0..40).map(|number| {
+        let border = NOW_MILLIS - 20 * 60_000;
+        let time = |one: usize| border + (one as i64 - 30) * 1000 + 500;
+        series("metric", number, (0..60).map(|one| (60 * number + one, time(one))))
+    }));
+    // What is left is answered 429 three times.
+    let faults = (3..6).map(|one| (one, Fault::Status(429))).collect();
+    let endpoint = Endpoint {
+        refusal: b"sample too old".to_vec(),
+        faults,
+        ..Endpoint::new((0..2400).filter(|number| number % 60 < 30))
+    };
+    let ended = sender.send(&endpoint, &body).await;
+    assert!(ended.status == 400 && ended.attempts > 3, "{ended:?}");
+    check_stored(&endpoint, 2400, 1);
+    assert_eq!(sender.count("refused_samples_total"), 1200);
+    assert_eq!(sender.count("rescued_samples_total"), 1200);
+    let text = "refused 1200 samples of 40 series of this batch and stored the other 1200 samples";
+    assert!(ended.text.contains(text), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exemplar_that_is_refused_takes_no_sample_with_it() {
+    let sender = Sender::new();
+    let body = encoded((0..300).map(|number| {
+        let samples = [(2 * number, NOW_MILLIS), (2 * number + 1, NOW_MILLIS + 1)];
+        let count = if number < 150 { 1 } else { 2 };
+        let mut one = series("metric", number, samples.into_iter().take(count));
+        one.exemplars.push(Exemplar { value: (1000 + number) as f64 });
+        one
+    }));
+    // Seven exemplars, and one sample.
+    let bad = (0..7).map(|one| 1000 + 40 * one).chain([2 * 149]);
+    let endpoint = Endpoint::new(bad);
+    let ended = sender.send(&endpoint, &body).await;
+    assert!(ended.status == 400 && ended.attempts <= 2, "{ended:?}");
+    let mut numbers: Vec<usize> = (0..150).map(|number| 2 * number).chain(300..600).collect();
+    numbers.retain(|number| !endpoint.bad.contains(number));
+    let seen = endpoint.seen.lock().unwrap();
+    assert!(numbers.iter().all(|number| seen.stored.get(number) == Some(&1)), "each once");
+    assert_eq!(sender.count("rescued_samples_total"), 449);
+    assert_eq!(sender.count("refused_samples_total{reason=\"exemplar\"}"), 7);
+    assert_eq!(sender.count("refused_samples_total"), 8);
+    let text =
+        "refused 1 samples and 8 exemplars of 8 series of this batch and stored the other 449";
+    assert!(ended.text.contains(text), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn samples_of_the_future_take_no_old_ones_with_them() {
+    let sender = Sender::new();
+    let minutes = |count: i64| NOW_MILLIS + count * 60_000;
+    // Some are 25 minutes old, which is taken, one is as far ahead, which is not.
+    let body = encoded((0..300).map(|number| {
+        let time = match number {
+            0..60 => minutes(-25),
+            60 => minutes(25),
+            _ => NOW_MILLIS,
+        };
+        series(&format!("metric_{}", number % 50), number, [(number, time)])
+    }));
+    let endpoint = Endpoint { refusal: b"Sample is out of bounds".to_vec(), ..Endpoint::new([60]) };
+    let ended = sender.send(&endpoint, &body).await;
+    assert_eq!(ended.status, 400, "{ended:?}");
+    check_stored(&endpoint, 300, 1);
+    assert_eq!(sender.count("refused_samples_total"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_higher_than_documented_is_found() {
+    let sender = Sender::new();
+    let body = encoded((0..300).map(|number| {
+        let mut one = series("metric", number, [(number, NOW_MILLIS)]);
+        let length = match number {
+            0..5 => 1100,
+            5 => 1600,
+            _ => 10,
+        };
+        one.labels.push(Label { name: "text".to_owned(), value: "x".repeat(length) });
+        one
+    }));
+    let endpoint = Endpoint::new([5]);
+    let ended = sender.send(&endpoint, &body).await;
+    assert_eq!((ended.status, ended.attempts), (400, 1), "{ended:?}");
+    check_stored(&endpoint, 300, 1);
+    assert_eq!(sender.count("refused_samples_total"), 1);
+}
