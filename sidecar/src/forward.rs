@@ -130,6 +130,14 @@ impl Forwarder {
     }
 
     fn report(&self, rescued: &Rescued, answer: &Answer) {
+        if let Err(failure) = rescued.said()
+            && failure.is_our_limit()
+        {
+            let reason = failure.reason();
+            self.metrics.refused.get_or_create(&Reason { reason }).inc();
+            self.warn(reason, answer, || explain::no_answer(failure, &self.host));
+            return;
+        }
         let upstream = match rescued.said() {
             Ok(received) if matches!(rescued, Rescued::Metadata(_)) => {
                 format!("{}_metadata", received.status)

@@ -13,6 +13,7 @@
 //! This is the only place where a batch is opened.
 
 mod account;
+mod admission;
 mod attempt;
 mod case;
 mod chunk;
@@ -43,6 +44,7 @@ use std::{
 use tokio::time::Instant;
 
 use self::{
+    admission::Admission,
     attempt::{Attempt, Limits, Pace, Stop, Unproved},
     case::{Case, Cases, Key, Proof},
     chunk::Chunks,
@@ -74,6 +76,12 @@ const fn under_way() -> Rescued {
     Rescued::Answered(Err(Failure::UnderWay))
 }
 
+/// What an attempt may take, if the whole `took` so long.
+const fn pace<'a>(batch: &Batch<'a>, took: Duration) -> Pace<'a> {
+    let Batch { requests, deadline, .. } = *batch;
+    Pace { requests, faults: MAX_FAULTS, slowest: took, deadline }
+}
+
 /// What is remembered of refused batches.
 pub(crate) struct Rescue {
     memory: Arc<Memory>,
@@ -82,6 +90,7 @@ pub(crate) struct Rescue {
     ledger: Ledger,
     evidence: Evidence,
     cases: Cases,
+    admission: Admission,
 }
 
 /// Pieces that may fail in one attempt before the sender is asked to retry.
@@ -108,7 +117,7 @@ impl Rescue {
         ledger: Ledger,
     ) -> Self {
         let (evidence, cases) = (Evidence::new(), Cases::default());
-        Self { memory, metrics, now, ledger, evidence, cases }
+        Self { memory, metrics, now, ledger, evidence, cases, admission: Admission::new() }
     }
 
     /// Forgets what is old.
@@ -158,8 +167,8 @@ impl Rescue {
         match meaning {
             Meaning::Accepted => {
                 let now = Instant::now();
-                let sent = now.checked_sub(took).unwrap_or(now);
-                self.evidence.accepted_batch(batch.message, batch.body, sent);
+                let begun = now.checked_sub(took).unwrap_or(now);
+                self.evidence.accepted_batch(batch.message, batch.body, begun);
                 return Rescued::Answered(Ok(received));
             }
             Meaning::Final | Meaning::Unexpected => return Rescued::Answered(Ok(received)),
@@ -232,6 +241,9 @@ impl Rescue {
         F: Future<Output = Result<Received, Failure>>,
     {
         let Some(_open) = self.cases.open(key) else { return under_way() };
+        let Some(_admitted) = self.admission.admit(batch.requests) else {
+            return self.busy(key, case);
+        };
         let now = Instant::now();
         if self.evidence.accepted_since(case.first_refused) {
             case.proof = Proof::Given;
@@ -267,15 +279,14 @@ impl Rescue {
         let Some(_held) = self.memory.hold_elsewhere(needed) else {
             return self.no_memory(key, case);
         };
+        if !self.cases.admit(key, survey.records, case.searching) {
+            return self.busy(key, case);
+        }
+        case.records = survey.records;
         if !case.searching {
             self.count_opened(case.refusal.status);
         }
-        let mut pace = Pace {
-            requests: batch.requests,
-            faults: MAX_FAULTS,
-            slowest: took,
-            deadline: batch.deadline,
-        };
+        let mut pace = pace(batch, took);
         let before = case.account.decided();
         let ended = self.settle(batch, &survey, &mut case, &mut pace, is_quiet, send).await;
         case.fruitful += u32::from(case.account.decided() > before);
@@ -422,6 +433,15 @@ impl Rescue {
     fn no_memory(&self, key: Key, case: Case) -> Rescued {
         self.cases.put(key, case);
         Rescued::Answered(Err(Failure::NoMemory))
+    }
+
+    /// As many batches are searched as may be.
+    fn busy(&self, key: Key, mut case: Case) -> Rescued {
+        if !case.searching {
+            case.attempts = case.attempts.saturating_sub(1);
+        }
+        self.cases.put(key, case);
+        Rescued::Answered(Err(Failure::Busy))
     }
 
     fn count_opened(&self, status: u16) {

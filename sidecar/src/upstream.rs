@@ -75,6 +75,9 @@ pub(crate) enum Failure {
     /// now to look at these.
     #[error("open the batch that Azure refused: MAX_IN_FLIGHT_BYTES is reached")]
     NoMemory,
+    /// The batch is to be searched, and as many are as may be.
+    #[error("search the batch that Azure refused: so many are refused that this one must wait")]
+    Busy,
     /// The same batch is still being sent in parts for an earlier request.
     #[error("send a batch twice at once: an earlier request with it is not answered yet")]
     UnderWay,
@@ -91,8 +94,14 @@ impl Failure {
             Self::Timeout => "timeout",
             Self::NoToken(_) => "no_token",
             Self::NoMemory => "in_flight_limit",
+            Self::Busy => "search_limit",
             Self::UnderWay => "under_way",
         }
+    }
+
+    /// Whether it is a limit of ours, and says nothing of Azure.
+    pub(crate) const fn is_our_limit(&self) -> bool {
+        matches!(self, Self::NoMemory | Self::Busy | Self::UnderWay)
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
             Code::InFlightLimit,
             format!("raise {} and the container's memory limit", env::MAX_IN_FLIGHT_BYTES),
         ),
+        Failure::Busy => (
+            Code::InFlightLimit,
+            "the log names the series that are refused: mend them, or drop them with write_relabel_configs".to_owned(),
+        ),
         Failure::UnderWay => (
             Code::UpstreamTimeout,
             format!(
@@ -188,6 +192,7 @@ mod tests {
             ),
             (Failure::Timeout, Code::UpstreamTimeout, "did not answer in time", "UPSTREAM_TIMEOUT"),
             (Failure::NoMemory, Code::InFlightLimit, "MAX_IN_FLIGHT_BYTES", "memory limit"),
+            (Failure::Busy, Code::InFlightLimit, "must wait", "write_relabel_configs"),
         ] {
             assert_eq!(no_answer_from(&failure, "dce.example").code, code);
             let text = no_answer(&failure, "dce.example");

@@ -10,7 +10,7 @@ use crate::rescue;
 const FINAL: [u16; 5] = [400, 409, 413, 415, 422];
 
 /// Why requests are refused before they are sent on.
-pub(crate) const REFUSALS: [&str; 19] = [
+pub(crate) const REFUSALS: [&str; 21] = [
     "client_gone",
     "connection_limit",
     "decompressed_too_large",
@@ -26,8 +26,10 @@ pub(crate) const REFUSALS: [&str; 19] = [
     "not_snappy",
     "protocol_question",
     "request_too_large",
+    "search_limit",
     "slow_body",
     "slow_head",
+    "under_way",
     "unsupported_type",
     "wrong_path",
 ];

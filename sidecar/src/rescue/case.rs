@@ -12,7 +12,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{account::Account, ledger::Hash, plan::Edges};
+use super::{
+    account::Account,
+    ledger::{Hash, MAX_RECORDS},
+    plan::Edges,
+};
 use crate::{http1::Message, upstream::Received};
 
 /// What is known of a refused batch, over all attempts.
@@ -46,6 +50,8 @@ pub(super) struct Case {
     /// The labels of series that are sent by themselves to see whether they, and others
     /// like them, are still refused.
     pub(super) tests: Vec<Hash>,
+    /// How many records it has; they take their place in the ledger while it is searched.
+    pub(super) records: usize,
     /// How often in a row nothing of it was accepted.
     pub(super) fruitless: u32,
     pub(super) account: Account,
@@ -71,8 +77,8 @@ pub(super) struct Cases {
     known: Mutex<HashMap<Key, Case>>,
     /// How many of them are searched, or opened just now.
     searching: AtomicUsize,
-    /// The batches that are opened just now.
-    open: Mutex<HashSet<Key>>,
+    /// The batches that are opened just now, with how many records they have.
+    open: Mutex<HashMap<Key, usize>>,
 }
 
 /// A batch that is opened, so that nobody else opens it.
@@ -83,6 +89,11 @@ pub(super) struct OpenCase<'a> {
 
 /// More than the 200 shards that Prometheus is recommended to have at most.
 const MAX_CASES: usize = 256;
+/// What was decided of so many records of unfinished batches is surely remembered, with
+/// as many of finished ones.
+const MAX_UNFINISHED: usize = MAX_RECORDS / 2;
+/// A batch that does not come again for so long is not waited for.
+const ABANDONED_AFTER: Duration = Duration::from_mins(2);
 /// Senders retry within seconds, or a minute.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
@@ -105,6 +116,7 @@ impl Case {
             times: None,
             witnesses: BTreeSet::new(),
             tests: Vec::new(),
+            records: 0,
             fruitless: 0,
             account: Account::default(),
         }
@@ -121,17 +133,39 @@ impl Cases {
     /// Marks a batch as opened; `None` if it is: its sender did not wait for the answer,
     /// or two senders have the same.
     pub(super) fn open(&self, key: Key) -> Option<OpenCase<'_>> {
-        let is_new = self.opened().insert(key);
+        let is_new = !self.opened().contains_key(&key);
+        if is_new {
+            self.opened().insert(key, 0);
+        }
         self.count(&self.cases());
         is_new.then_some(OpenCase { cases: self, key })
     }
 
+    /// Whether an opened batch of so many records may be searched: what is decided of it
+    /// must be remembered until it is finished, beside that of others, or it would be
+    /// stored again. One that `is_searched` is finished in any case.
+    pub(super) fn admit(&self, key: Key, records: usize, is_searched: bool) -> bool {
+        let now = Instant::now();
+        let cases = self.cases();
+        let unfinished = cases
+            .values()
+            .filter(|case| case.searching && now.duration_since(case.last) < ABANDONED_AFTER);
+        let waiting: usize = unfinished.map(|case| case.records).sum();
+        let mut opened = self.opened();
+        let others = waiting + opened.values().sum::<usize>();
+        let fits = is_searched || others == 0 || others + records <= MAX_UNFINISHED;
+        if fits {
+            opened.insert(key, records);
+        }
+        fits
+    }
+
     /// Whether a batch of this length is opened, and then whether it is this one.
     pub(super) fn is_open(&self, length: usize, key: impl FnOnce() -> Key) -> bool {
-        let of_length = self.opened().iter().any(|(known, _)| *known == length);
+        let of_length = self.opened().iter().any(|(known, _)| known.0 == length);
         of_length && {
             let key = key();
-            self.opened().contains(&key)
+            self.opened().contains_key(&key)
         }
     }
 
@@ -179,7 +213,7 @@ impl Cases {
     }
 
     /// Locked after `cases` where both are.
-    fn opened(&self) -> MutexGuard<'_, HashSet<Key>> {
+    fn opened(&self) -> MutexGuard<'_, HashMap<Key, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -217,6 +251,23 @@ mod tests {
         tokio::time::advance(MAX_AGE).await;
         cases.reap(Instant::now());
         assert!(cases.take(&(8, [2; 16])).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_searched_only_if_what_is_decided_of_it_is_remembered() {
+        let cases = Cases::default();
+        let key = |number: u8| (7, [number; 16]);
+        let first = cases.open(key(1)).unwrap();
+        assert!(cases.admit(key(1), 2 * MAX_UNFINISHED, false), "it is the only one");
+        let second = cases.open(key(2)).unwrap();
+        assert!(!cases.admit(key(2), 1, false));
+        assert!(cases.admit(key(2), 1, true), "it is searched already");
+        cases.put(key(1), Case { records: MAX_UNFINISHED, ..case(true) });
+        drop((first, second));
+        let _third = cases.open(key(3)).unwrap();
+        assert!(!cases.admit(key(3), 1, false), "one will come again");
+        tokio::time::advance(ABANDONED_AFTER).await;
+        assert!(cases.admit(key(3), 1, false), "it did not");
     }
 
     #[test]

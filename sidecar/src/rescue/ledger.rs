@@ -69,9 +69,8 @@ struct Generations<T> {
 /// Prometheus retries within seconds; ten minutes and more let it be slow, and be
 /// restarted in between.
 const PERIOD: Duration = Duration::from_mins(10);
-/// Records in one generation, in some 5 MiB: 64 batches of 2,000, more than the 50
-/// shards that Prometheus has at most by default search at once.
-const MAX_RECORDS: usize = 1 << 17;
+/// Records in one generation, in some 5 MiB: 64 batches of 2,000.
+pub(super) const MAX_RECORDS: usize = 1 << 17;
 /// Labels of refused series in one generation.
 const MAX_LABELS: usize = 1 << 14;
 
@@ -104,6 +103,11 @@ impl Ledger {
     /// What became of a record, if that is known.
     pub(super) fn decision(&self, record: &Hash) -> Option<Decision> {
         self.state().records.get(record).copied()
+    }
+
+    /// Remembers what is known of a record as if it were new.
+    pub(super) fn keep(&self, record: &Hash) {
+        self.state().records.touch(record);
     }
 
     /// Notes what became of a record; `false` if that was known.
@@ -166,6 +170,15 @@ impl<T> Generations<T> {
         let is_new = self.get(&hash).is_none();
         self.young.insert(hash, value);
         is_new
+    }
+
+    /// Remembers an entry as if it were new.
+    fn touch(&mut self, hash: &Hash) {
+        if self.young.len() < self.limit
+            && let Some(value) = self.old.remove(hash)
+        {
+            self.young.entry(*hash).or_insert(value);
+        }
     }
 
     fn remove(&mut self, hash: &Hash) {

@@ -80,6 +80,7 @@ impl<'a> Opened<'a> {
         opened.hashes = (0..opened.received).map(|record| opened.hashed(record)).collect();
         for record in 0..opened.received {
             if let Some(decision) = opened.decision(record) {
+                opened.hash(record).iter().for_each(|hash| around.ledger.keep(hash));
                 opened.note(record, decision);
             }
             opened.note_refused(record);

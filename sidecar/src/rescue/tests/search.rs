@@ -169,3 +169,32 @@ async fn series_that_heal_are_stored_from_the_next_batch_on() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_searches_at_once_store_nothing_again_and_leave_azure_in_peace() {
+    const COUNT: usize = 3333;
+    let sender = Sender::new();
+    let begun = Instant::now();
+    // More records than the ledger remembers, and much to search in each batch.
+    let bad = (0..45 * COUNT).filter(|number| number % 83 == 5);
+    let endpoint = Endpoint { latency: Duration::from_millis(50), ..Endpoint::new(bad) };
+    let searches = (0..45).map(|one| {
+        let (sender, endpoint) = (&sender, &endpoint);
+        async move {
+            let numbers = one * COUNT..(one + 1) * COUNT;
+            let body = encoded(numbers.map(|number| {
+                let metric = format!("metric_{}", number % 50);
+                series(&metric, number, [(number, NOW_MILLIS)])
+            }));
+            while !matches!(sender.attempt(endpoint, &body).await, Rescued::Settled { .. }) {
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    });
+    futures_util::future::join_all(searches).await;
+    check_stored(&endpoint, 45 * COUNT, 1);
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    let requests = endpoint.seen.lock().unwrap().requests;
+    // Half of what Azure takes, and what may be sent at once, and each batch itself.
+    assert!((requests as f64) < 7500.0 * minutes + 2000.0 + 15_000.0 * minutes / 2.0);
+}
