@@ -320,14 +320,12 @@ impl Rescue {
             Decision::Stored => drop(self.metrics.rescued_samples.inc_by(samples)),
             Decision::Refused(reason) => self.metrics.refuse_samples(reason, samples),
         };
-        let times = || self.times(search::max_age(&case.refusal.body).unwrap_or(MAX_AGE));
-        let times = case.times.get_or_insert_with(times).clone();
         let around = Surroundings {
             ledger: &self.ledger,
             evidence: &self.evidence,
             memory: &self.memory,
             count: &count,
-            times,
+            times: self.times(search::max_age(&case.refusal.body).unwrap_or(MAX_AGE)),
         };
         let compressed = cut::limit(&case.refusal.body);
         let decompressed = snap::raw::decompress_len(batch.body).unwrap_or_default();

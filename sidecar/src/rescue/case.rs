@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    ops::RangeInclusive,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -42,9 +41,8 @@ pub(super) struct Case {
     pub(super) edges: Edges,
     /// The records of several samples that were divided.
     pub(super) divided: HashSet<Hash>,
-    /// The times that Azure takes, in milliseconds since 1970: records are divided at
-    /// their ends, in every attempt at the same ones.
-    pub(super) times: Option<RangeInclusive<i64>>,
+    /// The records that were divided by time, and at which, in milliseconds since 1970.
+    pub(super) split: HashMap<Hash, i64>,
     /// The records that are kept back as witnesses, by the first of each series.
     pub(super) witnesses: BTreeSet<usize>,
     /// The labels of series that are sent by themselves to see whether they, and others
@@ -113,7 +111,7 @@ impl Case {
             any_refused: false,
             edges: Edges::new(),
             divided: HashSet::new(),
-            times: None,
+            split: HashMap::new(),
             witnesses: BTreeSet::new(),
             tests: Vec::new(),
             records: 0,

@@ -97,16 +97,23 @@ impl Opened<'_> {
         undecided: &mut Vec<usize>,
     ) -> Result<(), Failure> {
         let (start, end) = (*self.around.times.start(), *self.around.times.end());
-        let was_divided = self.hash(record).is_some_and(|hash| case.divided.contains(&hash));
-        let parts = match self.chunk.samples(record).times {
-            _ if was_divided => self.halve(case, record)?,
-            Some((first, last)) if first < start && last >= start => {
-                self.divide(record, |_, time| time < start)?
-            }
-            Some((first, last)) if first <= end && last > end => {
-                self.divide(record, |_, time| time <= end)?
-            }
+        let hash = self.hash(record);
+        let was_halved = hash.is_some_and(|hash| case.divided.contains(&hash));
+        // In every attempt at the same time, although the border moves: what was stored
+        // of a part must not be sent with another one.
+        let split = hash.and_then(|hash| case.split.get(&hash).copied());
+        let split = split.or(match self.chunk.samples(record).times {
+            Some((first, last)) if first < start && last >= start => Some(start),
+            Some((first, last)) if first <= end && last > end => Some(end.saturating_add(1)),
             _ => None,
+        });
+        let parts = match split {
+            _ if was_halved => self.halve(case, record)?,
+            Some(split) => {
+                case.split.extend(hash.map(|hash| (hash, split)));
+                self.divide(record, |_, time| time < split)?
+            }
+            None => None,
         };
         let Some(parts) = parts else {
             undecided.push(record);

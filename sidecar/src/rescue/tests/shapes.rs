@@ -173,6 +173,28 @@ async fn series_that_begin_too_early_are_divided_alike_in_every_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn series_that_become_too_old_while_they_wait_keep_no_batch_forever() {
+    let mut sender = Sender::new();
+    sender.rescue.now = passing;
+    passing();
+    let body = encoded((0..40).map(|number| {
+        let time = |one: usize| NOW_MILLIS - 20 * 60_000 + (one as i64 - 30) * 1000 + 500;
+        series("metric", number, (0..60).map(|one| (60 * number + one, time(one))))
+    }));
+    // By the time that anything is looked at, everything is too old.
+    let faults = (2..5).map(|one| (one, Fault::Status(429))).collect();
+    let refusal = b"sample too old".to_vec();
+    let endpoint = Endpoint { refusal, faults, ..Endpoint::new(0..2400) };
+    for _ in 0..3 {
+        sender.attempt(&endpoint, &body).await;
+        sleep(Duration::from_secs(20)).await;
+    }
+    let ended = sender.send(&endpoint, &body).await;
+    assert_eq!(ended.status, 400, "{ended:?}");
+    assert_eq!(sender.count("refused_samples_total"), 2400);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_exemplar_that_is_refused_takes_no_sample_with_it() {
     let sender = Sender::new();
     let body = encoded((0..300).map(|number| {
