@@ -47,6 +47,11 @@ async fn a_pod_that_asks_and_has_no_sidecar_is_refused() {
     let asks = trial.pod("asks", &[("inject", "true")]);
     let admitted = objects::apply_dry(&trial.client, &asks).await.unwrap();
     assert!(sidecar(&admitted).is_some(), "the webhook's own pods pass");
+    for pod in by_hand(&trial) {
+        let stays = objects::apply_dry(&trial.client, &pod).await;
+        let stays = stays.unwrap_or_else(|error| panic!("{error}: {:#}", pod["spec"]));
+        assert!(sidecar(&stays).is_none(), "the webhook leaves it as it is");
+    }
     let before = objects::create(&trial.client, &trial.pod("before", &[])).await.unwrap();
 
     remove_configuration(&trial).await;
@@ -60,7 +65,11 @@ async fn a_pod_that_asks_and_has_no_sidecar_is_refused() {
         let refused = refused.unwrap_or_else(|| panic!("{yes:?} passes")).to_string();
         assert!(refused.contains(REFUSED), "{yes:?}: {refused}");
     }
-    for pod in untouched(&trial) {
+    let mut half = trial.pod("asks", &[("inject", "true")]);
+    half["spec"]["containers"][0]["env"] = json!([{"name": "INGESTION_URL", "value": "x"}]);
+    let refused = objects::apply_dry(&trial.client, &half).await.unwrap_err().to_string();
+    assert!(refused.contains(REFUSED), "one variable is no sidecar: {refused}");
+    for pod in untouched(&trial).into_iter().chain(by_hand(&trial)) {
         let passed = objects::apply_dry(&trial.client, &pod).await;
         passed.unwrap_or_else(|error| panic!("{error}: {:#}", pod["metadata"]));
     }
@@ -109,6 +118,39 @@ fn untouched(trial: &Trial) -> Vec<Value> {
         "containers": [container],
     });
     pods.push(mirror);
+    pods
+}
+
+/// Pods that ask and bring a sidecar that is recognised under another name.
+fn by_hand(trial: &Trial) -> Vec<Value> {
+    let variables = json!([
+        {"name": "IDENTITY_TYPE", "value": "userAssigned"},
+        {"name": "INGESTION_URL", "value": "https://dce.example/x"},
+    ]);
+    let images = [
+        (
+            "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:1",
+            json!([]),
+        ),
+        ("mcr.microsoft.com/azuremonitor/promdev/prom-remotewrite:1", json!([])),
+        ("registry.example/mirror:1", variables),
+    ];
+    let mut pods = Vec::new();
+    for (image, variables) in images {
+        for kind in ["containers", "initContainers"] {
+            let mut pod = trial.pod("asks", &[("inject", "true")]);
+            let mut container = pod["spec"]["containers"][0].clone();
+            container["name"] = json!("remote-write");
+            container["image"] = json!(image);
+            container["env"] = variables.clone();
+            container["ports"] = json!([]);
+            if kind == "initContainers" {
+                container["restartPolicy"] = json!("Always");
+            }
+            pod["spec"][kind].as_array_mut().unwrap().push(container);
+            pods.push(pod);
+        }
+    }
     pods
 }
 
