@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use contract::names::EXIT_CONFIGURATION;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
@@ -31,6 +31,10 @@ use webhook::{
 };
 
 use crate::arguments::Serve;
+
+/// Connections that wait to be accepted: the most that Linux holds without a setting.
+/// One more would be dropped, and its client tries again only after a second.
+const BACKLOG: u32 = 4096;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -93,8 +97,8 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     });
     shared.metrics.config_used();
     shared.metrics.config_is_current(true);
-    let listener = bind(arguments.listen).await?;
-    let admin_listener = bind(arguments.admin).await?;
+    let listener = bind(arguments.listen)?;
+    let admin_listener = bind(arguments.admin)?;
     tracing::info!(
         address = %listener.local_addr()?,
         admin = %admin_listener.local_addr()?,
@@ -155,17 +159,25 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// All addresses of IPv6 become all of IPv4 on a node without IPv6.
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let failed = |address: SocketAddr| {
         move |error: io::Error| Failure::from(format!("listen on {address}: {error}"))
     };
-    match TcpListener::bind(address).await {
+    match listen(address) {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && no_ipv6(&error) => {
             let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-            TcpListener::bind(v4).await.map_err(failed(v4))
+            listen(v4).map_err(failed(v4))
         }
         bound => bound.map_err(failed(address)),
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A replica that starts anew on the host network finds its old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn no_ipv6(error: &io::Error) -> bool {

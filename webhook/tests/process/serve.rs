@@ -145,6 +145,24 @@ fn what_time_may_mend_ends_it_with_1() {
 }
 
 #[test]
+fn many_connections_at_once_wait_to_be_accepted() {
+    // More than the 128 of a listener that says nothing about it.
+    const AT_ONCE: usize = 1000;
+    let directory = directory(CONFIG);
+    let webhook = Webhook::start(directory.path(), &[]);
+    let id = webhook.process.id().to_string();
+    assert!(Command::new("kill").args(["-STOP", &id]).status().unwrap().success());
+    // What finds no place gets no answer from the kernel until the program goes on.
+    let connections: Vec<_> = (0..AT_ONCE)
+        .map(|number| {
+            let connected = TcpStream::connect_timeout(&webhook.address, Duration::from_secs(3));
+            connected.unwrap_or_else(|error| panic!("connection {number}: {error}"))
+        })
+        .collect();
+    assert_eq!(connections.len(), AT_ONCE);
+}
+
+#[test]
 fn after_a_signal_it_is_not_ready_and_serves_on_and_ends() {
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "1s"]);
