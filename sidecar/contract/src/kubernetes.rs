@@ -150,24 +150,24 @@ pub struct Quantity {
     thousandths: u128,
 }
 
-/// Suffixes with their factor in thousandths.
-const SUFFIXES: [(&str, u128); 15] = [
-    ("Ki", 1000 << 10),
-    ("Mi", 1000 << 20),
-    ("Gi", 1000 << 30),
-    ("Ti", 1000 << 40),
-    ("Pi", 1000 << 50),
-    ("Ei", 1000 << 60),
-    ("m", 1),
-    ("k", 1_000_000),
-    ("M", 1_000_000_000),
-    ("G", 1_000_000_000_000),
-    ("T", 1_000_000_000_000_000),
-    ("P", 1_000_000_000_000_000_000),
-    ("E", 1_000_000_000_000_000_000_000),
-    ("e3", 1_000_000),
-    ("", 1000),
+/// Suffixes of powers of ten, with the exponent.
+const DECIMAL: [(&str, i32); 10] = [
+    ("n", -9),
+    ("u", -6),
+    ("m", -3),
+    ("", 0),
+    ("k", 3),
+    ("M", 6),
+    ("G", 9),
+    ("T", 12),
+    ("P", 15),
+    ("E", 18),
 ];
+/// Suffixes of powers of two, with the exponent.
+const BINARY: [(&str, u32); 6] =
+    [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
+/// Of an exponent that is written out: no amount below 2^63 needs more.
+const MAX_EXPONENT: i32 = 30;
 
 impl Quantity {
     /// The text, as it was given.
@@ -175,7 +175,13 @@ impl Quantity {
         &self.text
     }
 
-    /// The amount in thousandths, rounded down, for comparing a request with
+    /// Nothing at all, which no text may ask for.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { text: "0".to_owned(), thousandths: 0 }
+    }
+
+    /// The amount in thousandths, rounded up, for comparing a request with
     /// its limit.
     pub const fn thousandths(&self) -> u128 {
         self.thousandths
@@ -212,23 +218,40 @@ impl FromStr for Quantity {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        // Kubernetes keeps at most nine digits, and so many are always exact here.
-        if whole.len() > 12 || fraction.len() > 9 || fraction.contains('.') {
+        // The API server writes 1.1Gi as 1181116006400m, and at most nine places.
+        if whole.len() > 19 || fraction.len() > 9 || fraction.contains('.') {
             return Err(rejected());
         }
         let scaled: u128 = format!("0{whole}{fraction}").parse().map_err(|_| rejected())?;
-        let factor = SUFFIXES
-            .iter()
-            .find(|(name, _)| *name == suffix)
-            .map(|(_, factor)| *factor)
+        let places = i32::try_from(fraction.len()).map_err(|_| rejected())?;
+        let (twos, tens) = exponents(suffix).ok_or_else(rejected)?;
+        let thousandths = scaled
+            .checked_mul(1 << twos)
+            .and_then(|amount| times_ten_to_the(tens + 3 - places, amount))
             .ok_or_else(rejected)?;
-        let places = u32::try_from(fraction.len()).map_err(|_| rejected())?;
-        let thousandths = scaled.checked_mul(factor).ok_or_else(rejected)? / 10_u128.pow(places);
         if number.is_empty() || thousandths == 0 {
             return Err(rejected());
         }
         Ok(Self { text: text.to_owned(), thousandths })
     }
+}
+
+/// The powers of two and of ten that a suffix stands for.
+fn exponents(suffix: &str) -> Option<(u32, i32)> {
+    if let Some((_, twos)) = BINARY.iter().find(|(name, _)| *name == suffix) {
+        return Some((*twos, 0));
+    }
+    if let Some((_, tens)) = DECIMAL.iter().find(|(name, _)| *name == suffix) {
+        return Some((0, *tens));
+    }
+    let written: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+    (-MAX_EXPONENT..=MAX_EXPONENT).contains(&written).then_some((0, written))
+}
+
+/// Rounded up, as the API server does with amounts below one thousandth.
+fn times_ten_to_the(exponent: i32, amount: u128) -> Option<u128> {
+    let power = 10_u128.checked_pow(exponent.unsigned_abs())?;
+    if exponent < 0 { Some(amount.div_ceil(power)) } else { amount.checked_mul(power) }
 }
 
 impl fmt::Display for Quantity {
