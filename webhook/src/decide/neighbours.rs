@@ -73,7 +73,7 @@ fn repository(image: &str) -> &str {
 pub(super) fn obstacles(pod: Pod<'_>, effective: Option<&Effective>) -> Vec<(DenyReason, String)> {
     let mut obstacles = Vec::new();
     if pod.is_windows() {
-        let text = "this is a Windows pod, by its spec.os, node selector or required node affinity, and the sidecar runs on Linux";
+        let text = "this is a Windows pod, by its spec.os, node selector, required node affinity or windowsOptions, and the sidecar runs on Linux";
         obstacles.push((DenyReason::WindowsPod, text.to_owned()));
     }
     if pod.containers().any(|container| container.name() == names::CONTAINER) {

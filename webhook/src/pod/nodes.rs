@@ -11,10 +11,20 @@ const WINDOWS_BUILD: &str = "node.kubernetes.io/windows-build";
 
 impl Pod<'_> {
     /// Whether it can run on Windows nodes only: by its operating system, its node
-    /// selector, or its required node affinity.
+    /// selector, its required node affinity, or security options that only Windows has.
     pub fn is_windows(self) -> bool {
         let os = self.text(&["spec", "os", "name"]).is_some_and(is_windows);
-        os || self.selects_windows() || self.requires_windows()
+        os || self.selects_windows() || self.requires_windows() || self.has_windows_options()
+    }
+
+    /// An empty object says nothing: some tools write it into every pod.
+    fn has_windows_options(self) -> bool {
+        let has = |context: Option<&Value>| {
+            let options = context.and_then(|context| context.get("windowsOptions"));
+            options.and_then(Value::as_object).is_some_and(|options| !options.is_empty())
+        };
+        has(self.at(&["spec", "securityContext"]))
+            || self.containers().any(|container| has(container.raw.get("securityContext")))
     }
 
     fn selects_windows(self) -> bool {

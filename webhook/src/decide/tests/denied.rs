@@ -169,6 +169,15 @@ fn impossible_pods_are_denied_with_all_that_is_wrong() {
         let selector = json!({"spec": {"nodeSelector": {label: value}}});
         check(&small(&selector), "deny", "windows_pod", windows);
     }
+    for options in [json!({"hostProcess": true}), json!({"runAsUserName": "ContainerUser"})] {
+        let context = json!({"securityContext": {"windowsOptions": options}});
+        check(&small(&json!({"spec": context})), "deny", "windows_pod", windows);
+        let mut one = small(&json!({}));
+        one["spec"]["containers"][0]["securityContext"] = context["securityContext"].clone();
+        check(&one, "deny", "windows_pod", windows);
+    }
+    let nothing = json!({"spec": {"securityContext": {"windowsOptions": {}}}});
+    check(&small(&nothing), "inject", "asked_for", "");
     let mut foreign = small(&json!({}));
     foreign["spec"]["containers"][0]["name"] = json!("prom-remotewrite");
     check(&foreign, "deny", "foreign_container", "rename it");
