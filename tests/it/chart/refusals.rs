@@ -78,6 +78,46 @@ fn cases() -> Vec<Case> {
             helps: &[("cpu-request", "50m")],
         },
         Case {
+            namespace: "refusals-cpu-no-limit",
+            kind: "LimitRange",
+            spec: limit_range(&json!({"maxLimitRequestRatio": {"cpu": "2"}})),
+            breaks: &[],
+            message: "cpu max limit to request ratio per Container is",
+            helps: &[("cpu-request", "50m"), ("cpu-limit", "100m")],
+        },
+        Case {
+            namespace: "refusals-cpu-max",
+            kind: "LimitRange",
+            spec: limit_range(&json!({"max": {"cpu": "160m"}})),
+            breaks: &[("cpu-limit", "200m")],
+            message: "maximum cpu usage per Container is",
+            helps: &[("cpu-limit", "100m")],
+        },
+        Case {
+            namespace: "refusals-pod-cpu-max",
+            kind: "LimitRange",
+            spec: limit_range(&json!({"type": "Pod", "max": {"cpu": "200m"}})),
+            breaks: &[("cpu-limit", "100m")],
+            message: "maximum cpu usage per Pod is",
+            helps: &[("cpu-limit", "50m")],
+        },
+        Case {
+            namespace: "refusals-pod-memory-max",
+            kind: "LimitRange",
+            spec: limit_range(&json!({"type": "Pod", "max": {"memory": "200Mi"}})),
+            breaks: &[],
+            message: "maximum memory usage per Pod is",
+            helps: &[("memory-limit", "64Mi")],
+        },
+        Case {
+            namespace: "refusals-pod-ratio",
+            kind: "LimitRange",
+            spec: limit_range(&json!({"type": "Pod", "maxLimitRequestRatio": {"memory": "2"}})),
+            breaks: &[],
+            message: "memory max limit to request ratio per Pod is",
+            helps: &[("memory-request", "64Mi"), ("memory-limit", "64Mi")],
+        },
+        Case {
             namespace: "refusals-default-limit",
             kind: "LimitRange",
             spec: limit_range(&json!({"default": {"cpu": "5m"}})),
@@ -164,7 +204,11 @@ async fn what_the_api_server_refuses_is_in_troubleshooting() {
 #[tokio::test]
 async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
     const TEST: &str = "pods_with_resources_of_their_own_are_taken_with_a_sidecar";
-    let Some(trial) = Trial::new(TEST, "own-resources", &[], &json!({})).await else { return };
+    let Some(trial) =
+        Trial::new(TEST, "own-resources", &["own-resources-filled-in"], &json!({})).await
+    else {
+        return;
+    };
     let asks = |spec: Value| {
         let mut pod = trial.pod("one", &[("inject", "true")]);
         json_patch::merge(&mut pod, &json!({"spec": spec}));
@@ -191,6 +235,7 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
         assert!(sidecar(&made).is_some());
         assert_eq!(made["spec"]["resources"]["limits"], own["limits"], "the field was dropped");
     }
+    used_up_beside_a_limit_range(&trial).await;
     let equal = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
     let mut guaranteed = asks(json!({}));
     for list in ["containers", "initContainers"] {
@@ -200,4 +245,36 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
     }
     let made = objects::apply_dry(&trial.client, &guaranteed).await.unwrap();
     assert_eq!(text(&made, "/status/qosClass"), "Guaranteed");
+}
+
+/// A request that is left out would be filled in, and then be too much.
+async fn used_up_beside_a_limit_range(trial: &Trial) {
+    const NAMESPACE: &str = "own-resources-filled-in";
+    objects::namespace(&trial.client, NAMESPACE, "privileged").await;
+    let filled_in = json!({"cpu": "100m", "memory": "70Mi"});
+    let rule = json!({
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "rule", "namespace": NAMESPACE},
+        "spec": limit_range(&json!({"defaultRequest": filled_in})),
+    });
+    objects::apply(&trial.client, &rule).await.unwrap();
+    let mut asks = pod(NAMESPACE, &[]);
+    let all = asks["spec"]["containers"][0]["resources"].clone();
+    asks["spec"]["resources"] = all.clone();
+    let mut with_another = pod(NAMESPACE, &[("inject", "false")]);
+    with_another["metadata"]["annotations"] = json!({});
+    with_another["spec"]["resources"] = all;
+    with_another["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "x", "image": "x"}));
+    eventually("the LimitRange is in force", async || {
+        let error = objects::apply_dry(&trial.client, &with_another).await.err()?.to_string();
+        error.contains("aggregate container requests").then_some(())
+    })
+    .await;
+    let made = objects::apply_dry(&trial.client, &asks).await;
+    let made = made.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(sidecar(&made).unwrap().1["resources"]["requests"]["cpu"], "0");
 }

@@ -129,11 +129,12 @@ impl Merge<'_> {
             if wanted.thousandths() > room {
                 if self.given(resource) != Amounts::default() {
                     warnings.push(format!(
-                        "the pod's own resources leave no room for {} {wanted}: the sidecar gets no request and no limit of it, and uses the pod's",
+                        "the pod's own resources leave no room for {} {wanted}: the sidecar requests none of it, and uses the pod's",
                         resource.name()
                     ));
                 }
-                return Amounts::default();
+                // Said, and not left out: what is left out, a LimitRange fills in.
+                return Amounts { request: Some(Quantity::none()), limit: own.limit };
             }
         }
         match (amounts.limit, own.limit) {

@@ -48,9 +48,13 @@ fn requests_fit_the_pods_own_resources() {
     let own = json!({"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}});
     let all = json!({"cpu": "500m", "memory": "2Gi"});
     let exhausted = with(&[], &pod(own.clone(), all.clone()));
-    assert_eq!(exhausted, (json!({}), vec![]));
+    // Requests of nothing are written out, lest a LimitRange fills in its own.
+    let nothing =
+        json!({"requests": {"cpu": "0", "memory": "0"}, "limits": {"cpu": "1", "memory": "2Gi"}});
+    assert_eq!(exhausted, (nothing.clone(), vec![]));
     let room = json!({"cpu": "490m", "memory": "2Gi"});
-    assert_eq!(with(&[], &pod(own.clone(), room)).0, json!({"requests": {"cpu": "10m"}}));
+    let cpu_only = |limit: &str| json!({"requests": {"cpu": "10m", "memory": "0"}, "limits": {"memory": limit}});
+    assert_eq!(with(&[], &pod(own.clone(), room)).0, cpu_only("2Gi"));
     let room = json!({"cpu": 0.4, "memory": "2016Mi"});
     let usual =
         json!({"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}});
@@ -60,12 +64,15 @@ fn requests_fit_the_pods_own_resources() {
     assert_eq!(capped.0["limits"], json!({"memory": "100Mi"}));
     // The pod's request is then the sum of its containers'.
     let stated = with(&[], &pod(small, json!({"memory": "20Mi"})));
-    assert_eq!(stated.0, json!({"requests": {"cpu": "10m"}}));
+    assert_eq!(stated.0, cpu_only("100Mi"));
     let (resources, warnings) = with(&[("cpu-request", "20m")], &pod(own, all));
-    assert_eq!(resources, json!({}));
+    assert_eq!(resources, nothing);
     assert!(warnings[0].contains("no room for cpu 20m"), "{warnings:?}");
+    let exponents =
+        pod(json!({"requests": {"cpu": "1e0", "memory": "2e9"}}), json!({"cpu": "5e-1"}));
+    assert_eq!(with(&[], &exponents).0, usual);
     let unreadable = with(&[], &pod(json!({"requests": {"cpu": "much"}}), json!({})));
-    assert!(unreadable.0["requests"].get("cpu").is_none());
+    assert_eq!(unreadable.0["requests"]["cpu"], "0");
 }
 
 #[test]
@@ -73,7 +80,7 @@ fn init_containers_that_end_take_no_room() {
     let init = |restart: Value| json!([{"name": "init", "image": "a", "restartPolicy": restart, "resources": {"requests": {"cpu": "100m"}}}]);
     let spec = |restart| json!({"resources": {"requests": {"cpu": "105m"}}, "initContainers": init(restart)});
     assert_eq!(with(&[], &spec(Value::Null)).0["requests"]["cpu"], "10m");
-    assert!(with(&[], &spec(json!("Always"))).0["requests"].get("cpu").is_none());
+    assert_eq!(with(&[], &spec(json!("Always"))).0["requests"]["cpu"], "0");
 }
 
 #[test]
@@ -91,6 +98,13 @@ fn a_guaranteed_pod_stays_so_or_its_author_is_told() {
     assert_eq!(with(&[], &guaranteed()), equal);
     let (given, warnings) =
         with(&[("cpu-request", "200m"), ("memory-limit", "256Mi")], &guaranteed());
+    for (cpu, memory) in [("1", "1e9"), ("1e0", "129E6"), ("1000000u", "1181116006400m")] {
+        let amounts = json!({"cpu": cpu, "memory": memory});
+        let same = json!({"requests": amounts, "limits": amounts});
+        let mut spec = guaranteed();
+        spec["containers"] = prometheus_with(&same);
+        assert_eq!(with(&[], &spec), equal, "{cpu} {memory}");
+    }
     let both = json!({"cpu": "200m", "memory": "256Mi"});
     assert_eq!((given, warnings), (json!({"requests": both, "limits": both}), vec![]));
     let unequal = [("memory-request", "64Mi"), ("memory-limit", "256Mi")];
