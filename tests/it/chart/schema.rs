@@ -13,7 +13,9 @@ use webhook::config::{self, Config};
 use super::helm::{Helm, chart};
 use crate::monitoring::alerts;
 
-const DURATION: &str = "^([0-9]+(ms|s|m|h))+$";
+/// Above 0: one of its numbers is.
+const DURATION: &str = "^([0-9]+(ms|s|m|h))*0*[1-9][0-9]*(ms|s|m|h)([0-9]+(ms|s|m|h))*$";
+const HOST: &str = "^\\.?[-0-9A-Za-z]+(\\.[-0-9A-Za-z]+)*$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$";
 const SIZE: &str = "^[1-9][0-9]*(k|M|G|Ki|Mi|Gi)?$";
 const QUANTITY: &str = "^[0-9]*\\.?[0-9]+(m|k|M|G|Ki|Mi|Gi)?$";
 const NAME: &str = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$";
@@ -52,6 +54,12 @@ fn expected_config() -> Value {
     let mut properties = schema["properties"].clone();
     properties.as_object_mut().unwrap().remove("image");
     properties["sidecarMode"]["enum"] = json!(["native", "container", "auto"]);
+    for one in properties["imagePullSecrets"]["items"]["anyOf"].as_array_mut().unwrap() {
+        if one["type"] == "string" {
+            one["pattern"] = json!(NAME);
+        }
+    }
+    properties["policy"]["properties"]["ingestionHosts"]["items"]["pattern"] = json!(HOST);
     let profile = &mut properties["profiles"]["additionalProperties"]["properties"];
     for (key, shape) in SHAPES {
         assert!(profile[key]["type"].to_string().contains("string"), "{key}");
@@ -149,6 +157,11 @@ fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
         ("config.profiles.one.ingestionUrl", json!("http://dce.example/x")),
         ("config.profiles.one", json!({"certificateSecret": "a", "secretProviderClass": "b"})),
         ("config.policy.overridable", json!(["image", "images"])),
+        ("config.policy.ingestionHosts", json!(["*.x"])),
+        ("config.policy.ingestionHosts", json!(["https://x"])),
+        ("config.imagePullSecrets", json!(["A_B"])),
+        ("config.profiles.one.upstreamTimeout", json!("0s")),
+        ("config.profiles.one.upstreamTimeout", json!("0m00s")),
     ]
 }
 
@@ -211,6 +224,8 @@ async fn a_profiles_mistake_is_one_for_chart_and_webhook() {
         ("maxInFlightBytes", json!(33_554_432), json!("32mb")),
         ("maxConnections", json!(100), json!(0)),
         ("upstreamTimeout", json!("20s"), json!("20")),
+        ("upstreamTimeout", json!("0m20s"), json!("0s")),
+        ("cpuRequest", json!("0.00001"), json!("1e")),
         ("listeningPort", json!(9201), json!(0)),
         ("identityType", json!("userAssigned"), json!("user")),
         ("sidecarMode", json!("container"), json!("init")),
