@@ -1,5 +1,5 @@
 {{/* Names follow the release. 45 characters leave room for the longest suffix
-within a label's 63. */}}
+within a label's 63. A release's name may have dots, which a Service's may not. */}}
 {{- define "name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
@@ -9,7 +9,7 @@ within a label's 63. */}}
 {{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := include "name" . -}}
-{{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | trunc 45 | trimSuffix "-" -}}
+{{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | replace "." "-" | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -41,8 +41,8 @@ it is what people see in denials and in the API server's metrics. */}}
 
 {{/* What never changes for the objects of one part: (dict "root" $ "part" "webhook"). */}}
 {{- define "selector" -}}
-app.kubernetes.io/name: {{ include "name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .part }}
 {{- end -}}
 

@@ -107,3 +107,30 @@ pub(super) fn examples() -> Vec<(String, Value)> {
     assert_eq!(examples.len(), 5, "one for each identity, two for applications");
     examples
 }
+
+/// YAML reads `456` and `1e5` as numbers, and a Service's name has no dots.
+#[tokio::test]
+async fn names_stay_texts_whatever_they_look_like() {
+    const TEST: &str = "names_stay_texts_whatever_they_look_like";
+    let Some(helm) = helm::Helm::find(TEST) else { return };
+    let named = json!({"nameOverride": "1", "fullnameOverride": "1e5"});
+    for (release, values) in [("7", named), ("my.release", json!({}))] {
+        let rendered = helm.template((release, "456"), &values, &[]).await.unwrap();
+        for object in &rendered {
+            let metadata = &object["metadata"];
+            let name = metadata["name"].as_str().unwrap_or_else(|| panic!("{metadata:#}"));
+            let is_service = object["kind"] == "Service";
+            assert!(!is_service || !name.contains('.'), "{name}");
+            let namespace = &metadata["namespace"];
+            assert!(namespace.is_null() || namespace.is_string(), "{metadata:#}");
+            for (key, label) in metadata["labels"].as_object().into_iter().flatten() {
+                assert!(label.is_string(), "{key}: {metadata:#}");
+            }
+            let selector = &object["spec"]["selector"];
+            let labels = selector.get("matchLabels").unwrap_or(selector);
+            for (key, label) in labels.as_object().into_iter().flatten() {
+                assert!(!label.is_number(), "{key}: {selector:#}");
+            }
+        }
+    }
+}
