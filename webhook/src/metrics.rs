@@ -47,7 +47,7 @@ pub struct ConnectionMetrics {
 /// Why this side closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It answered nothing for a minute.
+    /// It answered nothing for longer than API servers keep a connection.
     Idle,
     /// Another one needed its slot.
     Displaced,

@@ -22,11 +22,12 @@ use crate::metrics::{Closed, ConnectionMetrics};
 /// takes longer than this is of no use to it.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that has answered nothing for so long is closed, whatever it was
-/// doing: idle, silent after its handshake, or sending a request's head. An API
-/// server opens another one within milliseconds.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// After a minute without an answer, a request that arrives at that very moment
-/// still is answered: the API server waits no longer than this.
+/// doing: idle, silent after its handshake, or sending a request's head. Longer than
+/// the 90 s after which API servers close an idle one themselves (client-go's
+/// `IdleConnTimeout`), so that no review is on its way when this side closes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(100);
+/// Whoever keeps a connection for longer than that may have sent a request at that
+/// very moment: it is still answered, and nobody waits longer than this for it.
 const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that has to make room is told so, and has one round trip to
 /// complete what crossed with it.

@@ -305,10 +305,10 @@ async fn draining_has_an_end() {
     tokio::time::timeout(Duration::from_secs(6), running.ended).await.unwrap().unwrap();
 }
 
-/// An idle connection is closed after a minute, whatever protocol it speaks, and
-/// the minute begins with the last answer.
+/// An idle connection is closed, whatever protocol it speaks, but not within the 90 s
+/// that API servers keep one; the time begins with the last answer.
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_closed_after_a_minute() {
+async fn an_idle_connection_is_closed_later_than_api_servers_close_it() {
     let authority = Authority::new();
     let running = Running::start(&authority, ok(), None).await;
     let mut client = client(authority.roots(), &TLS13);
@@ -316,18 +316,18 @@ async fn an_idle_connection_is_closed_after_a_minute() {
     client.alpn_protocols = vec![b"h2".to_vec()];
     let mut two = connect(running.address, &client).await.unwrap();
     two.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(50)).await;
+    tokio::time::sleep(Duration::from_secs(85)).await;
     one.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let started = tokio::time::Instant::now();
     let mut answers = Vec::new();
     tokio::time::timeout(LONG, two.read_to_end(&mut answers)).await.unwrap().unwrap_or(0);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
     answers.clear();
     let _ = tokio::time::timeout(LONG, one.read_to_end(&mut answers)).await.unwrap();
     let text = String::from_utf8_lossy(&answers);
     assert!(text.starts_with("HTTP/1.1 200"), "{text:?} after {:?}", started.elapsed());
-    assert!(started.elapsed() >= Duration::from_mins(1), "{:?}", started.elapsed());
-    assert!(started.elapsed() < Duration::from_secs(70), "{:?}", started.elapsed());
+    assert!(started.elapsed() > Duration::from_secs(95), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(110), "{:?}", started.elapsed());
 }
 
 /// More silent connections than there are slots do not delay a real one.
