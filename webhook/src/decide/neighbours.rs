@@ -34,7 +34,9 @@ const NODE_PORTS: [u16; 5] = [10248, 10249, 10250, 10255, 10256];
 pub(super) fn sidecar<'a>(config: &Config, pod: Pod<'a>) -> Option<Sidecar<'a>> {
     let is_injected = pod.annotation(contract::annotations::INJECTED).is_some();
     let found = pod.containers().find(|container| is_sidecar(config, *container, is_injected))?;
-    if !is_injected || found.name() != names::CONTAINER {
+    // Another webhook may have removed the annotation; this variable is the webhook's, too.
+    let is_marked = is_injected || found.has_variable(env::NATIVE_SIDECAR);
+    if !is_marked || found.name() != names::CONTAINER {
         return Some(Sidecar::HandWritten(found.name()));
     }
     let list = pod.containers().filter(|container| container.is_init == found.is_init);

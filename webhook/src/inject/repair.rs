@@ -1,9 +1,10 @@
 //! What other webhooks took from a sidecar that is there: some decode pods with
 //! old types, which drops fields that those do not know.
 
+use contract::annotations::INJECTED;
 use serde_json::{Value, json};
 
-use super::{json, volumes::Volumes};
+use super::{injected, json, literal, volumes::Volumes};
 use crate::{
     effective::Effective,
     patch::Additions,
@@ -23,6 +24,11 @@ pub fn repair(
         let path = ["spec", "initContainers", &index.to_string(), "restartPolicy"];
         additions.fields.push((path.map(str::to_owned).to_vec(), json!("Always")));
     }
+    if let Some(effective) = effective.filter(|effective| has_settings(container, effective))
+        && pod.annotation(INJECTED).is_none()
+    {
+        additions.annotations.push((INJECTED.to_owned(), injected(effective)));
+    }
     let has = |name: &str| {
         pod.volumes().any(|volume| volume.get("name").and_then(Value::as_str) == Some(name))
     };
@@ -34,4 +40,10 @@ pub fn repair(
         }
     }
     additions
+}
+
+/// Whether the sidecar has these settings: otherwise nobody knows whose it has.
+fn has_settings(container: Container<'_>, effective: &Effective) -> bool {
+    let mut variables = effective.variables.iter();
+    variables.all(|(name, value)| container.variable(name) == Some(&literal(value)))
 }

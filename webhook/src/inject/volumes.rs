@@ -66,17 +66,21 @@ impl Volumes {
         }
     }
 
-    /// Adds a volume, unless the pod has the same under our name: another webhook
-    /// may have removed the container and left its volumes.
+    /// Adds a volume, unless the pod has the same under a name of ours: another
+    /// webhook may have removed the container and left its volumes.
     fn add(&mut self, pod: Pod<'_>, name: &str, path: &str, volume: Volume) {
-        let volume = Volume { name: name.to_owned(), ..volume };
-        let left = pod.volumes().find(|volume| volume_name(volume) == Some(name));
-        if left.is_some_and(|left| is_same(left, &json(&volume))) {
-            return self.mount(name, path);
+        let (mut volume, mut number) = (volume, 1_u32);
+        name.clone_into(&mut volume.name);
+        // The first name that is free, or that has this very volume.
+        while let Some(taken) = pod.volumes().find(|one| volume_name(one) == Some(&volume.name)) {
+            if is_same(taken, &json(&volume)) {
+                return self.mount(&volume.name, path);
+            }
+            number = number.saturating_add(1);
+            volume.name = format!("{name}-{number}");
         }
-        let name = free_name(pod, name);
-        self.mount(&name, path);
-        self.added.push(Volume { name, ..volume });
+        self.mount(&volume.name, path);
+        self.added.push(volume);
     }
 
     fn mount(&mut self, name: &str, path: &str) {
@@ -188,14 +192,4 @@ fn is_same(found: &Value, wanted: &Value) -> bool {
 
 fn volume_name(volume: &Value) -> Option<&str> {
     volume.get("name")?.as_str()
-}
-
-/// `name`, or where the pod has such a volume, with the first free number.
-fn free_name(pod: Pod<'_>, name: &str) -> String {
-    let taken = |candidate: &str| pod.volumes().any(|one| volume_name(one) == Some(candidate));
-    let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
-    std::iter::once(name.to_owned())
-        .chain(numbered)
-        .find(|candidate| !taken(candidate))
-        .unwrap_or_default()
 }

@@ -102,6 +102,40 @@ fn a_volume_that_was_removed_comes_back() {
 }
 
 #[test]
+fn a_numbered_volume_that_was_left_is_used_again() {
+    let foreign = json!({"name": "prom-remotewrite-token", "emptyDir": {}});
+    let mut pod = prometheus(&[("inject", "true"), ("profile", "federated")]);
+    pod["spec"]["volumes"].as_array_mut().unwrap().push(foreign);
+    let (_, whole) = admit(&config(), &pod);
+    assert!(names(&whole, "volumes").contains(&"prom-remotewrite-token-2".to_owned()));
+    let mut left = whole.clone();
+    left["spec"]["initContainers"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|one| one["name"] != "prom-remotewrite");
+    let (decision, after) = admit(&config(), &left);
+    assert_eq!(decision.word(), "inject");
+    assert_eq!(after, whole);
+}
+
+#[test]
+fn a_sidecar_without_our_annotation_is_ours_still() {
+    let injected = "prom-remotewrite/injected";
+    let whole = changed(&[], |_| {});
+    let mut pod = whole.clone();
+    pod["metadata"]["annotations"].as_object_mut().unwrap().remove(injected);
+    let (decision, after) = admit(&config(), &pod);
+    assert_eq!((decision.word(), &after), ("repair", &whole), "{decision:?}");
+    our_container(&mut pod)["restartPolicy"].take();
+    assert_eq!(admit(&config(), &pod).1, whole);
+    // It does not say of other settings that they are today's.
+    our_container(&mut pod)["env"][0]["value"] = json!("https://other.example/x");
+    let (_, after) = admit(&config(), &pod);
+    assert_eq!(our_container(&mut after.clone())["restartPolicy"], "Always");
+    assert_eq!(after["metadata"]["annotations"].get(injected), None);
+}
+
+#[test]
 fn an_annotation_alone_proves_nothing() {
     let injected = ("injected", "version=1.0.0 settings=000000000000");
     check(&prometheus(&[("inject", "true"), injected]), "inject", "asked_for", "");
