@@ -101,7 +101,7 @@ pub struct Inject {
 /// Spellings of "no" that YAML, shells and templating tools produce. An opt-out
 /// must never keep a pod from starting, so all of them are accepted; a value
 /// that a template left out counts as none.
-const NO: [&str; 15] = [
+pub const NO: [&str; 15] = [
     "",
     "false",
     "no",
@@ -119,7 +119,7 @@ const NO: [&str; 15] = [
     "disable",
 ];
 /// Spellings of "yes": what they mean is clear, too.
-const YES: [&str; 8] = ["true", "yes", "on", "1", "t", "y", "enabled", "enable"];
+pub const YES: [&str; 8] = ["true", "yes", "on", "1", "t", "y", "enabled", "enable"];
 
 /// Reads the value of [`INJECT`] in every spelling; blanks, quotation marks
 /// around it and case are ignored.
