@@ -145,8 +145,31 @@ readOnlyRootFilesystem: true
 {{- end }}
 {{- end -}}
 
+{{/* An amount of CPU or memory as a number: 250m is 0.25. */}}
+{{- define "amount" -}}
+{{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" (toString .) -}}
+{{- $factors := dict "n" 1e-9 "u" 1e-6 "m" 1e-3 "" 1.0
+  "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
+  "Ki" 0x1p10 "Mi" 0x1p20 "Gi" 0x1p30 "Ti" 0x1p40 "Pi" 0x1p50 "Ei" 0x1p60 -}}
+{{- mulf (float64 $number) (get $factors (trimPrefix $number (toString .))) -}}
+{{- end -}}
+
+{{/* A container's resources: (dict "resources" … "at" "webhook.resources"). The API
+server refuses a request above its limit. */}}
+{{- define "resources" -}}
+{{- $limits := (.resources).limits | default dict -}}
+{{- range $name, $request := (.resources).requests -}}
+{{- $limit := get $limits $name -}}
+{{- if and $limit (gt (include "amount" $request | float64) (include "amount" $limit | float64)) -}}
+{{- fail (printf "%s.requests.%s is %v: expected at most the limit, which is %v" $.at $name $request $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- .resources | default dict | toYaml -}}
+{{- end -}}
+
 {{/* The webhook's configuration file. */}}
 {{- define "config" -}}
+{{- $_ := include "resources" (dict "resources" .Values.config.resources "at" "config.resources") -}}
 image: {{ include "image" (dict "root" . "image" "sidecar") | quote }}
 {{ .Values.config | toYaml }}
 {{- end -}}

@@ -17,7 +17,8 @@ use crate::monitoring::alerts;
 const DURATION: &str = "^([0-9]+(ms|s|m|h))*0*[1-9][0-9]*(ms|s|m|h)([0-9]+(ms|s|m|h))*$";
 const HOST: &str = "^\\.?[-0-9A-Za-z]+(\\.[-0-9A-Za-z]+)*$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$";
 const SIZE: &str = "^[1-9][0-9]*(k|M|G|Ki|Mi|Gi)?$";
-const QUANTITY: &str = "^[0-9]*\\.?[0-9]+(m|k|M|G|Ki|Mi|Gi)?$";
+/// Above 0, in all of Kubernetes' notation.
+const QUANTITY: &str = "^(0*[1-9][0-9]*\\.?[0-9]*|0*\\.0*[1-9][0-9]*)([eE][-+]?[0-9]+|n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$";
 const NAME: &str = "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$";
 const GUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 
@@ -57,6 +58,12 @@ fn expected_config() -> Value {
     for one in properties["imagePullSecrets"]["items"]["anyOf"].as_array_mut().unwrap() {
         if one["type"] == "string" {
             one["pattern"] = json!(NAME);
+        }
+    }
+    for kind in ["requests", "limits"] {
+        for name in ["cpu", "memory"] {
+            let amounts = &mut properties["resources"]["properties"][kind];
+            amounts["properties"][name]["pattern"] = json!(QUANTITY);
         }
     }
     properties["policy"]["properties"]["ingestionHosts"]["items"]["pattern"] = json!(HOST);
@@ -123,7 +130,7 @@ fn check_place(root: &Value, schema: &Value, value: &Value, path: &str) {
 }
 
 /// `value` at a dotted path, as values.
-fn at(path: &str, value: &Value) -> Value {
+pub(super) fn at(path: &str, value: &Value) -> Value {
     path.rsplit('.').fold(value.clone(), |inner, key| json!({key: inner}))
 }
 
@@ -139,6 +146,11 @@ fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
         ("webhook.timeoutSeconds", json!(31)),
         ("webhook.logLevel", json!("verbose")),
         ("webhook.resources.limits.memory", json!("lots")),
+        ("webhook.resources.requests.memory", json!("0.2Gi")),
+        ("webhook.resources.limits.memory", json!(33_554_431)),
+        ("config.resources.requests.memory", json!("1E")),
+        ("config.resources.limits.cpu", json!("9999u")),
+        ("config.resources.limits.memory", json!("lots")),
         ("webhook.nodeSelector.arch", json!(64)),
         ("webhook.excludedNamespaces", json!(["Kube_System"])),
         ("webhook.namespaceSelector", json!([{"key": "team"}])),
@@ -176,6 +188,7 @@ fn other_mistakes() -> Vec<(&'static str, Value)> {
         ("certificates.certManager.issuerRef", json!({"name": "ca"})),
         ("certificates.rotate.validity", json!("90 days")),
         ("certificates.rotate.validity", json!("1d")),
+        ("certificates.rotate.resources.limits.cpu", json!("1e-3")),
         ("podDisruptionBudget.maxUnavailable", json!(2)),
         ("podDisruptionBudget.maxUnavailable", json!(0)),
         ("networkPolicy.metricsFrom", json!([{}])),
@@ -226,6 +239,9 @@ async fn a_profiles_mistake_is_one_for_chart_and_webhook() {
         ("upstreamTimeout", json!("20s"), json!("20")),
         ("upstreamTimeout", json!("0m20s"), json!("0s")),
         ("cpuRequest", json!("0.00001"), json!("1e")),
+        ("cpuLimit", json!("1E+0"), json!("0.0")),
+        ("memoryRequest", json!("1.5e8"), json!("0Mi")),
+        ("memoryLimit", json!(".5Ti"), json!(".")),
         ("listeningPort", json!(9201), json!(0)),
         ("identityType", json!("userAssigned"), json!("user")),
         ("sidecarMode", json!("container"), json!("init")),

@@ -3,8 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use webhook::config::Config;
 
-use super::helm;
+use super::{helm, objects, schema};
 
 const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
@@ -130,6 +131,45 @@ async fn names_stay_texts_whatever_they_look_like() {
             let labels = selector.get("matchLabels").unwrap_or(selector);
             for (key, label) in labels.as_object().into_iter().flatten() {
                 assert!(!label.is_number(), "{key}: {selector:#}");
+            }
+        }
+    }
+}
+
+/// `path` and all paths below it.
+fn paths(path: &str, value: &Value) -> Vec<String> {
+    let below = value.as_object().into_iter().flatten();
+    let below = below.flat_map(|(key, value)| paths(&format!("{path}.{key}"), value));
+    [path.to_owned()].into_iter().chain(below).collect()
+}
+
+/// Helm takes a default out where values have `null`, and a line `profiles:` without
+/// anything below it is one.
+#[tokio::test]
+async fn a_value_that_is_taken_out_is_missed_or_not_needed() {
+    const TEST: &str = "a_value_that_is_taken_out_is_missed_or_not_needed";
+    let Some(helm) = helm::Helm::find(TEST) else { return };
+    let text = fs::read_to_string(helm::chart().join("values.yaml")).unwrap();
+    let values: Value = serde_saphyr::from_str(&text).unwrap();
+    let all = values.as_object().unwrap().iter().flat_map(|(key, value)| paths(key, value));
+    // A key with dots cannot be said as a path.
+    for path in all.filter(|path| !path.contains('/')) {
+        match helm.template(("one", "two"), &schema::at(&path, &Value::Null), &[]).await {
+            Ok(rendered) => {
+                let parsed = objects::of_kind(&rendered, "ConfigMap");
+                let text = objects::text(parsed, "/data/config.yaml");
+                Config::parse(text).unwrap_or_else(|mistakes| panic!("{path}: {mistakes:?}"));
+                for object in &rendered {
+                    let text = object.to_string();
+                    for bad in ["=\",", "=\"]", ":\",", ":\"]", "//:", "=<nil>", "Port\":null"] {
+                        assert!(!text.contains(bad), "{path}: {bad} in {object:#}");
+                    }
+                }
+            }
+            Err(failure) => {
+                let last = path.rsplit('.').next().unwrap();
+                let missing = format!("missing property '{last}'");
+                assert!(failure.to_string().contains(&missing), "{path}: {failure}");
             }
         }
     }
