@@ -164,14 +164,18 @@ fn pod(namespace: &str, annotations: &[(&str, &str)]) -> Value {
     })
 }
 
+fn page() -> String {
+    let page = environment::crate_folder().join("../manifests/troubleshooting.md");
+    fs::read_to_string(page).unwrap()
+}
+
 #[tokio::test]
 async fn what_the_api_server_refuses_is_in_troubleshooting() {
     const TEST: &str = "what_the_api_server_refuses_is_in_troubleshooting";
     let cases = cases();
     let namespaces: Vec<&str> = cases.iter().map(|case| case.namespace).collect();
     let Some(trial) = Trial::new(TEST, "refusals", &namespaces, &json!({})).await else { return };
-    let page = environment::crate_folder().join("../manifests/troubleshooting.md");
-    let page = fs::read_to_string(page).unwrap();
+    let page = page();
     for case in cases {
         objects::namespace(&trial.client, case.namespace, "privileged").await;
         let rule = json!({
@@ -204,8 +208,7 @@ async fn what_the_api_server_refuses_is_in_troubleshooting() {
 #[tokio::test]
 async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
     const TEST: &str = "pods_with_resources_of_their_own_are_taken_with_a_sidecar";
-    let Some(trial) =
-        Trial::new(TEST, "own-resources", &["own-resources-filled-in"], &json!({})).await
+    let Some(trial) = Trial::new(TEST, "own-resources", &[FILLED_IN, RATIO], &json!({})).await
     else {
         return;
     };
@@ -236,6 +239,7 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
         assert_eq!(made["spec"]["resources"]["limits"], own["limits"], "the field was dropped");
     }
     used_up_beside_a_limit_range(&trial).await;
+    used_up_beside_a_ratio(&trial).await;
     let equal = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
     let mut guaranteed = asks(json!({}));
     for list in ["containers", "initContainers"] {
@@ -247,22 +251,51 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
     assert_eq!(text(&made, "/status/qosClass"), "Guaranteed");
 }
 
+/// Namespaces with a `LimitRange`.
+const FILLED_IN: &str = "own-resources-filled-in";
+const RATIO: &str = "own-resources-ratio";
+
+/// Nothing is no part of any limit, so the pod as a whole must request more.
+async fn used_up_beside_a_ratio(trial: &Trial) {
+    const REFUSED: &str = "no request is specified or request is 0";
+    objects::namespace(&trial.client, RATIO, "privileged").await;
+    let rule = json!({
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "rule", "namespace": RATIO},
+        "spec": limit_range(&json!({"maxLimitRequestRatio": {"memory": "4"}})),
+    });
+    objects::apply(&trial.client, &rule).await.unwrap();
+    let mut asks = pod(RATIO, &[]);
+    asks["spec"]["resources"] = asks["spec"]["containers"][0]["resources"].clone();
+    eventually("the LimitRange is in force", async || {
+        let error = objects::apply_dry(&trial.client, &asks).await.err()?.to_string();
+        error.contains(REFUSED).then_some(())
+    })
+    .await;
+    assert!(page().contains(&format!("`{REFUSED}`")));
+    asks["spec"]["resources"]["requests"] = json!({"cpu": "110m", "memory": "102Mi"});
+    asks["spec"]["resources"]["limits"]["memory"] = json!("200Mi");
+    let made = objects::apply_dry(&trial.client, &asks).await;
+    let made = made.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(sidecar(&made).unwrap().1["resources"]["requests"]["memory"], "32Mi");
+}
+
 /// A request that is left out would be filled in, and then be too much.
 async fn used_up_beside_a_limit_range(trial: &Trial) {
-    const NAMESPACE: &str = "own-resources-filled-in";
-    objects::namespace(&trial.client, NAMESPACE, "privileged").await;
+    objects::namespace(&trial.client, FILLED_IN, "privileged").await;
     let filled_in = json!({"cpu": "100m", "memory": "70Mi"});
     let rule = json!({
         "apiVersion": "v1",
         "kind": "LimitRange",
-        "metadata": {"name": "rule", "namespace": NAMESPACE},
+        "metadata": {"name": "rule", "namespace": FILLED_IN},
         "spec": limit_range(&json!({"defaultRequest": filled_in})),
     });
     objects::apply(&trial.client, &rule).await.unwrap();
-    let mut asks = pod(NAMESPACE, &[]);
+    let mut asks = pod(FILLED_IN, &[]);
     let all = asks["spec"]["containers"][0]["resources"].clone();
     asks["spec"]["resources"] = all.clone();
-    let mut with_another = pod(NAMESPACE, &[("inject", "false")]);
+    let mut with_another = pod(FILLED_IN, &[("inject", "false")]);
     with_another["metadata"]["annotations"] = json!({});
     with_another["spec"]["resources"] = all;
     with_another["spec"]["containers"]
