@@ -16,6 +16,7 @@ mod lifecycle;
 mod monitoring;
 mod neighbours;
 pub(crate) mod objects;
+mod own_resources;
 mod packaging;
 mod policy;
 mod refusals;

@@ -8,7 +8,7 @@ use tests::environment;
 
 use super::{
     injected::sidecar,
-    objects::{self, text},
+    objects,
     trial::{Trial, eventually},
 };
 
@@ -25,7 +25,7 @@ struct Case {
     helps: &'static [(&'static str, &'static str)],
 }
 
-fn limit_range(limits: &Value) -> Value {
+pub(super) fn limit_range(limits: &Value) -> Value {
     let mut container = json!({"type": "Container"});
     json_patch::merge(&mut container, limits);
     json!({"limits": [container]})
@@ -145,7 +145,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// A pod whose own container keeps to all of these rules.
-fn pod(namespace: &str, annotations: &[(&str, &str)]) -> Value {
+pub(super) fn pod(namespace: &str, annotations: &[(&str, &str)]) -> Value {
     let ours = annotations.iter().chain(&[("inject", "true")]);
     let ours: serde_json::Map<_, _> =
         ours.map(|(name, value)| (format!("prom-remotewrite/{name}"), json!(value))).collect();
@@ -164,7 +164,7 @@ fn pod(namespace: &str, annotations: &[(&str, &str)]) -> Value {
     })
 }
 
-fn page() -> String {
+pub(super) fn page() -> String {
     let page = environment::crate_folder().join("../manifests/troubleshooting.md");
     fs::read_to_string(page).unwrap()
 }
@@ -202,112 +202,4 @@ async fn what_the_api_server_refuses_is_in_troubleshooting() {
             assert!(row.contains(&format!("`prom-remotewrite/{name}`")), "{name}: {row}");
         }
     }
-}
-
-/// What would be refused without what the webhook does about it.
-#[tokio::test]
-async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
-    const TEST: &str = "pods_with_resources_of_their_own_are_taken_with_a_sidecar";
-    let Some(trial) = Trial::new(TEST, "own-resources", &[FILLED_IN, RATIO], &json!({})).await
-    else {
-        return;
-    };
-    let asks = |spec: Value| {
-        let mut pod = trial.pod("one", &[("inject", "true")]);
-        json_patch::merge(&mut pod, &json!({"spec": spec}));
-        pod
-    };
-    let usage = |cpu: &str| {
-        let mut pod = trial.pod("one", &[]);
-        let container = pod["spec"]["containers"][0].take();
-        let mut container = container;
-        container["resources"] = json!({"requests": {"cpu": cpu, "memory": "2Gi"}});
-        container
-    };
-    for (cpu, own) in [
-        (
-            "500m",
-            json!({"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}),
-        ),
-        ("400m", json!({"requests": {"cpu": "500m", "memory": "3Gi"}})),
-        ("400m", json!({"limits": {"cpu": "500m", "memory": "3Gi"}})),
-    ] {
-        let pod = asks(json!({"resources": own, "containers": [usage(cpu)]}));
-        let made = objects::apply_dry(&trial.client, &pod).await;
-        let made = made.unwrap_or_else(|error| panic!("{own}: {error}"));
-        assert!(sidecar(&made).is_some());
-        assert_eq!(made["spec"]["resources"]["limits"], own["limits"], "the field was dropped");
-    }
-    used_up_beside_a_limit_range(&trial).await;
-    used_up_beside_a_ratio(&trial).await;
-    let equal = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
-    let mut guaranteed = asks(json!({}));
-    for list in ["containers", "initContainers"] {
-        for container in guaranteed["spec"][list].as_array_mut().unwrap() {
-            container["resources"] = equal.clone();
-        }
-    }
-    let made = objects::apply_dry(&trial.client, &guaranteed).await.unwrap();
-    assert_eq!(text(&made, "/status/qosClass"), "Guaranteed");
-}
-
-/// Namespaces with a `LimitRange`.
-const FILLED_IN: &str = "own-resources-filled-in";
-const RATIO: &str = "own-resources-ratio";
-
-/// Nothing is no part of any limit, so the pod as a whole must request more.
-async fn used_up_beside_a_ratio(trial: &Trial) {
-    const REFUSED: &str = "no request is specified or request is 0";
-    objects::namespace(&trial.client, RATIO, "privileged").await;
-    let rule = json!({
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "rule", "namespace": RATIO},
-        "spec": limit_range(&json!({"maxLimitRequestRatio": {"memory": "4"}})),
-    });
-    objects::apply(&trial.client, &rule).await.unwrap();
-    let mut asks = pod(RATIO, &[]);
-    asks["spec"]["resources"] = asks["spec"]["containers"][0]["resources"].clone();
-    eventually("the LimitRange is in force", async || {
-        let error = objects::apply_dry(&trial.client, &asks).await.err()?.to_string();
-        error.contains(REFUSED).then_some(())
-    })
-    .await;
-    assert!(page().contains(&format!("`{REFUSED}`")));
-    asks["spec"]["resources"]["requests"] = json!({"cpu": "110m", "memory": "102Mi"});
-    asks["spec"]["resources"]["limits"]["memory"] = json!("200Mi");
-    let made = objects::apply_dry(&trial.client, &asks).await;
-    let made = made.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(sidecar(&made).unwrap().1["resources"]["requests"]["memory"], "32Mi");
-}
-
-/// A request that is left out would be filled in, and then be too much.
-async fn used_up_beside_a_limit_range(trial: &Trial) {
-    objects::namespace(&trial.client, FILLED_IN, "privileged").await;
-    let filled_in = json!({"cpu": "100m", "memory": "70Mi"});
-    let rule = json!({
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "rule", "namespace": FILLED_IN},
-        "spec": limit_range(&json!({"defaultRequest": filled_in})),
-    });
-    objects::apply(&trial.client, &rule).await.unwrap();
-    let mut asks = pod(FILLED_IN, &[]);
-    let all = asks["spec"]["containers"][0]["resources"].clone();
-    asks["spec"]["resources"] = all.clone();
-    let mut with_another = pod(FILLED_IN, &[("inject", "false")]);
-    with_another["metadata"]["annotations"] = json!({});
-    with_another["spec"]["resources"] = all;
-    with_another["spec"]["containers"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({"name": "x", "image": "x"}));
-    eventually("the LimitRange is in force", async || {
-        let error = objects::apply_dry(&trial.client, &with_another).await.err()?.to_string();
-        error.contains("aggregate container requests").then_some(())
-    })
-    .await;
-    let made = objects::apply_dry(&trial.client, &asks).await;
-    let made = made.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(sidecar(&made).unwrap().1["resources"]["requests"]["cpu"], "0");
 }
