@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use decision::{Decision, Denial, DenyReason, Injection, Repair, Skip, SkipReason};
-pub use neighbours::is_hand_written;
+pub use neighbours::{is_hand_written, is_injected_by_us};
 
 /// Where the kubelet marks its mirror pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";

@@ -34,14 +34,20 @@ const NODE_PORTS: [u16; 5] = [10248, 10249, 10250, 10255, 10256];
 pub(super) fn sidecar<'a>(config: &Config, pod: Pod<'a>) -> Option<Sidecar<'a>> {
     let is_injected = pod.annotation(contract::annotations::INJECTED).is_some();
     let found = pod.containers().find(|container| is_sidecar(config, *container, is_injected))?;
-    // Another webhook may have removed the annotation; this variable is the webhook's, too.
-    let is_marked = is_injected || found.has_variable(env::NATIVE_SIDECAR);
-    if !is_marked || found.name() != names::CONTAINER {
+    if !is_injected_by_us(pod, found) {
         return Some(Sidecar::HandWritten(found.name()));
     }
     let list = pod.containers().filter(|container| container.is_init == found.is_init);
     let index = list.take_while(|container| container.name() != names::CONTAINER).count();
     Some(Sidecar::Ours(index, found))
+}
+
+/// Whether the webhook put this sidecar into the pod.
+pub fn is_injected_by_us(pod: Pod<'_>, sidecar: Container<'_>) -> bool {
+    // Another webhook may have removed the annotation; this variable is the webhook's, too.
+    let is_marked = pod.annotation(contract::annotations::INJECTED).is_some()
+        || sidecar.has_variable(env::NATIVE_SIDECAR);
+    is_marked && sidecar.name() == names::CONTAINER
 }
 
 /// By image, or by our name together with something that every such sidecar has:
