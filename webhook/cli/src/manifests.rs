@@ -15,14 +15,14 @@ use json_patch::{
 use serde_json::Value;
 use webhook::{
     config::ConfigFile,
-    decide::{Decision, Skip, SkipReason, decide},
+    decide::{Decision, Injection, Skip, SkipReason, decide},
     effective::Effective,
     pod::Pod,
     review::{self, ReviewError},
 };
 
 use crate::{
-    loopback,
+    loopback::{self, Loopback},
     workloads::{Workload, workloads},
     yaml::{self, documents, edit},
 };
@@ -148,23 +148,34 @@ fn outcome(
     workload: Workload<'_>,
     decision: Decision,
 ) -> ReviewedPod {
-    let mut hints = workload.hints;
+    let mut hints = workload.hints.clone();
     if let Decision::Inject(injection) = &decision {
-        let port = injection.effective.settings.listening_port.get();
-        let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
-        let goes_there = |written: &String| {
-            loopback::parse(written)
-                .is_some_and(|to| to.port == port && to.rest == contract::names::WRITE_PATH)
-        };
-        if workload.writes.is_some_and(|writes| !writes.iter().any(goes_there)) {
-            hints.push(format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"));
-        }
+        hints.extend(unreached(&workload, injection));
         hints.extend(mesh(&injection.effective));
         if let Some(name) = workload.namespace.filter(|name| is_excluded(file, Some(name))) {
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
         }
     }
     ReviewedPod { number, subject: workload.subject, decision, hints }
+}
+
+/// Says so where a Prometheus writes elsewhere than to its sidecar.
+pub(crate) fn unreached(workload: &Workload<'_>, injection: &Injection) -> Option<String> {
+    let port = injection.effective.settings.listening_port.get();
+    let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
+    let writes = workload.writes.as_ref()?;
+    let mut local = writes.iter().filter_map(|url| Some((url, loopback::parse(url)?)));
+    let reaches = |to: &Loopback<'_>| to.port == port && to.rest == contract::names::WRITE_PATH;
+    let first = local.clone().next();
+    if local.any(|(_, to)| reaches(&to)) {
+        return None;
+    }
+    Some(match first {
+        Some((other, _)) => format!(
+            "spec.remoteWrite goes to {other}, where the sidecar does not listen: write {url}"
+        ),
+        None => format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"),
+    })
 }
 
 /// Which service mesh the pod shows, and what follows.
@@ -189,7 +200,7 @@ fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
 
 /// What comes of `decision` in this namespace: the API server does not send
 /// all pods to the webhook.
-fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
+pub(crate) fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
     match decision {
         Decision::Inject(_) | Decision::Repair(_) | Decision::Deny(_)
             if is_excluded(file, namespace) =>
