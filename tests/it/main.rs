@@ -31,3 +31,5 @@ mod rotation;
 mod sidecar;
 #[cfg(test)]
 mod stand_in;
+#[cfg(test)]
+mod status;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Tools around the sidecars that write to Azure Monitor, and their webhook.
 #[derive(Debug, Parser)]
@@ -42,8 +42,63 @@ pub(crate) enum Command {
     /// every spelling that the webhook takes. Helm's schema is stricter there (one
     /// spelling, no texts for numbers) and knows the rest: run helm template too.
     Validate(Validate),
+    /// Shows every sidecar of a cluster, and all problems with their next steps.
+    ///
+    /// A line for each injected pod: who injected it, whether its settings are
+    /// today's, whether it is ready, when Azure last accepted a write, which samples
+    /// Azure refused since it started, and how long its token and its certificate
+    /// last. Then what is wrong: with the webhook, with pods, with workloads and with
+    /// Prometheus objects. The exit status is 1 if there is a problem, or if the
+    /// cluster cannot be asked; notes do not change it.
+    #[command(after_long_help = STATUS_EXAMPLES)]
+    Status(Status),
     /// Writes the configuration's JSON Schema to standard output.
     Schema,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  kubectl prom-remotewrite status
+  kubectl prom-remotewrite status --namespace monitoring --output wide
+  kubectl prom-remotewrite status --context west --context east --output json
+  kubectl prom-remotewrite status --rbac | kubectl apply -f -";
+
+/// What of which clusters.
+#[derive(Debug, Args)]
+pub(crate) struct Clusters {
+    /// Only this namespace.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// All namespaces, which is the default.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
+    /// The cluster of this context of the kubeconfig instead of the current one's;
+    /// several times for several clusters.
+    #[arg(long = "context", value_name = "NAME")]
+    pub(crate) contexts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) clusters: Clusters,
+    /// The form of the output; wide has more columns.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Ask no pod for its metrics, which needs the API server's pod proxy.
+    #[arg(long)]
+    pub(crate) no_metrics: bool,
+    /// Print the rights that status and check need, as YAML, and ask nobody.
+    #[arg(long)]
+    pub(crate) rbac: bool,
+}
+
+/// The form of an overview.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Wide,
+    Json,
 }
 
 #[derive(Debug, Args)]

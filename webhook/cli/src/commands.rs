@@ -1,6 +1,7 @@
 //! One function a command: from its arguments to its exit status. What they do is
 //! in the library; here it meets files, standard streams and clusters.
 
+mod fleet;
 mod kubeconfig;
 mod migration;
 mod streams;
@@ -19,6 +20,7 @@ use webhook::config::{self, ConfigFile};
 use crate::arguments::{Explain, Manifests, Validate};
 use streams::{CommandError, finish, name, read, say, text, write};
 
+pub(crate) use fleet::status;
 pub(crate) use migration::migrate;
 
 /// What is said of a file without pods, such as a chart's values.
@@ -67,7 +69,7 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
 
 /// Fills in what the cluster of the kubeconfig has.
 fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result<(), CommandError> {
-    kubeconfig::with_client(async |client| {
+    kubeconfig::with_client(None, async |client| {
         for one in explained {
             let usual = namespace.unwrap_or_else(|| client.default_namespace());
             let namespace = one.namespace.as_deref().unwrap_or(usual);

@@ -6,6 +6,7 @@
 //! manifests   the webhook's decision and patch without a cluster: inject, explain
 //! needs       what an injected pod needs in its namespace, and whether it is there
 //! migrate     from a sidecar written by hand to an annotation and a profile
+//! status      every sidecar of a cluster at a glance, and what is wrong around them
 //! ```
 //!
 //! The decision, the sidecar's container and the patch are the `webhook` crate's,
@@ -15,6 +16,7 @@
 pub mod manifests;
 pub mod migrate;
 pub mod needs;
+pub mod status;
 
 mod loopback;
 mod workloads;

@@ -3,7 +3,10 @@
 mod arguments;
 mod commands;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use clap::Parser as _;
 
@@ -16,6 +19,14 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => commands::explain(&arguments),
         Command::Migrate(arguments) => commands::migrate(&arguments),
         Command::Validate(arguments) => commands::validate(&arguments),
+        Command::Status(arguments) => commands::status(&arguments, now()),
         Command::Schema => commands::schema(),
     }
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "only main reads the clock")]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -31,7 +31,7 @@ pub(crate) const TEMPLATES: [&[&str]; 3] =
     [&["spec", "template"], &["spec", "jobTemplate", "spec", "template"], &["template"]];
 
 /// What cannot be done here.
-const OPERATORS: &str =
+pub(crate) const OPERATORS: &str =
     "prometheus-operator makes its pods: the webhook sees them when they are created";
 
 /// Every pod and pod template in `object`.

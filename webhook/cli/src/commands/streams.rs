@@ -29,13 +29,18 @@ pub(super) enum CommandError {
     /// There is no kubeconfig that can be used, or nobody answers there.
     #[error("ask the cluster: {error}{}{}", kubeconfig::cause(.error), kubeconfig::advice(.error))]
     Cluster { error: kube::Error },
+    /// The cluster does not say what is needed.
+    #[error("ask the cluster: {0}")]
+    Refused(String),
 }
 
 impl CommandError {
     fn code(&self) -> ExitCode {
         match self {
             Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
-            Self::File(..) | Self::Manifests { .. } | Self::Cluster { .. } => ExitCode::FAILURE,
+            Self::File(..) | Self::Manifests { .. } | Self::Cluster { .. } | Self::Refused(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }

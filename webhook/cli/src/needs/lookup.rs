@@ -1,5 +1,5 @@
-//! Asks a cluster for what an injected pod needs there. Only `explain --cluster`
-//! does; no request of the webhook ever waits for the Kubernetes API.
+//! Asks a cluster for what an injected pod needs there. No request of the webhook
+//! ever waits for the Kubernetes API.
 
 use kube::Client;
 use serde_json::Value;
@@ -19,7 +19,9 @@ pub struct Finding {
 pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for need in needs {
-        let verdict = match get(client, namespace, need).await {
+        let (group, plural) = need.kind.path();
+        let path = format!("{group}/namespaces/{namespace}/{plural}/{}", need.name);
+        let verdict = match get(client, &path).await {
             Ok(found) => need.judge(found.as_ref()),
             Err(reason) => Verdict::Doubtful(format!("could not be looked at: {reason}")),
         };
@@ -29,16 +31,24 @@ pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Findi
     findings
 }
 
-/// The object; `None` where there is none. Errors never hold its content, which
-/// may be secret.
-async fn get(client: &Client, namespace: &str, need: &Need) -> Result<Option<Value>, String> {
-    let (group, plural) = need.kind.path();
-    let path = format!("{group}/namespaces/{namespace}/{plural}/{}", need.name);
-    let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
+/// The object at a path; `None` where there is none. Errors never hold its content,
+/// which may be secret.
+pub(crate) async fn get(client: &Client, path: &str) -> Result<Option<Value>, String> {
+    let text = get_text(client, path, "application/json").await?;
+    let read = |text: String| serde_json::from_str(&text).map_err(|_| "the answer is no JSON");
+    text.map(read).transpose().map_err(str::to_owned)
+}
+
+/// What a path answers, in the form that is asked for; `None` where there is nothing.
+pub(crate) async fn get_text(
+    client: &Client,
+    path: &str,
+    accept: &str,
+) -> Result<Option<String>, String> {
+    let request = http::Request::get(path).header(http::header::ACCEPT, accept);
+    let request = request.body(Vec::new()).map_err(|error| error.to_string())?;
     match client.request_text(request).await {
-        Ok(text) => {
-            serde_json::from_str(&text).map(Some).map_err(|_| "the answer is no JSON".to_owned())
-        }
+        Ok(text) => Ok(Some(text)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(kube::Error::Api(status)) => Err(status.message.clone()),
         Err(error) => Err(error.to_string()),

@@ -1,0 +1,332 @@
+//! `kubectl prom-remotewrite status`, on a real API server with one broken thing of
+//! each kind, beside a sidecar that is well.
+
+mod pod_network;
+
+use std::{path::Path, time::Duration};
+
+use kube::{
+    Client,
+    api::{Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use tests::{
+    binaries::{self, CLI},
+    control_plane::{ControlPlane, say_skipped},
+    ports,
+    process::Program,
+    scene::{Role, Scene},
+    sidecar::Sidecar,
+    webhook::{IssuedCertificate, Webhook},
+};
+use tokio::{task::JoinSet, time::sleep};
+
+use self::pod_network::PodNetwork;
+use crate::{
+    chart::{
+        foreign,
+        helm::Helm,
+        objects::{self, text},
+        trial::{self, eventually},
+    },
+    sidecar::{HEADERS, few},
+};
+
+const TEST: &str = "every_broken_thing_is_found";
+const MONITORING: &str = "monitoring";
+const RELEASE: (&str, &str) = ("prom-remotewrite", "prom-remotewrite-webhook");
+/// For a command that asks a loopback API server some dozens of things.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// More than two pages of 500, so that what is found lies on the last.
+const OTHER_PODS: usize = 1050;
+
+/// What is broken: the kind of problem, and what it is found at.
+const BROKEN: &[(&str, &str)] = &[
+    ("webhook", "MutatingWebhookConfiguration prom-remotewrite"),
+    ("webhook", "Deployment prom-remotewrite-webhook/prom-remotewrite-webhook"),
+    ("unused-profile", "profile application"),
+    ("no-sidecar", "Pod monitoring/away"),
+    ("hand-written", "Pod monitoring/by-hand"),
+    ("no-sidecar", "Pod monitoring/older"),
+    ("unknown-profile", "Pod monitoring/unknown"),
+    ("ignored-annotations", "Pod monitoring/without-inject"),
+    ("denied", "StatefulSet monitoring/denied"),
+    ("ignored-annotations", "StatefulSet monitoring/misplaced"),
+    ("ignored-annotations", "Prometheus monitoring/misplaced"),
+    ("remote-write", "Prometheus monitoring/no-sidecar"),
+    ("remote-write", "Prometheus monitoring/nothing"),
+    ("remote-write", "Prometheus monitoring/wrong-port"),
+];
+
+#[tokio::test]
+async fn every_broken_thing_is_found() {
+    let Some(helm) = Helm::find(TEST) else { return };
+    let kinds = ["prometheuses.monitoring.coreos.com"];
+    let Some(definitions) = foreign::definitions(TEST, &kinds) else { return };
+    let plane = match ControlPlane::own().await.unwrap() {
+        Ok(plane) => plane,
+        Err(reason) => return say_skipped(TEST, &reason),
+    };
+    let client = plane.client().await.unwrap();
+    let network = PodNetwork::start(&plane).await;
+    for name in [MONITORING, RELEASE.1] {
+        objects::namespace(&client, name, "privileged").await;
+    }
+    let scene = Scene::new().await.unwrap();
+    let _sidecar = well(&client, &scene).await;
+    for pod in before_the_webhook() {
+        objects::create(&client, &pod).await.unwrap();
+    }
+    others(&client).await;
+    // Times of creation are whole seconds.
+    sleep(Duration::from_millis(1100)).await;
+    install(&client, &helm, &scene).await;
+    sleep(Duration::from_millis(1100)).await;
+    let role = &scene.identity;
+    objects::create(&client, &pod("away", &asking(role))).await.unwrap();
+    for object in definitions {
+        objects::apply(&client, &object).await.unwrap();
+    }
+    for object in workloads(role) {
+        // A definition is in use a moment after it was written.
+        eventually(text(&object, "/metadata/name"), async || {
+            objects::create(&client, &object).await.ok()
+        })
+        .await;
+    }
+    let (code, overview) = status(&network.kubeconfig, &[]).await;
+    assert_eq!(code, 1);
+    found_all(&overview);
+    one_line(&overview);
+    parts(&network.kubeconfig).await;
+    rights(&plane, &client).await;
+}
+
+/// All of [`BROKEN`], and nothing else.
+fn found_all(overview: &Value) {
+    let found: Vec<(&str, &str)> = overview["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| (text(problem, "/kind"), text(problem, "/object")))
+        .collect();
+    let all = format!("{:#}", overview["problems"]);
+    for broken in BROKEN {
+        assert_eq!(found.iter().filter(|one| *one == broken).count(), 1, "{broken:?}\n{all}");
+    }
+    assert_eq!(found.len(), BROKEN.len(), "{all}");
+}
+
+/// What a real sidecar said of itself.
+fn one_line(overview: &Value) {
+    let lines = overview["sidecars"].as_array().unwrap();
+    let [line] = lines.as_slice() else { panic!("{lines:#?}") };
+    for (path, expected) in [
+        ("/namespace", json!(MONITORING)),
+        ("/pod", json!("prometheus-0")),
+        ("/version", json!(env!("CARGO_PKG_VERSION"))),
+        ("/settings", json!("current")),
+        ("/profile", json!("managed-identity")),
+        ("/ready", json!(true)),
+        ("/refusedSamples", json!({})),
+        ("/certificateExpiry", json!(null)),
+    ] {
+        assert_eq!(line.pointer(path), Some(&expected), "{path}: {line:#}");
+    }
+    assert!(line["lastSuccess"].is_string() && line["tokenExpiry"].is_string(), "{line:#}");
+}
+
+/// One namespace, other forms, no metrics.
+async fn parts(kubeconfig: &Path) {
+    let (code, part) = status(kubeconfig, &["--namespace", RELEASE.1]).await;
+    assert_eq!((code, part["sidecars"].as_array().unwrap().len()), (1, 0));
+    let kinds = part["problems"].as_array().unwrap().iter().map(|one| text(one, "/kind"));
+    assert_eq!(kinds.collect::<Vec<_>>(), ["webhook", "webhook"]);
+    let (_, blind) = status(kubeconfig, &["--no-metrics"]).await;
+    assert_eq!(blind["sidecars"][0]["tokenExpiry"], json!(null));
+    found_all(&blind);
+    let (code, wide) = run(kubeconfig, &["status", "--output", "wide"]).await;
+    assert_eq!(code, 1);
+    assert!(wide.contains("\nmonitoring  prometheus-0  ") && wide.contains("\n  -> "), "{wide}");
+    assert_eq!(run(kubeconfig, &["status", "--output", "yaml"]).await.0, 2);
+}
+
+/// The rights that are printed are enough, and without them nothing is shown.
+async fn rights(plane: &ControlPlane, client: &Client) {
+    let kubeconfig = plane.kubeconfig_of(MONITORING, "default").await.unwrap();
+    let (code, refused) = run(&kubeconfig, &["status", "--no-metrics"]).await;
+    assert_eq!((code, refused.as_str()), (1, ""));
+    let (code, role) = run(&kubeconfig, &["status", "--rbac"]).await;
+    assert_eq!(code, 0);
+    let role = objects::documents(&role).remove(0);
+    objects::apply(client, &role).await.unwrap();
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "status"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": text(&role, "/metadata/name"),
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": MONITORING}],
+    });
+    objects::apply(client, &binding).await.unwrap();
+    let overview = eventually("the rights are in use", async || {
+        let (_, text) = run(&kubeconfig, &["status", "--no-metrics", "--output", "json"]).await;
+        serde_json::from_str(&text).ok()
+    })
+    .await;
+    found_all(&overview);
+}
+
+/// What it says in JSON, and its exit status.
+async fn status(kubeconfig: &Path, more: &[&str]) -> (i32, Value) {
+    let (code, text) = run(kubeconfig, &[&["status", "--output", "json"], more].concat()).await;
+    (code, serde_json::from_str(&text).unwrap())
+}
+
+async fn run(kubeconfig: &Path, arguments: &[&str]) -> (i32, String) {
+    let program = Program::new(CLI, binaries::find(CLI).unwrap())
+        .args(arguments.iter().copied())
+        .env("KUBECONFIG", kubeconfig.display().to_string());
+    let mut process = program.start().unwrap();
+    let ended = process.wait(PATIENCE).await.unwrap();
+    (ended.code().unwrap(), process.stdout())
+}
+
+fn asking(role: &Role) -> [(&'static str, &'static str); 2] {
+    [("inject", "true"), ("profile", role.profile)]
+}
+
+fn pod(name: &str, annotations: &[(&str, &str)]) -> Value {
+    trial::pod(MONITORING, name, annotations)
+}
+
+/// A pod that the webhook injected, with its sidecar at work: it has written once.
+async fn well(client: &Client, scene: &Scene) -> Sidecar {
+    let certificate = IssuedCertificate::new("localhost").await.unwrap();
+    let webhook = Webhook::start(certificate, &scene.configuration()).await.unwrap();
+    let port = ports::free().unwrap().to_string();
+    let annotations = [&asking(&scene.identity)[..], &[("listening-port", &port)]].concat();
+    let admitted = webhook.create(&pod("prometheus-0", &annotations)).await.unwrap();
+    let file = binaries::find(binaries::SIDECAR).unwrap();
+    let mut sidecar = Sidecar::start(&scene.kubelet, &admitted.pod, &file).await.unwrap();
+    sidecar.ready(PATIENCE).await.unwrap();
+    let sender = tests::client::Client::plain();
+    let written = sender.post(&sidecar.write_url(), &HEADERS, few(["up"])).await.unwrap();
+    assert_eq!(written.status, 204);
+    objects::create(client, &admitted.pod).await.unwrap();
+    let ready = json!({
+        "name": contract::names::CONTAINER, "image": "a", "imageID": "a",
+        "ready": true, "restartCount": 0,
+    });
+    let status = json!({"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}], "initContainerStatuses": [ready]});
+    let patch = Patch::Merge(json!({"status": status}));
+    let pods = objects::api(client, &admitted.pod);
+    pods.patch_status("prometheus-0", &PatchParams::default(), &patch).await.unwrap();
+    sidecar
+}
+
+fn before_the_webhook() -> Vec<Value> {
+    let mut by_hand = pod("by-hand", &[]);
+    let container = json!({
+        "name": "azure",
+        "image": "example.com/mirrored/writer:1",
+        "env": [
+            {"name": "INGESTION_URL", "value": "https://example.com"},
+            {"name": "IDENTITY_TYPE", "value": "systemAssigned"},
+        ],
+    });
+    by_hand["spec"]["containers"].as_array_mut().unwrap().push(container);
+    vec![
+        by_hand,
+        pod("older", &[("inject", "true"), ("profile", "managed-identity")]),
+        pod("unknown", &[("inject", "true"), ("profile", "manged-identity")]),
+        pod("without-inject", &[("profile", "managed-identity")]),
+        pod("opted-out", &[("inject", "false")]),
+    ]
+}
+
+/// Pods that have nothing to do with it.
+async fn others(client: &Client) {
+    let mut creating = JoinSet::new();
+    for number in 0..OTHER_PODS {
+        let client = client.clone();
+        creating.spawn(async move {
+            let pod = pod(&format!("another-{number}"), &[]);
+            objects::create(&client, &pod).await.map(|_| ())
+        });
+        if creating.len() == 16 {
+            creating.join_next().await.unwrap().unwrap().unwrap();
+        }
+    }
+    creating.join_all().await.into_iter().for_each(Result::unwrap);
+}
+
+/// The chart as it is, but that API servers ask nobody: there is no network to a
+/// Service here.
+async fn install(client: &Client, helm: &Helm, scene: &Scene) {
+    let mut config = scene.configuration();
+    config.as_object_mut().unwrap().remove("image");
+    let values = json!({
+        "images": {"registry": "ghcr.io/example", "tag": "1.0.0"},
+        "config": config,
+        "webhook": {"objectSelector": {"matchLabels": {"asked": "never"}}},
+    });
+    let rendered = helm.template(RELEASE, &values, &[]).await.unwrap();
+    let kinds = ["ConfigMap", "Deployment", "MutatingWebhookConfiguration"];
+    for object in rendered.iter().filter(|object| kinds.contains(&text(object, "/kind"))) {
+        objects::apply(client, object).await.unwrap();
+    }
+}
+
+fn workloads(role: &Role) -> Vec<Value> {
+    let stateful_set = |name: &str, own: Value, of_pods: &[(&str, &str)]| {
+        let pod = pod(name, of_pods);
+        let labels = json!({"app": name});
+        let annotations = &pod["metadata"]["annotations"];
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {"name": name, "namespace": MONITORING, "annotations": own},
+            "spec": {
+                "replicas": 0,
+                "serviceName": name,
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels, "annotations": annotations},
+                    "spec": pod["spec"],
+                },
+            },
+        })
+    };
+    let ours: Value = asking(role)
+        .into_iter()
+        .map(|(name, value)| (format!("{}{name}", contract::annotations::PREFIX), value.into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let prometheus = |name: &str, own: Value, of_pods: &Value, url: &str| {
+        json!({
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "Prometheus",
+            "metadata": {"name": name, "namespace": MONITORING, "annotations": own},
+            "spec": {"podMetadata": {"annotations": of_pods}, "remoteWrite": [{"url": url}]},
+        })
+    };
+    let right = "http://localhost:8081/api/v1/write";
+    let elsewhere = "https://example.com/write";
+    vec![
+        stateful_set("misplaced", ours.clone(), &[]),
+        stateful_set(
+            "denied",
+            json!({}),
+            &[&asking(role)[..], &[("listening-port", "9090")]].concat(),
+        ),
+        prometheus("well", json!({}), &ours, right),
+        prometheus("misplaced", ours.clone(), &json!({}), elsewhere),
+        prometheus("no-sidecar", json!({}), &json!({}), right),
+        prometheus("nothing", json!({}), &ours, elsewhere),
+        prometheus("wrong-port", json!({}), &ours, "http://localhost:8082/api/v1/write"),
+    ]
+}

@@ -1,0 +1,149 @@
+//! What a cluster has, as it was found.
+
+use std::str::FromStr as _;
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use webhook::{
+    config::ConfigFile,
+    decide::{is_hand_written, is_injected_by_us},
+    pod::{Container, Pod},
+};
+
+pub use super::figures::Figures;
+
+/// One cluster.
+#[derive(Debug, Default)]
+pub struct FoundCluster {
+    /// The kubeconfig's context, if several were asked for.
+    pub context: Option<String>,
+    /// The namespace, if only one was looked at.
+    pub namespace: Option<String>,
+    /// Pods with a mark of ours or of a hand-written sidecar.
+    pub pods: Vec<FoundPod>,
+    /// Workloads with such a mark, and all objects of prometheus-operator.
+    pub objects: Vec<Value>,
+    /// Webhooks of ours; usually one.
+    pub webhooks: Vec<FoundWebhook>,
+    /// What could not be looked at, and why.
+    pub unseen: Vec<String>,
+}
+
+/// A pod, and what it says of itself.
+#[derive(Debug, Default)]
+pub struct FoundPod {
+    /// The whole pod.
+    pub raw: Value,
+    /// Its metrics, or why there are none; `None` if they were not asked for.
+    pub figures: Option<Result<Figures, String>>,
+}
+
+/// A webhook configuration of ours, and what stands behind it.
+#[derive(Debug, Default)]
+pub struct FoundWebhook {
+    /// The `MutatingWebhookConfiguration`.
+    pub configuration: Value,
+    /// Its configuration file; `None` if nothing says where that is.
+    pub file: Option<Result<ConfigFile, String>>,
+    /// Its Deployment, if it was found.
+    pub deployment: Option<Value>,
+    /// Its pods.
+    pub replicas: Vec<FoundPod>,
+}
+
+/// Which sidecar a pod has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing<'a> {
+    /// One that was injected.
+    Injected(Container<'a>),
+    /// One that its author wrote: the container's name.
+    HandWritten(&'a str),
+    /// None.
+    Without,
+}
+
+impl FoundCluster {
+    /// What the webhook decides by, where that can be read.
+    pub(super) fn file(&self) -> Option<&ConfigFile> {
+        self.webhooks.first()?.file.as_ref()?.as_ref().ok()
+    }
+}
+
+impl FoundPod {
+    pub(super) const fn pod(&self) -> Pod<'_> {
+        Pod::new(&self.raw)
+    }
+
+    /// Whether it is still to run: one that has ended or is being removed is
+    /// nobody's concern.
+    pub(super) fn is_alive(&self) -> bool {
+        let phase = text(&self.raw, "/status/phase");
+        !matches!(phase, "Succeeded" | "Failed")
+            && self.raw.pointer("/metadata/deletionTimestamp").is_none()
+    }
+
+    pub(super) fn standing(&self) -> Standing<'_> {
+        let pod = self.pod();
+        let mut injected = pod.containers().filter(|one| is_injected_by_us(pod, *one));
+        if let Some(container) = injected.next() {
+            return Standing::Injected(container);
+        }
+        let by_hand = pod.containers().find(|container| is_hand_written(*container));
+        by_hand.map_or(Standing::Without, |container| Standing::HandWritten(container.name()))
+    }
+
+    /// Metrics, where they could be read.
+    pub(super) fn figures(&self) -> Option<&Figures> {
+        self.figures.as_ref()?.as_ref().ok()
+    }
+
+    /// The number of the port of this name.
+    pub(super) fn port(&self, wanted: &str) -> Option<u64> {
+        let lists = ["/spec/initContainers", "/spec/containers"];
+        let containers = lists.iter().filter_map(|path| self.raw.pointer(path)?.as_array());
+        let ports = containers.flatten().filter_map(|one| one.get("ports")?.as_array()).flatten();
+        let found = ports.into_iter().find(|port| text(port, "/name") == wanted)?;
+        found.get("containerPort")?.as_u64()
+    }
+
+    /// Whether it can be asked anything.
+    pub(super) fn has_address(&self) -> bool {
+        self.is_alive() && !text(&self.raw, "/status/podIP").is_empty()
+    }
+
+    /// `Pod namespace/name`.
+    pub(super) fn subject(&self) -> String {
+        crate::workloads::subject(&self.raw, "Pod")
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        text(&self.raw, "/metadata/namespace")
+    }
+
+    pub(super) fn name(&self) -> &str {
+        text(&self.raw, "/metadata/name")
+    }
+
+    /// When it was created, in seconds since 1970.
+    pub(super) fn created(&self) -> i64 {
+        created(&self.raw)
+    }
+}
+
+/// The webhook of ours in a `MutatingWebhookConfiguration`, by the name that the
+/// chart gives it.
+pub(super) fn our_webhook(configuration: &Value) -> Option<&Value> {
+    let webhooks = configuration.get("webhooks").and_then(Value::as_array);
+    webhooks?.iter().find(|one| text(one, "/name") == "pods.inject.prom-remotewrite")
+}
+
+/// When an object was created, in seconds since 1970; 0 where it does not say.
+pub(super) fn created(object: &Value) -> i64 {
+    let time = text(object, "/metadata/creationTimestamp");
+    Timestamp::from_str(time).map_or(0, Timestamp::as_second)
+}
+
+/// The text at `path`; empty where there is none.
+pub(super) fn text<'a>(object: &'a Value, path: &str) -> &'a str {
+    object.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,57 @@
+//! Metrics in Prometheus' text format, as far as our own programs write it.
+
+use std::collections::BTreeMap;
+
+/// The samples of one program, as they were scraped.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Name, labels as they are written, value.
+    samples: Vec<(String, String, f64)>,
+}
+
+impl Figures {
+    /// Reads a scrape; lines that are no samples are left out.
+    pub fn parse(text: &str) -> Self {
+        let sample = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            Some((name.to_owned(), labels.to_owned(), value.parse().ok()?))
+        };
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        Self { samples: lines.filter_map(sample).collect() }
+    }
+
+    /// The sum over all labels; `None` if there is no such metric.
+    pub(super) fn sum(&self, name: &str) -> Option<f64> {
+        let mut values = self.of(name).map(|(_, value)| value).peekable();
+        values.peek()?;
+        Some(values.sum())
+    }
+
+    /// A point in time in seconds since 1970; `None` where it is 0, which stands
+    /// for never.
+    pub(super) fn time(&self, name: &str) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
+        self.sum(name).map(|value| value as i64).filter(|seconds| *seconds > 0)
+    }
+
+    /// What was counted for each value of the label `reason`, but for zeros.
+    pub(super) fn by_reason(&self, name: &str) -> BTreeMap<String, u64> {
+        let reason = |labels: &str| {
+            let (_, rest) = labels.split_once("reason=\"")?;
+            rest.split('"').next().map(str::to_owned)
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of samples"
+        )]
+        let counted = |(labels, value)| Some((reason(labels)?, value as u64));
+        self.of(name).filter_map(counted).filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn of(&self, wanted: &str) -> impl Iterator<Item = (&str, f64)> {
+        let samples = self.samples.iter().filter(move |(name, ..)| name == wanted);
+        samples.map(|(_, labels, value)| (labels.as_str(), *value))
+    }
+}

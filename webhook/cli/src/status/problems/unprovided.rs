@@ -1,0 +1,89 @@
+//! Pods that ask for a sidecar and have none, and pods with one that their author
+//! wrote.
+
+use contract::annotations;
+use webhook::decide::{Decision, Skip, decide};
+
+use super::{Problem, ProblemKind, unknown_profile};
+use crate::{
+    manifests,
+    status::facts::{FoundCluster, FoundPod, Standing, created},
+};
+
+pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
+    let alive = cluster.pods.iter().filter(|found| found.is_alive());
+    alive
+        .filter_map(|found| match found.standing() {
+            Standing::Injected(_) => None,
+            Standing::HandWritten(name) => Some(hand_written(found, name)),
+            Standing::Without => without(cluster, found),
+        })
+        .collect()
+}
+
+fn hand_written(found: &FoundPod, container: &str) -> Problem {
+    let asks = found.pod().annotation(annotations::INJECT).is_some();
+    let annotated = if asks { ", so its prom-remotewrite/ annotations have no effect" } else { "" };
+    Problem::new(
+        ProblemKind::HandWritten,
+        found.subject(),
+        format!("container {container:?} is a sidecar that was written by hand{annotated}"),
+        "take it out with `kubectl prom-remotewrite migrate -f FILE`, where FILE is what the pod is made of",
+    )
+}
+
+fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
+    let pod = found.pod();
+    let asks = annotations::parse_inject(pod.annotation(annotations::INJECT).unwrap_or_default());
+    if asks.is_ok_and(|inject| !inject.asks) {
+        return ignored(cluster, found);
+    }
+    let decision = cluster
+        .file()
+        .map(|file| manifests::reviewed(file, Some(found.namespace()), decide(&file.config, pod)));
+    let (kind, why, next) = match decision {
+        Some(Decision::Deny(denial)) => {
+            let unknown = cluster.file().is_some_and(|file| unknown_profile(file, pod).is_some());
+            let kind = if unknown { ProblemKind::UnknownProfile } else { ProblemKind::NoSidecar };
+            let why = format!("today it would be denied: {}", denial.message);
+            (kind, why, format!("correct its annotations; then {}", again(found)))
+        }
+        Some(Decision::Skip(Skip { reason, .. })) => {
+            let next = "run it where the webhook is asked (webhook.excludedNamespaces), or remove the annotation";
+            (ProblemKind::NoSidecar, reason.to_string(), next.to_owned())
+        }
+        Some(Decision::Inject(_) | Decision::Repair(_)) | None => {
+            let (why, first) = match cluster.webhooks.first() {
+                Some(webhook) if found.created() < created(&webhook.configuration) => {
+                    ("it is older than the webhook", "")
+                }
+                Some(_) => ("it was created while the webhook was away, or annotated later", ""),
+                None => ("there is no webhook", "install the webhook; then "),
+            };
+            (ProblemKind::NoSidecar, why.to_owned(), format!("{first}{}", again(found)))
+        }
+    };
+    let message = format!("it asks for a sidecar and has none: {why}");
+    Some(Problem::new(kind, found.subject(), message, next))
+}
+
+/// How a pod is made anew.
+fn again(found: &FoundPod) -> String {
+    let command = format!("`kubectl delete pod -n {} {}`", found.namespace(), found.name());
+    match found.pod().owner() {
+        Some(_) => format!("{command}: its controller makes another"),
+        None => format!("{command}, and create it anew: no controller does"),
+    }
+}
+
+/// Annotations of ours in a pod that does not ask.
+fn ignored(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
+    if found.pod().annotation(annotations::INJECT).is_some() {
+        return None;
+    }
+    let warnings = decide(&cluster.file()?.config, found.pod()).warnings().join("; ");
+    (!warnings.is_empty()).then(|| {
+        let next = "correct the annotations where the pod is made, or remove them";
+        Problem::new(ProblemKind::IgnoredAnnotations, found.subject(), warnings, next)
+    })
+}

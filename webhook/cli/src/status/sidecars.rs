@@ -1,0 +1,155 @@
+//! One line for each injected pod.
+
+use std::collections::BTreeMap;
+
+use contract::{annotations, names};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use webhook::{effective::wanted, pod::Container};
+
+use super::facts::{Figures, FoundCluster, FoundPod, Standing, text};
+
+/// An image is pulled and a token fetched in less, in seconds; before that, a pod
+/// is not asked whether it works.
+pub(super) const STARTING: i64 = 2 * 60;
+
+/// Why a sidecar that runs cannot write.
+pub(super) const NO_TOKEN: &str = "no token";
+
+/// An injected pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SidecarLine {
+    /// The kubeconfig's context, if several were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub pod: String,
+    /// The webhook's version that injected it.
+    pub version: String,
+    /// Whether its settings are today's.
+    pub settings: Freshness,
+    /// The profile that it uses.
+    pub profile: String,
+    /// The ingestion endpoint's host.
+    pub writes_to: String,
+    /// Whether its container runs and holds a token.
+    pub ready: bool,
+    /// Why it is not ready.
+    pub reason: Option<String>,
+    /// When Azure last accepted a write; `null` if never, or not known.
+    #[serde(serialize_with = "time")]
+    pub last_success: Option<i64>,
+    /// Samples that Azure refused since the sidecar started, by reason; `null` if
+    /// not known.
+    pub refused_samples: Option<BTreeMap<String, u64>>,
+    /// When the held token ends; `null` if there is none, or not known.
+    #[serde(serialize_with = "time")]
+    pub token_expiry: Option<i64>,
+    /// When the certificate in use ends; `null` if there is none, or not known.
+    #[serde(serialize_with = "time")]
+    pub certificate_expiry: Option<i64>,
+    /// Whether its metrics were read.
+    #[serde(skip)]
+    pub(super) is_measured: bool,
+}
+
+/// Whether a sidecar's settings are today's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Freshness {
+    /// They are.
+    Current,
+    /// A pod that is made anew gets others.
+    Outdated,
+    /// A pod that is made anew is denied.
+    Invalid,
+    /// The webhook's configuration cannot be read.
+    Unknown,
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn time<S: Serializer>(seconds: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    use k8s_openapi::jiff::Timestamp;
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map(|time| time.to_string()).serialize(serializer)
+}
+
+/// The lines of a cluster, by namespace and name.
+pub(super) fn rows(cluster: &FoundCluster, now: i64) -> Vec<SidecarLine> {
+    let alive = cluster.pods.iter().filter(|found| found.is_alive());
+    let mut rows: Vec<SidecarLine> = alive
+        .filter_map(|found| match found.standing() {
+            Standing::Injected(container) => Some(row(cluster, found, container, now)),
+            Standing::HandWritten(_) | Standing::Without => None,
+        })
+        .collect();
+    rows.sort_by(|a, b| (&a.namespace, &a.pod).cmp(&(&b.namespace, &b.pod)));
+    rows
+}
+
+pub(super) fn row(
+    cluster: &FoundCluster,
+    found: &FoundPod,
+    container: Container<'_>,
+    now: i64,
+) -> SidecarLine {
+    let pod = found.pod();
+    let injected = pod.annotation(annotations::INJECTED).unwrap_or_default();
+    let version = injected.split(' ').find_map(|word| word.strip_prefix("version="));
+    let url = container.variable(names::env::INGESTION_URL).unwrap_or_default();
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let figures = found.figures();
+    let time = |name| figures.and_then(|figures| figures.time(name));
+    let reason = not_ready(found, figures, now);
+    SidecarLine {
+        context: cluster.context.clone(),
+        namespace: found.namespace().to_owned(),
+        pod: found.name().to_owned(),
+        version: version.unwrap_or("?").to_owned(),
+        settings: settings(cluster, found, injected),
+        profile: profile(found).to_owned(),
+        writes_to: host.split('/').next().unwrap_or_default().to_owned(),
+        ready: reason.is_none(),
+        reason,
+        last_success: time("prom_remotewrite_last_success_timestamp_seconds"),
+        refused_samples: figures
+            .map(|figures| figures.by_reason("prom_remotewrite_refused_samples_total")),
+        token_expiry: time("prom_remotewrite_token_expiry_timestamp_seconds"),
+        certificate_expiry: time("prom_remotewrite_certificate_expiry_timestamp_seconds"),
+        is_measured: figures.is_some(),
+    }
+}
+
+/// The profile that a pod chooses.
+pub(super) fn profile(found: &FoundPod) -> &str {
+    found.pod().annotation(annotations::PROFILE).map_or(annotations::DEFAULT_PROFILE, str::trim)
+}
+
+fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshness {
+    let Some(file) = cluster.file() else { return Freshness::Unknown };
+    match wanted(&file.config, found.pod()) {
+        Ok(effective) if injected.ends_with(&effective.fingerprint) => Freshness::Current,
+        Ok(_) => Freshness::Outdated,
+        Err(_) => Freshness::Invalid,
+    }
+}
+
+/// Why a sidecar cannot write at `now`, if so.
+fn not_ready(found: &FoundPod, figures: Option<&Figures>, now: i64) -> Option<String> {
+    let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
+    let statuses = lists.iter().filter_map(|path| found.raw.pointer(path)?.as_array()).flatten();
+    let ours = statuses.into_iter().find(|status| text(status, "/name") == names::CONTAINER);
+    let Some(status) = ours else {
+        return Some(text(&found.raw, "/status/phase").to_owned());
+    };
+    if status.get("ready").and_then(Value::as_bool) != Some(true) {
+        let causes = ["/state/waiting/reason", "/state/terminated/reason"];
+        let reason = causes.iter().map(|path| text(status, path)).find(|text| !text.is_empty());
+        return Some(reason.unwrap_or("not started").to_owned());
+    }
+    let expiry = figures?.time("prom_remotewrite_token_expiry_timestamp_seconds");
+    expiry.is_none_or(|expiry| expiry <= now).then(|| NO_TOKEN.to_owned())
+}

@@ -1,0 +1,666 @@
+//! What is found in a cluster, as a table of cases, and how it is shown.
+
+use expect_test::expect_file;
+use serde_json::{Value, json};
+use webhook::{
+    config::ConfigFile,
+    decide::{Decision, decide},
+    pod::Pod,
+    review,
+};
+
+use super::{
+    Overview,
+    facts::{Figures, FoundCluster, FoundPod, FoundWebhook},
+    render,
+};
+use crate::tests::{config_file, prometheus};
+
+/// 2026-01-01T00:00:00Z.
+const NOW: i64 = 1_767_225_600;
+const OLD: &str = "2025-12-01T00:00:00Z";
+const INSTALLED: &str = "2025-12-15T00:00:00Z";
+const RECENT: &str = "2025-12-31T00:00:00Z";
+
+/// A cluster with a webhook that is well.
+fn cluster() -> FoundCluster {
+    let configuration = json!({
+        "metadata": {"name": "prom-remotewrite", "creationTimestamp": INSTALLED},
+        "webhooks": [{
+            "name": "pods.inject.prom-remotewrite",
+            "clientConfig": {"caBundle": "Q0E=", "service": {"namespace": "a", "name": "b"}},
+        }],
+    });
+    let deployment = json!({
+        "metadata": {"name": "prom-remotewrite-webhook", "namespace": "prom-remotewrite-webhook"},
+        "spec": {"replicas": 2},
+        "status": {"readyReplicas": 2},
+    });
+    let mut file = config_file();
+    file.config.profiles.retain(|name, _| name == "default");
+    let webhook = FoundWebhook {
+        configuration,
+        file: Some(Ok(file)),
+        deployment: Some(deployment),
+        replicas: Vec::new(),
+    };
+    FoundCluster { webhooks: vec![webhook], ..FoundCluster::default() }
+}
+
+fn file(cluster: &mut FoundCluster) -> &mut ConfigFile {
+    cluster.webhooks[0].file.as_mut().unwrap().as_mut().unwrap()
+}
+
+/// A pod of kube-prometheus-stack, as it was before the webhook saw it.
+fn plain(name: &str, annotations: &[(&str, &str)]) -> FoundPod {
+    let mut raw = prometheus(annotations);
+    raw["metadata"]["name"] = json!(name);
+    raw["metadata"]["namespace"] = json!("monitoring");
+    raw["metadata"]["creationTimestamp"] = json!(RECENT);
+    raw["status"] = json!({"phase": "Running", "podIP": "10.0.0.1"});
+    FoundPod { raw, figures: None }
+}
+
+/// What the webhook makes of it, running, with these metrics besides those of a
+/// sidecar that is well.
+fn injected(name: &str, metrics: &[(&str, i64)]) -> FoundPod {
+    let mut found = plain(name, &[("inject", "true")]);
+    let decision = decide(&config_file().config, Pod::new(&found.raw));
+    assert!(matches!(decision, Decision::Inject(_)));
+    let patch = review::patch_for(&decision, &mut found.raw.clone()).unwrap().unwrap();
+    json_patch::patch(&mut found.raw, &patch).unwrap();
+    found.raw["status"]["initContainerStatuses"] =
+        json!([{"name": "prom-remotewrite", "ready": true}]);
+    let well = [
+        ("process_start_time_seconds", NOW - 90_000),
+        ("prom_remotewrite_received_bytes_total", 5_000_000),
+        ("prom_remotewrite_last_success_timestamp_seconds", NOW - 12),
+        ("prom_remotewrite_token_expiry_timestamp_seconds", NOW + 80_000),
+        ("prom_remotewrite_certificate_expiry_timestamp_seconds", 0),
+        ("prom_remotewrite_refused_samples_total{reason=\"too_old\"}", 0),
+    ];
+    let well = well.iter().filter(|(name, _)| metrics.iter().all(|(other, _)| other != name));
+    let lines = well.chain(metrics).map(|(name, value)| format!("{name} {value}\n"));
+    let text: String = std::iter::once("# TYPE a counter\n".to_owned()).chain(lines).collect();
+    found.figures = Some(Ok(Figures::parse(&text)));
+    found
+}
+
+/// A sound Prometheus object.
+fn object(name: &str, spec: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "Prometheus",
+        "metadata": {"name": name, "namespace": "monitoring"},
+        "spec": {
+            "podMetadata": {"annotations": {"prom-remotewrite/inject": "true"}},
+            "remoteWrite": [{"url": "http://localhost:8081/api/v1/write"}],
+        },
+    });
+    json_patch::merge(&mut object["spec"], spec);
+    object
+}
+
+/// All problems of a cluster with one sidecar that is well besides what a case adds.
+fn problems(case: impl FnOnce(&mut FoundCluster)) -> Vec<(String, String)> {
+    let mut cluster = cluster();
+    cluster.pods.push(injected("well", &[]));
+    case(&mut cluster);
+    let overview = Overview::new(&[cluster], NOW);
+    let kind = |problem: &super::problems::Problem| serde_json::to_value(problem.kind).unwrap();
+    let found = overview.problems.iter();
+    found
+        .map(|one| {
+            let text = format!("{}: {} -> {}", one.object, one.message, one.next_step);
+            (kind(one).as_str().unwrap().to_owned(), text)
+        })
+        .collect()
+}
+
+/// One broken thing of each kind: which kind of problem it is, and words of what is
+/// said.
+type Case = (&'static str, &'static str, Change, &'static [&'static str]);
+/// What is different from a cluster in which all is well.
+type Change = fn(&mut FoundCluster);
+
+const PODS: &[Case] = &[
+    (
+        "older",
+        "no-sidecar",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["metadata"]["creationTimestamp"] = json!(OLD);
+            cluster.pods.push(pod);
+        },
+        &[
+            "Pod monitoring/a",
+            "older than the webhook",
+            "kubectl delete pod -n monitoring a`: its controller",
+        ],
+    ),
+    (
+        "while the webhook was away",
+        "no-sidecar",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("inject", "yes")]));
+        },
+        &["while the webhook was away"],
+    ),
+    (
+        "no webhook",
+        "no-sidecar",
+        |cluster| {
+            cluster.webhooks.clear();
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["there is no webhook", "install the webhook"],
+    ),
+    (
+        "nobody's pod",
+        "no-sidecar",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["metadata"].as_object_mut().unwrap().remove("ownerReferences");
+            cluster.pods.push(pod);
+        },
+        &["create it anew"],
+    ),
+    (
+        "an excluded namespace",
+        "no-sidecar",
+        |cluster| {
+            file(cluster).excluded_namespaces.push("monitoring".to_owned());
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["the webhook is not asked about pods in its namespace"],
+    ),
+    (
+        "misspelt",
+        "no-sidecar",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("inject", "ture")]));
+        },
+        &["today it would be denied", "did you mean \"true\""],
+    ),
+    (
+        "a profile that does not exist",
+        "unknown-profile",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("inject", "true"), ("profile", "defualt")]));
+        },
+        &["did you mean \"default\""],
+    ),
+    (
+        "without inject",
+        "ignored-annotations",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("profile", "default")]));
+        },
+        &["have no effect without prom-remotewrite/inject"],
+    ),
+    (
+        "written by hand",
+        "hand-written",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["spec"]["containers"].as_array_mut().unwrap().push(json!({
+            "name": "azure",
+            "image": "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:v1",
+        }));
+            cluster.pods.push(pod);
+        },
+        &["container \"azure\"", "annotations have no effect", "migrate"],
+    ),
+    (
+        "the profile is gone",
+        "unknown-profile",
+        |cluster| {
+            file(cluster).config.profiles.clear();
+            cluster.pods[0].raw["metadata"]["annotations"]["prom-remotewrite/profile"] =
+                json!("default");
+        },
+        &["Pod monitoring/well", "a pod that replaces it would be denied"],
+    ),
+    (
+        "other settings",
+        "outdated-settings",
+        |cluster| {
+            file(cluster).config.image = "example.com/sidecar:2".parse().unwrap();
+        },
+        &["Pod monitoring/well", "configuration has changed"],
+    ),
+    (
+        "it cannot start",
+        "not-ready",
+        |cluster| {
+            cluster.pods[0].raw["status"]["initContainerStatuses"] = json!([{
+                "name": "prom-remotewrite", "ready": false,
+                "state": {"waiting": {"reason": "ImagePullBackOff"}},
+            }]);
+            cluster.pods[0].figures = None;
+        },
+        &["does not run: ImagePullBackOff", "kubectl describe pod -n monitoring well"],
+    ),
+    (
+        "no token",
+        "not-ready",
+        |cluster| {
+            cluster.pods[0] =
+                injected("well", &[("prom_remotewrite_token_expiry_timestamp_seconds", 0)]);
+        },
+        &["no valid token", "kubectl prom-remotewrite check -n monitoring well"],
+    ),
+    (
+        "the token has ended",
+        "not-ready",
+        |cluster| {
+            cluster.pods[0] =
+                injected("well", &[("prom_remotewrite_token_expiry_timestamp_seconds", NOW)]);
+        },
+        &["no valid token"],
+    ),
+    (
+        "the certificate ends",
+        "certificate-expiring",
+        |cluster| {
+            let ends = ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 20 * 86_400);
+            cluster.pods[0] = injected("well", &[ends]);
+        },
+        &["ends in 20d", "renew it"],
+    ),
+    (
+        "the certificate has ended",
+        "certificate-expiring",
+        |cluster| {
+            let ends = ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW - 1);
+            cluster.pods[0] = injected("well", &[ends]);
+        },
+        &["certificate has ended"],
+    ),
+    (
+        "Azure takes nothing",
+        "nothing-accepted",
+        |cluster| {
+            let last = ("prom_remotewrite_last_success_timestamp_seconds", NOW - 1500);
+            cluster.pods[0] = injected("well", &[last]);
+        },
+        &["nothing for 25m", "prom-remotewrite check"],
+    ),
+    (
+        "nothing arrives",
+        "remote-write",
+        |cluster| {
+            cluster.pods[0] = injected(
+                "well",
+                &[
+                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
+                    ("prom_remotewrite_received_bytes_total", 0),
+                ],
+            );
+        },
+        &["written nothing", "http://localhost:8081/api/v1/write"],
+    ),
+    (
+        "it arrives at another path",
+        "remote-write",
+        |cluster| {
+            cluster.pods[0] = injected(
+                "well",
+                &[
+                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
+                    ("prom_remotewrite_received_bytes_total", 0),
+                    ("prom_remotewrite_refused_requests_total{reason=\"wrong_path\"}", 5),
+                ],
+            );
+        },
+        &["a wrong path"],
+    ),
+    (
+        "it says nothing",
+        "not-seen",
+        |cluster| {
+            cluster.pods[0].figures = Some(Err("no answer within 5 s".to_owned()));
+        },
+        &[
+            "of 1 sidecars cannot be read: Pod monitoring/well (no answer within 5 s)",
+            "--no-metrics",
+        ],
+    ),
+];
+
+const OBJECTS: &[Case] = &[
+    (
+        "a StatefulSet's own annotations",
+        "ignored-annotations",
+        |cluster| {
+            let pod = plain("a", &[]).raw;
+            cluster.objects.push(json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "a", "namespace": "b", "annotations": {"prom-remotewrite/inject": "true"}},
+            "spec": {"template": {"metadata": {}, "spec": pod["spec"]}},
+        }));
+        },
+        &["StatefulSet b/a", "do not get", "write them in spec.template.metadata.annotations"],
+    ),
+    (
+        "a Prometheus object's own annotations",
+        "ignored-annotations",
+        |cluster| {
+            let mut object = object("a", &json!({"podMetadata": null, "remoteWrite": []}));
+            object["metadata"]["annotations"] = json!({"prom-remotewrite/inject": "true"});
+            cluster.objects.push(object);
+        },
+        &["Prometheus monitoring/a", "spec.podMetadata.annotations"],
+    ),
+    (
+        "denied",
+        "denied",
+        |cluster| {
+            cluster.objects.push(object(
+                "a",
+                &json!({"web": {}, "podMetadata": {
+                    "annotations": {"prom-remotewrite/listening-port": "9090"},
+                }}),
+            ));
+        },
+        &["its pods are denied", "port 9090 is taken"],
+    ),
+    (
+        "a profile that does not exist",
+        "unknown-profile",
+        |cluster| {
+            cluster.objects.push(object(
+                "a",
+                &json!({"podMetadata": {
+                    "annotations": {"prom-remotewrite/profile": "b"},
+                }}),
+            ));
+        },
+        &["its pods are denied"],
+    ),
+    (
+        "no remote write",
+        "remote-write",
+        |cluster| {
+            cluster
+                .objects
+                .push(object("a", &json!({"remoteWrite": [{"url": "https://example.com"}]})));
+        },
+        &[
+            "nothing in spec.remoteWrite goes to the sidecar",
+            "add http://localhost:8081/api/v1/write",
+        ],
+    ),
+    (
+        "the wrong port",
+        "remote-write",
+        |cluster| {
+            let url = "http://127.0.0.1:8082/api/v1/write";
+            cluster.objects.push(object("a", &json!({"remoteWrite": [{"url": url}]})));
+        },
+        &["goes to http://127.0.0.1:8082/api/v1/write", "write http://localhost:8081/api/v1/write"],
+    ),
+    (
+        "nobody listens",
+        "remote-write",
+        |cluster| {
+            cluster.objects.push(object("a", &json!({"podMetadata": null})));
+        },
+        &["ask for no sidecar", "prom-remotewrite/inject"],
+    ),
+    (
+        "one label for two",
+        "same-cluster-label",
+        |cluster| {
+            let spec = json!({"externalLabels": {"cluster": "prod"}});
+            cluster.objects = vec![object("a", &spec), object("b", &spec)];
+        },
+        &["Prometheus monitoring/a", "(\"prod\")", "so has Prometheus monitoring/b"],
+    ),
+];
+
+const INSTALLATION: &[Case] = &[
+    (
+        "there is none",
+        "webhook",
+        |cluster| cluster.webhooks.clear(),
+        &["no pod gets a sidecar", "helm upgrade"],
+    ),
+    (
+        "two",
+        "webhook",
+        |cluster| {
+            let mut another = self::cluster().webhooks.remove(0);
+            another.configuration["metadata"]["name"] = json!("another");
+            cluster.webhooks.push(another);
+        },
+        &["MutatingWebhookConfiguration another"],
+    ),
+    (
+        "no CA bundle",
+        "webhook",
+        |cluster| {
+            cluster.webhooks[0].configuration["webhooks"][0]["clientConfig"]["caBundle"] =
+                json!("");
+        },
+        &["no CA bundle"],
+    ),
+    (
+        "a replica is away",
+        "webhook",
+        |cluster| {
+            cluster.webhooks[0].deployment.as_mut().unwrap()["status"]["readyReplicas"] = json!(1);
+        },
+        &["1 of 2 replicas are ready ->"],
+    ),
+    (
+        "all are away",
+        "webhook",
+        |cluster| {
+            cluster.webhooks[0].deployment.as_mut().unwrap()["status"] = json!({});
+        },
+        &["0 of 2 replicas are ready, so pods that ask are refused"],
+    ),
+    (
+        "a configuration that cannot be used",
+        "webhook",
+        |cluster| {
+            cluster.webhooks[0].file = Some(Err("1 mistake: profile".to_owned()));
+        },
+        &["cannot be used here: 1 mistake: profile", "validate"],
+    ),
+    (
+        "its certificate ends",
+        "webhook",
+        |cluster| {
+            let text = format!(
+                "prom_remotewrite_webhook_certificate_expiry_timestamp_seconds {}\n",
+                NOW + 13 * 86_400
+            );
+            let mut replica = plain("replica", &[]);
+            replica.figures = Some(Ok(Figures::parse(&text)));
+            cluster.webhooks[0].replicas.push(replica);
+        },
+        &["Pod monitoring/replica", "ends in 13d"],
+    ),
+    (
+        "the configuration was refused",
+        "webhook",
+        |cluster| {
+            let mut replica = plain("replica", &[]);
+            replica.figures =
+                Some(Ok(Figures::parse("prom_remotewrite_webhook_config_current 0\n")));
+            cluster.webhooks[0].replicas.push(replica);
+        },
+        &["goes on with the one before"],
+    ),
+    (
+        "a profile that nobody uses",
+        "unused-profile",
+        |cluster| {
+            *file(cluster) = config_file();
+            file(cluster).config.profiles.retain(|name, _| name == "default" || name == "stack");
+        },
+        &["profile stack: no pod uses it", "config.profiles.stack"],
+    ),
+    (
+        "something may not be seen",
+        "not-seen",
+        |cluster| {
+            cluster.unseen.push("statefulsets cannot be listed: forbidden".to_owned());
+        },
+        &["statefulsets cannot be listed", "--rbac"],
+    ),
+];
+
+#[test]
+fn each_kind_of_problem_is_found_once() {
+    for (name, kind, case, words) in [PODS, OBJECTS, INSTALLATION].concat() {
+        let found = problems(case);
+        let of_kind: Vec<_> = found.iter().filter(|(found, _)| found == kind).collect();
+        // Without a webhook there are two problems: it, and what it leaves.
+        let alone = name.contains("webhook") || found.len() == 1;
+        assert!(of_kind.len() == 1 && alone, "{name}: {found:#?}");
+        for word in words {
+            assert!(of_kind[0].1.contains(word), "{name}: no {word:?} in {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_well_is_no_problem() {
+    let cases: [(&str, Change); 9] = [
+        ("nothing else", |_| {}),
+        ("opted out", |cluster| cluster.pods.push(plain("a", &[("inject", "false")]))),
+        ("not asked for", |cluster| cluster.pods.push(plain("a", &[]))),
+        ("it has ended", |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["status"]["phase"] = json!("Failed");
+            cluster.pods.push(pod);
+        }),
+        ("it is being removed", |cluster| {
+            cluster.pods[0] =
+                injected("well", &[("prom_remotewrite_token_expiry_timestamp_seconds", 0)]);
+            cluster.pods[0].raw["metadata"]["deletionTimestamp"] = json!(RECENT);
+        }),
+        ("it has just started", |cluster| {
+            let mut pod = injected("a", &[("prom_remotewrite_token_expiry_timestamp_seconds", 0)]);
+            pod.raw["metadata"]["creationTimestamp"] = json!("2025-12-31T23:59:00Z");
+            cluster.pods.push(pod);
+        }),
+        ("a sound Prometheus", |cluster| cluster.objects.push(object("a", &json!({})))),
+        ("the operator's StatefulSet has its object's annotations", |cluster| {
+            let pod = plain("a", &[]).raw;
+            cluster.objects.push(json!({
+                "kind": "StatefulSet",
+                "metadata": {
+                    "name": "a", "annotations": {"prom-remotewrite/inject": "true"},
+                    "ownerReferences": [{"controller": true, "kind": "Prometheus", "name": "a"}],
+                },
+                "spec": {"template": {"metadata": {}, "spec": pod["spec"]}},
+            }));
+        }),
+        ("another proxy beside Prometheus", |cluster| {
+            let proxy = json!([{"name": "proxy", "image": "proxy"}]);
+            cluster.objects.push(object("a", &json!({"podMetadata": null, "containers": proxy})));
+        }),
+    ];
+    for (name, case) in cases {
+        assert_eq!(problems(case), [], "{name}");
+    }
+}
+
+#[test]
+fn a_part_of_a_cluster_says_nothing_of_profiles() {
+    let found = problems(|cluster| {
+        *file(cluster) = config_file();
+        cluster.namespace = Some("monitoring".to_owned());
+    });
+    assert_eq!(found, []);
+}
+
+/// In one cluster the operator's label tells two Prometheus apart; in two it may not.
+#[test]
+fn one_label_for_two_clusters_is_a_problem() {
+    let spec = |label: &str| json!({"externalLabels": {"cluster": label}});
+    let of = |context: &str, label: &str| FoundCluster {
+        context: Some(context.to_owned()),
+        objects: vec![object("k8s", &spec(label))],
+        ..cluster()
+    };
+    let bad = |clusters: &[FoundCluster]| Overview::new(clusters, NOW).is_bad();
+    assert!(bad(&[of("west", "prod"), of("east", "prod")]));
+    assert!(!bad(&[of("west", "prod"), of("east", "other")]));
+    let none = FoundCluster { objects: vec![object("k8s", &json!({}))], ..of("east", "") };
+    let also = FoundCluster {
+        context: Some("west".to_owned()),
+        objects: none.objects.clone(),
+        ..cluster()
+    };
+    assert!(bad(&[none, also]), "no label at all");
+    let of_one = |spec: Value| FoundCluster {
+        objects: vec![object("a", &spec), object("b", &spec)],
+        ..cluster()
+    };
+    assert!(!bad(&[of_one(spec("prod"))]));
+    let mut unlabelled = spec("prod");
+    unlabelled["prometheusExternalLabelName"] = json!("");
+    assert!(bad(&[of_one(unlabelled)]));
+}
+
+#[test]
+fn it_is_shown() {
+    let mut first = cluster();
+    first.pods.push(injected(
+        "prometheus-1",
+        &[
+            ("prom_remotewrite_refused_samples_total{reason=\"too_old\"}", 12),
+            ("prom_remotewrite_refused_samples_total{reason=\"limit\"}", 3),
+            ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 61 * 86_400),
+        ],
+    ));
+    first.pods.push(injected(
+        "prometheus-0",
+        &[
+            ("prom_remotewrite_last_success_timestamp_seconds", 0),
+            ("prom_remotewrite_received_bytes_total", 0),
+        ],
+    ));
+    let mut unseen = injected("unseen", &[]);
+    unseen.figures = None;
+    first.pods.push(unseen);
+    let mut plain = plain("bare", &[("inject", "true")]);
+    plain.raw["metadata"]["creationTimestamp"] = json!(OLD);
+    first.pods.push(plain);
+    let overview = Overview::new(&[first], NOW);
+    let said = |text: String| {
+        text.replace(&format!("{:<11}", webhook::VERSION), "1.0.0      ")
+            .replace(&format!("\"{}\"", webhook::VERSION), "\"1.0.0\"")
+    };
+    expect_file!["../../testdata/golden/status.txt"]
+        .assert_eq(&said(render::text(&overview, false, NOW)));
+    expect_file!["../../testdata/golden/status-wide.txt"]
+        .assert_eq(&said(render::text(&overview, true, NOW)));
+    expect_file!["../../testdata/golden/status.json"].assert_eq(&said(render::json(&overview)));
+    let two = |name: &str| FoundCluster {
+        context: Some(name.to_owned()),
+        pods: vec![injected("prometheus-0", &[])],
+        ..cluster()
+    };
+    let overview = Overview::new(&[two("west"), two("east")], NOW);
+    expect_file!["../../testdata/golden/status-contexts.txt"]
+        .assert_eq(&said(render::text(&overview, false, NOW)));
+    let nothing = Overview::new(&[FoundCluster::default()], NOW);
+    expect_file!["../../testdata/golden/status-nothing.txt"]
+        .assert_eq(&render::text(&nothing, false, NOW));
+}
+
+/// The page shows what is printed, and every kind of problem.
+#[test]
+fn the_page_is_up_to_date() {
+    let page = include_str!("../../README.md");
+    assert!(page.contains(include_str!("../../testdata/golden/status.txt")));
+    for (_, kind, ..) in [PODS, OBJECTS, INSTALLATION].concat() {
+        assert!(page.contains(&format!("| `{kind}` |")), "{kind}");
+    }
+}
