@@ -2,6 +2,7 @@
 
 mod azure;
 mod nodes;
+mod people;
 mod prometheus;
 mod webhook;
 
@@ -25,11 +26,16 @@ pub(crate) struct Scenario {
 }
 
 /// All of them.
-static ALL: [Scenario; 13] = [
+static ALL: [Scenario; 14] = [
     Scenario {
         name: "steady",
         what: "nothing happens",
         play: |stack| Box::pin(prometheus::steady(stack)),
+    },
+    Scenario {
+        name: "overview",
+        what: "people look at every sidecar, and Azure refuses everything for a moment",
+        play: |stack| Box::pin(people::overview(stack)),
     },
     Scenario {
         name: "certificate",

@@ -20,6 +20,8 @@ pub const METRICS_PATH: &str = "/metrics";
 pub const PROGRAM: &str = "/prom-remotewrite";
 /// Its subcommand that exits with 0 while the sidecar in this container lives.
 pub const HEALTH_COMMAND: &str = "health";
+/// Its subcommand that says whether everything works that a write needs.
+pub const CHECK_COMMAND: &str = "check";
 
 /// The volume with the application's certificate.
 pub const CERTIFICATE_VOLUME: &str = "prom-remotewrite-cert";

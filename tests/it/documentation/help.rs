@@ -17,7 +17,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const SHOWN: &[(&str, &str, &[&str])] = &[
     ("sidecar/README.md", SIDECAR, &["check", "health", "native"]),
     ("webhook/README.md", WEBHOOK, &["serve", "verify"]),
-    ("webhook/cli/README.md", CLI, &["inject", "explain", "migrate", "status", "validate"]),
+    (
+        "webhook/cli/README.md",
+        CLI,
+        &["inject", "explain", "migrate", "check", "status", "validate"],
+    ),
     ("certs/README.md", CERTS, &["issue", "rotate"]),
 ];
 

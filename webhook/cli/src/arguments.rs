@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::examples;
+
 /// Tools around the sidecars that write to Azure Monitor, and their webhook.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-prom_remotewrite", bin_name = "kubectl prom-remotewrite", version, about)]
@@ -20,11 +22,13 @@ pub(crate) enum Command {
     /// it; all other text stays as it is. If one would be denied, or if there is no
     /// pod, nothing is written and the exit status is 1. What was done goes to
     /// standard error.
+    #[command(after_long_help = examples::INJECT)]
     Inject(Manifests),
     /// Says what would become of each pod, why, and where each setting comes from.
     ///
     /// The exit status is 1 if there is no pod, if one would be denied, or if one
     /// could not start in the cluster that was asked.
+    #[command(after_long_help = examples::EXPLAIN)]
     Explain(Explain),
     /// Writes what people have written by hand with an annotation instead.
     ///
@@ -35,12 +39,14 @@ pub(crate) enum Command {
     /// and what was done or is lost, to standard error. No file that is
     /// there already is written to. The exit status is 1 if something stays as it is
     /// or is lost, or if the file cannot be read, and then nothing is written.
+    #[command(after_long_help = examples::MIGRATE)]
     Migrate(Migrate),
     /// Reads a configuration and says everything that is wrong with it.
     ///
     /// Of the chart's values the part that becomes the configuration is read, with
     /// every spelling that the webhook takes. Helm's schema is stricter there (one
     /// spelling, no texts for numbers) and knows the rest: run helm template too.
+    #[command(after_long_help = examples::VALIDATE)]
     Validate(Validate),
     /// Shows every sidecar of a cluster, and all problems with their next steps.
     ///
@@ -50,18 +56,20 @@ pub(crate) enum Command {
     /// last. Then what is wrong: with the webhook, with pods, with workloads and with
     /// Prometheus objects. The exit status is 1 if there is a problem, or if the
     /// cluster cannot be asked; notes do not change it.
-    #[command(after_long_help = STATUS_EXAMPLES)]
+    #[command(after_long_help = examples::STATUS)]
     Status(Status),
+    /// Runs the doctor in sidecars, and prints the reports that are not ok.
+    ///
+    /// That is prom-remotewrite check in the container of each injected pod, which goes
+    /// the way of a write step by step, and says what to do. It needs the right to
+    /// create pods/exec. The exit status is 1 if a report is not ok, if there is none, or
+    /// if the cluster cannot be asked.
+    #[command(after_long_help = examples::CHECK)]
+    Check(Check),
     /// Writes the configuration's JSON Schema to standard output.
+    #[command(after_long_help = examples::SCHEMA)]
     Schema,
 }
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  kubectl prom-remotewrite status
-  kubectl prom-remotewrite status --namespace monitoring --output wide
-  kubectl prom-remotewrite status --context west --context east --output json
-  kubectl prom-remotewrite status --rbac | kubectl apply -f -";
 
 /// What of which clusters.
 #[derive(Debug, Args)]
@@ -91,6 +99,15 @@ pub(crate) struct Status {
     /// Print the rights that status and check need, as YAML, and ask nobody.
     #[arg(long)]
     pub(crate) rbac: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) clusters: Clusters,
+    /// Only these pods; all that have an injected sidecar if none is named.
+    #[arg(value_name = "[NAMESPACE/]POD")]
+    pub(crate) pods: Vec<String>,
 }
 
 /// The form of an overview.

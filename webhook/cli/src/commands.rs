@@ -20,7 +20,7 @@ use webhook::config::{self, ConfigFile};
 use crate::arguments::{Explain, Manifests, Validate};
 use streams::{CommandError, finish, name, read, say, text, write};
 
-pub(crate) use fleet::status;
+pub(crate) use fleet::{check, status};
 pub(crate) use migration::migrate;
 
 /// What is said of a file without pods, such as a chart's values.

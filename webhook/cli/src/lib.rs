@@ -7,12 +7,14 @@
 //! needs       what an injected pod needs in its namespace, and whether it is there
 //! migrate     from a sidecar written by hand to an annotation and a profile
 //! status      every sidecar of a cluster at a glance, and what is wrong around them
+//! doctor      the sidecar's own check in each sidecar of a cluster
 //! ```
 //!
 //! The decision, the sidecar's container and the patch are the `webhook` crate's,
 //! so that there is one implementation of each. What is read, written and asked
 //! for is up to `main`.
 
+pub mod doctor;
 pub mod manifests;
 pub mod migrate;
 pub mod needs;

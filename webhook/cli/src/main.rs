@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod examples;
 
 use std::{
     process::ExitCode,
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Migrate(arguments) => commands::migrate(&arguments),
         Command::Validate(arguments) => commands::validate(&arguments),
         Command::Status(arguments) => commands::status(&arguments, now()),
+        Command::Check(arguments) => commands::check(&arguments),
         Command::Schema => commands::schema(),
     }
 }

@@ -168,3 +168,57 @@ fn explain_and_validate_have_statuses_for_scripts() {
     let output = run(&explain, Path::new("/"), POD);
     assert_eq!(output.status.code(), Some(1), "a missing file is not a bad configuration");
 }
+
+/// Every example of the page and of each command's help, as it stands there; those
+/// about a cluster meet none.
+#[test]
+fn examples_run() {
+    let page = include_str!("../README.md");
+    let blocks = page.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let of_page: Vec<String> = blocks.flat_map(str::lines).map(str::to_owned).collect();
+    run_examples(&of_page, 8);
+    let help = |arguments: &[&str]| {
+        let output = run(arguments, Path::new("/"), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all = help(&["-h"]);
+    let (_, names) = all.split_once("Commands:\n").unwrap();
+    let names = names.lines().map_while(|line| line.strip_prefix("  ")?.split(' ').next());
+    for name in names.filter(|name| !name.is_empty() && *name != "help") {
+        let help = help(&[name, "--help"]);
+        let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name}"));
+        let examples: Vec<String> = examples.lines().map(|line| line.trim().to_owned()).collect();
+        run_examples(&examples, 1);
+    }
+}
+
+/// Runs those of `lines` that are commands of ours, in a folder of their own.
+fn run_examples(lines: &[String], at_least: usize) {
+    let directory = directory();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("manifests.yaml", POD);
+    write("values.yaml", include_str!("../testdata/migrate/statefulset.json"));
+    write(
+        "my-values.yaml",
+        include_str!("../../../manifests/examples/profiles/user-assigned.yaml"),
+    );
+    let commands = lines.iter().filter(|line| line.starts_with("kubectl prom-remotewrite "));
+    assert!(commands.clone().count() >= at_least, "{lines:?}");
+    for command in commands {
+        let script = command
+            .replace("kubectl prom-remotewrite", PROGRAM)
+            .replace("kubectl apply -f -", "cat");
+        let output = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .current_dir(directory.path())
+            .env("KUBECONFIG", directory.path().join("kubeconfig"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let asks = [" status", " check", " --cluster", " --context"];
+        let asks = asks.iter().any(|word| command.contains(word)) && !command.contains("--rbac");
+        let refused = said.contains("KUBECONFIG") || said.starts_with("kubeconfig: ");
+        assert_eq!(refused, asks, "{command}: {said}");
+        assert_eq!(output.status.code(), Some(i32::from(asks)), "{command}: {said}");
+    }
+}

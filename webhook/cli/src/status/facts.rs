@@ -53,7 +53,7 @@ pub struct FoundWebhook {
 
 /// Which sidecar a pod has.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Standing<'a> {
+pub(crate) enum Standing<'a> {
     /// One that was injected.
     Injected(Container<'a>),
     /// One that its author wrote: the container's name.
@@ -76,13 +76,13 @@ impl FoundPod {
 
     /// Whether it is still to run: one that has ended or is being removed is
     /// nobody's concern.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         let phase = text(&self.raw, "/status/phase");
         !matches!(phase, "Succeeded" | "Failed")
             && self.raw.pointer("/metadata/deletionTimestamp").is_none()
     }
 
-    pub(super) fn standing(&self) -> Standing<'_> {
+    pub(crate) fn standing(&self) -> Standing<'_> {
         let pod = self.pod();
         let mut injected = pod.containers().filter(|one| is_injected_by_us(pod, *one));
         if let Some(container) = injected.next() {
@@ -112,15 +112,15 @@ impl FoundPod {
     }
 
     /// `Pod namespace/name`.
-    pub(super) fn subject(&self) -> String {
+    pub(crate) fn subject(&self) -> String {
         crate::workloads::subject(&self.raw, "Pod")
     }
 
-    pub(super) fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         text(&self.raw, "/metadata/namespace")
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         text(&self.raw, "/metadata/name")
     }
 

@@ -1,0 +1,204 @@
+//! The doctor in each sidecar of a cluster: the sidecar's own `check`, which looks
+//! where the sidecar itself looks.
+
+use std::time::Duration;
+
+use contract::names;
+use futures_util::{StreamExt as _, stream};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
+use kube::{
+    Api, Client,
+    api::{AttachParams, AttachedProcess},
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::status::{
+    facts::{FoundPod, Standing},
+    gather,
+};
+
+/// At once: each is a stream through the API server and a new token.
+const AT_ONCE: usize = 8;
+/// The sidecar bounds all its steps by 30 s; the rest is for starting it.
+const CHECKED_WITHIN: Duration = Duration::from_secs(45);
+/// A report has some 2 KiB.
+const REPORT_BYTES: u64 = 64 * 1024;
+
+/// What became of one sidecar's check.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CheckedSidecar {
+    /// `Pod namespace/name`.
+    pub subject: String,
+    /// Its report if a step failed, or why there is none.
+    pub result: Result<(), String>,
+}
+
+/// Checks the sidecars of the pods that are named, or of all; each is named by
+/// `NAME` or `NAMESPACE/NAME`.
+///
+/// # Errors
+/// Where pods cannot be listed.
+pub async fn check(
+    client: &Client,
+    namespace: Option<&str>,
+    named: &[String],
+) -> Result<Vec<CheckedSidecar>, String> {
+    let mut unseen = Vec::new();
+    let pods = gather::pods(client, namespace, &mut unseen).await?;
+    let (chosen, mut missing) = choose(&pods, named);
+    let checks = chosen.into_iter().map(|found| async {
+        let answer = tokio::time::timeout(CHECKED_WITHIN, run(client, found)).await;
+        let late = || format!("no report within {} s\n", CHECKED_WITHIN.as_secs());
+        let result = answer.unwrap_or_else(|_| Err(late()));
+        CheckedSidecar { subject: found.subject(), result }
+    });
+    let mut checked: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
+    checked.append(&mut missing);
+    let unread = unseen.into_iter().map(|reason| CheckedSidecar {
+        subject: "cluster".to_owned(),
+        result: Err(format!("{reason}\n")),
+    });
+    checked.extend(unread);
+    Ok(checked)
+}
+
+/// The pods whose sidecars are meant, and the names of which there is none.
+fn choose<'a>(pods: &'a [FoundPod], named: &[String]) -> (Vec<&'a FoundPod>, Vec<CheckedSidecar>) {
+    let is = |found: &FoundPod, name: &str| match name.split_once('/') {
+        Some((namespace, name)) => found.namespace() == namespace && found.name() == name,
+        None => found.name() == name,
+    };
+    let injected = pods
+        .iter()
+        .filter(|found| found.is_alive() && matches!(found.standing(), Standing::Injected(_)));
+    let chosen: Vec<_> = injected
+        .filter(|found| named.is_empty() || named.iter().any(|name| is(found, name)))
+        .collect();
+    let missing = named.iter().filter(|name| !chosen.iter().any(|found| is(found, name)));
+    let missing = missing.map(|name| CheckedSidecar {
+        subject: format!("Pod {name}"),
+        result: Err("there is no such pod with an injected sidecar\n".to_owned()),
+    });
+    let missing = missing.collect();
+    (chosen, missing)
+}
+
+/// Runs the sidecar's check in its container.
+async fn run(client: &Client, found: &FoundPod) -> Result<(), String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), found.namespace());
+    let attach = AttachParams::default().container(names::CONTAINER).stdin(false);
+    let started = pods.exec(found.name(), [names::PROGRAM, names::CHECK_COMMAND], &attach).await;
+    let mut process = started.map_err(|error| format!("it cannot be run: {error}\n"))?;
+    let (report, status) = output(&mut process).await;
+    match status {
+        Some(status) if status.status.as_deref() == Some("Success") => Ok(()),
+        Some(status) if report.is_empty() => {
+            let reason = status.message.unwrap_or_default();
+            Err(format!("it cannot be run: {reason}\n"))
+        }
+        Some(_) => Err(report),
+        None => Err(format!("{report}the connection ended before the report did\n")),
+    }
+}
+
+/// Both streams, and how it ended. They are read together: a full one would stop it.
+async fn output(process: &mut AttachedProcess) -> (String, Option<Status>) {
+    let (stdout, stderr, status) = (process.stdout(), process.stderr(), process.take_status());
+    let ended = async {
+        match status {
+            Some(status) => status.await,
+            None => None,
+        }
+    };
+    let (report, complaints, status) = tokio::join!(read(stdout), read(stderr), ended);
+    (report + &complaints, status)
+}
+
+async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        // What came before a broken connection is worth showing.
+        let _broken = stream.take(REPORT_BYTES).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The reports of those that are not well, and how many there are.
+pub fn render(checked: &[CheckedSidecar]) -> String {
+    let bad = checked.iter().filter_map(|one| Some((one, one.result.as_ref().err()?)));
+    let mut text = String::new();
+    let mut count = 0;
+    for (CheckedSidecar { subject, .. }, report) in bad {
+        count += 1;
+        text.extend([subject.as_str(), "\n"]);
+        for line in report.lines() {
+            text.extend(["  ", line, "\n"]);
+        }
+        text.push('\n');
+    }
+    match checked.len() {
+        0 => "no pod has an injected sidecar: nothing was checked\n".to_owned(),
+        all => text + &format!("sidecars checked: {all}; not ok: {count}\n"),
+    }
+}
+
+/// Whether one is not well, or nothing was checked.
+pub fn is_bad(checked: &[CheckedSidecar]) -> bool {
+    checked.is_empty() || checked.iter().any(|one| one.result.is_err())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, annotation: &str, phase: &str) -> FoundPod {
+        let raw = json!({
+            "metadata": {"namespace": "a", "name": name, "annotations": {annotation: "version=1"}},
+            "spec": {"containers": [{"name": "prom-remotewrite"}]},
+            "status": {"phase": phase},
+        });
+        FoundPod { raw, figures: None }
+    }
+
+    #[test]
+    fn injected_pods_are_chosen_by_name_or_all() {
+        let injected = "prom-remotewrite/injected";
+        let pods = [
+            pod("one", injected, "Running"),
+            pod("two", injected, "Running"),
+            pod("three", injected, "Failed"),
+            pod("four", "other", "Running"),
+        ];
+        for (named, expected, missing) in [
+            (&[][..], &["one", "two"][..], &[][..]),
+            (&["two"], &["two"], &[]),
+            (&["a/one", "two"], &["one", "two"], &[]),
+            (&["b/one", "three", "four"], &[], &["Pod b/one", "Pod three", "Pod four"]),
+        ] {
+            let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+            let (chosen, not) = choose(&pods, &named);
+            let chosen: Vec<_> = chosen.iter().map(|found| found.name()).collect();
+            let not: Vec<_> = not.iter().map(|one| one.subject.as_str()).collect();
+            assert_eq!((chosen.as_slice(), not.as_slice()), (expected, missing), "{named:?}");
+        }
+    }
+
+    #[test]
+    fn only_those_that_are_not_well_are_shown() {
+        let of = |name: &str, result: Result<(), &str>| CheckedSidecar {
+            subject: format!("Pod a/{name}"),
+            result: result.map_err(str::to_owned),
+        };
+        let well = [of("one", Ok(()))];
+        assert_eq!(render(&well), "sidecars checked: 1; not ok: 0\n");
+        assert!(!is_bad(&well));
+        let failed = "ok       dns    1.2.3.4\nfailed   token  refused\n         -> do it\n";
+        let some = [of("one", Ok(())), of("two", Err(failed))];
+        let text = "Pod a/two\n  ok       dns    1.2.3.4\n  failed   token  refused\n           -> do it\n\nsidecars checked: 2; not ok: 1\n";
+        assert_eq!(render(&some), text);
+        assert!(is_bad(&some) && is_bad(&[]));
+        assert_eq!(render(&[]), "no pod has an injected sidecar: nothing was checked\n");
+    }
+}
