@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 
 use kube::{
     Client,
-    api::{Patch, PatchParams},
+    api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 use tests::{
@@ -100,6 +100,7 @@ async fn every_broken_thing_is_found() {
     one_line(&overview);
     parts(&network.kubeconfig).await;
     rights(&plane, &client).await;
+    without_configuration(&network.kubeconfig, &client).await;
 }
 
 /// All of [`BROKEN`], and nothing else.
@@ -178,6 +179,22 @@ async fn rights(plane: &ControlPlane, client: &Client) {
     })
     .await;
     found_all(&overview);
+}
+
+/// What decides is found by the Deployment that is left.
+async fn without_configuration(kubeconfig: &Path, client: &Client) {
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+    });
+    let configurations = objects::api(client, &configuration);
+    configurations.delete(RELEASE.0, &DeleteParams::default()).await.unwrap();
+    let (_, overview) = status(kubeconfig, &[]).await;
+    let problems = overview["problems"].as_array().unwrap();
+    assert_eq!(text(&problems[0], "/object"), "cluster", "{problems:#?}");
+    let others = problems.iter().skip(1).map(|one| (text(one, "/kind"), text(one, "/object")));
+    assert_eq!(others.collect::<Vec<_>>(), BROKEN[1..], "{problems:#?}");
+    one_line(&overview);
 }
 
 /// What it says in JSON, and its exit status.

@@ -2,6 +2,7 @@
 
 use std::str::FromStr as _;
 
+use contract::names;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use webhook::{
@@ -41,7 +42,7 @@ pub struct FoundPod {
 /// A webhook configuration of ours, and what stands behind it.
 #[derive(Debug, Default)]
 pub struct FoundWebhook {
-    /// The `MutatingWebhookConfiguration`.
+    /// The `MutatingWebhookConfiguration`; null where only a Deployment is left.
     pub configuration: Value,
     /// Its configuration file; `None` if nothing says where that is.
     pub file: Option<Result<ConfigFile, String>>,
@@ -63,6 +64,12 @@ pub(crate) enum Standing<'a> {
 }
 
 impl FoundCluster {
+    /// When a webhook was configured, in seconds since 1970, if one is.
+    pub(super) fn asked_since(&self) -> Option<i64> {
+        let configurations = self.webhooks.iter().map(|webhook| &webhook.configuration);
+        configurations.filter(|one| !one.is_null()).map(created).min()
+    }
+
     /// What the webhook decides by, where that can be read.
     pub(super) fn file(&self) -> Option<&ConfigFile> {
         self.webhooks.first()?.file.as_ref()?.as_ref().ok()
@@ -135,6 +142,13 @@ impl FoundPod {
 pub(super) fn our_webhook(configuration: &Value) -> Option<&Value> {
     let webhooks = configuration.get("webhooks").and_then(Value::as_array);
     webhooks?.iter().find(|one| text(one, "/name") == "pods.inject.prom-remotewrite")
+}
+
+/// Whether this is the webhook's Deployment, by the labels that the chart gives it.
+pub(super) fn is_our_deployment(object: &Value) -> bool {
+    let label = |name: &str| text(object, &format!("/metadata/labels/app.kubernetes.io~1{name}"));
+    text(object, "/kind") == "Deployment"
+        && (label("name"), label("component")) == (names::CONTAINER, "webhook")
 }
 
 /// When an object was created, in seconds since 1970; 0 where it does not say.

@@ -14,7 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use webhook::config::ConfigFile;
 
-use super::facts::{Figures, FoundCluster, FoundPod, FoundWebhook, Standing, our_webhook, text};
+use super::facts::{
+    Figures, FoundCluster, FoundPod, FoundWebhook, Standing, is_our_deployment, our_webhook, text,
+};
 use crate::needs::lookup::{get, get_text};
 
 /// Some 2 MiB of metadata, which the API server gets from etcd in one go.
@@ -67,11 +69,21 @@ pub async fn gather(
         let path = collection(&format!("/apis/monitoring.coreos.com/{version}"), namespace, kind);
         cluster.objects.extend(items(client, &path, &mut cluster.unseen).await);
     }
+    let mut found = Vec::new();
     for configuration in items(client, WEBHOOKS, &mut cluster.unseen).await {
-        if our_webhook(&configuration).is_some() {
-            let found = webhook(client, configuration, metrics, &mut cluster.unseen).await;
-            cluster.webhooks.push(found);
-        }
+        let Some(ours) = our_webhook(&configuration) else { continue };
+        let service = ours.pointer("/clientConfig/service");
+        let place = service.map(|service| place(service, "/namespace", "/name"));
+        found.push((configuration, place));
+    }
+    if found.is_empty() {
+        let deployments = cluster.objects.iter().filter(|object| is_our_deployment(object));
+        let place = |object| place(object, "/metadata/namespace", "/metadata/name");
+        found.extend(deployments.map(|object| (Value::Null, Some(place(object)))));
+    }
+    for (configuration, place) in found {
+        let webhook = webhook(client, configuration, place, metrics, &mut cluster.unseen).await;
+        cluster.webhooks.push(webhook);
     }
     Ok(cluster)
 }
@@ -187,18 +199,23 @@ fn without_fields(mut object: Value) -> Value {
     object
 }
 
+/// Namespace and name.
+type Place = (String, String);
+
+fn place(object: &Value, namespace: &str, name: &str) -> Place {
+    (text(object, namespace).to_owned(), text(object, name).to_owned())
+}
+
 /// What stands behind a webhook configuration: a Service, and a Deployment and a
 /// `ConfigMap` of the same name.
 async fn webhook(
     client: &Client,
     configuration: Value,
+    place: Option<Place>,
     metrics: bool,
     unseen: &mut Vec<String>,
 ) -> FoundWebhook {
-    let service =
-        our_webhook(&configuration).and_then(|ours| ours.pointer("/clientConfig/service"));
-    let service = service.map(|service| (text(service, "/namespace"), text(service, "/name")));
-    let Some((namespace, name)) = service else {
+    let Some((namespace, name)) = place else {
         return FoundWebhook { configuration, ..FoundWebhook::default() };
     };
     let file = get(client, &format!("/api/v1/namespaces/{namespace}/configmaps/{name}")).await;

@@ -153,7 +153,7 @@ const PODS: &[Case] = &[
             cluster.webhooks.clear();
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["there is no webhook", "install the webhook"],
+        &["there is no webhook", "helm upgrade --install"],
     ),
     (
         "nobody's pod",
@@ -425,6 +425,22 @@ const INSTALLATION: &[Case] = &[
         "webhook",
         |cluster| cluster.webhooks.clear(),
         &["no pod gets a sidecar", "helm upgrade"],
+    ),
+    (
+        "its configuration was deleted",
+        "webhook",
+        |cluster| cluster.webhooks[0].configuration = json!(null),
+        &["cluster: no MutatingWebhookConfiguration"],
+    ),
+    (
+        "scaled to nothing",
+        "webhook",
+        |cluster| {
+            let deployment = cluster.webhooks[0].deployment.as_mut().unwrap();
+            deployment["spec"]["replicas"] = json!(0);
+            deployment["status"] = json!({});
+        },
+        &["0 of 1 replicas are ready"],
     ),
     (
         "two",

@@ -20,14 +20,16 @@ use crate::{
 const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
-    let Some(webhook) = cluster.webhooks.first() else {
-        return vec![problem(
+    let mut problems = Vec::new();
+    if cluster.asked_since().is_none() {
+        problems.push(problem(
             "cluster",
             "no MutatingWebhookConfiguration is this project's: no pod gets a sidecar",
             "install the chart, or upgrade it, which restores what was deleted: `helm upgrade --install`",
-        )];
-    };
-    let mut problems: Vec<Problem> = several(cluster).into_iter().collect();
+        ));
+    }
+    let Some(webhook) = cluster.webhooks.first() else { return problems };
+    problems.extend(several(cluster));
     problems.extend(authority(webhook));
     problems.extend(deployment(webhook));
     problems.extend(webhook.replicas.iter().flat_map(|replica| replica_problems(replica, now)));
@@ -48,7 +50,12 @@ fn problem(object: &str, message: &str, next: &str) -> Problem {
 }
 
 fn subject(webhook: &FoundWebhook) -> String {
-    crate::workloads::subject(&webhook.configuration, "MutatingWebhookConfiguration")
+    match (&webhook.configuration, &webhook.deployment) {
+        (Value::Null, Some(deployment)) => crate::workloads::subject(deployment, "Deployment"),
+        (configuration, _) => {
+            crate::workloads::subject(configuration, "MutatingWebhookConfiguration")
+        }
+    }
 }
 
 fn several(cluster: &FoundCluster) -> Option<Problem> {
@@ -81,8 +88,9 @@ fn authority(webhook: &FoundWebhook) -> Option<Problem> {
 fn deployment(webhook: &FoundWebhook) -> Option<Problem> {
     let deployment = webhook.deployment.as_ref()?;
     let count = |path| deployment.pointer(path).and_then(Value::as_u64);
-    let (wanted, ready) = (count("/spec/replicas").unwrap_or(1), count("/status/readyReplicas"));
-    let ready = ready.unwrap_or(0);
+    // Without any, nobody answers either.
+    let wanted = count("/spec/replicas").unwrap_or(1).max(1);
+    let ready = count("/status/readyReplicas").unwrap_or(0);
     let selector = "app.kubernetes.io/component=webhook";
     let namespace = text(deployment, "/metadata/namespace");
     (ready < wanted).then(|| {

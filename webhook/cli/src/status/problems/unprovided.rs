@@ -7,7 +7,7 @@ use webhook::decide::{Decision, Skip, decide};
 use super::{Problem, ProblemKind, unknown_profile};
 use crate::{
     manifests,
-    status::facts::{FoundCluster, FoundPod, Standing, created},
+    status::facts::{FoundCluster, FoundPod, Standing},
 };
 
 pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
@@ -53,12 +53,10 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
             (ProblemKind::NoSidecar, reason.to_string(), next.to_owned())
         }
         Some(Decision::Inject(_) | Decision::Repair(_)) | None => {
-            let (why, first) = match cluster.webhooks.first() {
-                Some(webhook) if found.created() < created(&webhook.configuration) => {
-                    ("it is older than the webhook", "")
-                }
+            let (why, first) = match cluster.asked_since() {
+                Some(since) if found.created() < since => ("it is older than the webhook", ""),
                 Some(_) => ("it was created while the webhook was away, or annotated later", ""),
-                None => ("there is no webhook", "install the webhook; then "),
+                None => ("there is no webhook", "`helm upgrade --install`; then "),
             };
             (ProblemKind::NoSidecar, why.to_owned(), format!("{first}{}", again(found)))
         }
