@@ -5,9 +5,10 @@ mod pod_network;
 
 use std::{path::Path, time::Duration};
 
+use k8s_openapi::api::core::v1::Event;
 use kube::{
-    Client,
-    api::{DeleteParams, Patch, PatchParams},
+    Api, Client,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 use tests::{
@@ -34,6 +35,8 @@ use crate::{
 
 const TEST: &str = "every_broken_thing_is_found";
 const MONITORING: &str = "monitoring";
+/// No pod is created there.
+const FULL: &str = "full";
 const RELEASE: (&str, &str) = ("prom-remotewrite", "prom-remotewrite-webhook");
 /// For a command that asks a loopback API server some dozens of things.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +53,7 @@ const BROKEN: &[(&str, &str)] = &[
     ("no-sidecar", "Pod monitoring/older"),
     ("unknown-profile", "Pod monitoring/unknown"),
     ("ignored-annotations", "Pod monitoring/without-inject"),
+    ("denied", "StatefulSet full/refused"),
     ("denied", "StatefulSet monitoring/denied"),
     ("ignored-annotations", "StatefulSet monitoring/misplaced"),
     ("ignored-annotations", "Prometheus monitoring/misplaced"),
@@ -69,7 +73,7 @@ async fn every_broken_thing_is_found() {
     };
     let client = plane.client().await.unwrap();
     let network = PodNetwork::start(&plane).await;
-    for name in [MONITORING, RELEASE.1] {
+    for name in [MONITORING, FULL, RELEASE.1] {
         objects::namespace(&client, name, "privileged").await;
     }
     let scene = Scene::new().await.unwrap();
@@ -87,13 +91,18 @@ async fn every_broken_thing_is_found() {
     for object in definitions {
         objects::apply(&client, &object).await.unwrap();
     }
-    for object in workloads(role) {
+    for object in refused(role).into_iter().chain(workloads(role)) {
         // A definition is in use a moment after it was written.
         eventually(text(&object, "/metadata/name"), async || {
             objects::create(&client, &object).await.ok()
         })
         .await;
     }
+    eventually("a pod is refused", async || {
+        let events: Api<Event> = Api::namespaced(client.clone(), FULL);
+        events.list(&ListParams::default()).await.unwrap().items.pop()
+    })
+    .await;
     let (code, overview) = status(&network.kubeconfig, &[]).await;
     assert_eq!(code, 1);
     found_all(&overview);
@@ -298,26 +307,42 @@ async fn install(client: &Client, helm: &Helm, scene: &Scene) {
     }
 }
 
-fn workloads(role: &Role) -> Vec<Value> {
-    let stateful_set = |name: &str, own: Value, of_pods: &[(&str, &str)]| {
-        let pod = pod(name, of_pods);
-        let labels = json!({"app": name});
-        let annotations = &pod["metadata"]["annotations"];
-        json!({
-            "apiVersion": "apps/v1",
-            "kind": "StatefulSet",
-            "metadata": {"name": name, "namespace": MONITORING, "annotations": own},
-            "spec": {
-                "replicas": 0,
-                "serviceName": name,
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels, "annotations": annotations},
-                    "spec": pod["spec"],
-                },
+/// Pods of a `StatefulSet` in a namespace where none may be.
+fn refused(role: &Role) -> [Value; 2] {
+    let mut refused = stateful_set("refused", &json!({}), &asking(role));
+    refused["metadata"]["namespace"] = json!(FULL);
+    refused["spec"]["replicas"] = json!(1);
+    let quota = json!({
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": FULL},
+        "spec": {"hard": {"pods": "0"}},
+    });
+    [quota, refused]
+}
+
+/// Without pods; with annotations of its own, and of the pods that it would have.
+fn stateful_set(name: &str, own: &Value, of_pods: &[(&str, &str)]) -> Value {
+    let pod = pod(name, of_pods);
+    let labels = json!({"app": name});
+    let annotations = &pod["metadata"]["annotations"];
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name, "namespace": MONITORING, "annotations": own},
+        "spec": {
+            "replicas": 0,
+            "serviceName": name,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels, "annotations": annotations},
+                "spec": pod["spec"],
             },
-        })
-    };
+        },
+    })
+}
+
+fn workloads(role: &Role) -> Vec<Value> {
     let ours: Value = asking(role)
         .into_iter()
         .map(|(name, value)| (format!("{}{name}", contract::annotations::PREFIX), value.into()))
@@ -334,10 +359,10 @@ fn workloads(role: &Role) -> Vec<Value> {
     let right = "http://localhost:8081/api/v1/write";
     let elsewhere = "https://example.com/write";
     vec![
-        stateful_set("misplaced", ours.clone(), &[]),
+        stateful_set("misplaced", &ours, &[]),
         stateful_set(
             "denied",
-            json!({}),
+            &json!({}),
             &[&asking(role)[..], &[("listening-port", "9090")]].concat(),
         ),
         prometheus("well", json!({}), &ours, right),

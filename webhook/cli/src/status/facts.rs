@@ -26,6 +26,8 @@ pub struct FoundCluster {
     pub objects: Vec<Value>,
     /// Webhooks of ours; usually one.
     pub webhooks: Vec<FoundWebhook>,
+    /// Why pods were not created lately: the controller, and what it was told.
+    pub refusals: Vec<(String, String)>,
     /// What could not be looked at, and why.
     pub unseen: Vec<String>,
 }

@@ -69,6 +69,9 @@ pub async fn gather(
         let path = collection(&format!("/apis/monitoring.coreos.com/{version}"), namespace, kind);
         cluster.objects.extend(items(client, &path, &mut cluster.unseen).await);
     }
+    let path = collection("/api/v1", namespace, "events?fieldSelector=reason=FailedCreate");
+    let events = items(client, &path, &mut cluster.unseen).await;
+    cluster.refusals = events.iter().map(refusal).collect();
     let mut found = Vec::new();
     for configuration in items(client, WEBHOOKS, &mut cluster.unseen).await {
         let Some(ours) = our_webhook(&configuration) else { continue };
@@ -181,7 +184,8 @@ async fn items(client: &Client, path: &str, unseen: &mut Vec<String>) -> Vec<Val
     let list = match get(client, path).await {
         Ok(list) => list.unwrap_or_default(),
         Err(reason) => {
-            let kind = path.rsplit('/').next().unwrap_or(path);
+            let kind = path.rsplit('/').next().and_then(|kind| kind.split('?').next());
+            let kind = kind.unwrap_or(path);
             unseen.push(format!("{kind} cannot be listed: {reason}"));
             return Vec::new();
         }
@@ -197,6 +201,17 @@ fn without_fields(mut object: Value) -> Value {
         metadata.remove("managedFields");
     }
     object
+}
+
+/// Which controller could not create a pod, and why.
+fn refusal(event: &Value) -> (String, String) {
+    let of = |field| text(event, &format!("/involvedObject/{field}"));
+    let subject = match (of("kind"), of("name").rsplit_once('-')) {
+        // A Deployment's pods are made by its ReplicaSet, which has a hash in its name.
+        ("ReplicaSet", Some((name, _))) => format!("Deployment {}/{name}", of("namespace")),
+        (kind, _) => format!("{kind} {}/{}", of("namespace"), of("name")),
+    };
+    (subject, text(event, "/message").to_owned())
 }
 
 /// Namespace and name.

@@ -100,15 +100,26 @@ fn silent(found: &FoundPod, figures: &Figures, port: u64, now: i64) -> Option<Pr
     let url = format!("http://localhost:{port}{}", names::WRITE_PATH);
     let misdirected = figures.by_reason("prom_remotewrite_refused_requests_total");
     let received = figures.sum("prom_remotewrite_received_bytes_total").unwrap_or_default();
+    let correct = format!("set the URL of its remote write to {url}");
     let (kind, message, next) = if received > 0.0 {
-        let message = format!("Azure has accepted nothing for {quiet}");
-        (ProblemKind::NothingAccepted, message, format!("find out why: {}", check(found)))
+        let check = check(found);
+        let next = format!(
+            "find out why: {check}; if all is ok there, does Prometheus still write to {url}?"
+        );
+        (ProblemKind::NothingAccepted, format!("Azure has accepted nothing for {quiet}"), next)
     } else if misdirected.contains_key("wrong_path") {
         let message = "its Prometheus writes to the sidecar, but to a wrong path".to_owned();
-        (ProblemKind::RemoteWrite, message, format!("set the URL of its remote write to {url}"))
+        (ProblemKind::RemoteWrite, message, correct)
+    } else if misdirected.contains_key("foreign_peer") {
+        let message = "it is written to from other pods, which it does not accept".to_owned();
+        (
+            ProblemKind::RemoteWrite,
+            message,
+            format!("{correct}, or acceptFrom of its profile to any"),
+        )
     } else {
         let message = format!("its Prometheus has written nothing to the sidecar for {quiet}");
-        (ProblemKind::RemoteWrite, message, format!("set the URL of its remote write to {url}"))
+        (ProblemKind::RemoteWrite, message, correct)
     };
     Some(Problem::new(kind, found.subject(), message, next))
 }

@@ -1,24 +1,48 @@
-//! Pods that ask for a sidecar and have none, and pods with one that their author
-//! wrote.
+//! Pods that ask for a sidecar and have none or are not there at all, and pods with one
+//! that their author wrote.
 
 use contract::annotations;
-use webhook::decide::{Decision, Skip, decide};
+use serde_json::Value;
+use webhook::{
+    decide::{Decision, Skip, decide},
+    pod::Pod,
+};
 
 use super::{Problem, ProblemKind, unknown_profile};
 use crate::{
     manifests,
     status::facts::{FoundCluster, FoundPod, Standing},
+    workloads::workloads,
 };
 
 pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
     let alive = cluster.pods.iter().filter(|found| found.is_alive());
-    alive
-        .filter_map(|found| match found.standing() {
-            Standing::Injected(_) => None,
-            Standing::HandWritten(name) => Some(hand_written(found, name)),
-            Standing::Without => without(cluster, found),
-        })
-        .collect()
+    let pods = alive.filter_map(|found| match found.standing() {
+        Standing::Injected(_) => None,
+        Standing::HandWritten(name) => Some(hand_written(found, name)),
+        Standing::Without => without(cluster, found),
+    });
+    pods.chain(cluster.objects.iter().filter_map(|object| not_created(cluster, object))).collect()
+}
+
+/// A workload whose pods are not there, for a reason that is not theirs: the webhook
+/// does not answer or is not trusted, a quota, Pod Security.
+fn not_created(cluster: &FoundCluster, object: &Value) -> Option<Problem> {
+    let count = |path| object.pointer(path).and_then(Value::as_u64);
+    let wanted = count("/spec/replicas").or_else(|| count("/status/desiredNumberScheduled"))?;
+    let created = count("/status/replicas").or_else(|| count("/status/currentNumberScheduled"));
+    let created = created.unwrap_or(0);
+    let workload = workloads(object).into_iter().next()?;
+    let pod = Pod::new(&workload.pod);
+    let asks = annotations::parse_inject(pod.annotation(annotations::INJECT)?).ok()?.asks;
+    let decision = cluster.file().map(|file| decide(&file.config, pod));
+    if created >= wanted || !asks || matches!(decision, Some(Decision::Deny(_))) {
+        return None;
+    }
+    let (_, why) = cluster.refusals.iter().rev().find(|(who, _)| *who == workload.subject)?;
+    let message = format!("{created} of {wanted} pods are created: {why}");
+    let next = "correct what it names; its controller then tries again by itself";
+    Some(Problem::new(ProblemKind::Denied, workload.subject, message, next))
 }
 
 fn hand_written(found: &FoundPod, container: &str) -> Problem {

@@ -1,0 +1,223 @@
+//! Pods with one thing wrong each.
+
+use super::*;
+
+pub(super) const PODS: &[Case] = &[
+    (
+        "older",
+        "no-sidecar",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["metadata"]["creationTimestamp"] = json!(OLD);
+            cluster.pods.push(pod);
+        },
+        &[
+            "Pod monitoring/a",
+            "older than the webhook",
+            "kubectl delete pod -n monitoring a`: its controller",
+        ],
+    ),
+    (
+        "while the webhook was away",
+        "no-sidecar",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("inject", "yes")]));
+        },
+        &["while the webhook was away"],
+    ),
+    (
+        "no webhook",
+        "no-sidecar",
+        |cluster| {
+            cluster.webhooks.clear();
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["there is no webhook", "helm upgrade --install"],
+    ),
+    (
+        "nobody's pod",
+        "no-sidecar",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["metadata"].as_object_mut().unwrap().remove("ownerReferences");
+            cluster.pods.push(pod);
+        },
+        &["create it anew"],
+    ),
+    (
+        "an excluded namespace",
+        "no-sidecar",
+        |cluster| {
+            file(cluster).excluded_namespaces.push("monitoring".to_owned());
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["the webhook is not asked about pods in its namespace"],
+    ),
+    (
+        "misspelt",
+        "no-sidecar",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("inject", "ture")]));
+        },
+        &["today it would be denied", "did you mean \"true\""],
+    ),
+    (
+        "a profile that does not exist",
+        "unknown-profile",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("inject", "true"), ("profile", "defualt")]));
+        },
+        &["did you mean \"default\""],
+    ),
+    (
+        "without inject",
+        "ignored-annotations",
+        |cluster| {
+            cluster.pods.push(plain("a", &[("profile", "default")]));
+        },
+        &["have no effect without prom-remotewrite/inject"],
+    ),
+    (
+        "written by hand",
+        "hand-written",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["spec"]["containers"].as_array_mut().unwrap().push(json!({
+            "name": "azure",
+            "image": "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:v1",
+        }));
+            cluster.pods.push(pod);
+        },
+        &["container \"azure\"", "annotations have no effect", "migrate"],
+    ),
+    (
+        "the profile is gone",
+        "unknown-profile",
+        |cluster| {
+            file(cluster).config.profiles.clear();
+            cluster.pods[0].raw["metadata"]["annotations"]["prom-remotewrite/profile"] =
+                json!("default");
+        },
+        &["Pod monitoring/well", "a pod that replaces it would be denied"],
+    ),
+    (
+        "other settings",
+        "outdated-settings",
+        |cluster| {
+            file(cluster).config.image = "example.com/sidecar:2".parse().unwrap();
+        },
+        &["Pod monitoring/well", "configuration has changed"],
+    ),
+    (
+        "it cannot start",
+        "not-ready",
+        |cluster| {
+            cluster.pods[0].raw["status"]["initContainerStatuses"] = json!([{
+                "name": "prom-remotewrite", "ready": false,
+                "state": {"waiting": {"reason": "ImagePullBackOff"}},
+            }]);
+            cluster.pods[0].figures = None;
+        },
+        &["does not run: ImagePullBackOff", "kubectl describe pod -n monitoring well"],
+    ),
+    (
+        "no token",
+        "not-ready",
+        |cluster| {
+            cluster.pods[0] =
+                injected("well", &[("prom_remotewrite_token_expiry_timestamp_seconds", 0)]);
+        },
+        &["no valid token", "kubectl prom-remotewrite check -n monitoring well"],
+    ),
+    (
+        "the token has ended",
+        "not-ready",
+        |cluster| {
+            cluster.pods[0] =
+                injected("well", &[("prom_remotewrite_token_expiry_timestamp_seconds", NOW)]);
+        },
+        &["no valid token"],
+    ),
+    (
+        "the certificate ends",
+        "certificate-expiring",
+        |cluster| {
+            let ends = ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 20 * 86_400);
+            cluster.pods[0] = injected("well", &[ends]);
+        },
+        &["ends in 20d", "renew it"],
+    ),
+    (
+        "the certificate has ended",
+        "certificate-expiring",
+        |cluster| {
+            let ends = ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW - 1);
+            cluster.pods[0] = injected("well", &[ends]);
+        },
+        &["certificate has ended"],
+    ),
+    (
+        "Azure takes nothing",
+        "nothing-accepted",
+        |cluster| {
+            let last = ("prom_remotewrite_last_success_timestamp_seconds", NOW - 1500);
+            cluster.pods[0] = injected("well", &[last]);
+        },
+        &["nothing for 25m", "prom-remotewrite check"],
+    ),
+    (
+        "nothing arrives",
+        "remote-write",
+        |cluster| {
+            cluster.pods[0] = injected(
+                "well",
+                &[
+                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
+                    ("prom_remotewrite_received_bytes_total", 0),
+                ],
+            );
+        },
+        &["written nothing", "http://localhost:8081/api/v1/write"],
+    ),
+    (
+        "it arrives at another path",
+        "remote-write",
+        |cluster| {
+            cluster.pods[0] = injected(
+                "well",
+                &[
+                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
+                    ("prom_remotewrite_received_bytes_total", 0),
+                    ("prom_remotewrite_refused_requests_total{reason=\"wrong_path\"}", 5),
+                ],
+            );
+        },
+        &["a wrong path"],
+    ),
+    (
+        "it arrives from elsewhere",
+        "remote-write",
+        |cluster| {
+            cluster.pods[0] = injected(
+                "well",
+                &[
+                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
+                    ("prom_remotewrite_received_bytes_total", 0),
+                    ("prom_remotewrite_refused_requests_total{reason=\"foreign_peer\"}", 5),
+                ],
+            );
+        },
+        &["from other pods", "acceptFrom"],
+    ),
+    (
+        "it says nothing",
+        "not-seen",
+        |cluster| {
+            cluster.pods[0].figures = Some(Err("no answer within 5 s".to_owned()));
+        },
+        &[
+            "of 1 sidecars cannot be read: Pod monitoring/well (no answer within 5 s)",
+            "--no-metrics",
+        ],
+    ),
+];
