@@ -5,6 +5,8 @@
 //! API server keeps a list of all fields there (`managedFields`), and in it stand the
 //! names of containers and variables.
 
+mod webhooks;
+
 use std::time::Duration;
 
 use contract::names;
@@ -12,11 +14,8 @@ use futures_util::{StreamExt as _, stream};
 use kube::Client;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
-use webhook::config::ConfigFile;
 
-use super::facts::{
-    Figures, FoundCluster, FoundPod, FoundWebhook, Standing, is_our_deployment, our_webhook, text,
-};
+use super::facts::{Figures, FoundCluster, FoundPod, Standing, text};
 use crate::needs::lookup::{get, get_text};
 
 /// Some 2 MiB of metadata, which the API server gets from etcd in one go.
@@ -33,7 +32,6 @@ const MARKS: [&str; 2] = [names::CONTAINER, names::env::INGESTION_URL];
 const WORKLOADS: [&str; 3] = ["deployments", "statefulsets", "daemonsets"];
 /// Objects of prometheus-operator, by their version.
 const OPERATORS: [(&str, &str); 2] = [("v1", "prometheuses"), ("v1alpha1", "prometheusagents")];
-const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
 /// All that matters in a cluster, or in one of its namespaces; with what sidecars
 /// and webhook say of themselves, if `metrics`.
@@ -72,22 +70,7 @@ pub async fn gather(
     let path = collection("/api/v1", namespace, "events?fieldSelector=reason=FailedCreate");
     let events = items(client, &path, &mut cluster.unseen).await;
     cluster.refusals = events.iter().map(refusal).collect();
-    let mut found = Vec::new();
-    for configuration in items(client, WEBHOOKS, &mut cluster.unseen).await {
-        let Some(ours) = our_webhook(&configuration) else { continue };
-        let service = ours.pointer("/clientConfig/service");
-        let place = service.map(|service| place(service, "/namespace", "/name"));
-        found.push((configuration, place));
-    }
-    if found.is_empty() {
-        let deployments = cluster.objects.iter().filter(|object| is_our_deployment(object));
-        let place = |object| place(object, "/metadata/namespace", "/metadata/name");
-        found.extend(deployments.map(|object| (Value::Null, Some(place(object)))));
-    }
-    for (configuration, place) in found {
-        let webhook = webhook(client, configuration, place, metrics, &mut cluster.unseen).await;
-        cluster.webhooks.push(webhook);
-    }
+    cluster.webhooks = webhooks::webhooks(client, &mut cluster, metrics).await;
     Ok(cluster)
 }
 
@@ -212,64 +195,6 @@ fn refusal(event: &Value) -> (String, String) {
         (kind, _) => format!("{kind} {}/{}", of("namespace"), of("name")),
     };
     (subject, text(event, "/message").to_owned())
-}
-
-/// Namespace and name.
-type Place = (String, String);
-
-fn place(object: &Value, namespace: &str, name: &str) -> Place {
-    (text(object, namespace).to_owned(), text(object, name).to_owned())
-}
-
-/// What stands behind a webhook configuration: a Service, and a Deployment and a
-/// `ConfigMap` of the same name.
-async fn webhook(
-    client: &Client,
-    configuration: Value,
-    place: Option<Place>,
-    metrics: bool,
-    unseen: &mut Vec<String>,
-) -> FoundWebhook {
-    let Some((namespace, name)) = place else {
-        return FoundWebhook { configuration, ..FoundWebhook::default() };
-    };
-    let file = get(client, &format!("/api/v1/namespaces/{namespace}/configmaps/{name}")).await;
-    let file = file.and_then(|map| map.ok_or_else(|| "it is not there".to_owned()));
-    let file = match file {
-        Ok(map) => parse(&map, &configuration),
-        Err(reason) => Err(format!("ConfigMap {namespace}/{name}: {reason}")),
-    };
-    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
-    let deployment = all(client, vec![path], unseen).await.pop();
-    let labels = deployment.as_ref().and_then(|found| found.pointer("/spec/selector/matchLabels"));
-    let labels: Vec<String> = labels
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)))
-        .collect();
-    let mut replicas = Vec::new();
-    if metrics && !labels.is_empty() {
-        let path =
-            format!("/api/v1/namespaces/{namespace}/pods?labelSelector={}", labels.join(","));
-        for raw in items(client, &path, unseen).await {
-            replicas.push(scraped(client, FoundPod { raw, figures: None }, "admin").await);
-        }
-    }
-    FoundWebhook { configuration, file: Some(file), deployment, replicas }
-}
-
-fn parse(map: &Value, configuration: &Value) -> Result<ConfigFile, String> {
-    let yaml = text(map, "/data/config.yaml");
-    let mut file = ConfigFile::parse(yaml).map_err(|mistakes| contract::report(&mistakes))?;
-    let ours = our_webhook(configuration);
-    let selector = ours.and_then(|ours| ours.pointer("/namespaceSelector/matchExpressions"));
-    let excluded = selector.and_then(Value::as_array).into_iter().flatten().filter(|one| {
-        text(one, "/key") == "kubernetes.io/metadata.name" && text(one, "/operator") == "NotIn"
-    });
-    let names = excluded.filter_map(|one| one.get("values")?.as_array()).flatten();
-    file.excluded_namespaces = names.filter_map(Value::as_str).map(str::to_owned).collect();
-    Ok(file)
 }
 
 /// A pod with the metrics at its port of this name, if it has an address.
