@@ -1,5 +1,5 @@
-//! `kubectl prom-remotewrite status`, on a real API server with one broken thing of
-//! each kind, beside a sidecar that is well.
+//! `kubectl prom-remotewrite status` and `check`, on a real API server with one broken
+//! thing of each kind, beside a sidecar that is well.
 
 mod pod_network;
 
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tests::{
     binaries::{self, CLI},
     control_plane::{ControlPlane, say_skipped},
+    kubelet::Prepared,
     ports,
     process::Program,
     scene::{Role, Scene},
@@ -72,12 +73,12 @@ async fn every_broken_thing_is_found() {
         Err(reason) => return say_skipped(TEST, &reason),
     };
     let client = plane.client().await.unwrap();
-    let network = PodNetwork::start(&plane).await;
     for name in [MONITORING, FULL, RELEASE.1] {
         objects::namespace(&client, name, "privileged").await;
     }
     let scene = Scene::new().await.unwrap();
-    let _sidecar = well(&client, &scene).await;
+    let (_sidecar, doctor) = well(&client, &scene).await;
+    let network = PodNetwork::start(&plane, doctor.program.clone().arg("check")).await;
     for pod in before_the_webhook() {
         objects::create(&client, &pod).await.unwrap();
     }
@@ -108,6 +109,7 @@ async fn every_broken_thing_is_found() {
     found_all(&overview);
     one_line(&overview);
     parts(&network.kubeconfig).await;
+    checked(&network.kubeconfig, &scene).await;
     rights(&plane, &client).await;
     without_configuration(&network.kubeconfig, &client).await;
 }
@@ -159,6 +161,23 @@ async fn parts(kubeconfig: &Path) {
     assert_eq!(code, 1);
     assert!(wide.contains("\nmonitoring  prometheus-0  ") && wide.contains("\n  -> "), "{wide}");
     assert_eq!(run(kubeconfig, &["status", "--output", "yaml"]).await.0, 2);
+}
+
+/// The doctor in the sidecar, before and after its identity loses its role.
+async fn checked(kubeconfig: &Path, scene: &Scene) {
+    let well = run(kubeconfig, &["check"]).await;
+    assert_eq!(well, (0, "sidecars checked: 1; not ok: 0\n".to_owned()));
+    scene.azure.change(|setup| setup.rules.iter_mut().for_each(|rule| rule.writers.clear()));
+    let (code, report) = run(kubeconfig, &["check", "monitoring/prometheus-0", "nobody"]).await;
+    assert_eq!(code, 1);
+    assert!(report.starts_with("Pod monitoring/prometheus-0\n  ok  "), "{report}");
+    assert!(report.contains("\n  failed   probe write"), "{report}");
+    assert!(
+        report.ends_with(
+            "there is no such pod with an injected sidecar\n\nsidecars checked: 2; not ok: 2\n"
+        ),
+        "{report}"
+    );
 }
 
 /// The rights that are printed are enough, and without them nothing is shown.
@@ -230,7 +249,8 @@ fn pod(name: &str, annotations: &[(&str, &str)]) -> Value {
 }
 
 /// A pod that the webhook injected, with its sidecar at work: it has written once.
-async fn well(client: &Client, scene: &Scene) -> Sidecar {
+/// And the same container with another command, its doctor.
+async fn well(client: &Client, scene: &Scene) -> (Sidecar, Prepared) {
     let certificate = IssuedCertificate::new("localhost").await.unwrap();
     let webhook = Webhook::start(certificate, &scene.configuration()).await.unwrap();
     let port = ports::free().unwrap().to_string();
@@ -251,7 +271,8 @@ async fn well(client: &Client, scene: &Scene) -> Sidecar {
     let patch = Patch::Merge(json!({"status": status}));
     let pods = objects::api(client, &admitted.pod);
     pods.patch_status("prometheus-0", &PatchParams::default(), &patch).await.unwrap();
-    sidecar
+    let doctor = scene.kubelet.prepare(&admitted.pod, contract::names::CONTAINER, &file).unwrap();
+    (sidecar, doctor)
 }
 
 fn before_the_webhook() -> Vec<Value> {

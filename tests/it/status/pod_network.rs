@@ -1,8 +1,9 @@
-//! An API server that reaches pods. On a control plane without nodes there is no pod
-//! network: this passes everything on to it but the metrics of pods, which it gets
-//! from the pod's port on loopback.
+//! An API server that reaches pods. On a control plane without nodes there is neither
+//! a pod network nor a kubelet: this passes everything on to it but the metrics of
+//! pods, which it gets from the pod's port on loopback, and commands in their
+//! containers, for which it runs one program.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,14 +13,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::SinkExt as _;
+use hyper_util::rt::TokioIo;
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{client::Client, control_plane::ControlPlane, failure::Outcome};
+use tests::{client::Client, control_plane::ControlPlane, failure::Outcome, process::Program};
 use tokio::net::TcpListener;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, handshake::derive_accept_key, protocol::Role},
+};
+
+/// The sidecar bounds its check by 30 s.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// In front of an API server.
 pub(super) struct PodNetwork {
@@ -29,7 +39,8 @@ pub(super) struct PodNetwork {
 }
 
 impl PodNetwork {
-    pub(super) async fn start(plane: &ControlPlane) -> Self {
+    /// With the program that each command in a container is.
+    pub(super) async fn start(plane: &ControlPlane, command: Program) -> Self {
         let text = fs::read_to_string(plane.kubeconfig()).unwrap();
         let mut config: Value = serde_json::from_str(&text).unwrap();
         let cluster = &mut config["clusters"][0]["cluster"];
@@ -47,14 +58,18 @@ impl PodNetwork {
         let (server, client) = (Arc::new(plane.server().to_owned()), Client::new(roots));
         let router = Router::new().fallback(move |request| {
             let (server, client) = (Arc::clone(&server), client.clone());
-            async move { answer(&server, &client, request).await.into_response() }
+            let command = command.clone();
+            async move { answer(&server, &client, command, request).await.into_response() }
         });
         tokio::spawn(async { axum::serve(listener, router).await });
         Self { kubeconfig, _folder: folder }
     }
 }
 
-async fn answer(server: &str, client: &Client, request: Request) -> Response {
+async fn answer(server: &str, client: &Client, command: Program, request: Request) -> Response {
+    if request.uri().path().ends_with("/exec") {
+        return exec(command, request);
+    }
     let passed = match pods_port(request.uri().path()) {
         Some(port) => client.get(&format!("http://127.0.0.1:{port}/metrics")).await,
         None => pass_on(server, client, request).await,
@@ -68,6 +83,42 @@ async fn answer(server: &str, client: &Client, request: Request) -> Response {
 /// `…/pods/NAME:PORT/proxy/metrics`.
 fn pods_port(path: &str) -> Option<&str> {
     path.strip_suffix("/proxy/metrics")?.rsplit_once(':').map(|(_, port)| port)
+}
+
+/// Standard output, standard error and the end of a command, as messages that begin
+/// with the number of their stream.
+///
+/// `staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go` in
+/// <https://github.com/kubernetes/kubernetes>
+fn exec(command: Program, request: Request) -> Response {
+    const OUTPUT: u8 = 1;
+    const STATUS: u8 = 3;
+    let key = derive_accept_key(request.headers()[header::SEC_WEBSOCKET_KEY].as_bytes());
+    let offered = request.headers()[header::SEC_WEBSOCKET_PROTOCOL].to_str().unwrap();
+    let protocol = offered.split(',').next().unwrap().trim().to_owned();
+    tokio::spawn(async move {
+        let upgraded = TokioIo::new(hyper::upgrade::on(request).await.unwrap());
+        let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
+        let mut process = command.start().unwrap();
+        let code = process.wait(ENDS_WITHIN).await.unwrap().code().unwrap();
+        let status = match code {
+            0 => json!({"status": "Success"}),
+            _ => json!({"status": "Failure", "reason": "NonZeroExitCode"}),
+        };
+        for (stream, text) in [(OUTPUT, process.stdout()), (STATUS, status.to_string())] {
+            let message = [&[stream], text.as_bytes()].concat();
+            socket.send(Message::binary(message)).await.unwrap();
+        }
+        socket.close(None).await.unwrap();
+    });
+    let headers = [
+        (header::CONNECTION, "upgrade"),
+        (header::UPGRADE, "websocket"),
+        (header::SEC_WEBSOCKET_ACCEPT, &key),
+        (header::SEC_WEBSOCKET_PROTOCOL, &protocol),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers.map(|(name, value)| (name, value.to_owned())))
+        .into_response()
 }
 
 async fn pass_on(server: &str, client: &Client, request: Request) -> Outcome<tests::client::Reply> {
