@@ -16,10 +16,14 @@ use k8s_openapi::{
     },
     apimachinery::pkg::{api::resource, util::intstr::IntOrString},
 };
-use serde::Serialize;
-use serde_json::Value;
 
-use crate::{VERSION, config::Resources, effective::Effective, patch::Additions, pod::Pod};
+use crate::{
+    VERSION,
+    config::Resources,
+    effective::Effective,
+    patch::{Additions, Json},
+    pod::Pod,
+};
 use volumes::Volumes;
 
 pub use repair::repair;
@@ -37,7 +41,7 @@ const EXEC_TIMEOUT_SECONDS: i32 = 10;
 /// What `pod` gets for `effective`.
 pub fn additions(effective: &Effective, pod: Pod<'_>) -> Additions {
     let volumes = Volumes::new(effective, pod);
-    let container = json(&container(effective, pod, &volumes));
+    let container = Json::of(&container(effective, pod, &volumes));
     let (init_containers, containers) = if effective.native {
         (vec![container], Vec::new())
     } else {
@@ -48,7 +52,7 @@ pub fn additions(effective: &Effective, pod: Pod<'_>) -> Additions {
         annotations: vec![(contract::annotations::INJECTED.to_owned(), injected(effective))],
         init_containers,
         containers,
-        volumes: volumes.added.iter().map(json).collect(),
+        volumes: volumes.added.iter().map(Json::of).collect(),
         image_pull_secrets: pull_secrets(effective, pod),
     }
 }
@@ -181,16 +185,11 @@ fn security_context(pod: Pod<'_>) -> SecurityContext {
     }
 }
 
-fn pull_secrets(effective: &Effective, pod: Pod<'_>) -> Vec<Value> {
+fn pull_secrets(effective: &Effective, pod: Pod<'_>) -> Vec<Json> {
     effective
         .image_pull_secrets
         .iter()
         .filter(|secret| !pod.image_pull_secrets().any(|name| name == secret.as_str()))
-        .map(|secret| json(&LocalObjectReference { name: secret.to_string() }))
+        .map(|secret| Json::of(&LocalObjectReference { name: secret.to_string() }))
         .collect()
-}
-
-/// Kubernetes' types are plain data: turning one into JSON cannot fail.
-fn json(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
 }

@@ -5,28 +5,68 @@
 //! there, and a second `add` of the same parent, which replaces the first. So
 //! each parent is made exactly once, together with all that belongs in it.
 
+use std::collections::BTreeMap;
+
 use json_patch::{
     AddOperation, Patch, PatchOperation,
     jsonptr::{PointerBuf, Token},
 };
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 /// What is added to a pod. Nothing in a pod is ever changed or removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Additions {
     /// Fields of what is there, each with the way to it. The last step is absent or
     /// null; all others exist.
-    pub fields: Vec<(Vec<String>, Value)>,
+    pub fields: Vec<(Vec<String>, Json)>,
     /// Annotations.
     pub annotations: Vec<(String, String)>,
     /// Init containers, after the pod's own.
-    pub init_containers: Vec<Value>,
+    pub init_containers: Vec<Json>,
     /// Containers, after the pod's own.
-    pub containers: Vec<Value>,
+    pub containers: Vec<Json>,
     /// Volumes.
-    pub volumes: Vec<Value>,
+    pub volumes: Vec<Json>,
     /// Secrets that images are pulled with.
-    pub image_pull_secrets: Vec<Value>,
+    pub image_pull_secrets: Vec<Json>,
+}
+
+/// Something to add, as the text that the patch will have: as a [`Value`], a container
+/// would be hundreds of small allocations.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// What is plain data cannot fail to become JSON.
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(to_raw_value(value).unwrap_or_default())
+    }
+
+    /// The same to look into.
+    pub fn to_value(&self) -> Value {
+        serde_json::from_str(self.0.get()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// One operation of a JSON Patch.
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename = "add")]
+pub struct Add {
+    /// Where to.
+    pub path: PointerBuf,
+    /// What.
+    pub value: Json,
 }
 
 /// Why additions cannot be made to this JSON.
@@ -52,12 +92,28 @@ impl Additions {
 /// The patch that makes `additions` to `pod`.
 ///
 /// # Errors
+/// As [`operations`].
+pub fn patch(pod: &Value, additions: Additions) -> Result<Patch, PatchError> {
+    operations(pod, additions).map(|operations| to_patch(&operations))
+}
+
+/// These operations for those who look into a patch.
+pub fn to_patch(operations: &[Add]) -> Patch {
+    let operation = |Add { path, value }: &Add| {
+        PatchOperation::Add(AddOperation { path: path.clone(), value: value.to_value() })
+    };
+    Patch(operations.iter().map(operation).collect())
+}
+
+/// What makes `additions` to `pod`, in this order.
+///
+/// # Errors
 /// Where the pod has something else than Kubernetes has, so that nothing could
 /// be added without replacing it.
-pub fn patch(pod: &Value, additions: Additions) -> Result<Patch, PatchError> {
+pub fn operations(pod: &Value, additions: Additions) -> Result<Vec<Add>, PatchError> {
     let fields = additions.fields.into_iter();
     let mut operations: Vec<_> = fields.map(|(path, value)| add(&path, value)).collect();
-    annotations(pod, additions.annotations, &mut operations)?;
+    annotations(pod, &additions.annotations, &mut operations)?;
     let lists = [
         ("initContainers", additions.init_containers),
         ("containers", additions.containers),
@@ -65,44 +121,42 @@ pub fn patch(pod: &Value, additions: Additions) -> Result<Patch, PatchError> {
         ("imagePullSecrets", additions.image_pull_secrets),
     ];
     let spec = child(pod, "spec")?;
-    let mut new_spec = Map::new();
+    let mut new_spec = BTreeMap::new();
     for (name, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
         match spec {
-            None => drop(new_spec.insert(name.to_owned(), items.into())),
+            None => drop(new_spec.insert(name, items)),
             Some(spec) => append(spec, name, items, &mut operations)?,
         }
     }
     if !new_spec.is_empty() {
-        operations.push(add(&["spec"], new_spec.into()));
+        operations.push(add(&["spec"], Json::of(&new_spec)));
     }
-    Ok(Patch(operations))
+    Ok(operations)
 }
 
 fn annotations(
     pod: &Value,
-    annotations: Vec<(String, String)>,
-    operations: &mut Vec<PatchOperation>,
+    annotations: &[(String, String)],
+    operations: &mut Vec<Add>,
 ) -> Result<(), PatchError> {
     if annotations.is_empty() {
         return Ok(());
     }
-    let texts = annotations.into_iter().map(|(name, text)| (name, Value::from(text)));
+    let all = || annotations.iter().cloned().collect::<BTreeMap<_, _>>();
     let Some(metadata) = child(pod, "metadata")? else {
-        let mut metadata = Map::new();
-        metadata.insert("annotations".to_owned(), texts.collect::<Map<_, _>>().into());
-        operations.push(add(&["metadata"], metadata.into()));
+        let metadata = BTreeMap::from([("annotations", all())]);
+        operations.push(add(&["metadata"], Json::of(&metadata)));
         return Ok(());
     };
     match metadata.get("annotations") {
         None | Some(Value::Null) => {
-            let all = texts.collect::<Map<_, _>>();
-            operations.push(add(&["metadata", "annotations"], all.into()));
+            operations.push(add(&["metadata", "annotations"], Json::of(&all())));
         }
         Some(Value::Object(_)) => {
-            let one = |(name, text): (String, Value)| {
-                add(&["metadata", "annotations", name.as_str()], text)
+            let one = |(name, text): &(String, String)| {
+                add(&["metadata", "annotations", name.as_str()], Json::of(text))
             };
-            operations.extend(texts.map(one));
+            operations.extend(annotations.iter().map(one));
         }
         Some(_) => return Err(shape("/metadata/annotations", "a mapping")),
     }
@@ -112,11 +166,11 @@ fn annotations(
 fn append(
     spec: &Map<String, Value>,
     name: &str,
-    items: Vec<Value>,
-    operations: &mut Vec<PatchOperation>,
+    items: Vec<Json>,
+    operations: &mut Vec<Add>,
 ) -> Result<(), PatchError> {
     match spec.get(name) {
-        None | Some(Value::Null) => operations.push(add(&["spec", name], items.into())),
+        None | Some(Value::Null) => operations.push(add(&["spec", name], Json::of(&items))),
         Some(Value::Array(_)) => {
             operations.extend(items.into_iter().map(|item| add(&["spec", name, "-"], item)));
         }
@@ -136,9 +190,11 @@ fn child<'a>(pod: &'a Value, name: &str) -> Result<Option<&'a Map<String, Value>
 }
 
 /// Pointers are built from tokens, which escapes `/` and `~` in them.
-fn add(path: &[impl AsRef<str>], value: Value) -> PatchOperation {
-    let path = PointerBuf::from_tokens(path.iter().map(|token| Token::new(token.as_ref())));
-    PatchOperation::Add(AddOperation { path, value })
+fn add(path: &[impl AsRef<str>], value: Json) -> Add {
+    Add {
+        path: PointerBuf::from_tokens(path.iter().map(|token| Token::new(token.as_ref()))),
+        value,
+    }
 }
 
 fn shape(path: &str, expected: &'static str) -> PatchError {

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     decide::{Decision, Skip, SkipReason, decide},
     inject,
-    patch::{PatchError, patch},
+    patch::{Add, PatchError, operations, to_patch},
     pod::{Pod, at},
 };
 pub use answer::Answer;
@@ -113,8 +113,8 @@ pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
         Decision::Skip(Skip::because(SkipReason::NotAPodCreation))
     };
     let subject = subject(request, Pod::new(&object));
-    let patch = patch_for(&decision, &mut object)?;
-    let answer = answer::answer(uid.to_owned(), &decision, patch.as_ref());
+    let operations = operations_for(&decision, &mut object)?;
+    let answer = answer::answer(uid.to_owned(), &decision, operations.as_deref());
     Ok(Answered { answer, decision, subject })
 }
 
@@ -124,23 +124,24 @@ pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
 /// # Errors
 /// Where the pod is none, and where the patch does not apply.
 pub fn patch_for(decision: &Decision, pod: &mut Value) -> Result<Option<Patch>, ReviewError> {
+    Ok(operations_for(decision, pod)?.map(|operations| to_patch(&operations)))
+}
+
+fn operations_for(decision: &Decision, pod: &mut Value) -> Result<Option<Vec<Add>>, ReviewError> {
     let additions = match decision {
         Decision::Inject(injection) => inject::additions(&injection.effective, Pod::new(pod)),
         Decision::Repair(repair) => repair.additions.clone(),
         Decision::Skip(_) | Decision::Deny(_) => return Ok(None),
     };
-    let patch = patch(pod, additions).map_err(ReviewError::NoPod)?;
-    // Whether an addition applies depends on its path alone, and to copy what is
+    let operations = operations(pod, additions).map_err(ReviewError::NoPod)?;
+    // Whether an addition applies depends on its path alone, and to read what is
     // added costs as much as to make it.
-    let paths = patch.0.iter().map(|operation| match operation {
-        PatchOperation::Add(AddOperation { path, .. }) => {
-            PatchOperation::Add(AddOperation { path: path.clone(), value: Value::Null })
-        }
-        other => other.clone(),
+    let paths = operations.iter().map(|Add { path, .. }| {
+        PatchOperation::Add(AddOperation { path: path.clone(), value: Value::Null })
     });
     let paths: Vec<_> = paths.collect();
     json_patch::patch_unsafe(pod, &paths).map_err(ReviewError::Patch)?;
-    Ok(Some(patch))
+    Ok(Some(operations))
 }
 
 fn check_version(review: &Value) -> Result<(), ReviewError> {

@@ -2,12 +2,12 @@
 //! old types, which drops fields that those do not know.
 
 use contract::annotations::INJECTED;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{injected, json, literal, volumes::Volumes};
+use super::{injected, literal, volumes::Volumes};
 use crate::{
     effective::Effective,
-    patch::Additions,
+    patch::{Additions, Json},
     pod::{Container, Pod},
 };
 
@@ -22,7 +22,7 @@ pub fn repair(
     let mut additions = Additions::default();
     if container.is_init && container.restart_policy().is_none() {
         let path = ["spec", "initContainers", &index.to_string(), "restartPolicy"];
-        additions.fields.push((path.map(str::to_owned).to_vec(), json!("Always")));
+        additions.fields.push((path.map(str::to_owned).to_vec(), Json::of(&"Always")));
     }
     if let Some(effective) = effective.filter(|effective| has_settings(container, effective))
         && pod.annotation(INJECTED).is_none()
@@ -36,7 +36,7 @@ pub fn repair(
     for volume in volumes.into_iter().flat_map(|volumes| volumes.added) {
         let mounted = container.mounts().any(|(_, name)| name == volume.name);
         if mounted && !has(&volume.name) {
-            additions.volumes.push(json(&volume));
+            additions.volumes.push(Json::of(&volume));
         }
     }
     additions

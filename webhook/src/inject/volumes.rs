@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::{
 };
 use serde_json::Value;
 
-use super::json;
 use crate::{
     config::TrustConfigMap,
     effective::{CertificateSource, Effective},
+    patch::Json,
     pod::{Pod, at},
 };
 
@@ -73,7 +73,7 @@ impl Volumes {
         name.clone_into(&mut volume.name);
         // The first name that is free, or that has this very volume.
         while let Some(taken) = pod.volumes().find(|one| volume_name(one) == Some(&volume.name)) {
-            if is_same(taken, &json(&volume)) {
+            if is_same(taken, &Json::of(&volume).to_value()) {
                 return self.mount(&volume.name, path);
             }
             number = number.saturating_add(1);

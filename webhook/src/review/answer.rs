@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use json_patch::Patch;
 use serde::Serialize;
 
 use super::{API_VERSION, KIND};
-use crate::decide::{Decision, Denial, DenyReason, SkipReason};
+use crate::{
+    decide::{Decision, Denial, DenyReason, SkipReason},
+    patch::Add,
+};
 
 /// The answer's envelope.
 #[derive(Debug, Serialize)]
@@ -44,11 +46,11 @@ struct Status {
 }
 
 /// The answer to the review `uid`.
-pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&Patch>) -> Answer {
+pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Answer {
     Answer { api_version: API_VERSION, kind: KIND, response: response(uid, decision, patch) }
 }
 
-fn response(uid: String, decision: &Decision, patch: Option<&Patch>) -> Response {
+fn response(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Response {
     let patch = patch
         .and_then(|patch| serde_json::to_vec(patch).ok())
         .map(|bytes| BASE64_STANDARD.encode(bytes));
