@@ -17,6 +17,10 @@ pub use resources::Resource;
 #[derive(Clone, Copy, Debug)]
 pub struct Pod<'a> {
     raw: &'a Value,
+    /// What is looked into most often.
+    annotations: Option<&'a Value>,
+    labels: Option<&'a Value>,
+    spec: Option<&'a Value>,
 }
 
 /// A view of one of its containers.
@@ -32,8 +36,10 @@ const DEFAULT_GRACE_SECONDS: u64 = 30;
 
 impl<'a> Pod<'a> {
     /// A view of `raw`.
-    pub const fn new(raw: &'a Value) -> Self {
-        Self { raw }
+    pub fn new(raw: &'a Value) -> Self {
+        let metadata = |name| at(raw, &["metadata", name]);
+        let (annotations, labels) = (metadata("annotations"), metadata("labels"));
+        Self { raw, annotations, labels, spec: raw.get("spec") }
     }
 
     /// The pod as it came.
@@ -43,18 +49,18 @@ impl<'a> Pod<'a> {
 
     /// Every annotation whose value is a text, as Kubernetes demands.
     pub fn annotations(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let map = self.at(&["metadata", "annotations"]).and_then(Value::as_object);
+        let map = self.annotations.and_then(Value::as_object);
         map.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
     }
 
     /// One annotation.
     pub fn annotation(self, name: &str) -> Option<&'a str> {
-        self.at(&["metadata", "annotations"])?.get(name)?.as_str()
+        self.annotations?.get(name)?.as_str()
     }
 
     /// One label.
     pub fn label(self, name: &str) -> Option<&'a str> {
-        self.at(&["metadata", "labels"])?.get(name)?.as_str()
+        self.labels?.get(name)?.as_str()
     }
 
     /// The name, which a pod that generates one has not yet.
@@ -72,25 +78,26 @@ impl<'a> Pod<'a> {
     /// Init containers, then containers.
     pub fn containers(self) -> impl Iterator<Item = Container<'a>> {
         let init =
-            items(self.at(&["spec", "initContainers"])).map(|raw| Container { raw, is_init: true });
+            items(self.spec_at(&["initContainers"])).map(|raw| Container { raw, is_init: true });
         let main =
-            items(self.at(&["spec", "containers"])).map(|raw| Container { raw, is_init: false });
+            items(self.spec_at(&["containers"])).map(|raw| Container { raw, is_init: false });
         init.chain(main)
     }
 
     /// Its volumes.
     pub fn volumes(self) -> impl Iterator<Item = &'a Value> {
-        items(self.at(&["spec", "volumes"]))
+        items(self.spec_at(&["volumes"]))
     }
 
     /// Whether it shares the node's network.
     pub fn is_on_host_network(self) -> bool {
-        self.at(&["spec", "hostNetwork"]).and_then(Value::as_bool) == Some(true)
+        self.spec_at(&["hostNetwork"]).and_then(Value::as_bool) == Some(true)
     }
 
     /// Its service account.
     pub fn service_account(self) -> &'a str {
-        self.text(&["spec", "serviceAccountName"])
+        self.spec_at(&["serviceAccountName"])
+            .and_then(Value::as_str)
             .filter(|name| !name.is_empty())
             .unwrap_or("default")
     }
@@ -98,34 +105,40 @@ impl<'a> Pod<'a> {
     /// Whether the API token is mounted into its containers, unless its service
     /// account says otherwise.
     pub fn mounts_api_token(self) -> bool {
-        self.at(&["spec", "automountServiceAccountToken"]).and_then(Value::as_bool) != Some(false)
+        self.spec_at(&["automountServiceAccountToken"]).and_then(Value::as_bool) != Some(false)
     }
 
     /// Whether it is meant to come to an end, as a Job's pod is.
     pub fn ends(self) -> bool {
-        self.text(&["spec", "restartPolicy"]).is_some_and(|policy| policy != "Always")
+        self.spec_at(&["restartPolicy"])
+            .and_then(Value::as_str)
+            .is_some_and(|policy| policy != "Always")
     }
 
     /// From SIGTERM to SIGKILL, in seconds.
     pub fn grace_seconds(self) -> u64 {
-        self.at(&["spec", "terminationGracePeriodSeconds"])
+        self.spec_at(&["terminationGracePeriodSeconds"])
             .and_then(Value::as_u64)
             .unwrap_or(DEFAULT_GRACE_SECONDS)
     }
 
     /// Whether containers that name no user run as root.
     pub fn runs_as_root(self) -> bool {
-        self.at(&["spec", "securityContext", "runAsUser"]).and_then(Value::as_i64) == Some(0)
+        self.spec_at(&["securityContext", "runAsUser"]).and_then(Value::as_i64) == Some(0)
     }
 
     /// Names of the Secrets that images are pulled with.
     pub fn image_pull_secrets(self) -> impl Iterator<Item = &'a str> {
-        items(self.at(&["spec", "imagePullSecrets"]))
+        items(self.spec_at(&["imagePullSecrets"]))
             .filter_map(|secret| secret.get("name").and_then(Value::as_str))
     }
 
     fn at(self, path: &[&str]) -> Option<&'a Value> {
         at(self.raw, path)
+    }
+
+    fn spec_at(self, path: &[&str]) -> Option<&'a Value> {
+        at(self.spec?, path)
     }
 
     fn text(self, path: &[&str]) -> Option<&'a str> {

@@ -13,7 +13,7 @@ impl Pod<'_> {
     /// Whether it can run on Windows nodes only: by its operating system, its node
     /// selector, its required node affinity, or security options that only Windows has.
     pub fn is_windows(self) -> bool {
-        let os = self.text(&["spec", "os", "name"]).is_some_and(is_windows);
+        let os = self.spec_at(&["os", "name"]).and_then(Value::as_str).is_some_and(is_windows);
         os || self.selects_windows() || self.requires_windows() || self.has_windows_options()
     }
 
@@ -23,12 +23,12 @@ impl Pod<'_> {
             let options = context.and_then(|context| context.get("windowsOptions"));
             options.and_then(Value::as_object).is_some_and(|options| !options.is_empty())
         };
-        has(self.at(&["spec", "securityContext"]))
+        has(self.spec_at(&["securityContext"]))
             || self.containers().any(|container| has(container.raw.get("securityContext")))
     }
 
     fn selects_windows(self) -> bool {
-        let Some(selector) = self.at(&["spec", "nodeSelector"]) else { return false };
+        let Some(selector) = self.spec_at(&["nodeSelector"]) else { return false };
         let value = |name| selector.get(name).and_then(Value::as_str);
         OS_LABELS.into_iter().any(|name| value(name).is_some_and(is_windows))
             || value(WINDOWS_BUILD).is_some()
@@ -36,14 +36,13 @@ impl Pod<'_> {
 
     /// One term is enough for a node, so each of them must demand Windows.
     fn requires_windows(self) -> bool {
-        const TERMS: [&str; 5] = [
-            "spec",
+        const TERMS: [&str; 4] = [
             "affinity",
             "nodeAffinity",
             "requiredDuringSchedulingIgnoredDuringExecution",
             "nodeSelectorTerms",
         ];
-        let mut terms = items(self.at(&TERMS)).peekable();
+        let mut terms = items(self.spec_at(&TERMS)).peekable();
         terms.peek().is_some()
             && terms.all(|term| items(term.get("matchExpressions")).any(demands_windows))
     }

@@ -38,16 +38,14 @@ impl<'a> Pod<'a> {
     /// What the pod as a whole has of `resource`.
     pub(crate) fn own(self, resource: Resource) -> OfPod {
         let amount = |kind: &str| {
-            self.at(&["spec", "resources"])?
-                .get(kind)?
-                .get(resource.name())
-                .filter(|v| !v.is_null())
+            self.spec_at(&["resources"])?.get(kind)?.get(resource.name()).filter(|v| !v.is_null())
         };
         let limit = amount("limits").and_then(quantity);
         // The API server's default for a pod that states its limit alone.
         let from_limit = || {
+            let limit = limit.as_ref()?.thousandths();
             let requested = self.requested_by_others(resource);
-            limit.as_ref().map(|limit| if requested > 0 { requested } else { limit.thousandths() })
+            Some(if requested > 0 { requested } else { limit })
         };
         // A request that cannot be read leaves no room.
         let request = amount("requests").map(|value| thousandths(value).unwrap_or(0));

@@ -79,7 +79,7 @@ impl FoundCluster {
 }
 
 impl FoundPod {
-    pub(super) const fn pod(&self) -> Pod<'_> {
+    pub(super) fn pod(&self) -> Pod<'_> {
         Pod::new(&self.raw)
     }
 
