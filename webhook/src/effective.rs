@@ -165,35 +165,29 @@ impl Merge<'_> {
         configured: &Resources,
     ) -> Option<Effective> {
         let (config, merged) = (self.config, &self.merged);
-        let variables = settings.to_env();
-        let image = merged.image.clone().unwrap_or_else(|| config.image.clone());
-        let image_pull_policy = merged.image_pull_policy.unwrap_or(config.image_pull_policy);
-        let image_pull_secrets = config.image_pull_secrets.clone();
-        let (native, trust) = (self.native(), self.profile.trust.clone());
-        let probes = (merged.liveness_probe, config.readiness_probe);
-        let shape = (&image, image_pull_policy, &image_pull_secrets, native);
-        let shape = (shape, configured, &certificate, &trust, probes);
-        let fingerprint = fingerprint(&shape, &variables);
         let (resources, warnings) = self.fitting_resources(configured);
         let mesh = self.pod.mesh();
-        Some(Effective {
+        let mut effective = Effective {
             profile: self.name.to_owned(),
+            variables: settings.to_env(),
             settings,
-            variables,
-            fingerprint,
-            image,
-            image_pull_policy,
-            image_pull_secrets,
-            native,
+            fingerprint: String::new(),
+            image: merged.image.as_ref().unwrap_or(&config.image).clone(),
+            image_pull_policy: merged.image_pull_policy.unwrap_or(config.image_pull_policy),
+            image_pull_secrets: config.image_pull_secrets.clone(),
+            native: self.native(),
             resources,
             liveness: self.liveness(mesh.as_ref()),
             readiness: self.readiness(mesh.as_ref()),
             mesh,
             certificate,
             mount_path: self.mount_path()?,
-            trust,
+            trust: self.profile.trust.clone(),
             warnings,
-        })
+        };
+        let (liveness, readiness) = (merged.liveness_probe, config.readiness_probe);
+        effective.fingerprint = fingerprint(&effective, configured, liveness, readiness);
+        Some(effective)
     }
 
     /// The settings that cannot be missing.

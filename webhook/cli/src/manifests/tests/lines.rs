@@ -22,7 +22,7 @@ spec:
         metadata:
           annotations:
             prom-remotewrite/inject: 'true'
-            prom-remotewrite/injected: version=1.0.0 settings=27bc7afd8b60
+            prom-remotewrite/injected: version=1.0.0 settings=4a89644900db
         spec:
           containers:
           - name: prometheus
@@ -107,7 +107,7 @@ fn lines_are_inserted_and_all_others_stay() {
             metadata:
               annotations:
                 prom-remotewrite/inject: "true"
-                prom-remotewrite/injected: version=1.0.0 settings=27bc7afd8b60
+                prom-remotewrite/injected: version=1.0.0 settings=4a89644900db
                 # more to come
               labels: {app: prometheus}
 
@@ -176,7 +176,7 @@ fn lists_of_several_pods_and_text_without_an_end() {
         - kind: Pod
           metadata:
             name: one
-            annotations: {prom-remotewrite/inject: 'true', prom-remotewrite/sidecar-mode: container, "prom-remotewrite/injected": "version=1.0.0 settings=9f46e420b133"}
+            annotations: {prom-remotewrite/inject: 'true', prom-remotewrite/sidecar-mode: container, "prom-remotewrite/injected": "version=1.0.0 settings=c0fa8b8c42c9"}
           spec:
             containers:
             - name: prometheus
@@ -191,7 +191,7 @@ fn lists_of_several_pods_and_text_without_an_end() {
             name: two
             annotations:
               prom-remotewrite/inject: 'true'
-              prom-remotewrite/injected: version=1.0.0 settings=27bc7afd8b60
+              prom-remotewrite/injected: version=1.0.0 settings=4a89644900db
           spec:
             volumes: [{"downwardAPI":{},"name":"prom-remotewrite-no-api-token"}]
             containers: [{name: prometheus}]
