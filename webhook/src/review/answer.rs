@@ -12,6 +12,9 @@ use crate::{
     patch::Add,
 };
 
+/// What a patch usually comes to, so that its memory is taken at once.
+const USUAL_PATCH_BYTES: usize = 4 << 10;
+
 /// The answer's envelope.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,10 +27,11 @@ pub struct Answer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Response {
+    /// The JSON Patch, which [`Answer::into_body`] adds.
+    #[serde(skip)]
+    patch: Option<Vec<u8>>,
     uid: String,
     allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +40,24 @@ struct Response {
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     audit_annotations: BTreeMap<&'static str, String>,
+}
+
+impl Answer {
+    /// As it is sent. The patch comes last and as it is, since base64 has nothing that
+    /// JSON would escape.
+    pub fn into_body(self) -> String {
+        const END: &str = "}}";
+        let mut body = serde_json::to_string(&self).unwrap_or_default();
+        if let Some(patch) = &self.response.patch {
+            body.truncate(body.len().saturating_sub(END.len()));
+            body.reserve(2 * patch.len());
+            body.push_str(",\"patch\":\"");
+            BASE64_STANDARD.encode_string(patch, &mut body);
+            body.push('"');
+            body.push_str(END);
+        }
+        body
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -51,9 +73,10 @@ pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&[Add]>) ->
 }
 
 fn response(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Response {
-    let patch = patch
-        .and_then(|patch| serde_json::to_vec(patch).ok())
-        .map(|bytes| BASE64_STANDARD.encode(bytes));
+    let patch = patch.and_then(|operations| {
+        let mut text = Vec::with_capacity(USUAL_PATCH_BYTES);
+        serde_json::to_writer(&mut text, operations).ok().map(|()| text)
+    });
     let status = match decision {
         Decision::Deny(denial) => Some(status(denial)),
         Decision::Inject(_) | Decision::Repair(_) | Decision::Skip(_) => None,

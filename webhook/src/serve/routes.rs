@@ -27,6 +27,8 @@ use crate::{
 /// Where the API server posts reviews.
 pub const MUTATE_PATH: &str = "/mutate";
 
+/// What reviews and answers are.
+const JSON: &str = "application/json";
 /// No API server waits longer than this for an answer; whoever still sends a
 /// body then only holds a connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,7 +75,7 @@ async fn mutate(State(shared): State<Arc<Shared>>, request: Request) -> Response
     match review::answer(&config, &body) {
         Ok(answered) => {
             record(&shared, &answered, started.elapsed());
-            axum::Json(answered.answer).into_response()
+            ([(header::CONTENT_TYPE, JSON)], answered.answer.into_body()).into_response()
         }
         Err(error) => refuse_review(&shared, &error),
     }
@@ -106,7 +108,7 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(JSON))
 }
 
 fn refuse_review(shared: &Shared, error: &ReviewError) -> Response {
