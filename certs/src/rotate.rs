@@ -36,6 +36,7 @@ pub mod cluster;
 pub mod memory;
 pub mod objects;
 pub mod observed;
+mod pace;
 pub mod plan;
 mod report;
 pub mod status;

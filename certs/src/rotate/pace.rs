@@ -68,7 +68,7 @@ mod tests {
         }
         for start in &written {
             let minute = *start..*start + BURST_TIME;
-            let writes = written.iter().filter(|time| minute.contains(time)).count();
+            let writes = written.iter().filter(|time| minute.contains(*time)).count();
             assert!(writes <= 2 * BURST as usize, "{writes} in a minute from {start:?}");
         }
     }

@@ -20,8 +20,9 @@ use serde::de::DeserializeOwned;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    AFTER_CONFLICT, Error, Rotation,
+    Error, Rotation,
     cluster::{self, Snapshot, bounded},
+    pace::{Pace, pause_after},
     plan::{Step, plan},
     status::Status,
 };
@@ -35,12 +36,6 @@ const WATCH_GRACE: Duration = Duration::from_secs(5);
 const WATCH_RETRY: Duration = Duration::from_secs(1);
 /// How often the wall clock is looked at, which may have jumped.
 const GLANCE: Duration = Duration::from_secs(30);
-/// The longest pause between two tries of a step that failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A repair is some five writes. With more of them in [`BURST_TIME`], somebody
-/// else writes against us, and we slow down.
-const BURST: usize = 30;
-const BURST_TIME: Duration = Duration::from_mins(1);
 
 impl Rotation {
     /// Takes steps whenever there are any, and reports to `status`; never ends.
@@ -57,9 +52,7 @@ impl Rotation {
             () = reconcile => {}
         }
     }
-}
 
-impl Rotation {
     async fn reconcile(
         &mut self,
         clock: &impl Fn() -> SystemTime,
@@ -140,25 +133,6 @@ impl Rotation {
 
 const fn is_write(step: &Step) -> bool {
     !matches!(step, Step::Settle(_) | Step::Done(_) | Step::Blocked(_))
-}
-
-fn pause_after(error: &Error, failures: u32) -> Duration {
-    if matches!(error, Error::Cluster(cluster::Error::Conflict(_))) && failures < 5 {
-        return AFTER_CONFLICT;
-    }
-    (AFTER_CONFLICT * 2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
-}
-
-/// Slows down when too much is written.
-#[derive(Default)]
-struct Pace(Vec<Duration>);
-
-impl Pace {
-    fn pause(&mut self, uptime: Duration) -> Duration {
-        self.0.retain(|written| uptime.saturating_sub(*written) < BURST_TIME);
-        self.0.push(uptime);
-        if self.0.len() > BURST { LONGEST_PAUSE } else { Duration::ZERO }
-    }
 }
 
 /// One line for each step, and one when there are none left.
