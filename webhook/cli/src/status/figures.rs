@@ -28,11 +28,12 @@ impl Figures {
         Some(values.sum())
     }
 
-    /// A point in time in seconds since 1970; `None` where it is 0, which stands
-    /// for never.
+    /// A point in time in seconds since 1970, the earliest of several; `None` where it
+    /// is 0, which stands for never.
     pub(super) fn time(&self, name: &str) -> Option<i64> {
+        let earliest = self.of(name).map(|(_, value)| value).reduce(f64::min)?;
         #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        self.sum(name).map(|value| value as i64).filter(|seconds| *seconds > 0)
+        Some(earliest as i64).filter(|seconds| *seconds > 0)
     }
 
     /// What was counted for each value of the label `reason`, but for zeros.

@@ -80,8 +80,8 @@ fn certificate(line: &SidecarLine, found: &FoundPod, now: i64) -> Option<Problem
     let left = line.certificate_expiry? - now;
     (left < CERTIFICATE_DAYS * DAY).then(|| {
         let message = match left {
-            ..=0 => "the application's certificate has ended".to_owned(),
-            _ => format!("the application's certificate ends in {}", span(left)),
+            ..=0 => "the application's certificate has expired".to_owned(),
+            _ => format!("the application's certificate expires in {}", span(left)),
         };
         let next = "renew it in the vault or Secret that it comes from; the sidecar takes the new one by itself";
         Problem::new(ProblemKind::CertificateExpiring, found.subject(), message, next)
@@ -111,7 +111,7 @@ fn silent(found: &FoundPod, figures: &Figures, port: u64, now: i64) -> Option<Pr
         let message = "its Prometheus writes to the sidecar, but to a wrong path".to_owned();
         (ProblemKind::RemoteWrite, message, correct)
     } else if misdirected.contains_key("foreign_peer") {
-        let message = "it is written to from other pods, which it does not accept".to_owned();
+        let message = "other pods write to it, which it does not accept".to_owned();
         (
             ProblemKind::RemoteWrite,
             message,
@@ -140,8 +140,8 @@ fn all_unread(pods: &[String]) -> Option<Problem> {
     (!pods.is_empty()).then(|| {
         Problem::new(
             ProblemKind::NotSeen,
-            "metrics",
-            format!("of {} sidecars cannot be read: {}", pods.len(), names_of(pods)),
+            "sidecars",
+            format!("the metrics of {} cannot be read: {}", pods.len(), names_of(pods)),
             "allow pods/proxy (`status --rbac`) and traffic from API servers to the sidecar's port; or leave them out with --no-metrics",
         )
     })

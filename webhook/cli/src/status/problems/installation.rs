@@ -24,7 +24,7 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     if cluster.asked_since().is_none() {
         problems.push(problem(
             "cluster",
-            "no MutatingWebhookConfiguration is this project's: no pod gets a sidecar",
+            "there is no MutatingWebhookConfiguration of prom-remotewrite, so no pod gets a sidecar",
             "install the chart, or upgrade it, which restores what was deleted: `helm upgrade --install`",
         ));
     }
@@ -37,7 +37,7 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
         Some(Ok(file)) => problems.extend(unused_profiles(cluster, &file.config)),
         Some(Err(reason)) => problems.push(problem(
             &subject(webhook),
-            &format!("its configuration cannot be used here: {reason}"),
+            &format!("its configuration cannot be used: {reason}"),
             "correct the chart's values (`kubectl prom-remotewrite validate --config my-values.yaml`), and upgrade",
         )),
         None => {}
@@ -63,7 +63,7 @@ fn several(cluster: &FoundCluster) -> Option<Problem> {
     let (first, others) = all.split_first()?;
     (!others.is_empty()).then(|| {
         let message = format!(
-            "there are more of this project: {}; what is said here of settings and profiles is by the first",
+            "there are more of prom-remotewrite: {}; settings and profiles are judged by the first one's configuration",
             others.join(", ")
         );
         problem(first, &message, "remove all but one, unless their selectors keep them apart").note()
@@ -118,8 +118,8 @@ fn replica_problems(replica: &FoundPod, now: i64) -> Vec<Problem> {
     let left = expiry.map(|expiry| expiry - now);
     if let Some(left) = left.filter(|left| *left < CERTIFICATE_DAYS * DAY) {
         let message = match left {
-            ..=0 => "its serving certificate has ended".to_owned(),
-            _ => format!("its serving certificate ends in {}", span(left)),
+            ..=0 => "its serving certificate has expired".to_owned(),
+            _ => format!("its serving certificate expires in {}", span(left)),
         };
         let next = "see the log of the Deployment …-certs, which renews it; renew it yourself if it is your own";
         problems.push(problem(&subject, &message, next));

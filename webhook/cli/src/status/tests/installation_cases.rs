@@ -7,13 +7,13 @@ pub(super) const INSTALLATION: &[Case] = &[
         "there is none",
         "webhook",
         |cluster| cluster.webhooks.clear(),
-        &["no pod gets a sidecar", "helm upgrade"],
+        &["so no pod gets a sidecar", "helm upgrade"],
     ),
     (
         "its configuration was deleted",
         "webhook",
         |cluster| cluster.webhooks[0].configuration = json!(null),
-        &["cluster: no MutatingWebhookConfiguration"],
+        &["cluster: there is no MutatingWebhookConfiguration"],
     ),
     (
         "scaled to nothing",
@@ -66,7 +66,7 @@ pub(super) const INSTALLATION: &[Case] = &[
         |cluster| {
             cluster.webhooks[0].file = Some(Err("1 mistake: profile".to_owned()));
         },
-        &["cannot be used here: 1 mistake: profile", "validate"],
+        &["cannot be used: 1 mistake: profile", "validate"],
     ),
     (
         "its certificate ends",
@@ -80,7 +80,7 @@ pub(super) const INSTALLATION: &[Case] = &[
             replica.figures = Some(Ok(Figures::parse(&text)));
             cluster.webhooks[0].replicas.push(replica);
         },
-        &["Pod monitoring/replica", "ends in 13d"],
+        &["Pod monitoring/replica", "expires in 13d"],
     ),
     (
         "the configuration was refused",

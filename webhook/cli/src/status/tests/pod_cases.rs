@@ -145,7 +145,7 @@ pub(super) const PODS: &[Case] = &[
             let ends = ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 20 * 86_400);
             cluster.pods[0] = injected("well", &[ends]);
         },
-        &["ends in 20d", "renew it"],
+        &["expires in 20d", "renew it"],
     ),
     (
         "the certificate has ended",
@@ -154,7 +154,7 @@ pub(super) const PODS: &[Case] = &[
             let ends = ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW - 1);
             cluster.pods[0] = injected("well", &[ends]);
         },
-        &["certificate has ended"],
+        &["certificate has expired"],
     ),
     (
         "Azure takes nothing",
@@ -207,7 +207,7 @@ pub(super) const PODS: &[Case] = &[
                 ],
             );
         },
-        &["from other pods", "acceptFrom"],
+        &["other pods write to it", "acceptFrom"],
     ),
     (
         "it says nothing",
@@ -216,7 +216,7 @@ pub(super) const PODS: &[Case] = &[
             cluster.pods[0].figures = Some(Err("no answer within 5 s".to_owned()));
         },
         &[
-            "of 1 sidecars cannot be read: Pod monitoring/well (no answer within 5 s)",
+            "the metrics of 1 cannot be read: Pod monitoring/well (no answer within 5 s)",
             "--no-metrics",
         ],
     ),
