@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// and Prometheus' own azuread block, in a chart's values, a Prometheus
     /// object, a workload or prometheus.yml. The file goes to standard output,
     /// with all other lines as they are; the profile for this chart's values,
-    /// and what was done or is lost, to standard error. No file that is
+    /// and what stays, is lost or is to be done, to standard error. No file that is
     /// there already is written to. The exit status is 1 if something stays as it is
     /// or is lost, or if the file cannot be read, and then nothing is written.
     #[command(after_long_help = examples::MIGRATE)]
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     /// Of the chart's values the part that becomes the configuration is read, with
     /// every spelling that the webhook takes. Helm's schema is stricter there (one
     /// spelling, no texts for numbers) and knows the rest: run helm template too.
+    /// A cloud that contradicts the ingestion URL is a mistake; a setting that has no
+    /// effect for the identity type is a warning.
     #[command(after_long_help = examples::VALIDATE)]
     Validate(Validate),
     /// Shows every sidecar of a cluster, and all problems with their next steps.
@@ -151,9 +153,13 @@ pub(crate) struct Migrate {
         long,
         value_name = "NAME",
         default_value = contract::annotations::DEFAULT_PROFILE,
-        value_parser = cli::migrate::profile_name,
+        value_parser = cli::validate::profile_name,
     )]
     pub(crate) profile: String,
+    /// Values of the running release of this project's chart, as helm get values
+    /// prints them: no new profile gets the name of another that is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) release_values: Option<PathBuf>,
     /// Write the profiles to a new file, as values for helm upgrade -f, instead of
     /// standard error.
     #[arg(long, value_name = "FILE")]

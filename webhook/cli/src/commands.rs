@@ -14,7 +14,9 @@ use cli::{
         explain::{self, Explanation},
     },
     needs::lookup,
+    validate,
 };
+use contract::names::EXIT_CONFIGURATION;
 use webhook::config::{self, ConfigFile};
 
 use crate::arguments::{Explain, Manifests, Validate};
@@ -87,6 +89,16 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     finish(text(&arguments.config).and_then(|text| {
         let file = ConfigFile::parse(&text)
             .map_err(|mistakes| CommandError::Config { file: name(&arguments.config), mistakes })?;
+        let contradictions = validate::contradictions(&file.config);
+        for line in &contradictions {
+            say(&format!("{}: {line}", name(&arguments.config)));
+        }
+        for line in validate::without_effect(&file.config) {
+            say(&format!("{}: warning: {line}", name(&arguments.config)));
+        }
+        if !contradictions.is_empty() {
+            return Ok(ExitCode::from(EXIT_CONFIGURATION));
+        }
         let profiles: Vec<&str> = file.config.profiles.keys().map(String::as_str).collect();
         let profiles = if profiles.is_empty() { "none".to_owned() } else { profiles.join(", ") };
         write(&format!("{}: ok; profiles: {profiles}\n", name(&arguments.config)))?;

@@ -5,6 +5,7 @@
 //! workloads   the pods and pod templates in a document
 //! manifests   the webhook's decision and patch without a cluster: inject, explain
 //! needs       what an injected pod needs in its namespace, and whether it is there
+//! validate    what a configuration says in vain
 //! migrate     from a sidecar written by hand to an annotation and a profile
 //! status      every sidecar of a cluster at a glance, and what is wrong around them
 //! doctor      the sidecar's own check in each sidecar of a cluster
@@ -19,8 +20,13 @@ pub mod manifests;
 pub mod migrate;
 pub mod needs;
 pub mod status;
+pub mod validate;
 
+mod helm_path;
+mod identity_webhook;
 mod loopback;
+mod mounts;
+mod tree;
 mod workloads;
 mod yaml;
 

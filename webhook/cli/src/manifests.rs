@@ -5,6 +5,7 @@
 //! is touched, lines are inserted and everything else stays.
 
 pub mod explain;
+pub(crate) mod language;
 #[cfg(test)]
 mod tests;
 
@@ -225,10 +226,29 @@ fn below(workload: &Workload<'_>, patch: Patch) -> Vec<PatchOperation> {
     patch.0.into_iter().map(moved).collect()
 }
 
+/// What the parser says to programmers, and what it means to people.
+const PLAIN: [(&str, &str); 5] = [
+    ("error: ", ""),
+    (", set DuplicateKeyPolicy in Options if acceptable", ""),
+    ("non-finite float", "neither JSON nor Kubernetes has the number"),
+    // So has it one of Microsoft's own examples, of 2022.
+    (
+        "tabs disallowed within this context (block indentation)",
+        "a tab, and YAML is indented with spaces alone",
+    ),
+    (" rejected by the configured policy", ""),
+];
+
+/// The value of a document.
+///
+/// # Errors
+/// Why it has none, in plain words, and what it may be instead.
 pub(crate) fn parse(number: usize, document: &str) -> Result<Value, ManifestError> {
     yaml::read(document).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default().to_owned();
-        ManifestError::Yaml { number, reason }
+        let reason = PLAIN.iter().fold(reason, |text, (theirs, ours)| text.replace(theirs, ours));
+        let language = language::of(document).map(|what| format!("; {what}")).unwrap_or_default();
+        ManifestError::Yaml { number, reason: format!("{reason}{language}") }
     })
 }

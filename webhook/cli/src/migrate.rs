@@ -3,11 +3,14 @@
 //! Prometheus' own `azuread` block.
 //!
 //! ```text
-//! sites        where a document describes a Prometheus
+//! elsewhere    what the file says beside its sites
+//! workloads::sites
+//!              where a document describes a Prometheus: one Form for each language
 //! source       what takes its samples to Azure today → variables
 //! replacement  settings → profile → changes; the changed pod goes through decide,
 //!              inject and patch, and is compared with the pod before
-//! rewrite      the changes as an edit of the text
+//! document     the changes as an edit of the text
+//! leftovers    what looks like a source, and is at no place that is known
 //! ```
 //!
 //! # Invariants
@@ -20,66 +23,62 @@
 //!   reader.
 //! * The result migrates to itself.
 
-mod amounts;
 mod auth_proxy;
 mod changes;
-mod diff;
-mod display;
-mod hints;
+mod document;
+mod elsewhere;
+mod files;
 mod leftovers;
-mod lost;
-mod mounted_files;
-mod mounts;
 mod native;
-mod new_profile;
 mod placeholder;
-mod pods;
-mod profiles;
-mod proof;
-mod read;
+mod profile;
 mod replacement;
-mod rewrite;
-mod sites;
+mod report;
 mod source;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-use crate::{manifests::ManifestError, yaml::documents};
-use profiles::Profiles;
-pub use profiles::profile_name;
-use rewrite::Rewrite;
+use std::fmt;
+
+use crate::{
+    manifests::ManifestError,
+    yaml::{documents, read},
+};
+use document::Run;
+use elsewhere::Elsewhere;
+pub use profile::Profiles;
 
 /// A text without hand-written sidecars, and all there is to say about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Migration {
     /// The whole text.
     pub text: String,
     /// Everything that is, or looks like, a way to Azure.
     pub attempts: Vec<Attempt>,
+    /// What is to be known about the rest of the text.
+    pub notes: Vec<String>,
     profiles: Profiles,
 }
 
 /// What became of one way to Azure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attempt {
     /// Which document, from 1.
     pub number: usize,
     /// What it is in there.
     pub subject: String,
-    /// What became of it.
+    /// What became of it, or why it stays.
     pub result: Result<Migrated, Vec<String>>,
 }
 
 /// What was done at one place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Migrated {
     /// What is gone.
     pub source: String,
     /// The profile that takes its place.
     pub profile: String,
-    /// What was done.
-    pub done: Vec<String>,
     /// What is to be known, or to be done.
     pub notes: Vec<String>,
     /// What of it nothing takes the place of.
@@ -89,35 +88,70 @@ pub struct Migrated {
 }
 
 impl Migration {
-    /// Whether something is left for a person: what stays as it is, and what is
+    /// Whether nothing is left for a person: what stays as it is, and what is
     /// lost.
     pub fn is_whole(&self) -> bool {
-        self.attempts.iter().all(|attempt| match &attempt.result {
-            Ok(migrated) => migrated.lost.is_empty(),
-            Err(_) => false,
+        self.attempts
+            .iter()
+            .all(|attempt| attempt.result.as_ref().is_ok_and(|migrated| migrated.lost.is_empty()))
+    }
+
+    /// The profiles as part of the chart's values; empty where there are none.
+    pub fn values(&self) -> String {
+        self.profiles.values()
+    }
+}
+
+impl Migrated {
+    /// The pods before and after, as a diff of their YAML.
+    pub fn comparison(&self) -> String {
+        let [before, after] = &self.pods;
+        similar::TextDiff::from_lines(before, after).unified_diff().to_string()
+    }
+}
+
+/// The object and a line for each thing that is to be said.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "document {}: {} ", self.number, self.subject)?;
+        let none = Vec::new();
+        let lists = match &self.result {
+            Ok(Migrated { source, profile, lost, notes, .. }) => {
+                writeln!(f, "gets profile {profile:?} in place of {source}")?;
+                [("lost    ", lost), ("note    ", notes)]
+            }
+            Err(reasons) => {
+                writeln!(f, "stays as it is")?;
+                [("because ", reasons), ("", &none)]
+            }
+        };
+        lists.iter().try_for_each(|(mark, words)| {
+            words.iter().try_for_each(|words| writeln!(f, "  {mark} {words}"))
         })
     }
 }
 
-/// Migrates every document of `text`; the first profile is named `profile`.
+/// Migrates every document of `text`, with `profiles`.
 ///
 /// # Errors
 /// Where a document is no YAML.
-pub fn migrate(text: &str, profile: &str) -> Result<Migration, ManifestError> {
-    let documents = (1..).zip(documents(text));
-    let profiles = Profiles { first: profile.to_owned(), all: Vec::new() };
-    let mut run = Rewrite { attempts: Vec::new(), profiles };
-    let mut text = String::new();
-    for (number, document) in documents {
-        text.push_str(&run.document(number, "", document)?);
+pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, ManifestError> {
+    let documents = documents(text);
+    let (mut elsewhere, mut notes) = (Elsewhere::default(), Vec::new());
+    for (number, document) in (1..).zip(&documents) {
+        let value = read(document).unwrap_or_default();
+        elsewhere.document = number;
+        elsewhere.read(&value, &mut profiles);
+        if value.pointer("/sops/mac").is_some() {
+            notes.push(format!("document {number} is encrypted by sops, whose checksum covers all of it: decrypt it, migrate it, and encrypt it again"));
+        }
     }
-    let Rewrite { mut attempts, profiles } = run;
-    if let Some(mark) = leftovers::mark(&text).filter(|_| attempts.is_empty()) {
-        let reason = format!(
-            "it has {mark:?} in no form that is known: of Terraform, Bicep, a script or a template, migrate the YAML that it makes"
-        );
-        let subject = "the text".to_owned();
-        attempts.push(Attempt { number: 1, subject, result: Err(vec![reason]) });
-    }
-    Ok(Migration { text, attempts, profiles })
+    let migration = Migration { text: String::new(), attempts: Vec::new(), notes, profiles };
+    let mut run = Run { migration, elsewhere };
+    let texts = (1..).zip(documents).map(|(number, text)| {
+        run.elsewhere.document = number;
+        run.document("", text)
+    });
+    let text = texts.collect::<Result<_, _>>()?;
+    Ok(Migration { text, ..run.migration })
 }

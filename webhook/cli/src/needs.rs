@@ -14,6 +14,8 @@ use webhook::{
     pod::Pod,
 };
 
+use crate::identity_webhook;
+
 /// An object that the pod needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -93,7 +95,9 @@ pub fn needs(effective: &Effective, pod: Pod<'_>) -> Vec<Need> {
         }
         (None, Identity::WorkloadIdentity { client_id, .. }) => {
             let account = pod.service_account();
-            needs.push(need(Kind::ServiceAccount, account, vec![client_id.to_string()]));
+            // Where azure-workload-identity provides it, the account has to say it.
+            let wanted = Some(client_id.to_string()).filter(|id| id != identity_webhook::SOMEBODY);
+            needs.push(need(Kind::ServiceAccount, account, wanted.into_iter().collect()));
         }
         (None, _) => {}
     }
@@ -180,6 +184,9 @@ impl Need {
             (Some(said), Some(wanted)) if !said.eq_ignore_ascii_case(wanted) => Verdict::Doubtful(
                 format!("is annotated with the client id {said}; the sidecar uses {wanted}"),
             ),
+            (None, None) => Verdict::Bad(format!(
+                "has no annotation {annotation}, from which the sidecar's client id has to come"
+            )),
             _ => Verdict::Good,
         }
     }

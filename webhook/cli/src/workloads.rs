@@ -2,7 +2,8 @@
 //! operator makes of it, or the items of a list. Templates are known by
 //! their shape, so that custom workloads are found as well.
 
-pub(crate) mod operator;
+mod operator;
+pub(crate) mod sites;
 
 use std::borrow::Cow;
 
@@ -101,6 +102,21 @@ fn misplaced(object: &Value, pod: &Value, place: &str) -> Option<String> {
     };
     (asks(object) && !asks(pod))
         .then(|| format!("its pods do not get the annotations in metadata: write them in {place}"))
+}
+
+/// Who makes an object, and makes it again: its controller, or the operator whose
+/// label it has.
+pub(crate) fn made_by(object: &Value) -> Option<String> {
+    let label = |name: &str| text(object, &format!("/metadata/labels/{name}"));
+    let is_operators = label("operator.prometheus.io~1name").is_some()
+        || label("app.kubernetes.io~1managed-by") == Some("prometheus-operator");
+    let owner = |key: &str| text(object, &format!("/metadata/ownerReferences/0/{key}"));
+    let maker = match (owner("kind"), owner("name")) {
+        (Some(kind), Some(name)) => format!("{kind} {name}"),
+        _ if is_operators => "the Prometheus object of prometheus-operator".to_owned(),
+        _ => return None,
+    };
+    Some(format!("{maker} makes this object, and undoes what is changed in it: change {maker}"))
 }
 
 /// Kubernetes refuses annotations that YAML does not read as texts.

@@ -7,4 +7,8 @@ mod layout;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use documents::{comments, documents, read};
+#[cfg(test)]
+pub(crate) use documents::comments;
+pub(crate) use documents::{documents, is_yaml, read};
+pub(crate) use edit::scalar;
+pub(crate) use layout::unused_anchors;

@@ -3,7 +3,10 @@
 
 use std::{fs, io::Write as _, path::Path, process::ExitCode};
 
-use cli::migrate;
+use cli::{
+    manifests::ManifestError,
+    migrate::{self, Profiles},
+};
 
 use super::streams::{CommandError, finish, name, say, text, write};
 use crate::arguments::Migrate;
@@ -11,14 +14,11 @@ use crate::arguments::Migrate;
 /// Writes the manifests without hand-written sidecars; all that there is to say
 /// goes to standard error, and the profile last, to be pasted.
 pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
-    let Migrate { filename, profile, profile_to, diff } = arguments;
+    let Migrate { filename, profile, release_values, profile_to, diff } = arguments;
     finish(text(filename).and_then(|text| {
-        let migration = migrate::migrate(&text, profile).map_err(|source| {
-            if TEMPLATES.iter().any(|mark| text.contains(mark)) {
-                say(&"a template is no YAML: migrate its values, or what helm template prints");
-            }
-            CommandError::Manifests { file: name(filename), source }
-        })?;
+        let profiles = profiles(profile, release_values.as_deref())?;
+        let migration =
+            migrate::migrate(&text, profiles).map_err(|source| unreadable(filename, source))?;
         let values = migration.values();
         // First, since without its profile the rest is of no use.
         let apart = profile_to.as_deref().filter(|_| !values.is_empty());
@@ -29,6 +29,12 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
             if let (true, Ok(migrated)) = (diff, &attempt.result) {
                 say(&migrated.comparison());
             }
+        }
+        for note in &migration.notes {
+            say(&format!("note: {note}"));
+        }
+        if release_values.is_none() && !values.is_empty() {
+            say(&RELEASE);
         }
         match (values.as_str(), apart) {
             ("", _) if migration.attempts.is_empty() => say(&"nothing to migrate"),
@@ -43,8 +49,19 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
 /// What the profile is.
 const FOR_THE_CHART: &str = "for the values of prom-remotewrite's own chart";
 
-/// What is in a text that another program makes YAML of.
-const TEMPLATES: [&str; 3] = ["{{", "${", "<<EOF"];
+/// What happens to a profile whose name a release has already.
+const RELEASE: &str = "note: Helm merges a profile into one of the same name that the release has already; with --release-values FILE (as helm get values prints them) the new one gets a name that is free";
+
+fn unreadable(path: &Path, source: ManifestError) -> CommandError {
+    CommandError::Manifests { file: name(path), source }
+}
+
+/// The profiles so far: those of the release, if its values are given.
+fn profiles(first: &str, release: Option<&Path>) -> Result<Profiles, CommandError> {
+    let values = release.map(text).transpose()?.unwrap_or_default();
+    let named = release.unwrap_or(Path::new(""));
+    Profiles::new(first, &values).map_err(|source| unreadable(named, source))
+}
 
 /// To a file that is not there yet: it may be values that somebody needs.
 fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {

@@ -7,6 +7,7 @@ use contract::{
     annotations::{self, Annotations},
     format_duration,
 };
+use serde_json::Value;
 use webhook::{
     config::{ConfigFile, Profile, Resources},
     decide::{Decision, decide},
@@ -17,6 +18,7 @@ use webhook::{
 
 use super::{ManifestError, ReviewedPod, parse};
 use crate::{
+    identity_webhook,
     needs::{self, Need, Verdict, lookup::Finding},
     workloads::workloads,
     yaml::documents,
@@ -95,9 +97,14 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Manife
     for (number, document) in (1..).zip(documents(text)) {
         let value = parse(number, document)?;
         for workload in workloads(&value) {
+            let mut workload = workload;
+            let mut decision = decide(&file.config, Pod::new(&workload.pod));
+            if let Some((provided, hint)) = provided(file, &workload.pod, &decision) {
+                decision = provided;
+                workload.hints.push(hint);
+            }
             let pod = Pod::new(&workload.pod);
-            let decision =
-                super::reviewed(file, workload.namespace.as_deref(), decide(&file.config, pod));
+            let decision = super::reviewed(file, workload.namespace.as_deref(), decision);
             let (settings, needs) = match &decision {
                 Decision::Inject(injection) => {
                     let effective = &injection.effective;
@@ -116,6 +123,22 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Manife
     Ok(explanations)
 }
 
+/// What becomes of a pod that is denied for want of what azure-workload-identity's
+/// webhook writes into it, and what that depends on: the pod asks for it by its label.
+fn provided(file: &ConfigFile, pod: &Value, alone: &Decision) -> Option<(Decision, String)> {
+    let is_labelled = Pod::new(pod).label(identity_webhook::LABEL) == Some("true");
+    if !is_labelled || !matches!(alone, Decision::Deny(_)) {
+        return None;
+    }
+    let provided = identity_webhook::provided(pod);
+    let decision = decide(&file.config, Pod::new(&provided));
+    let is_injected = matches!(decision, Decision::Inject(_));
+    is_injected.then(|| (decision, "its client or its tenant has to come from azure-workload-identity, whose webhook writes it into the pod first, for the label azure.workload.identity/use: without that webhook the pod is denied".to_owned()))
+}
+
+/// What stands for a value that azure-workload-identity provides.
+const PROVIDED: &str = "(from azure-workload-identity)";
+
 fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setting> {
     let given = annotations::parse(pod.annotations()).unwrap_or_default();
     let nothing = Profile::default();
@@ -126,6 +149,8 @@ fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setti
     for key in Key::ALL {
         if let Some(value) = value(*key, effective) {
             let source = source(*key, &value, &given, profile, file);
+            let is_somebody = value == identity_webhook::SOMEBODY;
+            let value = if is_somebody { PROVIDED.to_owned() } else { value };
             settings.push(Setting { name: key.annotation(), value, source });
         }
     }

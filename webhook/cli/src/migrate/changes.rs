@@ -7,153 +7,107 @@ use json_patch::{
     AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation,
     jsonptr::{PointerBuf, Token},
 };
-use serde_json::{Value, json};
-use webhook::patch::{self, Additions};
+use serde_json::{Map, Value};
 
 use super::{
     native,
-    sites::{Form, Site},
-    source::Source,
+    replacement::Plan,
+    source::{Program, Source},
 };
-use crate::loopback;
+use crate::{loopback, tree::at, workloads::sites::Site};
 
-/// The change of one site, and what it is in words.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    /// What is added.
-    pub(super) added: Patch,
-    /// What is replaced or removed, from behind to the front.
-    pub(super) taken: Patch,
-    /// One sentence each.
-    pub(super) words: Vec<String>,
-}
-
-/// Takes `source` and the volumes at `replaced` out of `site`, and asks for a
-/// sidecar that listens on `port`.
+/// Takes `source` and the volumes that are unused then out of `site`, from behind to
+/// the front, and asks for a sidecar.
 ///
 /// # Errors
-/// Where an annotation cannot be added, or says the opposite.
+/// Where an annotation says the opposite.
 pub(super) fn changes(
     site: &Site<'_>,
-    source: &Source<'_>,
-    replaced: &[usize],
-    profile: &str,
-    port: u16,
-) -> Result<Changes, Vec<String>> {
-    let mut changes = Changes::default();
-    if site.form != Form::Configuration {
-        changes.annotate(site, profile)?;
+    source: &Source,
+    plan: &Plan,
+) -> Result<[Patch; 2], Vec<String>> {
+    let added = annotations(site, &plan.name)?;
+    let mut taken = redirections(site, source, plan);
+    let remove =
+        |way: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, way) });
+    if source.program == Program::Native {
+        let leaving = native::leaving(&source.value);
+        taken.extend(leaving.map(|key| remove(&[&source.way[..], &[key.to_owned()]].concat())));
     }
-    changes.redirect(site, source, port);
-    match source {
-        Source::Container { list, index, .. } => {
-            changes.words.push(format!("{} is removed", source.name()));
-            changes.remove_items(site, list, &[*index]);
-        }
-        Source::Native { list, index, entry } => {
-            for key in native::leaving(entry) {
-                let way = [*list, &index.to_string(), key];
-                changes.words.push(format!("{list}[{index}].{key} is removed"));
-                changes.taken.0.push(remove(pointer(site, &way)));
-            }
-        }
-    }
-    for volume in replaced.iter().filter_map(|index| site.items("volumes").get(*index)) {
-        let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
-        changes.words.push(format!("volume {name:?} is removed: the webhook brings its own"));
-    }
-    changes.remove_items(site, "volumes", replaced);
-    Ok(changes)
-}
-
-impl Changes {
-    fn annotate(&mut self, site: &Site<'_>, profile: &str) -> Result<(), Vec<String>> {
-        let metadata = site.node.get(site.form.metadata());
-        let mut annotations = Vec::new();
-        match site.annotation(INJECT) {
-            None => annotations.push((INJECT.to_owned(), "true".to_owned())),
-            Some(asks) if asks == "true" => {}
-            Some(asks) => return Err(vec![format!("its annotation {INJECT} is {asks}")]),
-        }
-        match site.annotation(PROFILE) {
-            None if profile == DEFAULT_PROFILE => {}
-            None => annotations.push((PROFILE.to_owned(), profile.to_owned())),
-            Some(named) if named == profile => {}
-            Some(named) => {
-                return Err(vec![format!(
-                    "its annotation {PROFILE} is {named}, which is no text: write it with quotes"
-                )]);
-            }
-        }
-        let place = format!("{}.annotations", site.form.metadata());
-        let words =
-            annotations.iter().map(|(name, text)| format!("{name}: {text:?} is added to {place}"));
-        self.words.extend(words);
-        let additions = Additions { annotations, ..Additions::default() };
-        let pod = metadata.map_or_else(|| json!({}), |metadata| json!({"metadata": metadata}));
-        let patch = patch::patch(&pod, additions).map_err(|error| vec![error.to_string()])?;
-        self.added.0.extend(patch.0.into_iter().map(|operation| match operation {
-            PatchOperation::Add(AddOperation { path, value }) => {
-                let below = path.tokens().skip(1).map(|token| token.decoded().into_owned());
-                let way: Vec<String> =
-                    std::iter::once(site.form.metadata().to_owned()).chain(below).collect();
-                let way: Vec<&str> = way.iter().map(String::as_str).collect();
-                PatchOperation::Add(AddOperation { path: pointer(site, &way), value })
-            }
-            other => other,
-        }));
-        Ok(())
-    }
-
-    /// Lets Prometheus write to the sidecar where it does not yet.
-    fn redirect(&mut self, site: &Site<'_>, source: &Source<'_>, port: u16) {
-        let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
-        let is_native = |list: &str, index: usize| matches!(source, Source::Native { list: its, index: at, .. } if *its == list && *at == index);
-        for (list, index, entry) in site.writes() {
-            let now = entry.get("url").and_then(Value::as_str).unwrap_or_default();
-            let goes_there = loopback::parse(now).is_some_and(|found| found.port == port);
-            let is_right = goes_there && now.ends_with(contract::names::WRITE_PATH);
-            if is_right || !(goes_there || is_native(list, index)) {
-                continue;
-            }
-            self.words.push(format!("{list}[{index}].url is {url} now, and was {now}"));
-            let path = pointer(site, &[list, &index.to_string(), "url"]);
-            let value = url.clone().into();
-            self.taken.0.push(PatchOperation::Replace(ReplaceOperation { path, value }));
-        }
-    }
-
-    /// A list of which nothing is left goes as a whole.
-    fn remove_items(&mut self, site: &Site<'_>, list: &str, places: &[usize]) {
-        let way = |more: &[&str]| {
-            let whole: Vec<&str> = site
-                .form
-                .spec()
-                .iter()
-                .copied()
-                .chain([list])
-                .chain(more.iter().copied())
-                .collect();
-            remove(pointer(site, &whole))
+    let volumes = site.form.volumes.iter().map(ToString::to_string).collect();
+    let container = source.way.split_last().filter(|_| source.program != Program::Native);
+    let container = container.map(|(place, list)| (list.to_vec(), vec![place.clone()]));
+    let unused = plan.files.unused.iter().rev().map(ToString::to_string).collect();
+    for (list, places) in container.into_iter().chain([(volumes, unused)]) {
+        // A list of which nothing is left goes as a whole.
+        let count = match at(site.node, &list) {
+            Some(Value::Array(items)) => items.len(),
+            Some(Value::Object(entries)) => entries.len(),
+            _ => continue,
         };
-        if places.is_empty() {
-            return;
+        if places.len() == count {
+            taken.push(remove(&list));
+        } else {
+            taken.extend(places.into_iter().map(|place| remove(&[&list[..], &[place]].concat())));
         }
-        if places.len() == site.items(list).len() {
-            self.taken.0.push(way(&[]));
-            return;
-        }
-        let mut places = places.to_vec();
-        places.sort_unstable_by(|one, other| other.cmp(one));
-        self.taken.0.extend(places.iter().map(|place| way(&[&place.to_string()])));
     }
+    Ok([Patch(added), Patch(taken)])
 }
 
-fn pointer(site: &Site<'_>, way: &[&str]) -> PointerBuf {
-    let site = site.path.iter().map(String::as_str);
-    PointerBuf::from_tokens(site.chain(way.iter().copied()).map(Token::new))
+/// What the annotations lack, with the mappings that they are to be in.
+fn annotations(site: &Site<'_>, profile: &str) -> Result<Vec<PatchOperation>, Vec<String>> {
+    let mut added = Map::new();
+    for (name, wanted) in [(INJECT, "true"), (PROFILE, profile)] {
+        match site.annotation(name) {
+            Some(given) if given == wanted => {}
+            Some(given) => {
+                let no_text = ", which is no text: write it with quotes";
+                let why = if given.is_string() { "" } else { no_text };
+                return Err(vec![format!("its annotation {name} is {given}{why}")]);
+            }
+            None if wanted == DEFAULT_PROFILE => {}
+            None => drop(added.insert(name.to_owned(), wanted.into())),
+        }
+    }
+    let way: Vec<String> = site.form.annotations.iter().map(ToString::to_string).collect();
+    let is_there = |depth: &usize| {
+        way.get(..*depth).and_then(|way| at(site.node, way)).is_some_and(Value::is_object)
+    };
+    let depth = (0..=way.len()).take_while(is_there).last().unwrap_or_default();
+    let (there, new) = way.split_at(depth);
+    if way.is_empty() || added.is_empty() {
+        return Ok(Vec::new());
+    }
+    let nested = |inner: Map<_, _>, name: &String| Map::from_iter([(name.clone(), inner.into())]);
+    let added = new.iter().rev().fold(added, nested).into_iter().map(|(name, value)| {
+        let path = pointer(site, &[there, &[name]].concat());
+        PatchOperation::Add(AddOperation { path, value })
+    });
+    Ok(added.collect())
 }
 
-fn remove(path: PointerBuf) -> PatchOperation {
-    PatchOperation::Remove(RemoveOperation { path })
+/// Lets Prometheus write to the sidecar where it does not yet.
+fn redirections(site: &Site<'_>, source: &Source, plan: &Plan) -> Vec<PatchOperation> {
+    let port = plan.settings.listening_port.get();
+    let mut operations = Vec::new();
+    for (way, entry) in site.writes() {
+        let found = loopback::parse(entry["url"].as_str().unwrap_or_default());
+        let found = found.filter(|found| found.port == port);
+        let is_right = |found: &loopback::Loopback<'_>| found.rest == contract::names::WRITE_PATH;
+        if (found.is_some() || way == source.way) && !found.as_ref().is_some_and(is_right) {
+            let url = ["url".to_owned()];
+            operations.push(replace(&[&site.path[..], &way, &url].concat(), plan.url()));
+        }
+    }
+    operations
+}
+
+/// A text in place of another.
+pub(super) fn replace(way: &[String], value: String) -> PatchOperation {
+    let path = PointerBuf::from_tokens(way.iter().map(Token::new));
+    PatchOperation::Replace(ReplaceOperation { path, value: value.into() })
+}
+
+fn pointer(site: &Site<'_>, way: &[String]) -> PointerBuf {
+    PointerBuf::from_tokens(site.path.iter().chain(way).map(Token::new))
 }

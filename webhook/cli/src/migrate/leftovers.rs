@@ -1,110 +1,107 @@
 //! What looks like a way to Azure and is at no place that is known: it stays,
-//! and is named.
+//! and is named, with the profile to write and the next step.
 
 use serde_json::Value;
 
 use super::{
-    native,
-    sites::{at, each_child},
-    source,
+    replacement::Plan,
+    report,
+    source::{self, Program, Source},
 };
-use crate::yaml::{self, documents};
+use crate::{manifests::language, tree::walk};
 
-/// Words in a text that is a file of its own.
-const WORDS: [&str; 5] = [
+/// What shows a way to Azure in a text or a key.
+const MARKS: [&str; 6] = [
     "prometheus-remote-write/images",
-    "/promdev/prom-remotewrite",
+    "/prom-remotewrite:prom-remotewrite-",
+    "/aad-auth-proxy",
     "INGESTION_URL",
     "azuread:",
     "azureAd:",
 ];
 
-/// What shows that samples go to Azure from a document that is one text to YAML,
-/// as Terraform is; comments show nothing.
-pub(super) fn mark(text: &str) -> Option<&'static str> {
-    let is_text = |document: &&str| yaml::read(document).is_ok_and(|value| value.is_string());
-    let texts = documents(text).into_iter().filter(is_text);
-    let mut lines = texts.flat_map(str::lines).filter(|line| !line.trim_start().starts_with('#'));
-    lines.find_map(|line| WORDS.into_iter().find(|word| line.contains(word)))
+/// The mark in `text`, apart from comments.
+pub(super) fn mark_in(text: &str) -> Option<&'static str> {
+    let is_comment =
+        |line: &str| ["#", "//"].iter().any(|mark| line.trim_start().starts_with(mark));
+    let mut lines = text.lines().filter(|line| !is_comment(line));
+    lines.find_map(|line| MARKS.into_iter().find(|mark| line.contains(mark)))
 }
 
-/// The ways to texts that are files of their own, as Argo CD has values and a
-/// `ConfigMap` has `prometheus.yml`.
+/// Whether `text` is a file of its own, as Argo CD has values and a `ConfigMap` has
+/// `prometheus.yml`.
+fn is_file(text: &str) -> bool {
+    text.trim_end().contains('\n') && mark_in(text).is_some()
+}
+
+/// The ways to texts that are files of their own.
 pub(super) fn texts(document: &Value) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    walk(document, &mut Vec::new(), &mut |node, path| {
-        let Value::String(text) = node else { return true };
-        let has_lines = text.trim_end().contains('\n');
-        if has_lines && WORDS.iter().any(|word| text.contains(word)) {
-            found.push(path.to_vec());
-        }
-        false
+    walk(document, &mut |node, path| {
+        let is_one = node.as_str().is_some_and(is_file) && !path.is_empty();
+        found.extend(is_one.then(|| path.to_vec()));
+        true
     });
     found
 }
 
-/// Each with what it is and why it stays; not below the ways in `known`, where
-/// it has been named already.
-pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    walk(document, &mut Vec::new(), &mut |node, path| {
+/// The way to what stays, what it is where that can be read, and why; not below
+/// the ways in `known`, where it has been named already.
+pub(super) fn leftovers(
+    document: &Value,
+    known: &[Vec<String>],
+) -> Vec<(Vec<String>, Option<Source>, String)> {
+    let mut found: Vec<(Vec<String>, Option<Source>, String)> = Vec::new();
+    walk(document, &mut |node, path| {
         if known.iter().any(|known| known == path) {
             return false;
         }
-        if is_status(document, path) {
+        let source = source::of(node);
+        let key = path.last().map(String::as_str).unwrap_or_default();
+        let of_key = MARKS.into_iter().find(|mark| mark.trim_end_matches(':') == key);
+        let is_inner = !path.is_empty() && node.as_str().is_some_and(is_file);
+        let of_text = node.as_str().filter(|_| !is_inner).and_then(mark_in);
+        let mark = of_key.or(of_text);
+        // What has no form of its own is said once.
+        let is_said = found.iter().any(|(_, source, _)| source.is_none());
+        if source.is_some() || (mark.is_some() && !is_said) {
+            let reason = reason(document, path, source.as_ref(), mark);
+            found.push((path.to_vec(), source, reason));
             return false;
         }
-        if let Value::String(text) = node {
-            if sets_our_part(text) {
-                let place = path.join(".");
-                found.push((format!("text at {place}"), SETS.to_owned()));
-            }
-            return false;
-        }
-        let (what, why) = if native::block(node).is_some() && node.get("url").is_some() {
-            ("remote write", "whose pod it is about is not known")
-        } else if source::is_sidecar(node) && path.iter().any(|key| key == "sidecarContainers") {
-            ("container", CHART)
-        } else if source::is_sidecar(node) {
-            ("container", "whose pod it belongs to is not known")
-        } else {
-            return true;
-        };
-        found.push((format!("{what} at {}", path.join(".")), why.to_owned()));
-        false
+        true
     });
     found
 }
 
-/// Why a container of the chart prometheus stays.
-const CHART: &str = "of the chart prometheus only remote write is known: remove it with its extraVolumes, and write the annotation in server.podAnnotations";
-
-/// Why a way into values stays.
-const SETS: &str = "it is the way to a part of the values, by its place in a list: that part may have gone or moved, so remove or mend it by hand";
-
-/// Whether it is the way to a container or a remote write entry of values, as
-/// Flux has it as `targetPath` and Argo CD as a parameter's name.
-fn sets_our_part(text: &str) -> bool {
-    let lists = [".containers[", ".initContainers[", ".volumes["];
-    let entry =
-        text.contains("emoteWrite[") && [".url", ".azureAd"].iter().any(|key| text.contains(key));
-    text.contains("prometheusSpec.") && (entry || lists.iter().any(|list| text.contains(list)))
-}
-
-/// Whether it is what the cluster says of an object, which nobody writes.
-fn is_status(document: &Value, path: &[String]) -> bool {
-    let Some((last, object)) = path.split_last() else { return false };
-    last == "status" && at(document, object).is_some_and(|object| object.get("kind").is_some())
-}
-
-/// Visits `node`, and its children where `visit` says so.
-fn walk(node: &Value, path: &mut Vec<String>, visit: &mut impl FnMut(&Value, &[String]) -> bool) {
-    if !visit(node, path) {
-        return;
-    }
-    each_child(node, |name, child| {
-        path.push(name);
-        walk(child, path, visit);
-        path.pop();
+fn reason(
+    document: &Value,
+    path: &[String],
+    source: Option<&Source>,
+    mark: Option<&str>,
+) -> String {
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let is_patch = document.as_array().is_some_and(|items| {
+        items.iter().any(|item| item.get("op").is_some() && item.get("path").is_some())
     });
+    let language = document.as_str().and_then(language::of).map(|language| language.to_string());
+    let mark = mark.unwrap_or_default();
+    match (source, language) {
+        (None, Some(language)) => format!("it has {mark:?}, and {language}"),
+        (None, None) => format!("it has {mark:?} in a form that is not known: migrate the Kubernetes object or the Helm values that come of it"),
+        _ if is_patch => "this is a JSON patch: do without the operation that adds the container, and add the annotations to the same pod; or migrate the object that comes of it, as kustomize build prints it".to_owned(),
+        (Some(source), _) if path.len() < 2 => format!("this is {} by itself: migrate the file that it goes into", source.name()),
+        _ if kind.is_empty() => "these are values of a chart that is not known, so that the place of its pod's annotations is not known either".to_owned(),
+        _ => format!("how the pods of {kind} are annotated is not known"),
+    }
+}
+
+/// What a person has to do with `source`.
+pub(super) fn next_step(source: &Source, plan: &Plan) -> String {
+    let gone = if source.program == Program::Native { "its azuread block" } else { "it" };
+    let (name, url) = (&plan.name, plan.url());
+    let annotations = report::annotations(name);
+    format!(
+        "by hand, with profile {name:?}: remove {gone}, annotate the pod with {annotations} (charts and operators have podMetadata.annotations or podAnnotations), and let it write to {url}"
+    )
 }

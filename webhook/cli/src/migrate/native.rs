@@ -9,42 +9,29 @@ use contract::{
 };
 use serde_json::{Map, Value};
 
-use super::variables::Variables;
+use super::{report::is_nothing, variables::Variables};
+use crate::{identity_webhook, workloads::sites::Site};
 
 /// Keys of an entry that mean the same on the way to the sidecar, or are about
-/// what is sent; both spellings.
-const INDIFFERENT: [&str; 23] = [
-    "url",
-    "name",
-    "remoteTimeout",
-    "remote_timeout",
-    "writeRelabelConfigs",
-    "write_relabel_configs",
-    "queueConfig",
-    "queue_config",
-    "metadataConfig",
-    "metadata_config",
-    "sendExemplars",
-    "send_exemplars",
-    "sendNativeHistograms",
-    "send_native_histograms",
-    "followRedirects",
-    "follow_redirects",
-    "enableHTTP2",
-    "enableHttp2",
-    "enable_http2",
-    "messageVersion",
-    "protobuf_message",
-    "failed_request_logging",
-    "convert_nhcb_to_classic",
-];
-/// Keys of an entry that go into the profile, with their variables.
-const CARRIED: [(&str, &str); 4] = [
-    ("proxyUrl", env::HTTPS_PROXY),
-    ("proxy_url", env::HTTPS_PROXY),
-    ("noProxy", env::NO_PROXY),
-    ("no_proxy", env::NO_PROXY),
-];
+/// what is sent, as [`plain`] has them.
+const INDIFFERENT: &str = "url name remotetimeout writerelabelconfigs queueconfig metadataconfig sendexemplars sendnativehistograms followredirects enablehttp2 messageversion protobufmessage failedrequestlogging convertnhcbtoclassic azuread";
+/// What to write where the block says who Prometheus is in no way that can be
+/// carried over.
+const BLOCKS: &str = "write managedIdentity: {clientId: …} for a managed identity of the nodes, or workloadIdentity: {clientId: …, tenantId: …} for one of the service account, in its place (in prometheus.yml managed_identity and workload_identity, with client_id and tenant_id), and migrate again";
+
+/// A key without its style: Prometheus has snake case, its operator camel case.
+fn plain(key: &str) -> String {
+    key.replace('_', "").to_lowercase()
+}
+
+/// The variable of a key that goes into the profile.
+fn carried(key: &str) -> Option<&'static str> {
+    match plain(key).as_str() {
+        "proxyurl" => Some(env::HTTPS_PROXY),
+        "noproxy" => Some(env::NO_PROXY),
+        _ => None,
+    }
+}
 
 /// The block of an entry, with its key.
 pub(super) fn block(entry: &Value) -> Option<(&'static str, &Map<String, Value>)> {
@@ -53,54 +40,42 @@ pub(super) fn block(entry: &Value) -> Option<(&'static str, &Map<String, Value>)
 }
 
 /// The keys of `entry` that leave it.
-pub(super) fn leaving(entry: &Value) -> Vec<&'static str> {
-    let block = block(entry).map(|(key, _)| key);
-    let carried = CARRIED.iter().map(|(key, _)| *key).filter(|key| entry.get(key).is_some());
-    block.into_iter().chain(carried).collect()
+pub(super) fn leaving(entry: &Value) -> impl Iterator<Item = &str> {
+    let keys = entry.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+    keys.filter(|key| plain(key) == "azuread" || carried(key).is_some())
 }
 
 /// The settings as variables.
 ///
 /// # Errors
 /// What the sidecar has no counterpart for: one sentence each.
-pub(super) fn variables(entry: &Value) -> Result<Variables, Vec<String>> {
-    let Some((_, block)) = block(entry) else { return Ok(Variables::new()) };
+pub(super) fn variables(entry: &Value, site: &Site<'_>) -> Result<Variables, Vec<String>> {
     let mut found = ReadBlock { variables: Variables::new(), problems: Vec::new() };
     found.set(env::INGESTION_URL, entry.get("url"));
-    for (key, value) in block {
-        match key.as_str() {
+    let label = site.label(identity_webhook::LABEL);
+    let is_provided = identity_webhook::client_of(label, site.account).is_some();
+    for (key, value) in block(entry).into_iter().flat_map(|(_, block)| block) {
+        match plain(key).as_str() {
             "cloud" => found.set(env::CLOUD, Some(value)),
             "scope" => found.set(env::INGESTION_AAD_AUDIENCE, Some(value)),
-            "managedIdentity" | "managed_identity" => found.managed(value),
-            "workloadIdentity" | "workload_identity" => found.workload(value),
-            "oauth" => found.problem("oauth has a client secret, and the sidecar takes a certificate, a managed or a workload identity"),
-            "sdk" => found.problem("sdk leaves it to the environment who Prometheus is: name the identity"),
+            "managedidentity" => found.identity(IdentityType::UserAssigned, value),
+            "workloadidentity" => found.identity(IdentityType::WorkloadIdentity, value),
+            // The environment is that of azure-workload-identity, and says who it is.
+            "sdk" if is_provided => found.identity(IdentityType::WorkloadIdentity, value),
+            "sdk" => found.problem(&format!("sdk leaves it to the environment who Prometheus is: {BLOCKS}")),
+            "oauth" => found.problem(&format!("oauth has a client secret, and the sidecar takes a certificate, a managed or a workload identity: {BLOCKS}")),
             "certificate" => found.problem("certificate is a file of a pod that is not in this object: write a profile with certificateName and the certificateSecret or secretProviderClass that delivers it, by hand"),
-            other => found.problems.push(format!("{other} cannot be carried over from here")),
+            _ => found.problem(&format!("{key} cannot be carried over from here")),
         }
     }
     for (key, value) in entry.as_object().into_iter().flatten() {
-        if let Some((_, name)) = CARRIED.iter().find(|(carried, _)| carried == key) {
+        if let Some(name) = carried(key) {
             found.set(name, Some(value));
-        } else if !INDIFFERENT.contains(&key.as_str()) && !is_block(key) && !is_nothing(value) {
-            found.problems.push(format!("the entry's key {key} is for the way to Azure, and a profile has none: do without it, or leave this entry as it is"));
+        } else if !INDIFFERENT.split(' ').any(|known| known == plain(key)) && !is_nothing(value) {
+            found.problem(&format!("the entry's key {key} is for the way to Azure, and a profile has none: do without it, or leave this entry as it is"));
         }
     }
     if found.problems.is_empty() { Ok(found.variables) } else { Err(found.problems) }
-}
-
-fn is_block(key: &str) -> bool {
-    key.eq_ignore_ascii_case("azuread")
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
 }
 
 struct ReadBlock {
@@ -119,39 +94,32 @@ impl ReadBlock {
         }
     }
 
-    fn kind(&mut self, kind: IdentityType) {
+    /// The kind, and the ids in `identity`. Without a client id a managed one is the
+    /// system-assigned, since 3.5.0. Where the token is does not matter: the sidecar
+    /// gets one of its own.
+    fn identity(&mut self, mut kind: IdentityType, identity: &Value) {
+        if !identity.is_object() {
+            return self.problem("it names no identity");
+        }
+        for (key, id) in identity.as_object().into_iter().flatten().filter(|(_, id)| *id != "") {
+            match plain(key).as_str() {
+                "clientid" => self.set(env::AZURE_CLIENT_ID, Some(id)),
+                "tenantid" => self.set(env::AZURE_TENANT_ID, Some(id)),
+                _ => {}
+            }
+        }
+        if kind == IdentityType::UserAssigned && !self.variables.contains_key(env::AZURE_CLIENT_ID)
+        {
+            kind = IdentityType::SystemAssigned;
+        }
         self.set(env::IDENTITY_TYPE, Some(&kind.name().into()));
-    }
-
-    /// Without a client id it is the system-assigned identity, since 3.5.0.
-    fn managed(&mut self, identity: &Value) {
-        if !identity.is_object() {
-            return self.problem("it names no identity");
+        if kind == IdentityType::WorkloadIdentity {
+            let file = format!("{}/{}", names::TOKEN_MOUNT_PATH, names::TOKEN_FILE);
+            self.set(env::AZURE_FEDERATED_TOKEN_FILE, Some(&file.into()));
         }
-        let client = either(identity, "clientId", "client_id");
-        let client = client.filter(|id| !id.is_null() && id.as_str() != Some(""));
-        let named = client.is_some();
-        self.kind(if named { IdentityType::UserAssigned } else { IdentityType::SystemAssigned });
-        self.set(env::AZURE_CLIENT_ID, client);
-    }
-
-    /// Where the token is does not matter: the sidecar gets one of its own.
-    fn workload(&mut self, identity: &Value) {
-        if !identity.is_object() {
-            return self.problem("it names no identity");
-        }
-        self.kind(IdentityType::WorkloadIdentity);
-        self.set(env::AZURE_CLIENT_ID, either(identity, "clientId", "client_id"));
-        self.set(env::AZURE_TENANT_ID, either(identity, "tenantId", "tenant_id"));
-        let file = format!("{}/{}", names::TOKEN_MOUNT_PATH, names::TOKEN_FILE);
-        self.set(env::AZURE_FEDERATED_TOKEN_FILE, Some(&file.into()));
     }
 
     fn problem(&mut self, text: &str) {
         self.problems.push(text.to_owned());
     }
-}
-
-fn either<'a>(value: &'a Value, camel: &str, snake: &str) -> Option<&'a Value> {
-    value.get(camel).or_else(|| value.get(snake))
 }

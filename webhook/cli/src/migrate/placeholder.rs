@@ -20,9 +20,10 @@ pub(super) fn is_in(text: &str) -> bool {
     let bare = text.strip_prefix('$').is_some_and(|name| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     });
-    bare || MARKS.iter().any(|(open, close)| {
-        text.split_once(open).is_some_and(|(_, rest)| rest.contains(close) && !rest.is_empty())
-    })
+    let has = |(open, close): &(&str, &str)| {
+        text.split_once(open).is_some_and(|(_, rest)| rest.contains(close))
+    };
+    bare || MARKS.iter().any(has)
 }
 
 /// What `text` is worked with as, under the name of a variable or a profile's key:
@@ -30,23 +31,34 @@ pub(super) fn is_in(text: &str) -> bool {
 /// is, the cloud and the port have no stand-in: what follows from them cannot be
 /// guessed.
 pub(super) fn usable(name: &str, text: &str) -> String {
-    let stand_in = match name {
-        _ if !is_in(text) => None,
-        env::INGESTION_URL | "ingestionUrl" => Some(URL.to_owned()),
-        env::AZURE_CLIENT_ID | "clientId" => Some(CLIENT.to_owned()),
-        env::AZURE_TENANT_ID | "tenantId" => Some(TENANT.to_owned()),
-        env::INGESTION_AAD_AUDIENCE | "audience" => Some("https://placeholder/.default".to_owned()),
+    let file = || text.rsplit_once('/').filter(|(directory, _)| !is_in(directory));
+    match name {
+        _ if !is_in(text) => text.to_owned(),
+        env::INGESTION_URL | "ingestionUrl" => URL.to_owned(),
+        env::AZURE_CLIENT_ID | "clientId" => CLIENT.to_owned(),
+        env::AZURE_TENANT_ID | "tenantId" => TENANT.to_owned(),
+        env::INGESTION_AAD_AUDIENCE | "audience" => "https://placeholder/.default".to_owned(),
         env::AZURE_AUTHORITY_HOST | env::AAD_HOST_ENDPOINT | "authorityHost" => {
-            Some("https://placeholder.example".to_owned())
+            "https://placeholder.example".to_owned()
         }
         env::MDM_CERT_PATH | env::AZURE_CLIENT_CERTIFICATE_PATH => {
-            let file = text.rsplit_once('/').filter(|(directory, _)| !is_in(directory));
-            file.map(|(directory, _)| format!("{directory}/{NAME}"))
+            file().map_or_else(|| text.to_owned(), |(directory, _)| format!("{directory}/{NAME}"))
         }
-        "certificateName" | "certificateSecret" | "secretProviderClass" | "trustConfigMap" => {
-            Some(NAME.to_owned())
+        "certificateName" | "certificateSecret" | "secretProviderClass" => NAME.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// Whether `text` is a word where the variable `name` has something else: whoever
+/// replaces it has marked it in no way that is known.
+pub(super) fn is_word(name: &str, text: &str) -> bool {
+    let is_word = match name {
+        env::INGESTION_URL => !text.contains("://"),
+        env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => {
+            text.bytes().any(|byte| !byte.is_ascii_hexdigit() && byte != b'-')
         }
-        _ => None,
+        env::LISTENING_PORT => text.bytes().all(|byte| !byte.is_ascii_digit()),
+        _ => false,
     };
-    stand_in.unwrap_or_else(|| text.to_owned())
+    is_word && !text.is_empty() && !is_in(text)
 }

@@ -1,5 +1,8 @@
-//! What is there today: a container written by hand, or Prometheus' own
-//! `azuread` block.
+//! What takes samples to Azure today: a container written by hand, or Prometheus'
+//! own `azuread` block.
+//!
+//! A new program is one more [`Program`] here, with its variables in a file of its
+//! own.
 
 use contract::{annotations::INJECTED, names};
 use serde_json::Value;
@@ -7,67 +10,51 @@ use webhook::{decide::is_hand_written, pod::Container};
 
 use super::{
     auth_proxy, native,
-    sites::{Form, Site, at},
     variables::{self, Variables},
 };
+use crate::{tree::at, workloads::sites::Site};
 
-/// What takes the samples to Azure today.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Source<'a> {
-    /// A container beside Prometheus.
-    Container {
-        /// The list that it is in.
-        list: &'static str,
-        /// Its place there.
-        index: usize,
-        /// It.
-        container: &'a Value,
-        /// Which program it runs.
-        program: Program,
-    },
-    /// Prometheus itself.
-    Native {
-        /// The list that the entry is in.
-        list: &'static str,
-        /// Its place there.
-        index: usize,
-        /// The entry of remote write.
-        entry: &'a Value,
-    },
+/// A container, or an entry of remote write.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// The way to it, from its site.
+    pub(super) way: Vec<String>,
+    /// It.
+    pub(super) value: Value,
+    /// What it is.
+    pub(super) program: Program,
 }
 
-/// A program that authenticates for Prometheus.
+/// Who authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
-    /// Microsoft's, or one that has its variables.
+    /// Microsoft's container, or one that has its variables.
     RemoteWrite,
     /// Azure/aad-auth-proxy.
     AuthProxy,
+    /// Prometheus itself.
+    Native,
 }
 
 /// All that are there; one can be replaced.
-pub(super) fn sources<'a>(site: &Site<'a>) -> Vec<Source<'a>> {
-    let mut found = Vec::new();
-    let lists = if site.form == Form::Configuration {
-        [].as_slice()
-    } else {
-        ["initContainers", "containers"].as_slice()
-    };
-    for list in lists {
-        let containers = site.items(list).iter().enumerate();
-        found.extend(containers.filter_map(|(index, container)| {
-            let program = program(container, *list == "initContainers")?;
-            Some(Source::Container { list, index, container, program })
-        }));
-    }
-    let native = site.writes().filter(|(.., entry)| native::block(entry).is_some());
-    found.extend(native.map(|(list, index, entry)| Source::Native { list, index, entry }));
-    found
+pub(super) fn sources(site: &Site<'_>) -> Vec<Source> {
+    let containers = site.containers().filter_map(|(way, is_init, value)| {
+        let program = program(&value, is_init)?;
+        Some(Source { way, value, program })
+    });
+    let native = site.writes().filter(|(_, entry)| native::block(entry).is_some());
+    let native =
+        native.map(|(way, entry)| Source { way, value: entry.clone(), program: Program::Native });
+    containers.chain(native).collect()
 }
 
-/// Whether `node` looks like a container that takes samples to Azure.
-pub(super) fn is_sidecar(node: &Value) -> bool {
-    (node.get("image").is_some() || node.get("env").is_some()) && program(node, false).is_some()
+/// The source that `node` is, wherever it stands.
+pub(super) fn of(node: &Value) -> Option<Source> {
+    let is_entry = native::block(node).is_some() && node.get("url").is_some();
+    let is_container = ["image", "env"].iter().any(|key| node.get(key).is_some());
+    let program = if is_entry { Some(Program::Native) } else { program(node, false) };
+    let program = program.filter(|_| is_entry || is_container)?;
+    Some(Source { way: Vec::new(), value: node.clone(), program })
 }
 
 fn program(container: &Value, is_init: bool) -> Option<Program> {
@@ -79,38 +66,35 @@ fn program(container: &Value, is_init: bool) -> Option<Program> {
     is.then_some(Program::RemoteWrite)
 }
 
-impl Source<'_> {
+impl Source {
     /// What it is, for people.
     pub(super) fn name(&self) -> String {
-        match self {
-            Self::Container { list, container, .. } => {
-                let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-                format!("{} {name:?}", list.trim_end_matches('s'))
-            }
-            Self::Native { list, index, entry } => {
-                let block = native::block(entry).map_or("azuread", |(key, _)| key);
-                format!("{list}[{index}].{block}")
-            }
+        let name = self.value.get("name").map(|name| format!(" {name}")).unwrap_or_default();
+        match (native::block(&self.value), self.way.as_slice()) {
+            (Some((block, _)), [.., list, index]) => format!("{list}[{index}].{block}"),
+            (Some((block, _)), _) => format!("remote write with {block}"),
+            (None, _) => format!("container{name}"),
         }
     }
 
     /// Why it stays, whatever its settings are.
     pub(super) fn stays(&self, site: &Site<'_>) -> Option<String> {
-        let Self::Container { list, container, .. } = self else { return None };
+        if self.program == Program::Native {
+            return None;
+        }
         if site.annotation(INJECTED).is_some() {
             return Some(format!(
                 "the webhook injected it already, as its annotation {INJECTED} says: migrate what this pod is made of"
             ));
         }
-        let spec = at(site.node, site.form.spec());
-        let beside = spec.and_then(|spec| spec.get("env")).is_some();
-        if beside && container.get("env").is_none() {
+        let above = self.way.len().checked_sub(2).and_then(|depth| self.way.get(..depth));
+        let beside = above.and_then(|above| at(site.node, above)?.get("env"));
+        if beside.is_some() && self.value.get("env").is_none() {
             return Some("its variables stand beside the list of containers, as in one of Microsoft's examples: indent env as far as its image".to_owned());
         }
-        // A native sidecar is not in the list of those that it serves.
-        let others = site.items("containers").len() - usize::from(*list == "containers");
-        let alone = site.form == Form::Pod && others == 0;
-        alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone; if this is a patch, migrate what it makes, as kustomize build prints it".to_owned())
+        let mut served = site.containers().filter(|(way, is_init, _)| !is_init && *way != self.way);
+        let is_alone = site.form.is_pod && served.next().is_none();
+        is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone; if this is a patch, migrate what it makes, as kustomize build prints it".to_owned())
     }
 
     /// Its settings, as variables of the sidecar.
@@ -118,14 +102,10 @@ impl Source<'_> {
     /// # Errors
     /// Why they cannot be known or have no counterpart: one sentence each.
     pub(super) fn variables(&self, site: &Site<'_>) -> Result<Variables, Vec<String>> {
-        match self {
-            Self::Container { container, program: Program::RemoteWrite, .. } => {
-                variables::of_container(container)
-            }
-            Self::Container { container, program: Program::AuthProxy, .. } => {
-                auth_proxy::variables(container, site)
-            }
-            Self::Native { entry, .. } => native::variables(entry),
+        match self.program {
+            Program::RemoteWrite => variables::of_container(&self.value),
+            Program::AuthProxy => auth_proxy::variables(&self.value, site),
+            Program::Native => native::variables(&self.value, site),
         }
     }
 }

@@ -37,15 +37,21 @@ fn files() -> Vec<(String, String)> {
 }
 
 fn migrated(text: &str) -> Migration {
-    migrate(text, "default").unwrap()
+    with_release(text, "default", "")
+}
+
+/// The first profile is to be called `first`, beside those of a release.
+fn with_release(text: &str, first: &str, release: &str) -> Migration {
+    migrate(text, Profiles::new(first, release).unwrap()).unwrap()
 }
 
 /// What a person has to look at: the file, the profiles, and what is left to do.
 fn golden(migration: &Migration) -> String {
     let said: String = migration.attempts.iter().map(ToString::to_string).collect();
-    let said = said.lines().filter(|line| !line.starts_with("  done "));
-    let said = said.fold(String::new(), |text, line| text + line + "\n");
-    format!("{}\n# said\n{said}# values\n{}", migration.text.trim_end(), migration.values())
+    let notes = migration.notes.iter().map(|note| format!("note: {note}\n"));
+    let said = notes.fold(said, |text, note| text + &note);
+    let text = migration.text.trim_end();
+    format!("{text}\n# said\n{said}# values\n{}", migration.values())
 }
 
 /// All that is written and said, as one text.
@@ -80,6 +86,7 @@ fn the_result_migrates_to_itself() {
             migration.attempts.iter().filter(|attempt| attempt.result.is_err()).count()
         };
         assert_eq!(stays(&twice), stays(&once), "{name}");
+        assert_eq!(twice.is_whole(), stays(&once) == 0, "{name}");
     }
 }
 
@@ -90,7 +97,13 @@ fn nothing_is_written_but_annotations_and_urls() {
         let result = migrated(&text).text;
         let mut before = text.lines();
         for line in result.lines() {
-            let ours = ["prom-remotewrite/", "annotations:", "podMetadata:", "http://localhost:"];
+            let ours = [
+                "prom-remotewrite/",
+                "annotations:",
+                "podMetadata:",
+                "podAnnotations:",
+                "http://localhost:",
+            ];
             let found = before.clone().any(|old| old == line);
             if found {
                 before.find(|old| *old == line);
@@ -177,28 +190,26 @@ fn settings(container: &Value) -> Settings {
     Settings::from_env(|name| says(name).or_else(|| added(name))).unwrap()
 }
 
-/// The pod but for the sidecar, what it replaces, and our annotations.
+/// The pod but for the sidecar and the volumes that are its alone, or ours, and
+/// our annotations.
 fn others(pod: &str, migrated: &Migrated) -> Value {
     // A placeholder as it is written need not be YAML.
-    let pod = pod.replace("{{", "").replace("}}", "");
-    let mut pod: Value = serde_saphyr::from_str(&pod).unwrap();
-    let gone: Vec<&str> = migrated.done.iter().filter_map(|done| done.split('"').nth(1)).collect();
-    let is_theirs = |item: &Value| {
+    let mut pod: Value = serde_saphyr::from_str(&pod.replace("{{", "").replace("}}", "")).unwrap();
+    let source = migrated.source.split('"').nth(1).unwrap_or_default();
+    let is_ours = |item: &Value| {
         let name = item["name"].as_str().unwrap_or_default();
-        !gone.contains(&name) && !name.starts_with("prom-remotewrite")
+        name == source || name.starts_with("prom-remotewrite")
     };
-    for list in ["containers", "initContainers", "volumes"] {
+    let mut mounted = Vec::new();
+    for list in ["containers", "initContainers"] {
         if let Some(Value::Array(items)) = pod["spec"].get_mut(list) {
-            items.retain(is_theirs);
+            items.retain(|item| !is_ours(item));
+            let mounts = items.iter().filter_map(|item| item["volumeMounts"].as_array()).flatten();
+            mounted.extend(mounts.map(|mount| mount["name"].clone()));
         }
     }
-    for list in ["remoteWrite", "additionalRemoteWrite", "remote_write"] {
-        for entry in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let entry = entry.as_object_mut().unwrap();
-            entry.retain(|key, _| {
-                !["url", "azureAd", "azuread", "proxyUrl", "noProxy"].contains(&key.as_str())
-            });
-        }
+    if let Some(Value::Array(volumes)) = pod["spec"].get_mut("volumes") {
+        volumes.retain(|volume| mounted.contains(&volume["name"]));
     }
     if let Some(Value::Object(annotations)) = pod.pointer_mut("/metadata/annotations") {
         annotations.retain(|name, _| !name.starts_with("prom-remotewrite/"));

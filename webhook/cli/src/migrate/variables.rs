@@ -25,12 +25,8 @@ pub(super) fn known() -> BTreeSet<String> {
                 // With these it reads on to its end; only with a proxy are the
                 // proxy's exceptions read.
                 env::HTTPS_PROXY => Some("http://proxy.example".to_owned()),
-                env::MDM_CERT_PATH => Some("/certificate".to_owned()),
-                env::AZURE_FEDERATED_TOKEN_FILE => Some("/token".to_owned()),
-                env::INGESTION_URL | env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => {
-                    Some(placeholder::usable(name, "<>"))
-                }
-                _ => None,
+                env::MDM_CERT_PATH | env::AZURE_FEDERATED_TOKEN_FILE => Some("/file".to_owned()),
+                _ => Some(placeholder::usable(name, "<>")).filter(|text| text != "<>"),
             }
         });
     }
@@ -43,54 +39,57 @@ pub(super) fn known() -> BTreeSet<String> {
 /// What the sidecar would read and a file cannot tell: one sentence each.
 pub(super) fn of_container(container: &Value) -> Result<Variables, Vec<String>> {
     let (mut variables, mut unreadable) = (Variables::new(), Vec::new());
-    let sources = container.get("envFrom").and_then(Value::as_array);
-    if sources.is_some_and(|sources| !sources.is_empty()) {
+    if container["envFrom"].as_array().is_some_and(|sources| !sources.is_empty()) {
         unreadable.push("envFrom gives it variables that are not in this file".to_owned());
     }
     let known = known();
-    for variable in container.get("env").and_then(Value::as_array).into_iter().flatten() {
-        let name = variable.get("name").and_then(Value::as_str).unwrap_or_default();
+    for (name, variable) in items(container) {
         // For logs alone: nothing goes elsewhere for want of it.
         let matters = known.contains(name) && name != env::CLUSTER;
-        match literal(variable) {
-            Some(text) => match expanded(&text, &variables) {
-                Ok(text) => drop(variables.insert(name.to_owned(), text.trim().to_owned())),
-                Err(other) if matters => unreadable.push(format!(
-                    "variable {name} refers to $({other}), which has no value in this file"
-                )),
-                Err(_) => {}
-            },
+        match literal(variable).map(|text| expanded(&text, &variables)) {
+            Some(Ok(text)) => drop(variables.insert(name.to_owned(), text.trim().to_owned())),
+            Some(Err(other)) if matters => unreadable.push(format!(
+                "variable {name} refers to $({other}), which has no value in this file"
+            )),
             None if matters => unreadable.push(format!(
                 "variable {name} comes from a Secret, a ConfigMap or a field, which a profile cannot name"
             )),
-            None => {}
+            Some(Err(_)) | None => {}
         }
     }
     if unreadable.is_empty() { Ok(variables) } else { Err(unreadable) }
 }
 
-/// The names that other variables of `container` refer to.
-pub(super) fn referred(container: &Value) -> BTreeSet<String> {
+fn items(container: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let variables = container.get("env").and_then(Value::as_array).into_iter().flatten();
-    let texts = variables.filter_map(literal);
-    let names = |text: String| {
-        let parts = text.split("$(").skip(1).filter_map(|part| part.split_once(')'));
-        parts.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
-    };
-    texts.flat_map(names).collect()
+    variables.map(|item| (item.get("name").and_then(Value::as_str).unwrap_or_default(), item))
+}
+
+/// The variables of `container` that have no counterpart, and why: neither one of
+/// `answered`, nor one that another refers to.
+pub(super) fn lost(container: &Value, answered: &BTreeSet<String>) -> Vec<String> {
+    let text = container["env"].to_string();
+    let lost = items(container).filter_map(|(name, item)| {
+        let is_answered = answered.contains(name) || text.contains(&format!("$({name})"));
+        // A reference is not a setting that anybody has answered for.
+        let why = match literal(item) {
+            None => "no profile can name where its value is",
+            Some(_) if !is_answered => "the sidecar has no such variable",
+            Some(_) => return None,
+        };
+        Some(format!("env, {name}: {why}"))
+    });
+    lost.collect()
 }
 
 /// The value where it is written down. Numbers and booleans are texts that
 /// somebody forgot to quote.
 fn literal(variable: &Value) -> Option<String> {
-    match variable.get("value") {
-        None | Some(Value::Null) => {
-            variable.get("valueFrom").is_none_or(Value::is_null).then(String::new)
-        }
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::Bool(flag)) => Some(flag.to_string()),
-        Some(_) => None,
+    match &variable["value"] {
+        Value::Null => variable["valueFrom"].is_null().then(String::new),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(_) | Value::Object(_) => None,
+        other => Some(other.to_string()),
     }
 }
 
@@ -100,24 +99,12 @@ fn literal(variable: &Value) -> Option<String> {
 /// # Errors
 /// The name that has no value.
 fn expanded(text: &str, earlier: &Variables) -> Result<String, String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        out.push_str(before);
-        if let Some(after) = after.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-        } else if let Some((name, after)) =
-            after.strip_prefix('(').and_then(|inner| inner.split_once(')'))
-        {
-            let given = earlier.get(name).ok_or_else(|| name.to_owned())?;
-            out.push_str(given);
-            rest = after;
-        } else {
-            out.push('$');
-            rest = after;
-        }
+    let text = text.replace("$$", "\u{0}");
+    let text = earlier.iter().fold(text, |text, (name, value)| {
+        text.replace(&format!("$({name})"), &value.replace('$', "\u{0}"))
+    });
+    match text.split_once("$(").and_then(|(_, rest)| rest.split_once(')')) {
+        Some((name, _)) => Err(name.to_owned()),
+        None => Ok(text.replace('\u{0}', "$")),
     }
-    out.push_str(rest);
-    Ok(out)
 }

@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-/// The kinds whose pods run Prometheus.
-const KINDS: [&str; 2] = ["Prometheus", "PrometheusAgent"];
+/// The kinds whose pods write samples.
+const KINDS: [&str; 3] = ["Prometheus", "PrometheusAgent", RULER];
+/// That of rules which Thanos evaluates.
+const RULER: &str = "ThanosRuler";
 /// What comes from the object as it is.
 const FIELDS: [&str; 6] = [
     "initContainers",
@@ -20,6 +22,8 @@ pub(crate) const GRACE: &str = "terminationGracePeriodSeconds";
 const GRACE_SECONDS: u64 = 600;
 /// Prometheus' own web port.
 const WEB_PORT: u16 = 9090;
+/// Those of a ruler: gRPC and HTTP.
+const RULER_PORTS: [u16; 2] = [10901, 10902];
 /// That of the container that reloads its configuration.
 const RELOADER_PORT: u16 = 8080;
 
@@ -30,21 +34,21 @@ pub(crate) fn pod(object: &Value) -> Option<Value> {
     if !text("apiVersion").starts_with("monitoring.coreos.com/") || !KINDS.contains(&text("kind")) {
         return None;
     }
-    let given = object.get("spec");
-    let field = |name: &str| given?.get(name).cloned();
+    Some(pod_of_spec(object.get("spec").unwrap_or(&Value::Null)))
+}
+
+/// The same, where the object's `spec` stands by itself, as in values of a chart.
+pub(crate) fn pod_of_spec(given: &Value) -> Value {
+    let field = |name: &str| given.get(name).cloned();
     let more = field("containers").and_then(|list| list.as_array().cloned()).unwrap_or_default();
     let mut spec: Map<String, Value> =
         FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), field(name)?))).collect();
-    let containers: Vec<Value> = std::iter::once(container()).chain(more).collect();
+    let own = json!({"name": "prometheus", "image": "prometheus"});
+    let containers: Vec<Value> = std::iter::once(own).chain(more).collect();
     spec.insert("containers".to_owned(), containers.into());
     let grace = field(GRACE).unwrap_or_else(|| GRACE_SECONDS.into());
     spec.insert(GRACE.to_owned(), grace);
-    Some(json!({"metadata": field("podMetadata"), "spec": spec}))
-}
-
-/// The operator's own container that runs Prometheus, as far as it decides.
-pub(crate) fn container() -> Value {
-    json!({"name": "prometheus", "image": "prometheus"})
+    json!({"metadata": field("podMetadata"), "spec": spec})
 }
 
 /// The same with what every such pod has besides: the ports of the operator's
@@ -57,7 +61,13 @@ pub(super) fn whole_pod(object: &Value) -> Option<Value> {
     let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
     if let Some(containers) = containers.filter(|_| !local) {
         if let Some(prometheus) = containers.first_mut().and_then(Value::as_object_mut) {
-            let ports = json!([{"containerPort": WEB_PORT, "name": "web"}]);
+            let is_ruler = object.get("kind").is_some_and(|kind| kind == RULER);
+            let ports = if is_ruler {
+                let [grpc, http] = RULER_PORTS;
+                json!([{"containerPort": grpc, "name": "grpc"}, {"containerPort": http, "name": "http"}])
+            } else {
+                json!([{"containerPort": WEB_PORT, "name": "web"}])
+            };
             prometheus.insert("ports".to_owned(), ports);
         }
         containers.push(json!({

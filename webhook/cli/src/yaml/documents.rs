@@ -1,14 +1,21 @@
 //! A stream's documents as pieces of its text, which together are the text.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_saphyr::{
-    Options,
-    granit_parser::{Event, Parser},
-};
+use serde_saphyr::Options;
+#[cfg(test)]
+use serde_saphyr::granit_parser::{Event, Parser};
 
 /// A document's value.
 pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options(document, options())
+}
+
+/// Whether a document is YAML at all, whatever it says; directives stand before the
+/// marker of their document.
+pub(crate) fn is_yaml(document: &str) -> bool {
+    document.lines().any(|line| line.starts_with('%'))
+        || serde_saphyr::from_str::<Option<IgnoredAny>>(document).is_ok()
 }
 
 /// How documents are read. A number that begins with 0 is octal, as it is for
@@ -33,6 +40,7 @@ pub(crate) fn documents(text: &str) -> Vec<&str> {
 }
 
 /// How many comments a document has.
+#[cfg(test)]
 pub(crate) fn comments(document: &str) -> usize {
     let events = Parser::new_from_str(document).map_while(Result::ok);
     events.filter(|(event, _)| matches!(event, Event::Comment(..))).count()

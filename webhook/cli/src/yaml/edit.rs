@@ -60,6 +60,25 @@ pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> Result<Stri
     edited.filter(right).ok_or_else(|| NotInPlace { alias: first_alias(document) })
 }
 
+/// The document's text and its value with several patches applied, one after the
+/// other.
+///
+/// # Errors
+/// As for each of them.
+pub(crate) fn apply_all(
+    document: &str,
+    value: &Value,
+    patches: &[Patch],
+) -> Result<(String, Value), NotInPlace> {
+    let (mut text, mut value) = (document.to_owned(), value.clone());
+    for patch in patches {
+        text = apply(&text, &value, patch)?;
+        // What has been written is what this makes of the value.
+        let _ = json_patch::patch(&mut value, patch);
+    }
+    Ok((text, value))
+}
+
 fn first_alias(document: &str) -> Option<usize> {
     let mut events = Parser::new_from_str(document).map_while(Result::ok);
     let (_, span) = events.find(|(event, _)| matches!(event, Event::Alias(_)))?;
@@ -145,7 +164,7 @@ fn insert(
             let dash = dash(document, items.first()?.range.start)?;
             on_lines(document, parent, dash, &Value::Array(vec![value.clone()]))
         }
-        NodeKind::Scalar | NodeKind::Alias => None,
+        NodeKind::Scalar | NodeKind::Alias(_) => None,
     }
 }
 
@@ -229,6 +248,12 @@ fn lines(value: &Value) -> Option<String> {
     options.prefer_block_scalars = false;
     options.folded_wrap_chars = usize::MAX;
     serde_saphyr::to_string_with_options(value, options).ok()
+}
+
+/// A text as a value in YAML, with quotes where YAML 1.1 or 1.2 could take it for
+/// something else.
+pub(crate) fn scalar(text: &str) -> String {
+    lines(&text.into()).unwrap_or_default().trim_end().to_owned()
 }
 
 /// The end of the line at `place`, and of comments below it that are indented

@@ -8,6 +8,8 @@ use serde_saphyr::granit_parser::{Event, Parser, Span, StructureStyle};
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) range: Range<usize>,
+    /// The number of its anchor; 0 where it has none.
+    anchor: usize,
     pub(super) kind: NodeKind,
 }
 
@@ -30,8 +32,8 @@ pub(super) enum NodeKind {
     },
     /// A single value.
     Scalar,
-    /// A reference to another node, which may be shared.
-    Alias,
+    /// A reference to another node, which may be shared, by its anchor's number.
+    Alias(usize),
 }
 
 /// More levels than any manifest has; the parser itself has the same bound.
@@ -58,9 +60,33 @@ impl Node {
                 entries.iter().find(|(_, key, _)| key == token).map(|(_, _, value)| value)
             }
             NodeKind::List { items, .. } => items.get(token.parse::<usize>().ok()?),
-            NodeKind::Scalar | NodeKind::Alias => None,
+            NodeKind::Scalar | NodeKind::Alias(_) => None,
         }
     }
+}
+
+/// The ways to the nodes with an anchor that no alias refers to.
+pub(crate) fn unused_anchors(document: &str) -> Vec<Vec<String>> {
+    let (mut anchors, mut used) = (Vec::new(), Vec::new());
+    let mut open: Vec<(Vec<String>, Node)> =
+        Node::parse(document).map(|root| (Vec::new(), root)).into_iter().collect();
+    while let Some((way, node)) = open.pop() {
+        let below = |name: String| [way.as_slice(), &[name]].concat();
+        match node.kind {
+            NodeKind::Mapping { entries, .. } => {
+                open.extend(entries.into_iter().map(|(_, name, value)| (below(name), value)));
+            }
+            NodeKind::List { items, .. } => {
+                let items = items.into_iter().enumerate();
+                open.extend(items.map(|(index, item)| (below(index.to_string()), item)));
+            }
+            NodeKind::Alias(anchor) => used.push(anchor),
+            NodeKind::Scalar => {}
+        }
+        anchors.extend(Some((node.anchor, way)).filter(|(anchor, _)| *anchor != 0));
+    }
+    anchors.retain(|(anchor, _)| !used.contains(anchor));
+    anchors.into_iter().map(|(_, way)| way).collect()
 }
 
 fn node<'a>(
@@ -72,9 +98,11 @@ fn node<'a>(
     let range = span.start.byte_offset()?..span.end.byte_offset()?;
     let depth = depth.checked_sub(1)?;
     match event {
-        Event::Scalar(..) => Some(Node { range, kind: NodeKind::Scalar }),
-        Event::Alias(_) => Some(Node { range, kind: NodeKind::Alias }),
-        Event::SequenceStart(style, ..) => {
+        Event::Scalar(_, _, anchor, _) => {
+            Some(Node { range, anchor: *anchor, kind: NodeKind::Scalar })
+        }
+        Event::Alias(anchor) => Some(Node { range, anchor: 0, kind: NodeKind::Alias(*anchor) }),
+        Event::SequenceStart(style, anchor, ..) => {
             let flow = *style == StructureStyle::Flow;
             let mut items = Vec::new();
             let closed = loop {
@@ -85,9 +113,9 @@ fn node<'a>(
             };
             let last = items.last().map(|item: &Node| item.range.end);
             let range = range.start..end(flow, closed, last)?;
-            Some(Node { range, kind: NodeKind::List { flow, items } })
+            Some(Node { range, anchor: *anchor, kind: NodeKind::List { flow, items } })
         }
-        Event::MappingStart(style, ..) => {
+        Event::MappingStart(style, anchor, ..) => {
             let flow = *style == StructureStyle::Flow;
             let mut entries = Vec::new();
             let closed = loop {
@@ -102,7 +130,7 @@ fn node<'a>(
             };
             let last = entries.last().map(|(_, _, value): &(_, _, Node)| value.range.end);
             let range = range.start..end(flow, closed, last)?;
-            Some(Node { range, kind: NodeKind::Mapping { flow, entries } })
+            Some(Node { range, anchor: *anchor, kind: NodeKind::Mapping { flow, entries } })
         }
         _ => None,
     }

@@ -166,3 +166,29 @@ fn every_setting_has_its_source() {
     "]];
     expected.assert_eq(&explained[0].to_string());
 }
+
+/// As migration does, explanation takes for given what azure-workload-identity's
+/// webhook writes into a pod with its label; without the label nobody does.
+#[test]
+fn what_azures_webhook_provides_is_explained_as_provided() {
+    let config = "image: a/b:1\nprofiles:\n  default:\n    identityType: workloadIdentity\n    ingestionUrl: https://a-b.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/s/api/v1/write\n";
+    let config = ConfigFile::parse(config).unwrap();
+    let pod = "kind: Pod\nmetadata:\n  name: p\n  annotations: {prom-remotewrite/inject: 'true'}\n  labels: {azure.workload.identity/use: 'true'}\nspec:\n  serviceAccountName: account\n  containers:\n  - name: prometheus\n";
+    let explained = explain::explain(&config, pod).unwrap();
+    let said = explained[0].to_string();
+    assert!(!explained[0].is_bad(), "{said}");
+    for part in [
+        "has to come from azure-workload-identity",
+        "client-id          (from azure",
+        "tenant-id          (from azure",
+    ] {
+        assert!(said.contains(part), "{said}\nlacks {part}");
+    }
+    assert!(!said.contains("00000000-"), "{said}");
+    let account = serde_json::json!({"metadata": {"annotations": {}}});
+    let need = &explained[0].needs[0];
+    assert_eq!((need.kind.name(), need.name.as_str()), ("ServiceAccount", "account"));
+    assert!(matches!(need.judge(Some(&account)), crate::needs::Verdict::Bad(_)));
+    let without = explain::explain(&config, &pod.replace("use: 'true'", "use: 'false'")).unwrap();
+    assert!(without[0].is_bad(), "{}", without[0]);
+}

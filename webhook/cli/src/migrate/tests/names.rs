@@ -1,9 +1,13 @@
 //! What profiles are called.
 
-use super::{shapes::user_assigned, *};
+use super::{
+    shapes::{URL, user_assigned},
+    *,
+};
+use crate::validate::profile_name;
 
 fn names(migration: &Migration) -> Vec<&str> {
-    migration.profiles.all.iter().map(|(name, _)| name.as_str()).collect()
+    migration.profiles.new.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 fn annotated(name: &str, more: &[&str]) -> String {
@@ -19,7 +23,7 @@ fn profiles_are_shared_and_told_apart() {
     let migration = migrated(&format!("{one}---\n{same}---\n{other}"));
     assert_eq!(names(&migration), ["default", "third"]);
     assert_eq!(migration.text.matches("prom-remotewrite/profile: third").count(), 1);
-    let team = migrate(&one, "team-a").unwrap();
+    let team = with_release(&one, "team-a", "");
     assert!(team.text.contains("prom-remotewrite/profile: team-a"), "{}", team.text);
 }
 
@@ -39,6 +43,41 @@ fn an_object_that_names_its_profile_gets_this_one() {
     assert_eq!(said.matches("has to get another name").count(), 1, "{said}");
     let number = annotated("1", &[]);
     assert!(report(&migrated(&number)).contains("is 1, which is no text: write it with quotes"));
+}
+
+/// Values of a release with a profile that has more settings than any here.
+fn release(client: u32) -> String {
+    format!(
+        "config:
+  profiles:
+    default:
+      ingestionUrl: {URL}
+      identityType: userAssigned
+      clientId: {}-0000-0000-0000-000000000000
+{}",
+        client.to_string().repeat(8),
+        if client == 3 { "" } else { "      listeningPort: 9091\n      memoryLimit: 512Mi\n" }
+    )
+}
+
+/// Helm would merge the new one into it.
+#[test]
+fn a_profile_of_the_release_is_taken_only_if_it_is_the_same() {
+    let one = user_assigned(&[], "").replace("name: main", "name: a");
+    let other = with_release(&one, "default", &release(9));
+    assert_eq!(names(&other), ["a"]);
+    assert!(other.text.contains("prom-remotewrite/profile: a\n"), "{}", other.text);
+    let same = with_release(&one, "default", &release(3));
+    assert_eq!(names(&same), ["default"]);
+    assert!(!same.text.contains("prom-remotewrite/profile"), "{}", same.text);
+    let values = one.replace("apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\n", "");
+    let values = values.replace("metadata: {name: a}\nspec:", "prometheusSpec:");
+    assert_eq!(names(&with_release(&values, "default", &release(9))), ["default-2"]);
+    assert_eq!(names(&with_release(&values, "default", "# values of nothing\n")), ["default"]);
+    let clash = annotated("default", &[]);
+    let migration = with_release(&clash, "default", &release(9));
+    assert_eq!((migration.text.as_str(), names(&migration).len()), (clash.as_str(), 0));
+    assert!(Profiles::new("default", "a: [").is_err());
 }
 
 /// `${…}` is filled in by others, and a name of their making is no key.

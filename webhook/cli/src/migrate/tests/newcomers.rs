@@ -45,7 +45,8 @@ fn what_the_webhook_injected_stays_and_is_called_so() {
 
 #[test]
 fn what_is_no_yaml_is_an_error_in_plain_words() {
-    let error = |text: &str| migrate(text, "default").unwrap_err().to_string();
+    let error =
+        |text: &str| migrate(text, Profiles::new("default", "").unwrap()).unwrap_err().to_string();
     for (text, place) in [
         ("a: [1, 2\nb: 3", "document 1: line 2"),
         ("a: 1\n---\nname: prom-remotewrite\nb: [", "document 2: line"),
@@ -61,7 +62,35 @@ fn what_is_no_yaml_is_an_error_in_plain_words() {
         assert!(!error.contains("olicy"), "{error}");
     }
     for text in ["", "# nothing\n", "%YAML 1.2\n---\na: 1\n"] {
-        assert_eq!(migrate(text, "default").unwrap().text, text);
+        assert_eq!(migrated(text).text, text);
+    }
+}
+
+/// What is no Kubernetes YAML is called what it is, with the next step.
+#[test]
+fn other_languages_are_called_by_their_names() {
+    let spec = "prometheus:\n  prometheusSpec:\n    containers:\n    - name: prom-remotewrite\n      env:\n      - {name: INGESTION_URL, value: a}\n";
+    for (text, language) in [
+        (format!("resource \"helm_release\" \"kps\" {{\n  values = [<<EOF\n{spec}EOF\n  ]\n}}\n"), "Terraform (HCL)"),
+        ("module \"kps\" {\n  values = [yamlencode({ env = [{ name = \"INGESTION_URL\" }] })]\n}\n".to_owned(), "Terraform (HCL)"),
+        ("param id string\nresource kps 'Microsoft.App/a@2023-05-01' = {\n  name: 'INGESTION_URL'\n}\n".to_owned(), "Bicep"),
+        (format!("# How to\n\n```yaml\n{spec}```\n"), "Markdown"),
+        (format!("#!/bin/sh\ncat <<EOF | kubectl apply -f -\n{spec}EOF\n"), "a script"),
+        (format!("import * as k8s from 'k8s';\nconst a = `\n{spec}`;\n"), "a program"),
+        (format!("{{{{- if .Values.azure }}}}\n{spec}{{{{- end }}}}\n"), "a template"),
+        (format!("{{% if azure %}}\n{spec}{{% endif %}}\n"), "a template"),
+        (spec.replace("value: a", "value: {{ url }}"), "a template"),
+        (spec.replace("value: a", "value: %URL%"), "a template"),
+    ] {
+        let said = match migrate(&text, Profiles::new("default", "").unwrap()) {
+            Err(error) => error.to_string(),
+            Ok(migration) => {
+                assert_eq!(migration.text, text);
+                assert!(!migration.is_whole());
+                said(&migration)
+            }
+        };
+        assert!(said.contains(&format!("this is {language}")), "{text}\n{said}");
     }
 }
 

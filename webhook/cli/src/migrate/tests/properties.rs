@@ -150,7 +150,7 @@ proptest! {
 
     #[test]
     fn no_text_is_too_strange(text in "(prom-remotewrite|azuread|[a-z:{}\\[\\]\\-|&*#'\" \n]){0,40}") {
-        if let Ok(migration) = migrate(&text, "default") {
+        if let Ok(migration) = migrate(&text, Profiles::new("default", "").unwrap()) {
             prop_assert!(!migration.text.is_empty() || text.is_empty());
         }
     }

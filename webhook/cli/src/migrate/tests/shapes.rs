@@ -143,7 +143,7 @@ fn everything_that_a_profile_can_say_is_carried() {
             "authorityHost: https://login.example",
             "audience: https://other.azure.cn//.default",
             "httpsProxy: http://proxy.example:3128",
-            "noProxy: \".svc\"",
+            "noProxy: .svc",
             "cluster: \"0815\"",
             "responseMode: transparent",
             "upstreamTimeout: 20s",
@@ -195,7 +195,7 @@ fn the_comparison_is_a_diff_of_both_pods() {
     let migration = migrated(&text);
     let comparison = migration.attempts[0].result.as_ref().unwrap().comparison();
     for line in
-        ["+     prom-remotewrite/inject: \"true\"", "+   initContainers:", "    - emptyDir: {}"]
+        ["+    prom-remotewrite/inject: \"true\"", "+  initContainers:", "   - emptyDir: {}"]
     {
         assert!(comparison.lines().any(|other| other == line), "{line:?} is not in\n{comparison}");
     }

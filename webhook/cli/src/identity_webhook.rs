@@ -1,0 +1,71 @@
+//! What azure-workload-identity's webhook adds to a pod: client, tenant and token,
+//! which no file says. Migration and explanation take them for given alike.
+
+use std::collections::BTreeMap;
+
+use contract::{
+    IdentityType,
+    names::env::{AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_TENANT_ID, IDENTITY_TYPE},
+};
+use serde_json::{Value, json};
+
+/// The label of the pods that it is asked about.
+pub(crate) const LABEL: &str = "azure.workload.identity/use";
+/// The annotations of a service account from which it takes them.
+pub(crate) const ANNOTATIONS: [(&str, &str); 2] = [
+    (AZURE_CLIENT_ID, "azure.workload.identity/client-id"),
+    (AZURE_TENANT_ID, "azure.workload.identity/tenant-id"),
+];
+/// The client and the tenant that it knows and a file may not.
+pub(crate) const SOMEBODY: &str = "00000000-0000-0000-0000-000000000000";
+/// The token that it provides.
+pub(crate) const TOKEN: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
+
+/// The client that it gives a pod with this value of its label, by the annotations
+/// of its service account.
+pub(crate) fn client_of<'a>(label: Option<&str>, account: Option<&'a Value>) -> Option<&'a str> {
+    let [(_, annotation), _] = ANNOTATIONS;
+    account?.get(annotation)?.as_str().filter(|client| !client.is_empty() && label == Some("true"))
+}
+
+/// Adds what it provides to the variables of a workload identity: from the annotations
+/// of the service account, or from elsewhere, which is returned.
+pub(crate) fn add(
+    variables: &mut BTreeMap<String, String>,
+    label: Option<&str>,
+    account: Option<&Value>,
+) -> Vec<&'static str> {
+    let mut elsewhere = Vec::new();
+    let kind = variables.get(IDENTITY_TYPE).and_then(|kind| kind.parse().ok());
+    if kind != Some(IdentityType::WorkloadIdentity) || label != Some("true") {
+        return elsewhere;
+    }
+    for (name, annotation) in ANNOTATIONS {
+        if variables.get(name).is_none_or(String::is_empty) {
+            let says = account.and_then(|account| account.get(annotation)?.as_str());
+            elsewhere.extend(says.is_none().then_some(name));
+            variables.insert(name.to_owned(), says.unwrap_or(SOMEBODY).to_owned());
+        }
+    }
+    let file = || TOKEN.to_owned();
+    variables.entry(AZURE_FEDERATED_TOKEN_FILE.to_owned()).or_insert_with(file);
+    elsewhere
+}
+
+/// The pod as it leaves it to our webhook: it is asked first, and only for pods
+/// with its label.
+pub(crate) fn provided(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    let given = [
+        (AZURE_CLIENT_ID, SOMEBODY),
+        (AZURE_TENANT_ID, SOMEBODY),
+        (AZURE_FEDERATED_TOKEN_FILE, TOKEN),
+    ];
+    let added = given.map(|(name, value)| json!({"name": name, "value": value}));
+    let first = pod.pointer_mut("/spec/containers/0").and_then(Value::as_object_mut);
+    let variables = first.map(|container| container.entry("env").or_insert_with(|| json!([])));
+    if let Some(variables) = variables.and_then(Value::as_array_mut) {
+        variables.extend(added);
+    }
+    pod
+}

@@ -1,0 +1,42 @@
+//! Texts that are no Kubernetes YAML: what they are, and what to do with them.
+
+use std::fmt;
+
+/// Beginnings of lines, what a text with such a line is, and the next step; the
+/// first that fits.
+const LANGUAGES: [(&str, &str, &str); 5] = [
+    (
+        "resource \"|module \"|data \"|variable \"|provider \"|output \"|locals {|terraform {|job \"",
+        "Terraform (HCL)",
+        "put its values into a YAML file of their own, use that here, and name it with values = [file(\"values.yaml\")]",
+    ),
+    (
+        "targetScope|param |resource |module |var |@description(|@secure(",
+        "Bicep",
+        "put its manifest or its values into a YAML file of its own, and use that here",
+    ),
+    ("```", "Markdown", "copy its YAML into a file of its own, and use that here"),
+    (
+        "#!|kubectl |helm |docker |cat <<|export |set -e",
+        "a script",
+        "run it, and use the YAML that it writes",
+    ),
+    (
+        "import |from |local |const |func |def |package |class |using ",
+        "a program",
+        "run it, and use the YAML that it writes",
+    ),
+];
+
+/// What `text`, which YAML cannot read or takes for one text, is in fact, and the
+/// next step; `None` where nothing shows it.
+pub(crate) fn of(text: &str) -> Option<impl fmt::Display> {
+    let is_begun = |starts: &str| {
+        text.lines().any(|line| starts.split('|').any(|start| line.starts_with(start)))
+    };
+    let known = LANGUAGES.iter().find(|(starts, ..)| is_begun(starts));
+    let known = known.map(|(_, name, step)| format!("this is {name}: {step}"));
+    // Of values that YAML cannot begin with, whoever replaces them marks the ends.
+    let is_template = ["{{", "{%", "<%", ": %", ": @"].iter().any(|mark| text.contains(mark));
+    known.or_else(|| is_template.then(|| "this is a template (Helm, Jinja, Go): use what it becomes, as helm template or Ansible writes it, or put each {{…}} that stands for a value in quotes".to_owned()))
+}

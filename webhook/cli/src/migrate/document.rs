@@ -1,0 +1,157 @@
+//! Documents one after the other, and the texts in them that are files of their
+//! own.
+
+use json_patch::Patch;
+use serde_json::Value;
+
+use super::{
+    Attempt, Migrated, Migration,
+    changes::replace,
+    elsewhere::Elsewhere,
+    leftovers,
+    replacement::{plan, replacement},
+    source::{Source, sources},
+};
+use crate::{
+    manifests::{self, ManifestError},
+    tree::at,
+    workloads::sites::{Site, sites},
+    yaml::{documents, edit, is_yaml, unused_anchors},
+};
+
+/// One migration on its way.
+#[derive(Clone)]
+pub(super) struct Run {
+    /// What has been done or left so far.
+    pub(super) migration: Migration,
+    /// What other parts of the file say about its sites.
+    pub(super) elsewhere: Elsewhere,
+}
+
+/// Why what is known is not done.
+const NOT_IN_PLACE: &str = "its document cannot be edited in place because of";
+
+impl Run {
+    /// The text of a document; `place` says where in another it is a text.
+    ///
+    /// # Errors
+    /// Where it is no YAML.
+    pub(super) fn document(
+        &mut self,
+        place: &str,
+        document: &str,
+    ) -> Result<String, ManifestError> {
+        let original = match manifests::parse(self.elsewhere.document, document) {
+            Ok(value) => value,
+            // It is about something else, and what it says does not matter.
+            Err(_) if leftovers::mark_in(document).is_none() && is_yaml(document) => Value::Null,
+            Err(error) => return Err(error),
+        };
+        let (mut text, mut value, mut known) = (document.to_owned(), original.clone(), Vec::new());
+        for site in sites(&original) {
+            let result = match sources(&site).as_slice() {
+                [] => continue,
+                [source] => self.site(&site, source, &mut text, &mut value),
+                several => {
+                    let names: Vec<String> = several.iter().map(Source::name).collect();
+                    let names = names.join(" and ");
+                    Err(vec![format!("a pod gets one sidecar, and here are {names}")])
+                }
+            };
+            known.extend(result.is_err().then(|| site.path.clone()));
+            self.attempt(format!("{place}{}", site.subject), result);
+        }
+        // Where an alias led to what has gone, what it meant is left.
+        let is_list =
+            |name: &String| name.ends_with("ontainers") && !name.starts_with(['_', '.', 'x']);
+        for anchor in unused_anchors(&text).into_iter().filter(|way| !way.iter().any(is_list)) {
+            let left = at(&value, &anchor).map(|node| leftovers::leftovers(node, &[]));
+            if left.is_some_and(|left| !left.is_empty()) {
+                let place = format!("{place}{}", anchor.join("."));
+                let number = self.elsewhere.document;
+                self.migration.notes.push(format!("document {number}: no alias refers to the anchor at {place}: remove it, unless something else reads it"));
+                known.push(anchor);
+            }
+        }
+        for (path, source, reason) in leftovers::leftovers(&value, &known) {
+            let what = source.as_ref().map_or_else(|| "text".to_owned(), Source::name);
+            let subject = if path.is_empty() { "the whole document" } else { &what };
+            let at = if path.is_empty() { "" } else { &format!(" at {}", path.join(".")) };
+            let subject = format!("{place}{subject}{at}");
+            let step = source.map(|source| self.by_hand(&value, &path, &source));
+            let reasons = [vec![reason], step.unwrap_or_default()].concat();
+            self.attempt(subject, Err(reasons));
+        }
+        self.texts(place, &mut text, value);
+        Ok(text)
+    }
+
+    fn attempt(&mut self, subject: String, result: Result<Migrated, Vec<String>>) {
+        let number = self.elsewhere.document;
+        self.migration.attempts.push(Attempt { number, subject, result });
+    }
+
+    /// Does to `text`, and to `value`, which it says, what takes the source's place.
+    fn site(
+        &mut self,
+        site: &Site<'_>,
+        source: &Source,
+        text: &mut String,
+        value: &mut Value,
+    ) -> Result<Migrated, Vec<String>> {
+        if let Some(reason) = source.stays(site) {
+            return Err(vec![reason]);
+        }
+        let plan = plan(site, source, &self.migration.profiles)?;
+        let (changes, mut migrated) = replacement(site, value, source, &plan)?;
+        self.elsewhere.references(site, &changes[1])?;
+        migrated.notes.extend(self.elsewhere.services(site, source, &plan));
+        self.migration.profiles.add(&plan.name, plan.profile);
+        (*text, *value) = edit::apply_all(text, value, &changes).map_err(|reason| {
+            let whole: Vec<_> = changes.iter().flat_map(|patch| &patch.0).collect();
+            let patch = serde_saphyr::to_string(&whole).unwrap_or_default();
+            let profile = plan.name;
+            vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch says what to do by hand, with profile {profile:?}:\n{patch}")]
+        })?;
+        Ok(migrated)
+    }
+
+    /// What to do with a source at a place that is not known.
+    fn by_hand(&mut self, document: &Value, path: &[String], source: &Source) -> Vec<String> {
+        let above = path.len().checked_sub(2).and_then(|depth| at(document, path.get(..depth)?));
+        let site = Site::supposed(above.unwrap_or(&Value::Null), path);
+        match plan(&site, source, &self.migration.profiles) {
+            Ok(plan) => {
+                self.migration.profiles.add(&plan.name, plan.profile.clone());
+                vec![leftovers::next_step(source, &plan)]
+            }
+            Err(reasons) => reasons,
+        }
+    }
+
+    /// Migrates the texts in `text` that are files of their own.
+    fn texts(&mut self, place: &str, text: &mut String, mut value: Value) {
+        for way in leftovers::texts(&value) {
+            let before = at(&value, &way).and_then(Value::as_str).unwrap_or_default();
+            let place = format!("{place}{}: ", way.join("."));
+            let mut run = self.clone();
+            let inner = documents(before).into_iter().map(|inner| run.document(&place, inner));
+            let after = inner.collect::<Result<String, _>>().map_err(|error| error.to_string());
+            let edited = after.and_then(|after| {
+                // A text without an end stays one.
+                let after = if before.ends_with('\n') { after.as_str() } else { after.trim_end() };
+                let patch = [Patch(vec![replace(&way, after.to_owned())])];
+                let patches = if after == before { &[] } else { patch.as_slice() };
+                edit::apply_all(text, &value, patches)
+                    .map_err(|why| format!("{NOT_IN_PLACE} {why}"))
+            });
+            match edited {
+                Ok(edited) => {
+                    (*text, value) = edited;
+                    *self = run;
+                }
+                Err(reason) => self.attempt(format!("{place}text"), Err(vec![reason])),
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What other parts of a file say about its sites: ways into values, Services that
+//! lead to the sidecar, and profiles in use.
+
+use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE};
+use json_patch::Patch;
+use serde_json::Value;
+
+use super::{
+    profile::Profiles,
+    replacement::Plan,
+    source::{Program, Source},
+};
+use crate::{
+    helm_path,
+    tree::{at, walk},
+    workloads::{sites::Site, subject},
+    yaml,
+};
+
+/// What is found in all documents of a file before one is changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Elsewhere {
+    /// The document that is looked at, from 1.
+    pub(super) document: usize,
+    /// Ways into values: as written, in which document and where there, and their names.
+    references: Vec<(String, (usize, String), Vec<String>)>,
+    /// Ports that lead into pods: of which document if it is the pod's own, whose, its
+    /// selector, and the port or its name.
+    services: Vec<(Option<usize>, String, Value, Value)>,
+}
+
+impl Elsewhere {
+    /// Adds what `document` says.
+    pub(super) fn read(&mut self, document: &Value, profiles: &mut Profiles) {
+        let is_service = document.get("kind").is_some_and(|kind| kind == "Service");
+        walk(document, &mut |node, path| {
+            let default = Value::from(DEFAULT_PROFILE);
+            let asks = node.get(INJECT).filter(|asks| *asks == "true").map(|_| &default);
+            let used = node.get(PROFILE).or(asks).and_then(Value::as_str).unwrap_or_default();
+            profiles.in_use.extend(used.split(',').map(|name| name.trim().to_owned()));
+            let text = node.as_str().unwrap_or_default();
+            if text.contains('\n') && [PREFIX, "Spec"].iter().any(|word| text.contains(word)) {
+                let inner =
+                    yaml::documents(text).into_iter().map(yaml::read).filter_map(Result::ok);
+                inner.filter(|it| !it.is_string()).for_each(|it| self.read(&it, profiles));
+            }
+            let place = path.join(".");
+            let texts = path.last().map(String::as_str).into_iter().chain([text]);
+            self.references.extend(
+                texts
+                    .filter_map(helm_path::parse)
+                    .map(|(way, names)| (way.to_owned(), (self.document, place.clone()), names)),
+            );
+            let port = node.get("port").filter(|_| is_service && path.len() == 3);
+            if let Some(target) = node.get("targetPort").or(port) {
+                let whose = if is_service { subject(document, "Service") } else { place };
+                let selector = document.pointer("/spec/selector").cloned().unwrap_or_default();
+                let own = (!is_service).then_some(self.document);
+                self.services.push((own, whose, selector, target.clone()));
+            }
+            true
+        });
+    }
+
+    /// Whether what is `taken` out at `site` can go.
+    ///
+    /// # Errors
+    /// Ways into what goes or moves, in the same document.
+    pub(super) fn references(&self, site: &Site<'_>, taken: &Patch) -> Result<(), Vec<String>> {
+        let reached = self.references.iter().filter_map(|(way, (document, place), names)| {
+            let effect = helm_path::effect(taken, names).filter(|_| *document == self.document)?;
+            let env = names.iter().position(|name| name == "env");
+            let variable = (0..names.len()).find_map(|start| {
+                at(site.node, names.get(start..env? + 2)?)?.get("name")?.as_str()
+            });
+            let variable = variable.map(|name| format!(" (variable {name})")).unwrap_or_default();
+            Some(format!("{way}{variable}, in {place}, {effect}: write its value into the values themselves, remove it from there, and migrate again"))
+        });
+        let reached: Vec<String> = reached.collect();
+        if reached.is_empty() { Ok(()) } else { Err(reached) }
+    }
+
+    /// Services through which other pods may use the sidecar.
+    pub(super) fn services(&self, site: &Site<'_>, source: &Source, plan: &Plan) -> Vec<String> {
+        let port = plan.settings.listening_port.get();
+        let ports = source.value.get("ports").and_then(Value::as_array).into_iter().flatten();
+        let names = ports.filter(|item| item["containerPort"] == port).map(|item| &item["name"]);
+        let names: Vec<&Value> = names.collect();
+        let leads = self.services.iter().filter(|(own, _, selector, target)| {
+            let mut labels = selector.as_object().into_iter().flatten();
+            (*target == port || target.as_str() == Some(&port.to_string()) || names.contains(&target))
+                && source.program != Program::Native
+                && own.is_none_or(|own| own == self.document)
+                // The labels that an operator or a chart adds are not in the file.
+                && (!site.form.is_pod || labels.all(|(name, value)| site.label(name) == value.as_str()))
+        });
+        leads.map(|(_, whose, ..)| format!("{whose} leads to port {port}: where other pods write through it, add acceptFrom: any to the profile, since the sidecar takes samples of its own pod alone")).collect()
+    }
+}

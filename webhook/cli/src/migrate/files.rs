@@ -1,0 +1,116 @@
+//! What of the files that a hand-written container reads goes into the profile, and
+//! which volumes go with it.
+
+use std::path::Path;
+
+use contract::{Identity, Settings, names};
+use serde_json::{Value, json};
+
+use super::placeholder;
+use crate::{
+    mounts::{self, MountedFile},
+    tree::at,
+    workloads::sites::Site,
+};
+
+/// What becomes of a container's files.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Keys of the profile with their values.
+    pub(super) keys: Vec<(&'static str, Value)>,
+    /// Mounts of the container that the webhook makes.
+    pub(super) mounts: Vec<String>,
+    /// Volumes that nothing else mounts: their places in the list.
+    pub(super) unused: Vec<usize>,
+    /// What of the volumes nothing takes the place of.
+    pub(super) lost: Vec<String>,
+}
+
+/// The files that `settings` name, as `container` of `site` has them; the path of
+/// its certificate is `written` so.
+///
+/// # Errors
+/// A certificate that no profile can name.
+pub(super) fn of(
+    site: &Site<'_>,
+    container: &Value,
+    settings: &Settings,
+    written: Option<&String>,
+) -> Result<Files, Vec<String>> {
+    let mut files = Files::default();
+    let find = |path: &Path| mounts::file(site.volumes(), container, path);
+    match &settings.identity {
+        Identity::AadApplication { certificate, .. } => {
+            let path = &certificate.path;
+            find(path).and_then(|file| files.certificate(&file, written)).ok_or_else(|| {
+                vec![format!("the certificate {} is in no volume of this object that a SecretProviderClass or a Secret fills", path.display())]
+            })?;
+        }
+        Identity::WorkloadIdentity { token_file, .. } => {
+            let token = find(token_file).filter(MountedFile::is_federated_token);
+            if let Some(token) = token {
+                files.take_over(&token);
+            }
+        }
+        Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
+    }
+    // Roots in a ConfigMap; any others stay, since no profile can name them.
+    let roots = settings.trusted_roots_file.as_deref().and_then(find);
+    if let Some((roots, name)) =
+        roots.and_then(|file| file.text("/configMap/name").map(|name| (file, name)))
+        && let Some(key) = roots.key("configMap")
+    {
+        files.keys.push(("trustConfigMap", json!({"name": name, "key": key})));
+        files.take_over(&roots);
+    }
+    files.release(site, container);
+    Ok(files)
+}
+
+impl Files {
+    fn certificate(&mut self, file: &MountedFile<'_>, written: Option<&String>) -> Option<()> {
+        let class = file.text("/csi/volumeAttributes/secretProviderClass");
+        let (kind, name, key) = match (class, file.text("/secret/secretName")) {
+            (Some(class), None) => ("secretProviderClass", class, file.file.clone()),
+            (None, Some(secret)) => ("certificateSecret", secret, file.key("secret")?),
+            _ => return None,
+        };
+        let written = written.and_then(|path| path.rsplit('/').next());
+        let shown = written.filter(|_| key == placeholder::NAME).unwrap_or(&key);
+        self.keys.extend([(kind, name.into()), ("certificateName", shown.into())]);
+        let directory = file.mount.trim_end_matches('/');
+        if file.is_whole && directory != names::DEFAULT_MOUNT_PATH {
+            self.keys.push(("mountPath", directory.into()));
+        }
+        self.take_over(file);
+        Some(())
+    }
+
+    /// The webhook mounts this; of its volume may be lost what the webhook's own
+    /// would not have.
+    fn take_over(&mut self, file: &MountedFile<'_>) {
+        const OURS: &str =
+            "driver readOnly volumeAttributes secretName name items defaultMode sources";
+        self.mounts.push(file.mount.to_owned());
+        let sources = file.volume.as_object().into_iter().flatten();
+        let fields = sources.filter_map(|(_, source)| source.as_object()).flatten();
+        let lost = fields.filter(|(field, _)| !OURS.split(' ').any(|ours| ours == *field));
+        let name = &file.volume["name"];
+        self.lost.extend(lost.map(|(field, _)| {
+            format!("volumes, {name}, {field}: the webhook's own volume has no such field")
+        }));
+    }
+
+    /// Volumes of the container go, unless others mount them.
+    fn release(&mut self, site: &Site<'_>, container: &Value) {
+        let own = [&["volumeMounts"][..], &["server", "extraVolumeMounts"]];
+        for (place, volume) in site.volumes().iter().enumerate() {
+            let name = &volume["name"];
+            let mut others = site.containers().filter(|(.., other)| other != container);
+            let stays = others.any(|(.., other)| mounts::has(other.get("volumeMounts"), name))
+                || own.iter().any(|way| mounts::has(at(site.node, way), name));
+            let goes = !stays && mounts::has(container.get("volumeMounts"), name);
+            self.unused.extend(goes.then_some(place));
+        }
+    }
+}

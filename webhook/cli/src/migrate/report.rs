@@ -1,0 +1,113 @@
+//! What a person is told about a site: what of a hand-written container nothing takes
+//! the place of (what nobody thought of is lost, and so is named), and notes.
+
+use contract::{
+    annotations::{DEFAULT_PROFILE, INJECT, PROFILE},
+    names::{API_TOKEN_MOUNT_PATH, env::AZURE_CLIENT_ID},
+};
+use serde_json::Value;
+
+use super::{
+    auth_proxy,
+    replacement::Plan,
+    source::{Program, Source},
+    variables,
+};
+use crate::{
+    identity_webhook::LABEL,
+    loopback,
+    workloads::{self, sites::Site},
+};
+
+/// Fields that the injected container has in its own way.
+const OWN: &str = "name image resources imagePullPolicy livenessProbe readinessProbe startupProbe securityContext restartPolicy terminationMessagePath terminationMessagePolicy";
+
+/// What is lost of `source`: the field, and why.
+pub(super) fn lost(source: &Source, plan: &Plan) -> Vec<String> {
+    let fields = source.value.as_object().into_iter().flatten();
+    let mut lost = Vec::new();
+    for (field, value) in fields.filter(|(field, _)| !OWN.split(' ').any(|own| own == *field)) {
+        let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        match field.as_str() {
+            "env" => {
+                let mut answered = variables::known();
+                if source.program == Program::AuthProxy {
+                    answered.extend(auth_proxy::NAMES.map(|(theirs, _)| theirs.to_owned()));
+                }
+                lost.extend(variables::lost(&source.value, &answered));
+            }
+            "volumeMounts" => lost.extend(items.iter().filter_map(|mount| {
+                let path = mount.get("mountPath")?.as_str()?;
+                let is_made = plan.files.mounts.iter().any(|made| made == path);
+                (!is_made && path != API_TOKEN_MOUNT_PATH)
+                    .then(|| format!("volumeMounts, {path}: no profile can mount it"))
+            })),
+            "ports" => lost.extend(items.iter().filter_map(|item| other_port(item, plan))),
+            _ if is_nothing(value) => {}
+            _ => lost.push(format!("{field}: the injected container has no such field")),
+        }
+    }
+    lost
+}
+
+/// What Kubernetes and Prometheus treat as absent.
+pub(super) fn is_nothing(value: &Value) -> bool {
+    ["null", "false", "{}", "[]", "\"\""].contains(&value.to_string().as_str())
+}
+
+/// Another port, or one that is more than a port.
+fn other_port(item: &Value, plan: &Plan) -> Option<String> {
+    let port = plan.settings.listening_port.get();
+    let number = &item["containerPort"];
+    if *number != port {
+        return Some(format!("ports, {number}: the sidecar listens on {port}"));
+    }
+    let mut fields = item.as_object().into_iter().flatten().map(|(field, _)| field.as_str());
+    let more = fields.find(|field| !["containerPort", "name", "protocol"].contains(field))?;
+    Some(format!("ports, {number}: the injected container's has no {more}"))
+}
+
+/// About a site whose `source` a plan replaces.
+pub(super) fn notes(site: &Site<'_>, source: &Source, plan: &Plan) -> Vec<String> {
+    let (url, port) = (plan.url(), plan.settings.listening_port.get());
+    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let mut writes: Vec<_> = site.writes().collect();
+    writes.retain(|(way, entry)| {
+        let to = text(entry, "url");
+        *way == source.way || loopback::parse(&to).is_some_and(|to| to.port == port)
+    });
+    let mut notes = Vec::new();
+    if site.form.is_pod {
+        notes.push(format!("what Prometheus writes to is not in this object: it has to be {url}"));
+    } else if writes.is_empty() {
+        notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
+    }
+    if site.form.annotations.is_empty() {
+        let annotations = annotations(&plan.name);
+        notes.push(format!("the pod of this Prometheus is not in this object: it has to be annotated with {annotations}"));
+    }
+    let is_newer = |entry: &Value| {
+        text(entry, "messageVersion") == "V2.0" || text(entry, "protobuf_message").contains(".v2.")
+    };
+    // Prometheus does not fall back to 1.0, and drops what is refused.
+    if writes.iter().any(|(_, entry)| is_newer(entry)) {
+        notes.push("remote write 2.0 goes to Azure as it is, and nothing says that Azure takes it: leave the version of messages out".to_owned());
+    }
+    notes.extend(site.object.and_then(workloads::made_by));
+    let key = |name: &&str| if *name == AZURE_CLIENT_ID { "clientId" } else { "tenantId" };
+    let missing: Vec<&str> = plan.elsewhere.iter().map(key).collect();
+    if !missing.is_empty() {
+        notes.push(format!("{} is not in this file: the label {LABEL} has to stay, so that azure-workload-identity's webhook says it, unless you write it into the profile", missing.join(" or ")));
+    }
+    let open = plan.profile.placeholders();
+    if !open.is_empty() {
+        notes.push(format!("fill in the profile's {}", open.join(", ")));
+    }
+    notes
+}
+
+/// What the pod has to be annotated with.
+pub(super) fn annotations(profile: &str) -> String {
+    let inject = format!("{INJECT}: \"true\"");
+    if profile == DEFAULT_PROFILE { inject } else { format!("{inject} and {PROFILE}: {profile}") }
+}

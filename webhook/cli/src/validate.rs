@@ -1,0 +1,150 @@
+//! What a configuration says in vain, or against itself, although the webhook takes
+//! it: one sentence each; and what a profile can be called.
+
+use contract::{Cloud, IdentityType, Key};
+use webhook::config::{Config, Profile};
+
+/// Ends of the hosts of each cloud's ingestion endpoints.
+const HOSTS: [(&str, Cloud); 3] = [
+    (".ingest.monitor.azure.com", Cloud::AzurePublic),
+    (".ingest.monitor.azure.us", Cloud::AzureGovernment),
+    (".ingest.monitor.azure.cn", Cloud::AzureChina),
+];
+
+/// Settings of an application, which do nothing for other identities.
+const CERTIFICATE: [&str; 5] = [
+    "certificateName",
+    "certificateSecret",
+    "secretProviderClass",
+    "mountPath",
+    "sendCertificateChain",
+];
+
+/// Where a profile's cloud is not that of its ingestion URL: tokens would be asked
+/// for of the wrong cloud, and the endpoint would refuse them.
+pub fn contradictions(config: &Config) -> Vec<String> {
+    let found = config.profiles.iter().filter_map(|(name, profile)| {
+        let url = profile.overrides.ingestion_url.as_ref()?;
+        let (host, of_url) = HOSTS.iter().find(|(host, _)| url.is_below(host))?;
+        let cloud = profile.overrides.cloud.unwrap_or_default();
+        // Microsoft's own test environment is at the public hosts, and an audience that
+        // is given is asked for in any cloud.
+        let agrees = cloud == *of_url
+            || matches!(cloud, Cloud::Custom | Cloud::Int)
+            || profile.overrides.audience.is_some();
+        (!agrees).then(|| format!("profiles.{name}: cloud is {cloud}, and the ingestion URL's host is one of {of_url} ({host}): write cloud: {of_url}, or another URL"))
+    });
+    found.collect()
+}
+
+/// A profile's name, as it can stand everywhere: as a key in YAML, in an
+/// annotation and in `helm --set`.
+///
+/// # Errors
+/// What is accepted.
+pub fn profile_name(text: &str) -> Result<String, String> {
+    let is_end = |end: char| end.is_ascii_alphanumeric();
+    let fits = text.len() <= MAX_NAME_BYTES
+        && text.starts_with(is_end)
+        && text.ends_with(is_end)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    fits.then(|| text.to_owned()).ok_or_else(|| {
+        format!("expected at most {MAX_NAME_BYTES} letters, digits, - and _, as in team-a")
+    })
+}
+
+/// As long as the names of most objects.
+const MAX_NAME_BYTES: usize = 63;
+
+/// Settings that do nothing for the identity type of their profile.
+pub fn without_effect(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, profile) in &config.profiles {
+        let Some(kind) = profile.overrides.identity_type else { continue };
+        found.extend(
+            keys(profile)
+                .filter(|key| !plays_a_part(key, kind))
+                .map(|key| format!("profiles.{name}.{key} has no effect: identityType is {kind}")),
+        );
+    }
+    found
+}
+
+/// The keys that the profile gives.
+fn keys(profile: &Profile) -> impl Iterator<Item = &'static str> {
+    let overrides = Key::ALL.iter().filter(|key| profile.overrides.has(**key));
+    let only = profile.given.iter().map(|(key, _)| *key);
+    overrides.map(|key| key.profile()).chain(only)
+}
+
+fn plays_a_part(key: &str, kind: IdentityType) -> bool {
+    use IdentityType::{AadApplication, SystemAssigned, UserAssigned, WorkloadIdentity};
+    match key {
+        "clientId" => kind != SystemAssigned,
+        "tenantId" | "authorityHost" => matches!(kind, AadApplication | WorkloadIdentity),
+        "podIdentityAuthorityHost" => matches!(kind, SystemAssigned | UserAssigned),
+        key if CERTIFICATE.contains(&key) => kind == AadApplication,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use webhook::config::ConfigFile;
+
+    use super::*;
+
+    fn config(url: &str, lines: &str) -> Config {
+        let url = format!(
+            "https://a-b.westeurope-1.metrics.ingest.monitor.azure.{url}/dataCollectionRules/dcr-0/streams/s/api/v1/write"
+        );
+        let text = format!("config:\n  profiles:\n    a: {{ingestionUrl: '{url}', {lines}}}\n");
+        ConfigFile::parse(&text).unwrap().config
+    }
+
+    #[test]
+    fn a_cloud_is_that_of_its_url() {
+        for (url, cloud, agrees) in [
+            ("com", "", true),
+            ("com", "cloud: AzurePublic", true),
+            ("com", "cloud: INT", true),
+            ("us", "cloud: AzureGovernment", true),
+            ("cn", "cloud: Custom, audience: 'https://a/'", true),
+            ("com", "cloud: AzureGovernment", false),
+            ("cn", "cloud: usgovernment", false),
+            ("us", "", false),
+        ] {
+            let found = contradictions(&config(url, cloud));
+            assert_eq!(found.is_empty(), agrees, "{url} {cloud}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn each_identity_has_its_own_settings() {
+        for (lines, expected) in [
+            (
+                "identityType: systemAssigned, clientId: 33333333-0000-0000-0000-000000000000",
+                "clientId",
+            ),
+            (
+                "identityType: userAssigned, tenantId: 33333333-0000-0000-0000-000000000000",
+                "tenantId",
+            ),
+            ("identityType: userAssigned, authorityHost: 'https://a.example'", "authorityHost"),
+            ("identityType: userAssigned, sendCertificateChain: true", "sendCertificateChain"),
+            ("identityType: workloadIdentity, certificateSecret: a", "certificateSecret"),
+            (
+                "identityType: aadApplication, podIdentityAuthorityHost: 'http://169.254.1.1'",
+                "podIdentityAuthorityHost",
+            ),
+        ] {
+            let found = without_effect(&config("com", lines));
+            let expected = format!("profiles.a.{expected} has no effect: ");
+            assert!(matches!(found.as_slice(), [one] if one.starts_with(&expected)), "{found:?}");
+        }
+        let all =
+            "identityType: aadApplication, certificateSecret: a, mountPath: /a, listeningPort: 1";
+        assert_eq!(without_effect(&config("com", all)), Vec::<String>::new());
+        assert_eq!(without_effect(&config("com", "certificateSecret: a")), Vec::<String>::new());
+    }
+}
