@@ -7,7 +7,7 @@ use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr:
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{comments, documents, edit, read};
+use super::{comments, documents, edit, read, scalar, unused_anchors};
 
 fn add(pointer: &str, value: Value) -> PatchOperation {
     PatchOperation::Add(AddOperation { path: PointerBuf::parse(pointer).unwrap(), value })
@@ -81,43 +81,59 @@ fn entries_go_behind_the_last_as_far_in_as_the_first() {
     .assert_eq(&after);
 }
 
+/// Items go in before what closes their list; a value takes the place of another,
+/// whose comment stays; a block of text keeps its style and its depth; a number that
+/// begins with zero is octal, as for kubectl.
 #[test]
-fn brackets_and_braces_get_their_items_before_they_close() {
-    let after = edited(
-        SHELF,
-        &[
-            add("/shelf/boxes/-", json!("c")),
-            add("/shelf/boxes/-", json!({"d": [1]})),
-            add("/shelf/size/height", json!("2")),
-        ],
-    );
-    let expected = SHELF
-        .replace("[a, b]", "[a, b, \"c\", {\"d\":[1]}]")
-        .replace("{width: 1}", "{width: 1, \"height\": \"2\"}");
-    assert_eq!(after, expected);
-    assert_eq!(edited("a: [ ]\n", &[add("/a/-", json!(1))]), "a: [ 1]\n");
-    assert_eq!(edited("{\"a\": {}}", &[add("/a/b", json!(1))]), "{\"a\": {\"b\": 1}}");
-}
-
-#[test]
-fn a_value_takes_the_place_of_another_and_its_comment_stays() {
-    let after = edited(SHELF, &[replace("/shelf/name", json!("right"))]);
-    assert_eq!(after, SHELF.replace("name: left ", "name: \"right\" "));
-    let after = edited(SHELF, &[add("/empty", json!([1]))]);
-    assert_eq!(after, SHELF.replace("empty:", "empty: [1]"));
-}
-
-#[test]
-fn a_block_of_text_keeps_its_style_and_its_depth() {
+fn each_style_is_kept() {
     let text = "a:\n  text: |\n    one\n    two\n  # below\n  b: 1\n";
-    let after = edited(text, &[replace("/a/text", json!("three\n\nfour\n"))]);
-    assert_eq!(after, "a:\n  text: |\n    three\n\n    four\n  # below\n  b: 1\n");
+    let after = "a:\n  text: |\n    three\n\n    four\n  # below\n  b: 1\n";
+    let shelf = |old: &str, new: &str| {
+        assert!(SHELF.contains(old), "{old}");
+        SHELF.replace(old, new)
+    };
+    let (item, nested) =
+        (add("/shelf/boxes/-", json!("c")), add("/shelf/boxes/-", json!({"d": [1]})));
+    let rows = [
+        (SHELF, vec![item, nested], shelf("[a, b]", "[a, b, \"c\", {\"d\":[1]}]")),
+        (
+            SHELF,
+            vec![add("/shelf/size/height", json!("2"))],
+            shelf("{width: 1}", "{width: 1, \"height\": \"2\"}"),
+        ),
+        (
+            SHELF,
+            vec![replace("/shelf/name", json!("right"))],
+            shelf("name: left ", "name: \"right\" "),
+        ),
+        (SHELF, vec![add("/empty", json!([1]))], shelf("empty:", "empty: [1]")),
+        ("a: [ ]\n", vec![add("/a/-", json!(1))], "a: [ 1]\n".to_owned()),
+        ("{\"a\": {}}", vec![add("/a/b", json!(1))], "{\"a\": {\"b\": 1}}".to_owned()),
+        (text, vec![replace("/a/text", json!("three\n\nfour\n"))], after.to_owned()),
+        ("a: 0400\n", vec![add("/b", json!(1))], "a: 0400\nb: 1\n".to_owned()),
+    ];
+    for (text, operations, expected) in rows {
+        assert_eq!(edited(text, &operations), expected);
+    }
+    assert_eq!(read("a: 0400\n").unwrap(), json!({"a": 256}));
 }
 
 #[test]
-fn a_number_that_begins_with_zero_is_octal_as_for_kubectl() {
-    assert_eq!(read("a: 0400\n").unwrap(), json!({"a": 256}));
-    assert_eq!(edited("a: 0400\n", &[add("/b", json!(1))]), "a: 0400\nb: 1\n");
+fn anchors_that_no_alias_refers_to() {
+    let text = "x: &x {a: &y 1}\nl:\n- &z b\n- *y\nm: {<<: *x}\n";
+    assert_eq!(unused_anchors(text), [["l", "0"]]);
+    assert!(unused_anchors("a: [").is_empty());
+}
+
+/// As Helm reads it, which is YAML 1.1, too.
+#[test]
+fn a_text_stays_a_text() {
+    for text in ["yes", "0815", "1e3", "null", "", "a: b", "# c", "12:30", "1_000", "~", "a\nb"] {
+        let written = scalar(text);
+        assert_eq!(read(&format!("a: {written}\n")).unwrap(), json!({"a": text}), "{written}");
+        assert!(written.starts_with(['"', '\'']), "{written}");
+    }
+    assert_eq!(scalar("https://a.example/b?c=d"), "https://a.example/b?c=d");
 }
 
 #[test]
