@@ -133,7 +133,7 @@ async fn helm(place: &str, arguments: &[String]) {
     match arguments[0].as_str() {
         "install" | "upgrade" => {}
         // These ask a cluster or a registry; the chart's tests run them.
-        "test" | "rollback" | "history" | "uninstall" | "repo" | "pull" | "push" => return,
+        "get" | "test" | "rollback" | "history" | "uninstall" | "repo" | "pull" | "push" => return,
         other => panic!("{place}: helm {other}"),
     }
     let Some(helm) = Helm::find("every_command_exists") else { return };

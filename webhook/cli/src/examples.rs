@@ -12,7 +12,7 @@ Examples:
 pub(crate) const MIGRATE: &str = "\
 Examples:
   kubectl prom-remotewrite migrate -f values.yaml > migrated.yaml
-  kubectl prom-remotewrite migrate -f values.yaml --diff --profile-to profile.yaml";
+  kubectl prom-remotewrite migrate -f values.yaml --diff --release-values release.yaml --profile-to profile.yaml";
 
 pub(crate) const VALIDATE: &str = "\
 Examples:

@@ -155,6 +155,21 @@ fn explain_and_validate_have_statuses_for_scripts() {
     assert_eq!(output.status.code(), Some(0));
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(said, "standard input: ok; profiles: default\n");
+    let with = |line: &str| format!("{}\n      {line}\n", values.trim_end());
+    let output =
+        run(&validate, directory.path(), &with("tenantId: 33333333-0000-0000-0000-000000000000"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains(
+            "warning: profiles.default.tenantId has no effect: identityType is userAssigned"
+        ),
+        "{said}"
+    );
+    let output = run(&validate, directory.path(), &with("cloud: AzureGovernment"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("profiles.default: cloud is AzureGovernment"), "{said}");
     let output = run(&validate, directory.path(), "image: a\nprofile: {}\n");
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8(output.stderr).unwrap();
@@ -198,6 +213,7 @@ fn run_examples(lines: &[String], at_least: usize) {
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("manifests.yaml", POD);
     write("values.yaml", include_str!("../testdata/migrate/statefulset.json"));
+    write("release.yaml", "USER-SUPPLIED VALUES:\nconfig: {profiles: {default: {}}}\n");
     write(
         "my-values.yaml",
         include_str!("../../../manifests/examples/profiles/user-assigned.yaml"),
