@@ -19,9 +19,14 @@ use crate::{
 };
 
 pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
-    // What a controller made is corrected where the controller reads.
-    let own = cluster.objects.iter().filter(|object| Pod::new(object).owner().is_none());
-    own.flat_map(workloads).flat_map(|workload| of(cluster.file(), &workload)).collect()
+    // A StatefulSet that a controller made is corrected where the controller reads.
+    let is_own = |object: &Value, workload: &Workload<'_>| {
+        workload.writes.is_some() || Pod::new(object).owner().is_none()
+    };
+    let objects = cluster.objects.iter().flat_map(|object| {
+        workloads(object).into_iter().filter(move |workload| is_own(object, workload))
+    });
+    objects.flat_map(|workload| of(cluster.file(), &workload)).collect()
 }
 
 fn of(file: Option<&ConfigFile>, workload: &Workload<'_>) -> Vec<Problem> {

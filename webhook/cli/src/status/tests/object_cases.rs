@@ -95,6 +95,17 @@ pub(super) const OBJECTS: &[Case] = &[
         &["goes to http://127.0.0.1:8082/api/v1/write", "write http://localhost:8081/api/v1/write"],
     ),
     (
+        "an object of another operator",
+        "remote-write",
+        |cluster| {
+            let mut object = object("a", &json!({"remoteWrite": []}));
+            let owner = json!({"controller": true, "kind": "Stack", "name": "a"});
+            object["metadata"]["ownerReferences"] = json!([owner]);
+            cluster.objects.push(object);
+        },
+        &["nothing in spec.remoteWrite"],
+    ),
+    (
         "nobody listens",
         "remote-write",
         |cluster| {
