@@ -49,6 +49,9 @@ use document::Run;
 use elsewhere::Elsewhere;
 pub use profile::Profiles;
 
+/// Something, or why there is nothing: one sentence each.
+type OrReasons<T> = Result<T, Vec<String>>;
+
 /// A text without hand-written sidecars, and all there is to say about it.
 #[derive(Clone, Debug)]
 pub struct Migration {

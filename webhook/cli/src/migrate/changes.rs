@@ -10,7 +10,7 @@ use json_patch::{
 use serde_json::{Map, Value};
 
 use super::{
-    native,
+    OrReasons, native,
     replacement::Plan,
     source::{Program, Source},
 };
@@ -21,11 +21,7 @@ use crate::{loopback, tree::at, workloads::sites::Site};
 ///
 /// # Errors
 /// Where an annotation says the opposite.
-pub(super) fn changes(
-    site: &Site<'_>,
-    source: &Source,
-    plan: &Plan,
-) -> Result<[Patch; 2], Vec<String>> {
+pub(super) fn changes(site: &Site<'_>, source: &Source, plan: &Plan) -> OrReasons<[Patch; 2]> {
     let added = annotations(site, &plan.name)?;
     let mut taken = redirections(site, source, plan);
     let remove =

@@ -5,7 +5,7 @@ use json_patch::Patch;
 use serde_json::Value;
 
 use super::{
-    Attempt, Migrated, Migration,
+    Attempt, Migrated, Migration, OrReasons,
     changes::replace,
     elsewhere::Elsewhere,
     leftovers,
@@ -48,18 +48,18 @@ impl Run {
             Err(error) => return Err(error),
         };
         let (mut text, mut value, mut known) = (document.to_owned(), original.clone(), Vec::new());
-        for site in sites(&original) {
-            let result = match sources(&site).as_slice() {
-                [] => continue,
-                [source] => self.site(&site, source, &mut text, &mut value),
-                several => {
-                    let names: Vec<String> = several.iter().map(Source::name).collect();
-                    let names = names.join(" and ");
-                    Err(vec![format!("a pod gets one sidecar, and here are {names}")])
-                }
-            };
+        let sites = sites(&original);
+        let once = sites.iter().map(|site| self.site(site, &mut text, &mut value));
+        let mut results: Vec<_> = once.collect();
+        for (site, result) in sites.iter().zip(&mut results).filter(|(_, result)| result.is_err()) {
+            // Where an alias has gone since, what it led to can go as well.
+            *result = self.site(site, &mut text, &mut value);
+        }
+        for (site, result) in sites.iter().zip(results) {
             known.extend(result.is_err().then(|| site.path.clone()));
-            self.attempt(format!("{place}{}", site.subject), result);
+            if let Some(result) = result.transpose() {
+                self.attempt(format!("{place}{}", site.subject), result);
+            }
         }
         // Where an alias led to what has gone, what it meant is left.
         let is_list =
@@ -91,14 +91,20 @@ impl Run {
         self.migration.attempts.push(Attempt { number, subject, result });
     }
 
-    /// Does to `text`, and to `value`, which it says, what takes the source's place.
+    /// Does to `text`, and to `value`, which it says, what takes the place of the
+    /// source at `site`, if there is one.
     fn site(
         &mut self,
         site: &Site<'_>,
-        source: &Source,
         text: &mut String,
         value: &mut Value,
-    ) -> Result<Migrated, Vec<String>> {
+    ) -> OrReasons<Option<Migrated>> {
+        let sources = sources(site);
+        let [source] = sources.as_slice() else {
+            let names: Vec<String> = sources.iter().map(Source::name).collect();
+            let several = format!("a pod gets one sidecar, and here are {}", names.join(" and "));
+            return if names.is_empty() { Ok(None) } else { Err(vec![several]) };
+        };
         if let Some(reason) = source.stays(site) {
             return Err(vec![reason]);
         }
@@ -113,7 +119,7 @@ impl Run {
             let profile = plan.name;
             vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch says what to do by hand, with profile {profile:?}:\n{patch}")]
         })?;
-        Ok(migrated)
+        Ok(Some(migrated))
     }
 
     /// What to do with a source at a place that is not known.

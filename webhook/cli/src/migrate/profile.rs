@@ -14,7 +14,7 @@ use webhook::{
     config::{CHARTS_IMAGE, Config, PROFILE_ONLY, Profile, Shape},
 };
 
-use super::{placeholder, variables::Variables};
+use super::{OrReasons, placeholder, variables::Variables};
 use crate::{
     manifests::{self, ManifestError},
     validate::profile_name,
@@ -140,11 +140,7 @@ impl Profiles {
     ///
     /// # Errors
     /// Where the pod asks for a profile that is another here.
-    pub(super) fn name_of(
-        &self,
-        profile: &NewProfile,
-        site: &Site<'_>,
-    ) -> Result<String, Vec<String>> {
+    pub(super) fn name_of(&self, profile: &NewProfile, site: &Site<'_>) -> OrReasons<String> {
         let read = profile.config(&self.first)?.profiles.remove(&self.first);
         let is_whole = profile.placeholders().is_empty();
         let new = self.new.iter().map(|(name, other)| (name, other == profile));

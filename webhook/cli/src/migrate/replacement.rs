@@ -14,7 +14,7 @@ use webhook::{
 };
 
 use super::{
-    Migrated,
+    Migrated, OrReasons,
     changes::changes,
     files::{self, Files},
     placeholder,
@@ -46,11 +46,7 @@ impl Plan {
 ///
 /// # Errors
 /// Why there is none: one sentence each.
-pub(super) fn plan(
-    site: &Site<'_>,
-    source: &Source,
-    profiles: &Profiles,
-) -> Result<Plan, Vec<String>> {
+pub(super) fn plan(site: &Site<'_>, source: &Source, profiles: &Profiles) -> OrReasons<Plan> {
     let mut given = source.variables(site)?;
     let label = site.label(identity_webhook::LABEL);
     let elsewhere = identity_webhook::add(&mut given, label, site.account);

@@ -28,6 +28,21 @@ fn a_shared_mapping_stays_and_the_edit_is_named_with_its_profile() {
     }
 }
 
+/// The alias goes first, and then what it led to.
+#[test]
+fn a_shared_list_goes_from_both_that_have_it() {
+    let containers = user_assigned(&[], "").split_once("  containers:").unwrap().1.to_owned();
+    let text = format!(
+        "a:\n prometheusSpec:\n  containers: &c{containers}b:\n prometheusSpec:\n  containers: *c\n"
+    );
+    let migration = migrated(&text);
+    assert!(migration.is_whole(), "{}", report(&migration));
+    let annotated = "podMetadata:\n   annotations:\n    prom-remotewrite/inject: \"true\"\n";
+    let one = |name: &str| format!("{name}:\n prometheusSpec:\n  {annotated}");
+    let value = read(&(one("a") + &one("b"))).unwrap();
+    assert_eq!(read(&migration.text).unwrap(), value, "{}", migration.text);
+}
+
 /// A folded text has no lines of its own that could be edited.
 #[test]
 fn a_folded_text_stays_without_a_profile() {
