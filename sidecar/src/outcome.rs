@@ -21,6 +21,8 @@ use crate::{
 const RETRY_REFUSED: Duration = Duration::from_secs(5);
 /// For a token that is being fetched.
 const RETRY_NO_TOKEN: Duration = Duration::from_secs(2);
+/// For a batch that waits until another one is accepted.
+const RETRY_WAITING: Duration = Duration::from_secs(2);
 /// For a limit of ours, or an upstream that names no time.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 /// Prometheus waits for as long as `Retry-After` says, be it an hour, while Azure
@@ -143,7 +145,10 @@ pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) ->
     match rescued {
         Rescued::Answered(result) => answer(result, mode, now),
         Rescued::Settled { received, .. } | Rescued::Metadata(received) => passed_on(received),
-        Rescued::Unfinished { text, .. } => Answer::retry(503, RETRY_SOON, text.as_str()),
+        Rescued::Unfinished { text, is_waiting, .. } => {
+            let after = if *is_waiting { RETRY_WAITING } else { RETRY_SOON };
+            Answer::retry(503, after, text.as_str())
+        }
         Rescued::AboutRequest(received) => {
             let said = String::from_utf8_lossy(&received.body);
             let text = format!(

@@ -45,8 +45,8 @@ use tokio::time::Instant;
 
 use self::{
     admission::Admission,
-    attempt::{Attempt, Limits, Pace, Stop, Unproved},
-    case::{Case, Cases, Key, Proof},
+    attempt::{Attempt, Limits, Pace, Stop},
+    case::{Case, Cases, Key},
     chunk::Chunks,
     evidence::Evidence,
     ledger::{Decision, Ledger},
@@ -104,6 +104,9 @@ const MAX_AGE: Duration = Duration::from_mins(20);
 const STUCK_ATTEMPTS: u32 = 10;
 const STUCK_AFTER: Duration = Duration::from_mins(3);
 const STUCK_ACCEPTED: u64 = 10;
+/// Where something was accepted so lately, a batch of which nothing is may well be bad
+/// throughout.
+const LATELY: Duration = Duration::from_secs(5);
 
 impl Rescue {
     pub(crate) fn new(memory: Arc<Memory>, metrics: Arc<Metrics>, now: fn() -> SystemTime) -> Self {
@@ -245,9 +248,6 @@ impl Rescue {
             return self.busy(key, case);
         };
         let now = Instant::now();
-        if self.evidence.accepted_since(case.first_refused) {
-            case.proof = Proof::Given;
-        }
         let (reading, _reading) = match self.hold_reading(batch) {
             Ok(held) => held,
             Err(Unread::Never) => return self.unopened(batch, key, case, send).await,
@@ -259,10 +259,7 @@ impl Rescue {
             Err(Unopened::Damaged) => return Rescued::Answered(Ok(case.refusal)),
             Err(Unopened::TooMany) => return self.unopened(batch, key, case, send).await,
         };
-        // The second search follows at once: it asks what the first one did not.
-        let is_quiet = case.proof == Proof::Missing
-            && case.fruitless != 1
-            && self.evidence.accepts_nothing(now);
+        let is_quiet = !case.is_cut && self.evidence.accepts_nothing(now);
         if is_quiet && !case.searching {
             // The whole was just refused.
             return self.about_request(key, case);
@@ -287,9 +284,7 @@ impl Rescue {
             self.count_opened(case.refusal.status);
         }
         let mut pace = pace(batch, took);
-        let before = case.account.decided();
         let ended = self.settle(batch, &survey, &mut case, &mut pace, is_quiet, send).await;
-        case.fruitful += u32::from(case.account.decided() > before);
         self.ended(key, case, ended)
     }
 
@@ -332,9 +327,8 @@ impl Rescue {
         let raw = cut::raw_bytes(compressed, decompressed, batch.body.len()).min(CHUNK_BYTES);
         let limits = Limits { raw, compressed };
         for chunk in Chunks::new(batch.message, batch.body, survey).into_iter().flatten() {
-            let opened = Opened::new(&around, chunk);
-            let unproved = Unproved::default();
-            Attempt { case, pace, limits, send, opened, unproved, only_witness }.run().await?;
+            let opened = Opened::new(&around, chunk, case);
+            Attempt::new(case, pace, limits, send, opened, only_witness).run().await?;
             // They are numbers of the chunk.
             (case.edges, case.witnesses, case.tests) = Default::default();
         }
@@ -352,11 +346,18 @@ impl Rescue {
             }
             Err(Stop::NothingAccepted) => {
                 let now = Instant::now();
+                let others =
+                    now.checked_sub(LATELY).is_some_and(|then| self.evidence.accepted_since(then));
                 self.evidence.nothing_accepted(now);
                 // What was accepted before says nothing any more.
-                (case.proof, case.first_refused) = (Proof::Missing, now);
+                case.first_refused = now;
                 // The whole would bring again what is stored.
                 case.searching |= case.account.stored_samples > 0;
+                if others {
+                    let text = case.account.progress();
+                    self.cases.put(key, case);
+                    return Rescued::Unfinished { refusal, text, is_waiting: true };
+                }
                 self.about_request(key, case)
             }
             Err(Stop::AboutRequest(received)) => {
@@ -374,58 +375,48 @@ impl Rescue {
                 self.cases.put(key, case);
                 match stop {
                     Stop::Answered(result) => Rescued::Answered(result),
-                    _ => Rescued::Unfinished { refusal, text },
+                    stop => {
+                        let is_waiting = matches!(stop, Stop::Waiting);
+                        Rescued::Unfinished { refusal, text, is_waiting }
+                    }
                 }
             }
         }
     }
 
-    /// A batch that cannot be opened is refused for itself if something else is
-    /// accepted.
-    async fn unopened<S, F>(&self, batch: &Batch<'_>, key: Key, mut case: Case, send: &S) -> Rescued
+    /// A batch that cannot be opened is refused for itself if it is refused again after
+    /// something else was accepted.
+    async fn unopened<S, F>(&self, batch: &Batch<'_>, key: Key, case: Case, send: &S) -> Rescued
     where
         S: Fn(Vec<u8>) -> F,
         F: Future<Output = Result<Received, Failure>>,
     {
-        if case.proof == Proof::Missing {
-            match self.is_control_accepted(batch.message, send).await {
-                Ok(true) => case.proof = Proof::Given,
-                Ok(false) => {}
-                Err(result) => {
+        if case.attempts > 1 && self.evidence.accepted_since(case.first_refused) {
+            return Rescued::Answered(Ok(case.refusal));
+        }
+        if case.attempts > 1
+            && let Some(control) = self.evidence.control(batch.message, Instant::now())
+            && batch.requests.take()
+        {
+            let begun = Instant::now();
+            let result = send(evidence::compressed(&control)).await;
+            match result.as_ref().map(|received| outcome::meaning(received.status)) {
+                Ok(
+                    meaning @ (Meaning::Accepted
+                    | Meaning::Content
+                    | Meaning::TooLarge
+                    | Meaning::Final),
+                ) => {
+                    let is_accepted = meaning == Meaning::Accepted;
+                    self.evidence.asked_control(batch.message, begun, is_accepted);
+                }
+                Ok(Meaning::Retry | Meaning::Unexpected) | Err(_) => {
                     self.cases.put(key, case);
                     return Rescued::Answered(result);
                 }
             }
         }
-        if case.proof == Proof::Missing {
-            return self.about_request(key, case);
-        }
-        Rescued::Answered(Ok(case.refusal))
-    }
-
-    /// Whether a record that was stored before is accepted again; what came instead of
-    /// a verdict is an error.
-    async fn is_control_accepted<S, F>(
-        &self,
-        message: Message,
-        send: &S,
-    ) -> Result<bool, Result<Received, Failure>>
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
-        let Some(control) = self.evidence.control(message, Instant::now()) else {
-            return Ok(false);
-        };
-        let result = send(evidence::compressed(&control)).await;
-        match &result {
-            Ok(received) => match outcome::meaning(received.status) {
-                Meaning::Accepted => Ok(true),
-                Meaning::Retry | Meaning::Unexpected => Err(result),
-                Meaning::Content | Meaning::TooLarge | Meaning::Final => Ok(false),
-            },
-            Err(_) => Err(result),
-        }
+        self.about_request(key, case)
     }
 
     fn no_memory(&self, key: Key, case: Case) -> Rescued {

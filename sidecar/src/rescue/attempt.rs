@@ -1,22 +1,17 @@
 //! One attempt at what is undecided of a chunk, within the time and the requests
 //! that are left.
 
+mod belief;
 mod pace;
-mod proof;
-
-use std::{collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use self::proof::Refused;
-pub(super) use self::{
-    pace::{Limits, Pace, Stop},
-    proof::Unproved,
-};
+use self::belief::Row;
+pub(super) use self::pace::{Limits, Pace, Stop};
 use super::{
     Reason,
-    case::{Case, Proof},
+    case::Case,
     ledger::Decision,
     opened::Opened,
     plan::{Class, Limit, Part, Plan, Settled, Verdict},
@@ -37,90 +32,94 @@ const MAX_CONTROL_BYTES: usize = 64 << 10;
 
 /// An attempt that is being made.
 pub(super) struct Attempt<'a, 'b, S> {
-    pub(super) case: &'a mut Case,
-    pub(super) pace: &'a mut Pace<'b>,
-    pub(super) limits: Limits,
+    case: &'a mut Case,
+    pace: &'a mut Pace<'b>,
+    limits: Limits,
     /// Sends a compressed piece.
-    pub(super) send: &'a S,
-    pub(super) opened: Opened<'a>,
-    pub(super) unproved: Unproved,
-    /// Nothing was accepted within the last minute: it is asked by one witness.
-    pub(super) only_witness: bool,
+    send: &'a S,
+    opened: Opened<'a>,
+    /// Nothing was accepted lately: it is asked by one witness.
+    only_witness: bool,
+    row: Row,
+    /// The times of all samples prove that these are refused for them.
+    is_certain: bool,
 }
 
 /// A piece that has been answered.
 struct Answered {
     part: Part,
     result: Result<Received, Failure>,
-    took: Duration,
+    sent: Instant,
+    /// Whether it is believed if it is refused.
+    is_believed: bool,
     _held: Share,
 }
 
-impl<S, F> Attempt<'_, '_, S>
+impl<'a, 'b, S, F> Attempt<'a, 'b, S>
 where
     S: Fn(Vec<u8>) -> F,
     F: Future<Output = Result<Received, Failure>>,
 {
+    pub(super) fn new(
+        case: &'a mut Case,
+        pace: &'a mut Pace<'b>,
+        limits: Limits,
+        send: &'a S,
+        opened: Opened<'a>,
+        only_witness: bool,
+    ) -> Self {
+        let row = Row::at_start(case);
+        Self { case, pace, limits, send, opened, only_witness, row, is_certain: false }
+    }
+
     /// Decides what is undecided; ends with what kept it from deciding
     /// everything.
     pub(super) async fn run(mut self) -> Result<(), Stop> {
         let known_bad = self.case.refusal.status != 413;
-        let planned = self.opened.plan(self.case, &HashSet::new(), known_bad, self.limits.raw);
+        let planned = self.opened.plan(self.case, known_bad, self.limits.raw);
         let mut plan = planned.map_err(failed)?;
-        // After an outage, every batch may be too old: the samples' own times prove it.
-        if plan.is_all(Class::Beyond(Limit::Age)) {
-            self.case.proof = Proof::Given;
-        }
+        // After an outage, every batch may be too old.
+        self.is_certain = plan.is_all(Class::Beyond(Limit::Age));
         let mut stop = Ok(());
-        while stop.is_ok() && self.allows_more(0) {
-            if plan.is_empty() && plan.kept_back().next().is_none() {
-                break;
-            }
-            if self.case.proof == Proof::Missing {
-                stop = self.find_first_acceptance(&mut plan).await;
-            }
-            if stop.is_ok() {
-                stop = self.carry_out(&mut plan).await;
-            }
-            if stop.is_ok() && plan.is_empty() {
-                stop = self.send_all_witnesses(&mut plan).await;
-            }
-            if matches!(stop, Err(Stop::Doubtful)) {
-                stop = self.find_acceptance(&mut plan).await;
-            }
-            match stop {
-                Err(Stop::Unproved) => stop = Ok(()),
-                Err(ref again @ (Stop::NewSuspects | Stop::PlanAgain)) => {
-                    if matches!(again, Stop::PlanAgain) {
-                        self.case.edges = std::mem::take(&mut self.unproved.edges);
-                    }
-                    self.opened.close_divided();
-                    let unproved = self.unproved.refused.iter().flat_map(|one| &one.records);
-                    let unproved = unproved.filter_map(|record| self.opened.hash(*record));
-                    let unproved = unproved.collect();
-                    let planned = self.opened.plan(self.case, &unproved, false, self.limits.raw);
-                    stop = planned.map(|planned| plan = planned).map_err(failed);
-                }
-                _ => {}
+        while stop.is_ok() && !plan.is_empty() {
+            stop = if !self.pace.allows_more() {
+                Err(Stop::Pace)
+            } else if self.is_doubtful() {
+                self.ask(&mut plan).await
+            } else {
+                self.carry_out(&mut plan).await
+            };
+            if matches!(stop, Err(Stop::PlanAgain)) {
+                self.case.edges = plan.edges();
+                self.opened.close_divided();
+                let planned = self.opened.plan(self.case, false, self.limits.raw);
+                stop = planned.map(|planned| plan = planned).map_err(failed);
             }
         }
-        self.end(&mut plan, stop).await
+        self.end(&plan, stop)
     }
 
     /// Sends parts, several at once, until none is left, or none may be sent.
     async fn carry_out(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         let mut under_way = FuturesUnordered::new();
         let mut stop = Ok(());
+        let mut any_sent = false;
         loop {
-            while stop.is_ok() && under_way.len() < WIDTH && self.allows_more(under_way.len()) {
-                let Some(part) = plan.next() else { break };
+            while stop.is_ok()
+                && under_way.len() < WIDTH
+                && self.pace.allows_more()
+                && !self.is_doubtful()
+            {
+                let accepted_at = self.opened.around.evidence.accepted_at();
+                let Some(part) = plan.next(accepted_at) else { break };
+                any_sent = true;
+                let is_last = under_way.is_empty() && plan.is_empty();
                 match self.compressed(&part) {
                     Some((piece, _)) if piece.len() > self.limits.compressed => {
-                        stop = self.conclude(plan, part, Verdict::TooLarge, None);
+                        stop = self.conclude(plan, part, Verdict::TooLarge, true, None);
                     }
                     Some((piece, held)) => {
-                        self.pace.requests.take();
-                        under_way.push(exchange(self.send, part, piece, held));
+                        under_way.push(self.exchange(part, piece, held, is_last));
                     }
                     None => {
                         let _ = plan.settle(part, Verdict::Untried);
@@ -131,10 +130,11 @@ where
                     }
                 }
             }
-            let Some(answered) = under_way.next().await else { return stop };
+            let Some(answered) = under_way.next().await else { break };
             // What is under way is awaited whatever happens: it may be stored.
             stop = stop.and(self.take(plan, answered));
         }
+        if any_sent { stop } else { self.send_last(plan).await }
     }
 
     /// Compresses a part within the memory that there is.
@@ -151,63 +151,75 @@ where
         Some((piece, held))
     }
 
+    /// Sends a piece; `is_last` says that all else of the batch is decided.
+    fn exchange(
+        &self,
+        part: Part,
+        piece: Vec<u8>,
+        held: Share,
+        is_last: bool,
+    ) -> impl Future<Output = Answered> + use<S, F> {
+        let is_believed = self.is_believed(&part, is_last);
+        self.pace.requests.take();
+        let sent = Instant::now();
+        let answer = (self.send)(piece);
+        async move { Answered { part, result: answer.await, sent, is_believed, _held: held } }
+    }
+
+    async fn send_part(&mut self, plan: &mut Plan, part: Part) -> Result<(), Stop> {
+        let Some((piece, held)) = self.compressed(&part) else {
+            let _ = plan.settle(part, Verdict::Untried);
+            return Err(failed(Failure::NoMemory));
+        };
+        let is_last = plan.is_empty();
+        let answered = self.exchange(part, piece, held, is_last).await;
+        self.take(plan, answered)
+    }
+
     /// Takes the answer to a piece.
     fn take(&mut self, plan: &mut Plan, answered: Answered) -> Result<(), Stop> {
-        let Answered { part, result, took, .. } = answered;
-        self.pace.slowest = self.pace.slowest.max(took);
-        let verdict = self.verdict(&result);
-        let now = Instant::now();
-        if matches!(verdict, Verdict::Refused | Verdict::TooLarge) {
-            if self.unproved.in_a_row == 0 {
-                self.unproved.edges = plan.edges();
+        let Answered { part, result, sent, is_believed, .. } = answered;
+        self.pace.slowest = self.pace.slowest.max(sent.elapsed());
+        match (self.verdict(&result), result) {
+            (Verdict::Stored, Ok(received)) => {
+                self.accepted(&part, sent, &received);
+                self.conclude(plan, part, Verdict::Stored, is_believed, None)
             }
-            self.unproved.last = now;
-            self.unproved.in_a_row += 1;
-        }
-        match (verdict, result) {
-            (Verdict::Untried, result) => {
-                let _ = plan.settle(part, verdict);
+            (verdict @ (Verdict::Refused | Verdict::TooLarge), Ok(received)) => {
+                self.row.add(|| plan.edges());
+                let is_single = part.records.len() == 1;
+                let concluded = self.conclude(plan, part, verdict, is_believed, Some(&received));
+                if self.case.is_cut && (is_single || verdict == Verdict::Refused) {
+                    // So far the batch was just too large.
+                    self.case.searched_for(received);
+                    return concluded.and(Err(Stop::PlanAgain));
+                }
+                concluded
+            }
+            (_, result) => {
+                let _ = plan.settle(part, Verdict::Untried);
                 self.pace.faults = self.pace.faults.saturating_sub(1);
                 if is_fault(&result) && self.pace.faults > 0 {
                     return Ok(());
                 }
                 Err(stopped(result))
             }
-            (Verdict::Stored, Ok(received)) => {
-                (self.case.proof, self.case.fruitless) = (Proof::Given, 0);
-                let chunk = &self.opened.chunk;
-                let record = part.records.first().copied().filter(|record| {
-                    chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES
-                });
-                let sent = now.checked_sub(took).unwrap_or(now);
-                self.opened.around.evidence.accepted_record(self.case.message, sent, || {
-                    record.map(|record| chunk.piece(&[record]))
-                });
-                self.case.account.accept(&received);
-                let believed = self.believe(Some(sent));
-                let left = self.unproved.refused.len();
-                self.unproved.in_a_row = u32::try_from(left).unwrap_or(u32::MAX);
-                self.conclude(plan, part, verdict, None).and(believed)
-            }
-            // So far the batch was just too large. Nothing of it is given up before
-            // something was accepted.
-            (Verdict::Refused, Ok(received)) if self.case.proof != Proof::Given => {
-                self.unproved(plan, part, received)
-            }
-            (Verdict::TooLarge, Ok(received))
-                if self.case.proof != Proof::Given && part.records.len() == 1 =>
-            {
-                self.unproved(plan, part, received)
-            }
-            (verdict, result) => self.conclude(plan, part, verdict, result.ok().as_ref()),
         }
     }
 
-    fn unproved(&mut self, plan: &mut Plan, part: Part, received: Received) -> Result<(), Stop> {
-        let _ = plan.settle(part, Verdict::Untried);
-        self.case.refusal = received;
-        self.case.proof = Proof::Missing;
-        Err(Stop::Unproved)
+    fn accepted(&mut self, part: &Part, sent: Instant, received: &Received) {
+        self.row.ends();
+        self.row.was_accepted = true;
+        self.case.fruitless = 0;
+        self.case.account.accept(received);
+        let chunk = &self.opened.chunk;
+        let record = part.records.first().copied().filter(|record| {
+            chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES
+        });
+        let evidence = self.opened.around.evidence;
+        evidence.accepted_record(self.case.message, sent, || {
+            record.map(|record| chunk.piece(&[record]))
+        });
     }
 
     fn verdict(&self, result: &Result<Received, Failure>) -> Verdict {
@@ -245,43 +257,49 @@ where
         plan: &mut Plan,
         part: Part,
         verdict: Verdict,
+        is_believed: bool,
         received: Option<&Received>,
     ) -> Result<(), Stop> {
-        let mut alone = false;
-        let (records, decision) = match plan.settle(part, verdict) {
-            Settled::Open => return Ok(()),
-            Settled::Stored(records) => (records, Decision::Stored),
-            Settled::Refused(records, reason) => (records, Decision::Refused(reason)),
-            Settled::Single { record, unit } => {
-                let halves = self.opened.halve(self.case, record);
-                if let Ok(Some(halves)) = halves {
-                    let open =
-                        halves.into_iter().filter(|half| self.opened.decision(*half).is_none());
-                    plan.replace(unit, &open.collect::<Vec<_>>());
-                    return Ok(());
-                }
-                // Without memory to divide it, it stays undecided.
-                let left = [record];
-                plan.replace(unit, if halves.is_err() { &left } else { &[] });
-                halves.map_err(failed)?;
-                alone = true;
-                (vec![record], Decision::Refused(self.reason(record, verdict, received)))
-            }
-        };
-        match decision {
-            Decision::Stored => {
-                for record in records {
-                    self.opened.decide(self.case, record, decision);
-                }
-            }
-            Decision::Refused(reason) => {
-                self.unproved.refused.push(Refused { at: Instant::now(), records, reason, alone });
-                if self.unproved.in_a_row >= self.unproved.ask_after {
-                    return Err(Stop::Doubtful);
-                }
-            }
+        if verdict == Verdict::Refused && part.stands_for_others() && !is_believed {
+            let _ = plan.settle(part, Verdict::Untried);
+            self.row.is_doubted();
+            return Ok(());
         }
-        if self.opened.has_new_suspects() { Err(Stop::NewSuspects) } else { Ok(()) }
+        match plan.settle(part, verdict) {
+            Settled::Open => {}
+            Settled::Stored(records) => {
+                for record in records {
+                    self.opened.decide(self.case, record, Decision::Stored);
+                }
+            }
+            Settled::Refused(records, reason) => {
+                for record in records {
+                    self.opened.decide(self.case, record, Decision::Refused(reason));
+                }
+            }
+            Settled::Single { record, unit } => match self.opened.halve(self.case, record) {
+                Ok(Some(mut halves)) => {
+                    halves.retain(|half| self.opened.decision(*half).is_none());
+                    plan.replace(unit, &halves);
+                }
+                Ok(None) if is_believed => {
+                    let reason = self.reason(record, verdict, received);
+                    self.opened.refuse_alone(self.case, record, reason);
+                    plan.replace(unit, &[]);
+                }
+                Ok(None) => {
+                    let now = Instant::now();
+                    self.row.refused_once.extend(self.opened.refuse_once(self.case, record, now));
+                    plan.ask_again(unit, record, now);
+                }
+                Err(failure) => {
+                    // Without memory to divide it, it stays undecided.
+                    plan.replace(unit, &[record]);
+                    return Err(failed(failure));
+                }
+            },
+        }
+        if self.opened.has_new_suspects() { Err(Stop::PlanAgain) } else { Ok(()) }
     }
 
     fn reason(&self, record: usize, verdict: Verdict, received: Option<&Received>) -> Reason {
@@ -292,16 +310,6 @@ where
         let broken = labels.and_then(|labels| search::broken_limit(&labels));
         broken.unwrap_or_else(|| Reason::said(received.unwrap_or(&self.case.refusal)))
     }
-}
-
-async fn exchange<S, F>(send: &S, part: Part, piece: Vec<u8>, held: Share) -> Answered
-where
-    S: Fn(Vec<u8>) -> F,
-    F: Future<Output = Result<Received, Failure>>,
-{
-    let begun = Instant::now();
-    let result = send(piece).await;
-    Answered { part, result, took: begun.elapsed(), _held: held }
 }
 
 /// An answer that ends an attempt: what is left is sent again, whatever it says.

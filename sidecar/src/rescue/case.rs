@@ -19,6 +19,7 @@ use super::{
 use crate::{http1::Message, upstream::Received};
 
 /// What is known of a refused batch, over all attempts.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) message: Message,
@@ -30,15 +31,20 @@ pub(super) struct Case {
     pub(super) accepted_before: u64,
     /// How often it was refused with this status.
     pub(super) attempts: u32,
-    /// How many attempts decided something.
+    /// How many attempts found something out.
     pub(super) fruitful: u32,
     /// Parts of it are sent, and not the whole.
     pub(super) searching: bool,
-    pub(super) proof: Proof,
+    /// It was too large, and no part of it was refused.
+    pub(super) is_cut: bool,
     /// A record of it is refused.
     pub(super) any_refused: bool,
     /// Where the parts begin that the last attempt left.
     pub(super) edges: Edges,
+    /// The records that were refused once by themselves, and when.
+    pub(super) refused_once: HashMap<Hash, Instant>,
+    /// Nothing else was accepted for a while, so a record that was stored is sent again.
+    pub(super) was_alone: bool,
     /// The records of several samples that were divided.
     pub(super) divided: HashSet<Hash>,
     /// The records that were divided by time, and at which, in milliseconds since 1970.
@@ -53,17 +59,6 @@ pub(super) struct Case {
     /// How often in a row nothing of it was accepted.
     pub(super) fruitless: u32,
     pub(super) account: Account,
-}
-
-/// Whether refusals are about what was sent, and not about everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// It was too large, and no part of it was refused.
-    NotNeeded,
-    /// Nothing is given up before something is accepted.
-    Missing,
-    /// Something was accepted since it was refused.
-    Given,
 }
 
 /// A body's length and hash.
@@ -100,7 +95,7 @@ impl Case {
         let now = Instant::now();
         Self {
             message,
-            proof: if refusal.status == 413 { Proof::NotNeeded } else { Proof::Missing },
+            is_cut: refusal.status == 413,
             refusal,
             first_refused: now,
             last: now,
@@ -110,6 +105,8 @@ impl Case {
             searching: false,
             any_refused: false,
             edges: Edges::new(),
+            refused_once: HashMap::new(),
+            was_alone: false,
             divided: HashSet::new(),
             split: HashMap::new(),
             witnesses: BTreeSet::new(),
@@ -118,6 +115,11 @@ impl Case {
             fruitless: 0,
             account: Account::default(),
         }
+    }
+
+    /// A part of a batch that was too large is refused.
+    pub(super) fn searched_for(&mut self, refusal: Received) {
+        (self.refusal, self.first_refused, self.is_cut) = (refusal, Instant::now(), false);
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,14 +21,21 @@ use crate::http1::Message;
 /// What a destination has accepted.
 pub(super) struct Evidence {
     base: Instant,
-    /// When the last request was sent that was accepted, in microseconds since `base`,
+    /// When the last request was sent that was accepted, in nanoseconds since `base`,
     /// and 1; 0 for never. An acceptance says nothing about what was refused after
     /// it was sent, however late the answer came.
     accepted_at: AtomicU64,
     accepted: AtomicU64,
-    control: Mutex<Known>,
+    controls: Mutex<Controls>,
     /// When nothing was found to be accepted.
     nothing_at: Mutex<Option<Instant>>,
+}
+
+/// One for each version of the message.
+#[derive(Default)]
+struct Controls {
+    v1: Known,
+    v2: Known,
 }
 
 /// A control, if there is one, and when the next is looked for; at once if that is
@@ -37,13 +44,14 @@ pub(super) struct Evidence {
 struct Known {
     control: Option<Control>,
     next: Option<Instant>,
-    /// It was refused: by now that may be its own fault.
+    /// When it was refused, since it was accepted.
+    refused_at: Option<Instant>,
+    /// It is refused for itself.
     is_refused: bool,
 }
 
 /// A record that was stored: if it is refused, so is everything.
 struct Control {
-    message: Message,
     /// A message with it, not compressed.
     raw: Vec<u8>,
     since: Instant,
@@ -57,8 +65,18 @@ const CONTROL_INTERVAL: Duration = Duration::from_secs(30);
 const CONTROL_RETRY: Duration = Duration::from_secs(1);
 /// An older record may be refused for its age.
 const CONTROL_AGE: Duration = Duration::from_mins(15);
-/// After nothing was accepted, the next search begins so much later.
-const NOTHING_INTERVAL: Duration = Duration::from_mins(1);
+/// After nothing was accepted, the next search begins so much later: soon enough where
+/// every batch has a bad series, so that none is accepted as a whole.
+const NOTHING_INTERVAL: Duration = Duration::from_secs(8);
+
+impl Controls {
+    const fn of(&mut self, message: Message) -> &mut Known {
+        match message {
+            Message::V1 => &mut self.v1,
+            Message::V2 => &mut self.v2,
+        }
+    }
+}
 
 impl Evidence {
     pub(super) fn new() -> Self {
@@ -66,7 +84,7 @@ impl Evidence {
             base: Instant::now(),
             accepted_at: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
-            control: Mutex::default(),
+            controls: Mutex::default(),
             nothing_at: Mutex::default(),
         }
     }
@@ -75,14 +93,17 @@ impl Evidence {
     pub(super) fn accepted_batch(&self, message: Message, body: &[u8], sent: Instant) {
         self.accepted_piece(sent);
         let now = Instant::now();
-        let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut controls = self.controls();
+        let known = controls.of(message);
         if known.next.is_some_and(|next| now < next) {
             return;
         }
-        let found = first_record(message, body).map(|raw| Control { message, raw, since: now });
+        let found = first_record(message, body).map(|raw| Control { raw, since: now });
         let pause = if found.is_some() { CONTROL_INTERVAL } else { CONTROL_RETRY };
         known.next = Some(now + pause);
-        known.is_refused &= found.is_none();
+        if found.is_some() {
+            (known.is_refused, known.refused_at) = (false, None);
+        }
         known.control = found.or_else(|| known.control.take());
     }
 
@@ -96,21 +117,23 @@ impl Evidence {
     ) {
         self.accepted_piece(sent);
         let now = Instant::now();
-        let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut controls = self.controls();
+        let known = controls.of(message);
         // The same one throughout a search: whatever is asked, one sample is resent.
         let is_old = known.is_refused
-            || known.control.as_ref().is_none_or(|control| {
-                now.duration_since(control.since) >= CONTROL_AGE / 2 || control.message != message
-            });
+            || known
+                .control
+                .as_ref()
+                .is_none_or(|control| now.duration_since(control.since) >= CONTROL_AGE / 2);
         if is_old && let Some(raw) = record() {
-            known.control = Some(Control { message, raw, since: now });
-            known.is_refused = false;
+            known.control = Some(Control { raw, since: now });
+            (known.is_refused, known.refused_at) = (false, None);
         }
     }
 
     /// The destination accepted something that was sent then.
     pub(super) fn accepted_piece(&self, sent: Instant) {
-        let at = u64::try_from(sent.duration_since(self.base).as_micros()).unwrap_or(u64::MAX);
+        let at = u64::try_from(sent.duration_since(self.base).as_nanos()).unwrap_or(u64::MAX);
         self.accepted_at.fetch_max(at.saturating_add(1), Ordering::Relaxed);
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
@@ -120,27 +143,44 @@ impl Evidence {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Whether it has accepted something that was sent after `then`.
+    /// When the last request was sent that it accepted.
+    pub(super) fn accepted_at(&self) -> Option<Instant> {
+        let at = self.accepted_at.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.base + Duration::from_nanos(at))
+    }
+
+    /// Whether it has accepted something that was sent since `then`.
     pub(super) fn accepted_since(&self, then: Instant) -> bool {
-        let at = self.accepted_at.load(Ordering::Relaxed);
-        at > 0 && self.base + Duration::from_micros(at) > then + Duration::from_micros(1)
+        self.accepted_at().is_some_and(|at| at >= then)
     }
 
     /// A message, not compressed, with a record that it accepted lately.
     pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
-        let known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        let usable = |control: &&Control| {
-            control.message == message && now.duration_since(control.since) < CONTROL_AGE
-        };
-        known.control.as_ref().filter(usable).map(|control| control.raw.clone())
+        let mut controls = self.controls();
+        let control = controls.of(message).control.as_ref()?;
+        (now.duration_since(control.since) < CONTROL_AGE).then(|| control.raw.clone())
     }
 
-    /// Nothing of a batch was accepted, nor the control.
+    /// The control that was sent at `sent` was accepted, or else refused. Refused twice, with
+    /// something accepted in between, it is refused for itself, and another one is looked for.
+    pub(super) fn asked_control(&self, message: Message, sent: Instant, is_accepted: bool) {
+        let is_own_fault =
+            |known: &Known| known.refused_at.is_some_and(|at| self.accepted_since(at));
+        let mut controls = self.controls();
+        let known = controls.of(message);
+        if is_accepted {
+            known.refused_at = None;
+            self.accepted_piece(sent);
+        } else if is_own_fault(known) {
+            (known.is_refused, known.next) = (true, None);
+        } else {
+            known.refused_at.get_or_insert(sent);
+        }
+    }
+
+    /// Nothing of a batch was accepted.
     pub(super) fn nothing_accepted(&self, now: Instant) {
-        let mut known = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        (known.is_refused, known.next) = (true, None);
-        drop(known);
-        // The minute is not begun again by what is asked within it.
+        // The pause is not begun again by what is asked within it.
         if !self.accepts_nothing(now) {
             *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
@@ -151,6 +191,10 @@ impl Evidence {
         let nothing_at = *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner);
         nothing_at
             .is_some_and(|at| now.duration_since(at) < NOTHING_INTERVAL && !self.accepted_since(at))
+    }
+
+    fn controls(&self) -> MutexGuard<'_, Controls> {
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +218,7 @@ mod tests {
         advance(Duration::from_secs(1)).await;
         assert!(evidence.accepts_nothing(Instant::now()));
         advance(NOTHING_INTERVAL).await;
-        assert!(!evidence.accepts_nothing(Instant::now()), "a minute ago");
+        assert!(!evidence.accepts_nothing(Instant::now()), "long ago");
         evidence.nothing_accepted(Instant::now());
         advance(Duration::from_secs(1)).await;
         evidence.accepted_piece(Instant::now());

@@ -9,6 +9,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::time::Instant;
+
 use super::{
     Reason,
     case::Case,
@@ -56,16 +58,34 @@ pub(super) struct Opened<'a> {
 
 /// So many refused series of a metric, and none stored, make the others suspects,
 const SUSPECT_AFTER: u32 = 2;
-/// and, after many attempts, hopeless.
+/// and, after more attempts that something was found out in than these, hopeless.
 const HOPELESS_AFTER: u32 = 3;
-/// So many refused series of a batch, and none stored, make all of it hopeless.
-const BATCH_HOPELESS_AFTER: u64 = 64;
+const HOPELESS_AFTER_ATTEMPTS: u32 = 6;
+/// So many refused series of a batch, and none stored, make all of it hopeless, after more
+/// attempts than these: 16 of them were chosen at random.
+const BATCH_HOPELESS_AFTER: u64 = 32;
+const BATCH_HOPELESS_AFTER_ATTEMPTS: u32 = 3;
 
-/// Refused and stored series of each metric.
-type Counts = HashMap<Vec<u8>, (u32, u32)>;
+/// What became of each metric's series.
+type Counts = HashMap<Vec<u8>, Count>;
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    stored: u32,
+    refused: u32,
+    /// Those that were refused once, which is no decision yet.
+    refused_once: u32,
+}
+
+impl Count {
+    /// Whether so many are refused, it seems, and none is stored.
+    const fn is_suspect(self) -> bool {
+        self.stored == 0 && self.refused + self.refused_once >= SUSPECT_AFTER
+    }
+}
 
 impl<'a> Opened<'a> {
-    pub(super) fn new(around: &'a Surroundings<'a>, chunk: Chunk) -> Self {
+    pub(super) fn new(around: &'a Surroundings<'a>, chunk: Chunk, case: &Case) -> Self {
         let mut opened = Self {
             around,
             received: chunk.len(),
@@ -84,6 +104,9 @@ impl<'a> Opened<'a> {
                 opened.note(record, decision);
             }
             opened.note_refused(record);
+            if opened.hash(record).is_some_and(|hash| case.refused_once.contains_key(&hash)) {
+                opened.count(record, |count| count.refused_once += 1);
+            }
         }
         // The last plan knew them.
         opened.new_suspects = false;
@@ -137,6 +160,7 @@ impl<'a> Opened<'a> {
     pub(super) fn decide(&mut self, case: &mut Case, record: usize, decision: Decision) {
         let Some((hash, labels)) = self.hashes.get(record).copied() else { return };
         case.any_refused |= decision != Decision::Stored;
+        case.refused_once.remove(&hash);
         if !self.around.ledger.decide(hash, decision) {
             return;
         }
@@ -195,17 +219,49 @@ impl<'a> Opened<'a> {
 
     /// Counts what became of a metric's series.
     fn note(&mut self, record: usize, decision: Decision) {
+        self.count(record, |count| match decision {
+            Decision::Stored | Decision::Refused(Reason::Exemplar) => count.stored += 1,
+            Decision::Refused(_) => count.refused += 1,
+        });
+    }
+
+    fn count(&mut self, record: usize, add: impl FnOnce(&mut Count)) {
         let Some(labels) = self.chunk.labels(record) else { return };
         let metric = search::metric(&labels).unwrap_or_default();
-        let (refused, stored) = match self.counts.get_mut(metric) {
-            Some(counts) => counts,
+        let count = match self.counts.get_mut(metric) {
+            Some(count) => count,
             None => self.counts.entry(metric.to_vec()).or_default(),
         };
-        match decision {
-            Decision::Stored | Decision::Refused(Reason::Exemplar) => *stored += 1,
-            Decision::Refused(_) => *refused += 1,
+        let was_suspect = count.is_suspect();
+        add(count);
+        self.new_suspects |= count.is_suspect() && !was_suspect;
+    }
+
+    /// Notes that a record was refused by itself for the first time; says which.
+    pub(super) fn refuse_once(
+        &mut self,
+        case: &mut Case,
+        record: usize,
+        now: Instant,
+    ) -> Option<Hash> {
+        let hash = self.hash(record)?;
+        let is_new = !case.refused_once.contains_key(&hash);
+        case.refused_once.entry(hash).or_insert(now);
+        if is_new {
+            self.count(record, |count| count.refused_once += 1);
         }
-        self.new_suspects |= *stored == 0 && *refused == SUSPECT_AFTER;
+        is_new.then_some(hash)
+    }
+
+    /// When a record was first refused by itself, or an earlier sample of its series in an
+    /// earlier batch.
+    pub(super) fn refused_before(&self, case: &Case, record: usize) -> Option<Instant> {
+        let (hash, labels) = self.hashes.get(record)?;
+        let earlier = || self.around.ledger.refused_at(labels);
+        case.refused_once
+            .get(hash)
+            .copied()
+            .or_else(|| earlier().filter(|then| *then < case.first_refused))
     }
 
     /// Divides a record of several samples in two, from now on in every attempt: a half
@@ -283,16 +339,18 @@ impl<'a> Opened<'a> {
     /// batch, and none was stored. Says whether that were all.
     pub(super) fn give_up_hopeless(&mut self, case: &mut Case, undecided: &[usize]) -> bool {
         let counts = self.counts.clone();
-        let (refused, stored) = counts
-            .values()
-            .fold((0, 0), |sum, (refused, stored)| (sum.0 + u64::from(*refused), sum.1 + stored));
-        let all = stored == 0 && refused >= BATCH_HOPELESS_AFTER;
+        let refused: u64 = counts.values().map(|count| u64::from(count.refused)).sum();
+        let stored: u32 = counts.values().map(|count| count.stored).sum();
+        let all = stored == 0
+            && refused >= BATCH_HOPELESS_AFTER
+            && case.fruitful > BATCH_HOPELESS_AFTER_ATTEMPTS;
+        let any = case.fruitful > HOPELESS_AFTER_ATTEMPTS;
         let mut any_left = false;
         for record in undecided.iter().copied() {
             let labels = self.chunk.labels(record).unwrap_or_default();
             let metric = search::metric(&labels).unwrap_or_default();
-            let hopeless =
-                matches!(counts.get(metric), Some((refused, 0)) if *refused >= HOPELESS_AFTER);
+            let is_hopeless = |count: &Count| count.stored == 0 && count.refused >= HOPELESS_AFTER;
+            let hopeless = any && counts.get(metric).is_some_and(is_hopeless);
             if hopeless || all {
                 self.decide(case, record, Decision::Refused(Reason::NotTried));
             } else {

@@ -12,6 +12,9 @@
 //! Some units are kept back as witnesses: they are handed out when it is doubtful
 //! whether anything is accepted still, and at the end. They have to be sent anyway, so
 //! nothing is stored twice to find that out.
+//!
+//! A record that was refused by itself is handed out once more, after something else
+//! was accepted.
 
 mod settle;
 
@@ -20,6 +23,8 @@ use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
 };
+
+use tokio::time::Instant;
 
 use super::{Reason, cut};
 
@@ -43,6 +48,8 @@ pub(super) enum Class {
     Test,
     /// That those of them are refused that exceed a limit by more than others which are.
     Beyond(Limit),
+    /// A record of it was refused by itself: that is asked once more.
+    Refused,
     /// That all of them are refused: each was, by itself, within the last minute. One
     /// refusal is enough for all.
     Doomed(Reason),
@@ -73,14 +80,38 @@ pub(super) struct Part {
     place: Place,
 }
 
+impl Part {
+    /// Whether it exceeds a limit.
+    pub(super) const fn is_beyond_limit(&self) -> bool {
+        matches!(&self.place, Place::Units(Untried { class: Class::Beyond(_), .. }))
+    }
+
+    /// Whether a refusal of it gives up other records with it.
+    pub(super) const fn stands_for_others(&self) -> bool {
+        matches!(
+            &self.place,
+            Place::Units(Untried { class: Class::Beyond(_) | Class::Doomed(_), .. })
+        )
+    }
+
+    /// Whether nothing that was left out of it is still to be sent.
+    pub(super) fn is_all_there_is(&self) -> bool {
+        match &self.place {
+            Place::Units(Untried { other, rest, .. }) => other.is_empty() && rest.is_empty(),
+            Place::Promising { witnesses, .. } => witnesses.is_empty(),
+            Place::Within { .. } => true,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     /// These units, whole.
     Units(Untried),
     /// All of which the most is expected: these units, and the witnesses.
     Promising { range: Range<usize>, witnesses: Range<usize> },
-    /// Some records of this unit.
-    Within { unit: usize },
+    /// Some records of this unit, which waited for something to be accepted.
+    Within { unit: usize, after: Option<Instant> },
 }
 
 /// What becomes of the records of a part.
@@ -182,9 +213,23 @@ const PLENTY: usize = 8;
 #[derive(Debug)]
 struct Chain {
     unit: usize,
-    waiting: VecDeque<Vec<usize>>,
+    waiting: VecDeque<Waiting>,
     /// One part of it is being sent.
     busy: bool,
+}
+
+/// Records of a chain.
+#[derive(Debug)]
+struct Waiting {
+    records: Vec<usize>,
+    /// They are sent once something was accepted that was sent since then.
+    after: Option<Instant>,
+}
+
+impl From<Vec<usize>> for Waiting {
+    fn from(records: Vec<usize>) -> Self {
+        Self { records, after: None }
+    }
 }
 
 impl Plan {
@@ -235,6 +280,26 @@ impl Plan {
         plan
     }
 
+    /// Adds units of which a record was refused, at the time given.
+    pub(super) fn add_refused(
+        &mut self,
+        units: Vec<Unit>,
+        refused_at: impl Fn(usize) -> Option<Instant>,
+    ) {
+        for unit in units {
+            let mut waiting: VecDeque<Waiting> = VecDeque::new();
+            for record in unit.records.iter().copied() {
+                let after = refused_at(record);
+                match waiting.back_mut().filter(|last| last.after.is_none() && after.is_none()) {
+                    Some(last) => last.records.push(record),
+                    None => waiting.push_back(Waiting { records: vec![record], after }),
+                }
+            }
+            self.chains.push(Chain { unit: self.units.len(), waiting, busy: false });
+            self.units.push(unit);
+        }
+    }
+
     /// Keeps ordinary units back.
     pub(super) fn keep_back(&mut self, mut witnesses: Vec<Unit>) {
         let begin = self.units.len();
@@ -266,12 +331,18 @@ impl Plan {
         }
     }
 
-    /// The next part to be sent: mostly the largest of those of which the most is
+    /// The next part to be sent: what was refused before something was accepted that was
+    /// sent at `accepted_at`; then mostly the largest of those of which the most is
     /// expected, since the more of a batch is stored, the less can go wrong. `None`
     /// while there is none, or none that may be sent before others are settled.
-    pub(super) fn next(&mut self) -> Option<Part> {
+    pub(super) fn next(&mut self, accepted_at: Option<Instant>) -> Option<Part> {
+        if let Some(part) = self.next_of_chains(|waiting| {
+            waiting.after.is_some_and(|refused_at| accepted_at >= Some(refused_at))
+        }) {
+            return Some(part);
+        }
         self.handed_out += 1;
-        let smallest = self.handed_out.is_multiple_of(SMALLEST_EVERY);
+        let smallest = self.recent == u8::MAX || self.handed_out.is_multiple_of(SMALLEST_EVERY);
         loop {
             let key = |one: &Untried| {
                 let bytes = self.bytes(&one.range);
@@ -279,10 +350,12 @@ impl Plan {
             };
             let found =
                 (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key));
-            let Some(index) = found else { return self.next_of_chains() };
+            let next_of_chains =
+                |plan: &mut Self| plan.next_of_chains(|waiting| waiting.after.is_none());
+            let Some(index) = found else { return next_of_chains(self) };
             let is_doomed = |one: &Untried| matches!(one.class, Class::Doomed(_));
             if self.testing > 0 && self.untried.get(index).is_some_and(is_doomed) {
-                return self.next_of_chains();
+                return next_of_chains(self);
             }
             let untried = self.untried.swap_remove(index);
             let Untried { range, class, known_bad, .. } = untried.clone();
@@ -303,12 +376,25 @@ impl Plan {
         }
     }
 
-    fn next_of_chains(&mut self) -> Option<Part> {
+    fn next_of_chains(&mut self, may_be_sent: impl Fn(&Waiting) -> bool) -> Option<Part> {
         self.chains.retain(|chain| chain.busy || !chain.waiting.is_empty());
-        let chain = self.chains.iter_mut().find(|chain| !chain.busy)?;
-        let records = chain.waiting.pop_front()?;
+        let may_be_sent =
+            |chain: &&mut Chain| !chain.busy && chain.waiting.front().is_some_and(&may_be_sent);
+        let chain = self.chains.iter_mut().find(may_be_sent)?;
+        let Waiting { records, after } = chain.waiting.pop_front()?;
         chain.busy = true;
-        Some(Part { records, place: Place::Within { unit: chain.unit } })
+        Some(Part { records, place: Place::Within { unit: chain.unit, after } })
+    }
+
+    /// What was refused and is still to be sent once more, if that is one record alone and
+    /// nothing else is left.
+    pub(super) fn only_refused(&mut self) -> Option<Part> {
+        let waiting: Vec<_> = self.chains.iter().flat_map(|chain| &chain.waiting).collect();
+        let is_alone = matches!(waiting[..], [Waiting { records, .. }] if records.len() == 1);
+        if !is_alone || !self.untried.is_empty() || !self.witnesses.is_empty() {
+            return None;
+        }
+        self.next_of_chains(|_| true)
     }
 
     /// One of the units that were kept back.
@@ -348,7 +434,7 @@ impl Plan {
         };
         let fits = self.untried.get(index).is_some_and(|one| bytes(self, one) <= self.max_bytes);
         if !(is_one && fits && self.untried.iter().all(all_doomed)) {
-            return self.next();
+            return self.next(None);
         }
         let Untried { range, .. } = self.untried.swap_remove(index);
         let witnesses = std::mem::replace(&mut self.witnesses, 0..0);
@@ -398,16 +484,23 @@ impl Plan {
             && self.untried.iter().all(|one| one.class == class)
     }
 
-    /// Whether no part is left to be sent, but for the witnesses.
+    pub(super) const fn has_untried(&self) -> bool {
+        !self.untried.is_empty()
+    }
+
+    /// Whether nothing is left to be sent.
     pub(super) fn is_empty(&self) -> bool {
-        self.untried.is_empty() && self.chains.iter().all(|chain| chain.waiting.is_empty())
+        self.untried.is_empty()
+            && self.witnesses.is_empty()
+            && self.chains.iter().all(|chain| chain.waiting.is_empty())
     }
 
     /// The records that no part was sent of since they were refused, or at all.
     pub(super) fn undecided(&self) -> Vec<usize> {
         let ranges = self.untried.iter().flat_map(|one| [&one.range, &one.other, &one.rest]);
         let ranges = ranges.flat_map(|range| self.records(range));
-        let chains = self.chains.iter().flat_map(|chain| chain.waiting.iter().flatten().copied());
+        let waiting = self.chains.iter().flat_map(|chain| &chain.waiting);
+        let chains = waiting.flat_map(|waiting| waiting.records.iter().copied());
         ranges.chain(chains).chain(self.records(&self.witnesses)).collect()
     }
 }

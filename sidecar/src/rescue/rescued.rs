@@ -53,8 +53,9 @@ pub(crate) enum Rescued {
     Settled { received: Received, refusal: Received, any_refused: bool, text: String },
     /// There were no samples in it.
     Metadata(Received),
-    /// Something is still to be done; a retry continues. A text for the sender.
-    Unfinished { refusal: Received, text: String },
+    /// Something is still to be done; a retry continues, or waits for something else to be
+    /// accepted. A text for the sender.
+    Unfinished { refusal: Received, text: String, is_waiting: bool },
     /// The refusal proves nothing about the batch.
     AboutRequest(Received),
 }

@@ -103,7 +103,7 @@ impl Endpoint {
             bad: bad.into_iter().collect(),
             refusal: b"the batch cannot be stored".to_vec(),
             status: 400,
-            latency: Duration::ZERO,
+            latency: QUICK,
             faults: BTreeMap::new(),
             max_bytes: 1 << 20,
             seen: Mutex::default(),
@@ -268,6 +268,7 @@ impl Sender {
                 Rescued::Metadata(_) => panic!("there were series"),
                 // As long as the answer asks for.
                 Rescued::AboutRequest(_) => sleep(Duration::from_secs(5)).await,
+                Rescued::Unfinished { is_waiting: true, .. } => sleep(Duration::from_secs(2)).await,
                 _ => sleep(Duration::from_secs(1)).await,
             }
         }
@@ -304,6 +305,8 @@ fn check_stored(endpoint: &Endpoint, count: usize, times: usize) {
     assert!(seen.stored.keys().all(|number| !endpoint.bad.contains(number)));
 }
 
+/// Something is sent after an answer, or before it.
+const QUICK: Duration = Duration::from_millis(1);
 const SLOW: Duration = Duration::from_secs(2);
 /// Each search is made with so many choices of witnesses.
-const SEEDS: u64 = 1;
+const SEEDS: u64 = 2;

@@ -33,13 +33,9 @@ pub(in crate::rescue) enum Stop {
     Answered(Result<Received, Failure>),
     /// No time or no requests are left.
     Pace,
-    /// Something was refused before anything was accepted.
-    Unproved,
-    /// Other series look guilty now.
-    NewSuspects,
-    /// Too many refusals in a row.
-    Doubtful,
-    /// What was refused of late is to be sent again.
+    /// What is left is sent once more when something else was accepted.
+    Waiting,
+    /// What is left is to be planned again.
     PlanAgain,
     /// Nothing at all is accepted.
     NothingAccepted,
@@ -55,13 +51,9 @@ const MARGIN: f64 = 1.25;
 const MIN_ANSWER: Duration = Duration::from_millis(200);
 
 impl Pace<'_> {
+    /// Whether one more request may be sent.
     pub(in crate::rescue) fn allows_more(&self) -> bool {
-        self.allows(1)
-    }
-
-    /// Whether so many requests may be sent, one after the other.
-    pub(super) fn allows(&self, count: u32) -> bool {
         let answer = self.slowest.mul_f64(MARGIN).max(MIN_ANSWER);
-        self.requests.left() >= count && Instant::now() + answer * count < self.deadline
+        self.requests.left() > 0 && Instant::now() + answer < self.deadline
     }
 }

@@ -9,7 +9,7 @@ use super::{
         plan::{Class, Limit, Unit},
         search,
     },
-    Opened, SUSPECT_AFTER,
+    Opened,
 };
 
 /// So many of the series that were refused lately are sent by themselves with every
@@ -27,24 +27,32 @@ impl Opened<'_> {
         if let Some(reason) = search::broken_limit(&labels) {
             return Class::Beyond(Limit::Documented(reason));
         }
-        let times = self.chunk.samples(record).times;
-        let old = times.is_some_and(|(first, _)| first < *self.around.times.start());
-        let future = times.is_some_and(|(_, last)| last > *self.around.times.end());
-        match (old, future) {
+        match self.times(record) {
             (false, false) => {}
             (true, false) if about_age => return Class::Beyond(Limit::Age),
             (false, true) if about_age => return Class::Beyond(Limit::Future),
             _ => return Class::Suspect,
         }
         let metric = search::metric(&labels).unwrap_or_default();
-        let refused_before =
-            matches!(self.counts.get(metric), Some((refused, 0)) if *refused >= SUSPECT_AFTER);
+        let refused_before = self.counts.get(metric).is_some_and(|count| count.is_suspect());
         let labels = self.hashes.get(record).map(|(_, labels)| labels);
         let expected = labels.map_or(Class::Ordinary, |labels| self.around.ledger.expected(labels));
         if expected == Class::Ordinary && (named.contains(metric) || refused_before) {
             return Class::Suspect;
         }
         expected
+    }
+
+    /// Whether a record's samples are older, or further ahead, than Azure is known to take.
+    fn times(&self, record: usize) -> (bool, bool) {
+        let times = self.chunk.samples(record).times;
+        let old = times.is_some_and(|(first, _)| first < *self.around.times.start());
+        let future = times.is_some_and(|(_, last)| last > *self.around.times.end());
+        (old, future)
+    }
+
+    pub(in crate::rescue) fn is_out_of_time(&self, record: usize) -> bool {
+        self.times(record) != (false, false)
     }
 
     /// Sorts what exceeds a limit: what does so the least comes first.

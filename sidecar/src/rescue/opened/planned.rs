@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     super::{
         Reason,
-        case::{Case, Proof},
+        case::Case,
         ledger::{Decision, Hash},
         plan::{Class, Plan, Unit},
         search,
@@ -15,19 +15,17 @@ use super::{
 use crate::upstream::Failure;
 
 /// So many series are kept back as witnesses, but not more than a part of the batch.
-/// Most searches ask one of them; one with 200 bad series side by side, which takes six
-/// attempts, asks two in each. That one of them is bad costs some requests more, and to
-/// have too few costs certainty.
-const WITNESSES: usize = 16;
+/// Most searches ask one or two; one with 200 bad series side by side asks some thirty.
+const WITNESSES: usize = 32;
 const WITNESSES_OF: usize = 8;
+/// One for the beginning of a search, and one for its end.
+const MIN_WITNESSES: usize = 2;
 
 impl Opened<'_> {
-    /// Plans what is undecided, without the records with the hashes `unproved`.
-    /// `known_bad` says that all of it together is refused.
+    /// Plans what is undecided. `known_bad` says that all of it together is refused.
     pub(in crate::rescue) fn plan(
         &mut self,
         case: &mut Case,
-        unproved: &HashSet<Hash>,
         known_bad: bool,
         max_bytes: usize,
     ) -> Result<Plan, Failure> {
@@ -41,18 +39,20 @@ impl Opened<'_> {
                 None => self.add_undecided(case, record, &mut undecided)?,
             }
         }
-        undecided.retain(|record| self.hash(*record).is_none_or(|hash| !unproved.contains(&hash)));
         let mut classes = self.grouped(case, &undecided);
+        let refused = classes.extract_if(.., |(class, _)| *class == Class::Refused);
+        let refused: Vec<Unit> = refused.flat_map(|(_, units)| units).collect();
         // Where all look guilty, looks say nothing; age does.
+        let is_new = case.account.stored_samples == 0;
         for promising in [|class| class == Class::Suspect, |class| !expected::is_about_time(class)]
         {
-            if !classes.iter().any(|(class, _)| *class == Class::Ordinary) {
+            if is_new && !classes.iter().any(|(class, _)| *class == Class::Ordinary) {
                 for (class, _) in classes.iter_mut().filter(|(class, _)| promising(*class)) {
                     *class = Class::Ordinary;
                 }
             }
         }
-        let known_bad = known_bad && !case.any_refused && classes.len() == 1;
+        let known_bad = known_bad && !case.any_refused && classes.len() == 1 && refused.is_empty();
         self.sort_by_excess(&mut classes);
         self.take_tests(case, &mut classes);
         let witnesses = self.witnesses(case, &mut classes);
@@ -62,6 +62,9 @@ impl Opened<'_> {
             edges.clear();
         }
         let mut plan = Plan::new(classes, known_bad, max_bytes, &edges);
+        plan.add_refused(refused, |record| {
+            self.hash(record).and_then(|hash| case.refused_once.get(&hash).copied())
+        });
         plan.keep_back(witnesses);
         Ok(plan)
     }
@@ -71,7 +74,7 @@ impl Opened<'_> {
     /// chooses the order of series must not choose these.
     fn witnesses(&self, case: &mut Case, classes: &mut [(Class, Vec<Unit>)]) -> Vec<Unit> {
         // A batch that is too large is cut, and most often that is all.
-        if case.proof == Proof::NotNeeded {
+        if case.is_cut {
             return Vec::new();
         }
         let ordinary = classes.iter_mut().find(|(class, _)| *class == Class::Ordinary);
@@ -81,7 +84,8 @@ impl Opened<'_> {
             // Divided records have other numbers in the next attempt.
             let lasting = |record: &usize| *record < self.received && self.chunk.is_series(*record);
             let mut records: Vec<usize> = units.iter().map(first).filter(lasting).collect();
-            let count = WITNESSES.min(units.len() / WITNESSES_OF);
+            let few = MIN_WITNESSES.min(units.len() / 2);
+            let count = WITNESSES.min(units.len() / WITNESSES_OF).max(few);
             records.sort_unstable_by_key(|record| self.hashes.get(*record));
             case.witnesses = records.into_iter().take(count).collect();
         }
@@ -133,9 +137,19 @@ impl Opened<'_> {
         let named = search::named(&case.refusal.body);
         let mut classes: Vec<(Class, Vec<Unit>)> = Vec::new();
         let mut known: HashMap<(Class, Hash), usize> = HashMap::new();
+        // All of a series waits for its first sample.
+        let refused: HashSet<Hash> = undecided
+            .iter()
+            .filter_map(|record| self.hashes.get(*record))
+            .filter_map(|(hash, labels)| case.refused_once.contains_key(hash).then_some(*labels))
+            .collect();
         for record in undecided.iter().copied() {
             let Some((_, labels)) = self.hashes.get(record).copied() else { continue };
-            let class = self.class(record, about_age, &named);
+            let class = if refused.contains(&labels) {
+                Class::Refused
+            } else {
+                self.class(record, about_age, &named)
+            };
             let index = classes.iter().position(|(found, _)| *found == class);
             let index = index.unwrap_or_else(|| {
                 classes.push((class, Vec::new()));

@@ -2,9 +2,11 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+use tokio::time::Instant;
+
 use super::{
     super::{cut, search},
-    Chain, Class, PLENTY, Part, Place, Plan, Settled, Untried, Verdict,
+    Chain, Class, PLENTY, Part, Place, Plan, Settled, Untried, Verdict, Waiting,
 };
 
 /// What comes after a part: the other half, and the rest.
@@ -30,7 +32,7 @@ impl Plan {
                 self.push(range, Class::Ordinary, known_bad);
                 Settled::Open
             }
-            Place::Within { unit } => self.settle_within(part.records, unit, verdict),
+            Place::Within { unit, after } => self.settle_within(part.records, unit, after, verdict),
         }
     }
 
@@ -84,7 +86,7 @@ impl Plan {
         }
         let unit = range.start;
         self.chains.push(Chain { unit, waiting: VecDeque::new(), busy: true });
-        self.settle_within(records, unit, verdict)
+        self.settle_within(records, unit, None, verdict)
     }
 
     /// Divides units that are refused together; nothing is known of the `rest` after them.
@@ -93,7 +95,7 @@ impl Plan {
         let one_by_one = match class {
             Class::Ordinary => self.untried.len() >= PLENTY && !all_refused,
             Class::Beyond(_) => true,
-            Class::Suspect | Class::Test | Class::Doomed(_) => false,
+            Class::Suspect | Class::Test | Class::Refused | Class::Doomed(_) => false,
         };
         if one_by_one && !range.is_empty() {
             let middle = range.start + range.len().div_ceil(2);
@@ -119,14 +121,20 @@ impl Plan {
         }
     }
 
-    fn settle_within(&mut self, records: Vec<usize>, unit: usize, verdict: Verdict) -> Settled {
+    fn settle_within(
+        &mut self,
+        records: Vec<usize>,
+        unit: usize,
+        after: Option<Instant>,
+        verdict: Verdict,
+    ) -> Settled {
         let Some(chain) = self.chains.iter_mut().find(|chain| chain.unit == unit) else {
             return Settled::Open;
         };
         chain.busy = false;
         match (verdict, records.as_slice()) {
             (Verdict::Stored, _) => return Settled::Stored(records),
-            (Verdict::Untried, _) => chain.waiting.push_front(records),
+            (Verdict::Untried, _) => chain.waiting.push_front(Waiting { records, after }),
             (Verdict::Refused | Verdict::TooLarge, [record]) => {
                 // Nothing after it may be sent before its own parts.
                 chain.busy = true;
@@ -134,8 +142,8 @@ impl Plan {
             }
             (Verdict::Refused | Verdict::TooLarge, _) => {
                 let (first, second) = records.split_at(records.len() / 2);
-                chain.waiting.push_front(second.to_vec());
-                chain.waiting.push_front(first.to_vec());
+                chain.waiting.push_front(second.to_vec().into());
+                chain.waiting.push_front(first.to_vec().into());
             }
         }
         Settled::Open
@@ -147,8 +155,17 @@ impl Plan {
         if let Some(chain) = self.chains.iter_mut().find(|chain| chain.unit == unit) {
             chain.busy = false;
             for record in records.iter().rev() {
-                chain.waiting.push_front(vec![*record]);
+                chain.waiting.push_front(vec![*record].into());
             }
+        }
+    }
+
+    /// Hands a single record out once more, after something was accepted that was sent
+    /// after it was refused.
+    pub(in crate::rescue) fn ask_again(&mut self, unit: usize, record: usize, refused_at: Instant) {
+        if let Some(chain) = self.chains.iter_mut().find(|chain| chain.unit == unit) {
+            chain.busy = false;
+            chain.waiting.push_front(Waiting { records: vec![record], after: Some(refused_at) });
         }
     }
 }

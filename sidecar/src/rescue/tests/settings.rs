@@ -1,6 +1,13 @@
 //! Refusals of everything: settings are wrong from the start, or become wrong.
 
+use std::ops::Range;
+
 use super::*;
+
+/// Nothing is found out, and nothing is given up.
+fn is_kept(rescued: &Rescued) -> bool {
+    matches!(rescued, Rescued::AboutRequest(_) | Rescued::Unfinished { is_waiting: true, .. })
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_everything_costs_three_requests_and_no_sample() {
@@ -16,15 +23,15 @@ async fn a_refusal_of_everything_costs_three_requests_and_no_sample() {
         let mut requests = Vec::new();
         for _ in 0..20 {
             let rescued = sender.attempt(&wrong, &batch(count)).await;
-            assert!(matches!(rescued, Rescued::AboutRequest(_)), "{rescued:?}");
+            assert!(is_kept(&rescued), "{rescued:?}");
             requests.push(std::mem::take(&mut wrong.seen.lock().unwrap().requests));
             sleep(Duration::from_secs(5)).await;
         }
         assert!(requests[0] <= 3, "{requests:?}");
         assert!(requests.iter().all(|requests| *requests <= 3), "{requests:?}");
         assert!(
-            requests.iter().sum::<usize>() <= 20 + 3 * 2,
-            "two at once, then one a minute: {requests:?}"
+            requests.iter().sum::<usize>() <= 20 + 10 * 2,
+            "one, and two more every ten seconds: {requests:?}"
         );
         let right = Endpoint::new([]);
         let ended = sender.send(&right, &batch(count)).await;
@@ -85,22 +92,51 @@ fn spread(count: usize, bad: usize, seed: u64) -> BTreeSet<usize> {
     found
 }
 
+/// Sends a batch while everything is refused from a request on, and as many after it.
+async fn check_wrong(count: usize, bad: BTreeSet<usize>, seed: u64, wrong: Range<usize>) -> usize {
+    let sender = Sender::with_seed(seed);
+    sender.attempt(&Endpoint::new([]), &encoded([series("up", 0, [(9999, NOW_MILLIS)])])).await;
+    let faults = wrong.clone().map(|one| (one, Fault::Status(400))).collect();
+    let endpoint = Endpoint { faults, ..Endpoint::new(bad) };
+    let ended = sender.send(&endpoint, &batch(count)).await;
+    let what = format!("{:?} of {count}, wrong {wrong:?}, seed {seed}: {ended:?}", endpoint.bad);
+    assert_eq!(ended.status, if endpoint.bad.is_empty() { 204 } else { 400 }, "{what}");
+    assert!(ended.most_requests <= 64, "{what}");
+    // That one may be asked for.
+    endpoint.seen.lock().unwrap().stored.remove(&9999);
+    check_stored(&endpoint, count, 1);
+    assert_eq!(sender.count("refused_samples_total"), endpoint.bad.len() as u64, "{what}");
+    endpoint.seen.into_inner().unwrap().requests
+}
+
 #[tokio::test(start_paused = true)]
 async fn settings_that_become_wrong_at_any_step_of_a_search_lose_no_sample() {
-    for (count, bad, stride) in [(100, 3, 3), (2000, 1, 5), (2000, 10, 29), (2000, 40, 131)] {
-        for (step, seed) in (2..).step_by(stride).zip(0..) {
-            let sender = Sender::with_seed(seed);
-            let faults = (step..step + 45).map(|one| (one, Fault::Status(400))).collect();
-            let endpoint = Endpoint { faults, ..Endpoint::new(spread(count, bad, seed)) };
-            let ended = sender.send(&endpoint, &batch(count)).await;
-            let what = format!("{bad} of {count}, wrong from request {step} on: {ended:?}");
-            assert!(ended.status == 400 && ended.most_requests <= 64, "{what}");
-            check_stored(&endpoint, count, 1);
-            assert_eq!(sender.count("refused_samples_total"), bad as u64, "{what}");
-            if endpoint.seen.lock().unwrap().requests < step {
-                break;
+    for (count, bad) in [(1, 1), (5, 2), (12, 2), (100, 3), (2000, 1)] {
+        for length in [1, 4, 12, 45] {
+            for (step, seed) in (1..).zip(0..) {
+                let bad = spread(count, bad, seed);
+                if check_wrong(count, bad, seed, step..step + length).await < step {
+                    break;
+                }
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn settings_that_are_wrong_for_any_time_lose_no_sample(
+        count in prop_oneof![3 => 1_usize..300, 1 => Just(2000_usize)],
+        bad in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        seed in any::<u64>(),
+        step in 1_usize..300,
+        length in 1_usize..120,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let bad = bad.iter().map(|index| index.index(count)).collect();
+        runtime.block_on(check_wrong(count, bad, seed, step..step + length));
     }
 }
 
@@ -212,7 +248,7 @@ async fn a_refusal_that_mentions_age_proves_nothing_about_new_samples() {
             let wrong = Endpoint { refusal: text.into(), ..Endpoint::new(0..count) };
             for _ in 0..12 {
                 let rescued = sender.attempt(&wrong, &batch(count)).await;
-                assert!(matches!(rescued, Rescued::AboutRequest(_)), "{count} {rescued:?}");
+                assert!(is_kept(&rescued), "{count} {rescued:?}");
                 sleep(Duration::from_secs(5)).await;
             }
             let right = Endpoint::new([]);

@@ -1,0 +1,274 @@
+//! Whether refusals are about what was sent, or about everything.
+//!
+//! Settings may be wrong, and may become wrong in the middle of a search: then all
+//! that is sent is refused. So nothing is given up for one refusal. A record is refused
+//! if it was refused before, and something that was sent after that was accepted before
+//! it is sent, and refused, once more. Two refusals with nothing between them say no more
+//! than one does.
+//!
+//! What was refused before is the record by itself, in this batch, or an earlier sample of
+//! its series in an earlier one; or the whole batch, of which all else is stored, or which
+//! the record breaks a documented limit in.
+//!
+//! What is accepted in between is most often another part of the batch, such as a witness
+//! (a series that was kept back for this), or another batch. A record that was stored
+//! before is sent again only where there is nothing else.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        case::Case,
+        evidence,
+        ledger::{Decision, Hash},
+        plan::{Edges, Part, Plan, Verdict},
+    },
+    Attempt, Stop, stopped,
+};
+use crate::upstream::{Failure, Received};
+
+/// Refusals since something was accepted.
+pub(super) struct Row {
+    count: u32,
+    /// When the first of them came.
+    since: Instant,
+    /// The edges of the plan when they began.
+    edges: Edges,
+    /// Records that were refused once among them.
+    pub(super) refused_once: Vec<Hash>,
+    /// How many witnesses were refused.
+    asked: u32,
+    /// The last witnesses that were refused together, and when.
+    last: (Instant, Vec<usize>),
+    /// So many of them raise the question whether anything is accepted still.
+    limit: u32,
+    /// How many samples were decided before the attempt.
+    decided_before: u64,
+    /// Something that the attempt sent was accepted.
+    pub(super) was_accepted: bool,
+}
+
+/// After so many refusals in a row it is asked whether anything is accepted: often enough
+/// to send little in vain, and seldom enough for many bad series side by side.
+const DOUBTFUL_AFTER: u32 = 16;
+/// An attempt that finds nothing accepted takes so many requests, that of the whole batch
+/// among them.
+const MAX_ASKED: u32 = 3;
+/// After so many attempts in a row without an acceptance, a record that was stored is sent
+/// again although witnesses are left: they may all be bad.
+const MAX_FRUITLESS: u32 = 3;
+/// While others send batches, one of them is accepted within this time, and no record
+/// need be stored twice.
+const ALONE_AFTER: Duration = Duration::from_secs(5);
+
+impl Row {
+    /// A batch that is refused may be refused for everything.
+    pub(super) fn at_start(case: &Case) -> Self {
+        let is_trusted = case.is_cut || (case.searching && case.fruitless == 0);
+        Self {
+            count: if is_trusted { 0 } else { DOUBTFUL_AFTER },
+            since: case.first_refused,
+            edges: case.edges.clone(),
+            refused_once: Vec::new(),
+            last: (case.first_refused, Vec::new()),
+            asked: 0,
+            limit: DOUBTFUL_AFTER,
+            decided_before: case.account.decided(),
+            was_accepted: false,
+        }
+    }
+
+    /// Something is refused.
+    pub(super) fn add(&mut self, edges: impl FnOnce() -> Edges) {
+        if self.count == 0 {
+            (self.since, self.edges) = (Instant::now(), edges());
+        }
+        self.count += 1;
+    }
+
+    /// Something is accepted.
+    pub(super) fn ends(&mut self) {
+        (self.count, self.asked) = (0, 0);
+        self.refused_once.clear();
+    }
+
+    /// Nothing more is sent before something is accepted.
+    pub(super) const fn is_doubted(&mut self) {
+        self.count = self.limit;
+    }
+}
+
+impl<S, F> Attempt<'_, '_, S>
+where
+    S: Fn(Vec<u8>) -> F,
+    F: Future<Output = Result<Received, Failure>>,
+{
+    /// Whether a part is refused for itself if it is refused now; `is_last` says that all
+    /// else is decided.
+    pub(super) fn is_believed(&self, part: &Part, is_last: bool) -> bool {
+        let evidence = self.opened.around.evidence;
+        let case = &*self.case;
+        let all_else_is_stored =
+            is_last && part.is_all_there_is() && !case.any_refused && !case.is_cut;
+        let refused_before = match *part.records {
+            _ if self.is_certain => return true,
+            _ if part.is_beyond_limit() => Some(case.first_refused),
+            [record] if all_else_is_stored || self.opened.is_out_of_time(record) => {
+                Some(case.first_refused)
+            }
+            [record] => self
+                .opened
+                .refused_before(case, record)
+                .or_else(|| self.refused_with_others(record)),
+            // All of these were refused in earlier batches.
+            _ if part.stands_for_others() => {
+                let records = part.records.iter();
+                records.map(|record| self.opened.refused_before(case, *record)).max().flatten()
+            }
+            _ => None,
+        };
+        refused_before.is_some_and(|then| evidence.accepted_since(then))
+    }
+
+    /// When the last witnesses were refused, if all of them but this one are stored now.
+    fn refused_with_others(&self, record: usize) -> Option<Instant> {
+        let (refused_at, records) = &self.row.last;
+        let is_stored = |other: &usize| self.opened.decision(*other) == Some(Decision::Stored);
+        let others = || records.iter().filter(|other| **other != record);
+        (records.contains(&record) && others().all(is_stored)).then_some(*refused_at)
+    }
+
+    /// Whether everything may be refused by now.
+    pub(super) fn is_doubtful(&mut self) -> bool {
+        if self.count_is_over() {
+            self.row.ends();
+        }
+        self.row.count >= self.row.limit && !self.is_certain
+    }
+
+    fn count_is_over(&self) -> bool {
+        self.row.count > 0 && self.opened.around.evidence.accepted_since(self.row.since)
+    }
+
+    /// Asks whether anything is accepted: what looks good of the batch, or a witness, or,
+    /// if that was of no use before, a record that was stored.
+    pub(super) async fn ask(&mut self, plan: &mut Plan) -> Result<(), Stop> {
+        let is_fruitless = self.case.fruitless > 0 || self.case.was_alone;
+        let most = match () {
+            () if self.only_witness => 1,
+            () if self.case.searching => MAX_ASKED - u32::from(is_fruitless),
+            () => MAX_ASKED - 1 - u32::from(is_fruitless),
+        };
+        let mut has_witness = true;
+        if self.row.asked < most {
+            let part = self.witness(plan);
+            has_witness = part.is_some();
+            if let Some(part) = part {
+                self.row.asked += 1;
+                return self.send_part(plan, part).await;
+            }
+        }
+        let has_others = self.case.searching && plan.kept_back().next().is_some();
+        let is_useless = if has_others {
+            self.case.was_alone || self.case.fruitless > MAX_FRUITLESS
+        } else {
+            is_fruitless
+        };
+        let asks_control = !self.only_witness && (is_useless || !has_witness);
+        if asks_control && self.is_control_accepted().await? {
+            return Ok(());
+        }
+        // One witness alone is asked too often to count.
+        self.case.fruitless = self.case.fruitless.saturating_add(u32::from(!self.only_witness));
+        Err(Stop::NothingAccepted)
+    }
+
+    /// What may well be accepted.
+    fn witness(&mut self, plan: &mut Plan) -> Option<Part> {
+        let is_first = self.row.asked == 0 && !self.row.was_accepted && !self.case.searching;
+        let part = if is_first && plan.is_sorted_out() { plan.promising() } else { plan.witness() };
+        let number = self.opened.number(self.case.attempts, self.pace.requests.left());
+        let part = part.or_else(|| plan.probe(number))?;
+        // The batch itself was just refused.
+        if !self.case.searching && part.records.len() == self.opened.chunk.len() {
+            let _ = plan.settle(part, Verdict::Untried);
+            return None;
+        }
+        Some(part)
+    }
+
+    /// Sends what was held back until all else was decided.
+    pub(super) async fn send_last(&mut self, plan: &mut Plan) -> Result<(), Stop> {
+        if let Some(part) = plan.all_witnesses() {
+            let records = part.records.clone();
+            let before = self.row.count;
+            let sent = self.send_part(plan, part).await;
+            if self.row.count > before && records.len() > 1 {
+                self.row.last = (Instant::now(), records);
+            }
+            return sent;
+        }
+        if plan.has_untried() {
+            return Ok(());
+        }
+        if !self.case.any_refused
+            && let Some(part) = plan.only_refused()
+        {
+            return self.send_part(plan, part).await;
+        }
+        if self.is_control_accepted().await? { Ok(()) } else { Err(Stop::Waiting) }
+    }
+
+    /// Whether a record that was stored before is accepted again. It is not asked while
+    /// others may answer that.
+    async fn is_control_accepted(&mut self) -> Result<bool, Stop> {
+        let evidence = self.opened.around.evidence;
+        let now = Instant::now();
+        let is_alone =
+            now.checked_sub(ALONE_AFTER).is_none_or(|then| !evidence.accepted_since(then));
+        if !(is_alone || self.case.was_alone) || !self.pace.allows_more() {
+            return Ok(false);
+        }
+        let Some(control) = evidence.control(self.case.message, now) else { return Ok(false) };
+        self.case.was_alone = true;
+        self.pace.requests.take();
+        let result = (self.send)(evidence::compressed(&control)).await;
+        match self.verdict(&result) {
+            Verdict::Stored => {
+                evidence.asked_control(self.case.message, now, true);
+                (self.row.limit, self.row.was_accepted) = (u32::MAX, true);
+                self.row.ends();
+                Ok(true)
+            }
+            Verdict::Untried => Err(stopped(result)),
+            Verdict::Refused | Verdict::TooLarge => {
+                evidence.asked_control(self.case.message, now, false);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes stock at an attempt's end.
+    pub(super) fn end(mut self, plan: &Plan, mut stop: Result<(), Stop>) -> Result<(), Stop> {
+        self.opened.close_divided();
+        if matches!(stop, Err(Stop::NothingAccepted)) {
+            // What was found out since the last acceptance is wrong, it seems.
+            self.case.edges = std::mem::take(&mut self.row.edges);
+            for record in &self.row.refused_once {
+                self.case.refused_once.remove(record);
+            }
+        } else {
+            self.case.edges = plan.edges();
+        }
+        self.case.witnesses = plan.kept_back().collect();
+        let decided = self.case.account.decided() > self.row.decided_before;
+        self.case.fruitful += u32::from(self.row.was_accepted || decided);
+        let may_end = matches!(stop, Err(Stop::Pace | Stop::Waiting));
+        if may_end && self.opened.give_up_hopeless(self.case, &plan.undecided()) {
+            stop = Ok(());
+        }
+        stop
+    }
+}
