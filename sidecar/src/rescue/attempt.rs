@@ -3,12 +3,16 @@
 
 mod belief;
 mod pace;
+mod verdict;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-use self::belief::Row;
 pub(super) use self::pace::{Limits, Pace, Stop};
+use self::{
+    belief::Row,
+    verdict::{failed, is_fault, stopped, verdict},
+};
 use super::{
     Reason,
     case::Case,
@@ -18,9 +22,7 @@ use super::{
     search,
 };
 use crate::{
-    explain,
     memory::Share,
-    outcome::{self, Meaning},
     upstream::{Failure, Received},
 };
 
@@ -180,7 +182,7 @@ where
     fn take(&mut self, plan: &mut Plan, answered: Answered) -> Result<(), Stop> {
         let Answered { part, result, sent, is_believed, .. } = answered;
         self.pace.slowest = self.pace.slowest.max(sent.elapsed());
-        match (self.verdict(&result), result) {
+        match (verdict(&result, &self.case.refusal), result) {
             (Verdict::Stored, Ok(received)) => {
                 self.accepted(&part, sent, &received);
                 self.conclude(plan, part, Verdict::Stored, is_believed, None)
@@ -220,36 +222,6 @@ where
         evidence.accepted_record(self.case.message, sent, || {
             record.map(|record| chunk.piece(&[record]))
         });
-    }
-
-    fn verdict(&self, result: &Result<Received, Failure>) -> Verdict {
-        match result {
-            Ok(Received { status: 200..=299, .. }) => Verdict::Stored,
-            Ok(Received { status: 413, .. }) => Verdict::TooLarge,
-            Ok(received)
-                if received.status == 400
-                    && explain::concerns_request(received)
-                    && !explain::concerns_request(&self.case.refusal) =>
-            {
-                Verdict::Untried
-            }
-            Ok(received)
-                if matches!(
-                    outcome::meaning(received.status),
-                    Meaning::Content | Meaning::Final
-                ) =>
-            {
-                Verdict::Refused
-            }
-            // A refusal that is otherwise retried, and that retrying did not end.
-            Ok(received)
-                if received.status == self.case.refusal.status
-                    && outcome::may_be_for_payload(received.status) =>
-            {
-                Verdict::Refused
-            }
-            _ => Verdict::Untried,
-        }
     }
 
     fn conclude(
@@ -310,35 +282,4 @@ where
         let broken = labels.and_then(|labels| search::broken_limit(&labels));
         broken.unwrap_or_else(|| Reason::said(received.unwrap_or(&self.case.refusal)))
     }
-}
-
-/// An answer that ends an attempt: what is left is sent again, whatever it says.
-fn stopped(result: Result<Received, Failure>) -> Stop {
-    match result {
-        Ok(received)
-            if !matches!(
-                outcome::meaning(received.status),
-                Meaning::Retry | Meaning::Unexpected
-            ) =>
-        {
-            Stop::AboutRequest(received)
-        }
-        result => Stop::Answered(result),
-    }
-}
-
-const fn failed(failure: Failure) -> Stop {
-    Stop::Answered(Err(failure))
-}
-
-/// Whether the next piece may well be accepted.
-const fn is_fault(result: &Result<Received, Failure>) -> bool {
-    matches!(
-        result,
-        Ok(Received { status: 500..=599, .. })
-            | Err(Failure::Connect(_)
-                | Failure::Tls(_)
-                | Failure::Broken(_)
-                | Failure::Unreadable(_))
-    )
 }

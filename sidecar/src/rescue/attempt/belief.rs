@@ -25,7 +25,8 @@ use super::{
         ledger::{Decision, Hash},
         plan::{Edges, Part, Plan, Verdict},
     },
-    Attempt, Stop, stopped,
+    Attempt, Stop,
+    verdict::{stopped, verdict},
 };
 use crate::upstream::{Failure, Received};
 
@@ -235,7 +236,7 @@ where
         self.case.was_alone = true;
         self.pace.requests.take();
         let result = (self.send)(evidence::compressed(&control)).await;
-        match self.verdict(&result) {
+        match verdict(&result, &self.case.refusal) {
             Verdict::Stored => {
                 evidence.asked_control(self.case.message, now, true);
                 (self.row.limit, self.row.was_accepted) = (u32::MAX, true);

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::Reason, *};
 use std::collections::BTreeSet;
 
 fn units(sizes: &[usize]) -> Vec<Unit> {

@@ -1,0 +1,75 @@
+//! What is asked to find out whether anything is accepted.
+
+use std::cmp::Reverse;
+
+use super::{Class, Part, Place, Plan, Unit, Untried};
+
+impl Plan {
+    /// Keeps ordinary units back.
+    pub(in crate::rescue) fn keep_back(&mut self, mut witnesses: Vec<Unit>) {
+        let begin = self.units.len();
+        self.units.append(&mut witnesses);
+        self.witnesses = begin..self.units.len();
+    }
+
+    /// One of the units that were kept back.
+    pub(in crate::rescue) fn witness(&mut self) -> Option<Part> {
+        let unit = self.witnesses.next()?;
+        Some(self.part(Untried::new(unit..unit + 1, Class::Ordinary, false)))
+    }
+
+    /// All that is kept back, when nothing else is left. Where that is refused, one half of
+    /// it is kept back again.
+    pub(in crate::rescue) fn all_witnesses(&mut self) -> Option<Part> {
+        let all = std::mem::replace(&mut self.witnesses, 0..0);
+        if self.bytes(&all) > self.max_bytes {
+            self.push(all.clone(), Class::Ordinary, false);
+            return None;
+        }
+        let middle = all.start + all.len().div_ceil(2);
+        let place = Place::Promising { range: all.start..middle, witnesses: middle..all.end };
+        (!all.is_empty()).then(|| Part { records: self.records(&all).collect(), place })
+    }
+
+    /// The first records of what is kept back.
+    pub(in crate::rescue) fn kept_back(&self) -> impl Iterator<Item = usize> {
+        let units = self.units.get(self.witnesses.clone()).unwrap_or_default();
+        units.iter().filter_map(|unit| unit.records.first().copied())
+    }
+
+    /// Everything that looks good, if something else does not. The witnesses go with it
+    /// where all else is as good as refused.
+    pub(in crate::rescue) fn promising(&mut self) -> Option<Part> {
+        let ordinary = |one: &Untried| one.class == Class::Ordinary;
+        let index = self.untried.iter().position(ordinary)?;
+        let all_doomed = |one: &Untried| one.class != Class::Suspect;
+        let is_one = self.untried.iter().filter(|one| ordinary(one)).count() == 1;
+        let bytes = |plan: &Self, one: &Untried| {
+            plan.bytes(&one.range).saturating_add(plan.bytes(&plan.witnesses))
+        };
+        let fits = self.untried.get(index).is_some_and(|one| bytes(self, one) <= self.max_bytes);
+        if !(is_one && fits && self.untried.iter().all(all_doomed)) {
+            return self.next(None);
+        }
+        let Untried { range, .. } = self.untried.swap_remove(index);
+        let witnesses = std::mem::replace(&mut self.witnesses, 0..0);
+        let records = self.records(&range).chain(self.records(&witnesses)).collect();
+        Some(Part { records, place: Place::Promising { range, witnesses } })
+    }
+
+    /// A single unit of the most promising, chosen by a `number`: to find out whether
+    /// anything is accepted at all.
+    pub(in crate::rescue) fn probe(&mut self, number: u64) -> Option<Part> {
+        let key = |one: &Untried| (Reverse(one.class), one.range.len());
+        let index =
+            (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key))?;
+        let Untried { range, class, known_bad, other, rest, .. } = self.untried.swap_remove(index);
+        let offset = usize::try_from(number % range.len() as u64).unwrap_or_default();
+        let unit = range.start + offset;
+        self.push(range.start..unit, class, known_bad);
+        self.push(unit + 1..range.end, class, known_bad);
+        self.push(other, class, false);
+        self.push(rest, class, false);
+        Some(self.part(Untried::new(unit..unit + 1, class, false)))
+    }
+}
