@@ -16,6 +16,7 @@ mod account;
 mod admission;
 mod attempt;
 mod case;
+mod cases;
 mod chunk;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod conservation;
@@ -45,7 +46,8 @@ use tokio::time::Instant;
 
 use self::{
     admission::Admission,
-    case::{Case, Cases, Key},
+    case::Case,
+    cases::{Cases, Key},
     evidence::Evidence,
     ledger::Ledger,
 };

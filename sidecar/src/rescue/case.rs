@@ -1,21 +1,10 @@
-//! Batches that were refused, remembered until the sender's next attempt.
+//! What is known of a refused batch.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio::time::Instant;
 
-use super::{
-    account::Account,
-    ledger::{Hash, MAX_RECORDS},
-    plan::Edges,
-};
+use super::{account::Account, ledger::Hash, plan::Edges};
 use crate::{http1::Message, upstream::Received};
 
 /// What is known of a refused batch, over all attempts.
@@ -61,35 +50,6 @@ pub(super) struct Case {
     pub(super) account: Account,
 }
 
-/// A body's length and hash.
-pub(super) type Key = (usize, Hash);
-
-/// The cases that are remembered.
-#[derive(Default)]
-pub(super) struct Cases {
-    known: Mutex<HashMap<Key, Case>>,
-    /// How many of them are searched, or opened just now.
-    searching: AtomicUsize,
-    /// The batches that are opened just now, with how many records they have.
-    open: Mutex<HashMap<Key, usize>>,
-}
-
-/// A batch that is opened, so that nobody else opens it.
-pub(super) struct OpenCase<'a> {
-    cases: &'a Cases,
-    key: Key,
-}
-
-/// More than the 200 shards that Prometheus is recommended to have at most.
-const MAX_CASES: usize = 256;
-/// What was decided of so many records of unfinished batches is surely remembered, with
-/// as many of finished ones.
-const MAX_UNFINISHED: usize = MAX_RECORDS / 2;
-/// A batch that does not come again for so long is not waited for.
-const ABANDONED_AFTER: Duration = Duration::from_mins(2);
-/// Senders retry within seconds, or a minute.
-const MAX_AGE: Duration = Duration::from_mins(10);
-
 impl Case {
     pub(super) fn new(message: Message, refusal: Received, accepted_before: u64) -> Self {
         let now = Instant::now();
@@ -120,163 +80,5 @@ impl Case {
     /// A part of a batch that was too large is refused.
     pub(super) fn searched_for(&mut self, refusal: Received) {
         (self.refusal, self.first_refused, self.is_cut) = (refusal, Instant::now(), false);
-    }
-}
-
-impl Cases {
-    /// Whether any batch is searched: only then is a body worth a hash before it
-    /// is sent.
-    pub(super) fn any_searching(&self) -> bool {
-        self.searching.load(Ordering::Relaxed) > 0
-    }
-
-    /// Marks a batch as opened; `None` if it is: its sender did not wait for the answer,
-    /// or two senders have the same.
-    pub(super) fn open(&self, key: Key) -> Option<OpenCase<'_>> {
-        let is_new = !self.opened().contains_key(&key);
-        if is_new {
-            self.opened().insert(key, 0);
-        }
-        self.count(&self.cases());
-        is_new.then_some(OpenCase { cases: self, key })
-    }
-
-    /// Whether an opened batch of so many records may be searched: what is decided of it
-    /// must be remembered until it is finished, beside that of others, or it would be
-    /// stored again. One that `is_searched` is finished in any case.
-    pub(super) fn admit(&self, key: Key, records: usize, is_searched: bool) -> bool {
-        let now = Instant::now();
-        let cases = self.cases();
-        let unfinished = cases
-            .values()
-            .filter(|case| case.searching && now.duration_since(case.last) < ABANDONED_AFTER);
-        let waiting: usize = unfinished.map(|case| case.records).sum();
-        let mut opened = self.opened();
-        let others = waiting + opened.values().sum::<usize>();
-        let fits = is_searched || others == 0 || others + records <= MAX_UNFINISHED;
-        if fits {
-            opened.insert(key, records);
-        }
-        fits
-    }
-
-    /// Whether a batch of this length is opened, and then whether it is this one.
-    pub(super) fn is_open(&self, length: usize, key: impl FnOnce() -> Key) -> bool {
-        let of_length = self.opened().iter().any(|(known, _)| known.0 == length);
-        of_length && {
-            let key = key();
-            self.opened().contains_key(&key)
-        }
-    }
-
-    /// Takes a case that is being searched, if this is its body's length.
-    pub(super) fn take_searching(&self, length: usize, key: impl FnOnce() -> Key) -> Option<Case> {
-        let mut cases = self.cases();
-        cases.iter().any(|((known, _), case)| *known == length && case.searching).then_some(())?;
-        let key = key();
-        cases.get(&key).filter(|case| case.searching)?;
-        let case = cases.remove(&key);
-        self.count(&cases);
-        case
-    }
-
-    /// Takes what is known of a batch.
-    pub(super) fn take(&self, key: &Key) -> Option<Case> {
-        let mut cases = self.cases();
-        let case = cases.remove(key);
-        self.count(&cases);
-        case
-    }
-
-    /// Remembers a case.
-    pub(super) fn put(&self, key: Key, mut case: Case) {
-        case.last = Instant::now();
-        let mut cases = self.cases();
-        if cases.len() >= MAX_CASES {
-            let oldest = cases.iter().min_by_key(|(_, case)| case.last).map(|(key, _)| *key);
-            oldest.and_then(|key| cases.remove(&key));
-        }
-        cases.insert(key, case);
-        self.count(&cases);
-    }
-
-    /// Forgets what the sender does not send any more.
-    pub(super) fn reap(&self, now: Instant) {
-        let mut cases = self.cases();
-        cases.retain(|_, case| now.duration_since(case.last) < MAX_AGE);
-        self.count(&cases);
-    }
-
-    fn count(&self, cases: &HashMap<Key, Case>) {
-        let searching = cases.values().filter(|case| case.searching).count();
-        self.searching.store(searching + self.opened().len(), Ordering::Relaxed);
-    }
-
-    /// Locked after `cases` where both are.
-    fn opened(&self) -> MutexGuard<'_, HashMap<Key, usize>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cases(&self) -> MutexGuard<'_, HashMap<Key, Case>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for OpenCase<'_> {
-    fn drop(&mut self) {
-        self.cases.opened().remove(&self.key);
-        self.cases.count(&self.cases.cases());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn case(searching: bool) -> Case {
-        Case { searching, ..Case::new(Message::V1, Received::default(), 0) }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_search_is_found_by_its_body_and_forgotten_in_time() {
-        let cases = Cases::default();
-        cases.put((7, [1; 16]), case(true));
-        cases.put((8, [2; 16]), case(false));
-        assert!(cases.any_searching());
-        assert!(cases.take_searching(6, || unreachable!("no such length")).is_none());
-        assert!(cases.take_searching(7, || (7, [9; 16])).is_none());
-        assert!(cases.take_searching(8, || (8, [2; 16])).is_none(), "not searched");
-        assert!(cases.take_searching(7, || (7, [1; 16])).is_some());
-        assert!(!cases.any_searching());
-        tokio::time::advance(MAX_AGE).await;
-        cases.reap(Instant::now());
-        assert!(cases.take(&(8, [2; 16])).is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_batch_is_searched_only_if_what_is_decided_of_it_is_remembered() {
-        let cases = Cases::default();
-        let key = |number: u8| (7, [number; 16]);
-        let first = cases.open(key(1)).unwrap();
-        assert!(cases.admit(key(1), 2 * MAX_UNFINISHED, false), "it is the only one");
-        let second = cases.open(key(2)).unwrap();
-        assert!(!cases.admit(key(2), 1, false));
-        assert!(cases.admit(key(2), 1, true), "it is searched already");
-        cases.put(key(1), Case { records: MAX_UNFINISHED, ..case(true) });
-        drop((first, second));
-        let _third = cases.open(key(3)).unwrap();
-        assert!(!cases.admit(key(3), 1, false), "one will come again");
-        tokio::time::advance(ABANDONED_AFTER).await;
-        assert!(cases.admit(key(3), 1, false), "it did not");
-    }
-
-    #[test]
-    fn cases_are_bounded() {
-        let cases = Cases::default();
-        for length in 0..2 * MAX_CASES {
-            cases.put((length, [0; 16]), case(true));
-        }
-        assert_eq!(cases.cases().len(), MAX_CASES);
-        assert!(cases.take(&(2 * MAX_CASES - 1, [0; 16])).is_some());
     }
 }

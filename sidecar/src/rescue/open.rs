@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::{
     Batch, Rescue, Rescued,
     attempt::{Attempt, Limits, Pace, Stop},
-    case::{Case, Key},
+    case::Case,
+    cases::Key,
     chunk::Chunks,
     cut, evidence, inflate,
     ledger::Decision,

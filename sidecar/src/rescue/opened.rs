@@ -1,5 +1,6 @@
 //! A chunk of a batch, with what is known and decided of its records.
 
+mod divided;
 mod expected;
 mod planned;
 
@@ -20,10 +21,7 @@ use super::{
     message::Samples,
     search,
 };
-use crate::{
-    memory::{Memory, Share},
-    upstream::Failure,
-};
+use crate::memory::{Memory, Share};
 
 /// What an attempt needs of its surroundings.
 pub(super) struct Surroundings<'a> {
@@ -182,12 +180,6 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// The record of which this one is all but its exemplars.
-    fn whole_of(&self, record: usize) -> Option<usize> {
-        let whole = self.divided.iter().find(|(_, parts)| *parts == [record; 2]);
-        whole.map(|(whole, _)| *whole)
-    }
-
     fn count_refused(&mut self, case: &mut Case, record: usize, samples: &Samples, reason: Reason) {
         let (reason, count) = match samples.count {
             0 if samples.exemplars > 0 => (Reason::Exemplar, samples.exemplars),
@@ -203,18 +195,6 @@ impl<'a> Opened<'a> {
         let is_refused = matches!(self.decision(record), Some(Decision::Refused(_)));
         let labels = self.hashes.get(record).map(|(_, labels)| *labels);
         is_refused && labels.is_some_and(|labels| self.refused_series.insert(labels))
-    }
-
-    /// Where a sample is stored that was refused with its exemplars, these are refused.
-    fn refuse_exemplars(&mut self, case: &mut Case, record: usize) {
-        let Some(whole) = self.whole_of(record) else { return };
-        let Some((hash, _)) = self.hashes.get(whole).copied() else { return };
-        case.any_refused = true;
-        if self.around.ledger.decide(hash, Decision::Refused(Reason::Exemplar)) {
-            let exemplars = self.chunk.samples(whole).exemplars;
-            let samples = Samples { exemplars, ..Samples::default() };
-            self.count_refused(case, whole, &samples, Reason::Exemplar);
-        }
     }
 
     /// Counts what became of a metric's series.
@@ -262,76 +242,6 @@ impl<'a> Opened<'a> {
             .get(hash)
             .copied()
             .or_else(|| earlier().filter(|then| *then < case.first_refused))
-    }
-
-    /// Divides a record of several samples in two, from now on in every attempt: a half
-    /// that is stored must not be sent with the whole. One sample is tried without its
-    /// exemplars. `None` if it has none.
-    pub(super) fn halve(
-        &mut self,
-        case: &mut Case,
-        record: usize,
-    ) -> Result<Option<Vec<usize>>, Failure> {
-        let samples = self.chunk.samples(record);
-        if samples.count == 0 || samples.count + samples.exemplars < 2 {
-            return Ok(None);
-        }
-        case.divided.extend(self.hash(record));
-        if samples.count == 1 {
-            return self.leave_exemplars_out(record);
-        }
-        self.divide(record, |number, _| number < samples.count / 2)
-    }
-
-    fn leave_exemplars_out(&mut self, record: usize) -> Result<Option<Vec<usize>>, Failure> {
-        let held = self.hold(self.chunk.bytes(record).len())?;
-        let Some(bare) = self.chunk.without_exemplars(record) else { return Ok(None) };
-        Ok(Some(self.divided_into(record, [bare; 2], held)))
-    }
-
-    /// Holds memory for parts of a record.
-    fn hold(&self, bytes: usize) -> Result<Share, Failure> {
-        self.around.memory.hold_elsewhere(bytes).ok_or(Failure::NoMemory)
-    }
-
-    /// Notes the parts of a record; says which these are.
-    fn divided_into(&mut self, record: usize, parts: [usize; 2], held: Share) -> Vec<usize> {
-        self.held.push(held);
-        self.divided.push((record, parts));
-        let mut parts = parts.to_vec();
-        parts.dedup();
-        for part in &parts {
-            let hashed = self.hashed(*part);
-            self.hashes.push(hashed);
-            self.note_refused(*part);
-        }
-        parts
-    }
-
-    fn divide(
-        &mut self,
-        record: usize,
-        is_first: impl FnMut(u64, i64) -> bool,
-    ) -> Result<Option<Vec<usize>>, Failure> {
-        let held = self.hold(2 * self.chunk.bytes(record).len())?;
-        let Some((first, second)) = self.chunk.divide(record, is_first) else { return Ok(None) };
-        Ok(Some(self.divided_into(record, [first, second], held)))
-    }
-
-    /// Decides divided records whose parts are both decided.
-    pub(super) fn close_divided(&mut self) {
-        for (record, parts) in std::mem::take(&mut self.divided).into_iter().rev() {
-            if let [Some(first), Some(second)] = parts.map(|part| self.decision(part))
-                && let Some((hash, _)) = self.hashes.get(record)
-            {
-                let whole = match first {
-                    Decision::Stored if parts[0] == parts[1] => Decision::Refused(Reason::Exemplar),
-                    Decision::Stored => second,
-                    Decision::Refused(_) => first,
-                };
-                self.around.ledger.decide(*hash, whole);
-            }
-        }
     }
 
     /// After many attempts, gives up the records of which nothing is to be hoped:
