@@ -201,7 +201,7 @@ where
             (_, result) => {
                 let _ = plan.settle(part, Verdict::Untried);
                 self.pace.faults = self.pace.faults.saturating_sub(1);
-                if is_fault(&result) && self.pace.faults > 0 {
+                if is_fault(&result) && self.pace.faults > 0 && !self.is_doubtful() {
                     return Ok(());
                 }
                 Err(stopped(result))

@@ -46,7 +46,8 @@ struct State {
 struct Guilt {
     /// How often, each time by itself, since one of its samples was stored.
     times: u32,
-    /// When it was last sent by itself.
+    /// When that was first, and last.
+    first: Instant,
     tested: Instant,
     reason: Reason,
 }
@@ -118,8 +119,10 @@ impl Ledger {
     /// Notes that a series with these labels was refused by itself.
     pub(super) fn suspect(&self, labels: Hash, reason: Reason) {
         let labels_of = &mut self.state().labels;
-        let times = labels_of.get(&labels).map_or(0, |guilt| guilt.times) + 1;
-        labels_of.insert(labels, Guilt { times, tested: Instant::now(), reason });
+        let tested = Instant::now();
+        let known = labels_of.get(&labels).map(|guilt| (guilt.times, guilt.first));
+        let (times, first) = known.unwrap_or((0, tested));
+        labels_of.insert(labels, Guilt { times: times + 1, first, tested, reason });
     }
 
     /// Notes that a series with these labels was stored.
@@ -131,6 +134,12 @@ impl Ledger {
     /// was stored since.
     pub(super) fn refused_at(&self, labels: &Hash) -> Option<Instant> {
         self.state().labels.get(labels).map(|guilt| guilt.tested)
+    }
+
+    /// When a series with these labels was first refused by itself, if none of its samples
+    /// was stored since.
+    pub(super) fn first_refused_at(&self, labels: &Hash) -> Option<Instant> {
+        self.state().labels.get(labels).map(|guilt| guilt.first)
     }
 
     /// What is expected of a series with these labels.

@@ -172,7 +172,7 @@ impl Rescue {
                 // The whole would bring again what is stored.
                 case.searching |= case.account.stored_samples > 0;
                 if others {
-                    let text = case.account.progress();
+                    let text = "Azure refuses all that was tried of this batch: it is kept, and sent again after something else is accepted".to_owned();
                     self.cases.put(key, case);
                     return Rescued::Unfinished { refusal, text, is_waiting: true };
                 }

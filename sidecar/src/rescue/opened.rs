@@ -237,7 +237,7 @@ impl<'a> Opened<'a> {
     /// earlier batch.
     pub(super) fn refused_before(&self, case: &Case, record: usize) -> Option<Instant> {
         let (hash, labels) = self.hashes.get(record)?;
-        let earlier = || self.around.ledger.refused_at(labels);
+        let earlier = || self.around.ledger.first_refused_at(labels);
         case.refused_once
             .get(hash)
             .copied()

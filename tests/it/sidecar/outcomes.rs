@@ -18,9 +18,9 @@ async fn every_status_in_both_modes() {
         (204, None, (204, None)),
         (301, None, (502, None)),
         (307, None, (502, None)),
-        // It is not given up for one refusal: what was stored before is accepted still, so
-        // it is asked again.
-        (400, None, (204, None)),
+        // It is not given up for one refusal: it is sent again once something else was
+        // accepted.
+        (400, None, (503, Some("2"))),
         (403, None, (503, Some("5"))),
         (404, None, (503, Some("5"))),
         (408, None, (503, Some("5"))),
