@@ -188,7 +188,9 @@ where
                 self.conclude(plan, part, Verdict::Stored, is_believed, None)
             }
             (verdict @ (Verdict::Refused | Verdict::TooLarge), Ok(received)) => {
-                self.row.add(|| plan.edges());
+                if !is_believed && !self.is_expected(&part) {
+                    self.row.add(|| plan.edges());
+                }
                 let is_single = part.records.len() == 1;
                 let concluded = self.conclude(plan, part, verdict, is_believed, Some(&received));
                 if self.case.is_cut && (is_single || verdict == Verdict::Refused) {
@@ -232,11 +234,8 @@ where
         is_believed: bool,
         received: Option<&Received>,
     ) -> Result<(), Stop> {
-        if verdict == Verdict::Refused && part.stands_for_others() && !is_believed {
-            let _ = plan.settle(part, Verdict::Untried);
-            self.row.is_doubted();
-            return Ok(());
-        }
+        let is_doubted = verdict == Verdict::Refused && !is_believed;
+        let part = if is_doubted { part.standing_for_itself() } else { part };
         match plan.settle(part, verdict) {
             Settled::Open => {}
             Settled::Stored(records) => {

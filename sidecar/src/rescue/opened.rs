@@ -236,12 +236,15 @@ impl<'a> Opened<'a> {
     /// When a record was first refused by itself, or an earlier sample of its series in an
     /// earlier batch.
     pub(super) fn refused_before(&self, case: &Case, record: usize) -> Option<Instant> {
-        let (hash, labels) = self.hashes.get(record)?;
-        let earlier = || self.around.ledger.first_refused_at(labels);
-        case.refused_once
-            .get(hash)
-            .copied()
-            .or_else(|| earlier().filter(|then| *then < case.first_refused))
+        let once = self.hash(record).and_then(|hash| case.refused_once.get(&hash).copied());
+        once.or_else(|| self.refused_earlier(case, record))
+    }
+
+    /// When a sample of a record's series was first refused by itself in an earlier batch.
+    pub(super) fn refused_earlier(&self, case: &Case, record: usize) -> Option<Instant> {
+        let (_, labels) = self.hashes.get(record)?;
+        let first = self.around.ledger.first_refused_at(labels)?;
+        (first < case.first_refused).then_some(first)
     }
 
     /// After many attempts, gives up the records of which nothing is to be hoped:

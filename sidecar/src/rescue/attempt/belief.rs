@@ -94,11 +94,6 @@ impl Row {
         (self.count, self.asked) = (0, 0);
         self.refused_once.clear();
     }
-
-    /// Nothing more is sent before something is accepted.
-    pub(super) const fn is_doubted(&mut self) {
-        self.count = self.limit;
-    }
 }
 
 impl<S, F> Attempt<'_, '_, S>
@@ -126,11 +121,20 @@ where
             // All of these were refused in earlier batches.
             _ if part.stands_for_others() => {
                 let records = part.records.iter();
-                records.map(|record| self.opened.refused_before(case, *record)).max().flatten()
+                let all: Option<Vec<_>> =
+                    records.map(|record| self.opened.refused_earlier(case, *record)).collect();
+                all.and_then(|all| all.into_iter().max())
             }
             _ => None,
         };
         refused_before.is_some_and(|then| evidence.accepted_since(then))
+    }
+
+    /// Whether a refusal of it is no surprise: it says nothing about everything.
+    pub(super) fn is_expected(&self, part: &Part) -> bool {
+        let was_refused =
+            |record: &usize| self.opened.refused_earlier(self.case, *record).is_some();
+        part.records.iter().all(was_refused)
     }
 
     /// When the last witnesses were refused, if all of them but this one are stored now.
@@ -204,9 +208,8 @@ where
     pub(super) async fn send_last(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         if let Some(part) = plan.all_witnesses() {
             let records = part.records.clone();
-            let before = self.row.count;
             let sent = self.send_part(plan, part).await;
-            if self.row.count > before && records.len() > 1 {
+            if records.len() > 1 {
                 self.row.last = (Instant::now(), records);
             }
             return sent;

@@ -64,6 +64,16 @@ impl Part {
         )
     }
 
+    /// The same part, of which a refusal gives up nothing else.
+    pub(in crate::rescue) fn standing_for_itself(mut self) -> Self {
+        if self.stands_for_others()
+            && let Place::Units(untried) = &mut self.place
+        {
+            (untried.class, untried.after_refused) = (Class::Suspect, false);
+        }
+        self
+    }
+
     /// Whether nothing that was left out of it is still to be sent.
     pub(in crate::rescue) fn is_all_there_is(&self) -> bool {
         match &self.place {

@@ -198,3 +198,32 @@ async fn many_searches_at_once_store_nothing_again_and_leave_azure_in_peace() {
     // Half of what Azure takes, and what may be sent at once, and each batch itself.
     assert!((requests as f64) < 7500.0 * minutes + 2000.0 + 15_000.0 * minutes / 2.0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn series_that_are_refused_several_times_in_one_batch_keep_no_batch_forever() {
+    let sender = Sender::new();
+    sender.attempt(&Endpoint::new([]), &encoded([series("up", 0, [(9999, NOW_MILLIS)])])).await;
+    // Records of their own, as Prometheus sends several samples of a series.
+    for round in 0..4 {
+        let number = |one: usize, sample: usize| round * 1000 + one * 5 + sample;
+        let body = encoded((0..5).flat_map(|sample| {
+            (0..200).map(move |one| {
+                series("metric", one, [(number(one, sample), NOW_MILLIS + sample as i64)])
+            })
+        }));
+        let bad = (0..200).filter(|one| one % 20 == 3);
+        let endpoint =
+            Endpoint::new(bad.flat_map(|one| (0..5).map(move |sample| number(one, sample))));
+        let ended = sender.send(&endpoint, &body).await;
+        let most = if round == 0 { 8 } else { 2 };
+        assert!(ended.status == 400 && ended.attempts <= most, "{round} {ended:?}");
+        let seen = endpoint.seen.lock().unwrap();
+        let numbers = (0..1000).map(|number| round * 1000 + number);
+        let lost = numbers
+            .filter(|number| !endpoint.bad.contains(number))
+            .filter(|number| seen.stored.get(number) != Some(&1))
+            .count();
+        assert_eq!(lost, 0, "{round}");
+    }
+    assert_eq!(sender.count("refused_samples_total"), 4 * 50);
+}
