@@ -207,7 +207,8 @@ fn block(document: &str, existing: &Node, text: &str) -> Option<Change> {
     let before = document.get(..existing.range.start)?;
     let (headers, indent) = before.rsplit_once('\n')?;
     let header = headers.lines().last()?.split(" #").next()?.trim_end();
-    let is_literal = [" |", " |-", " |+"].iter().any(|style| header.ends_with(style));
+    // With what is kept of its end, and how far in it is: |, |-, |2+.
+    let is_literal = header.rsplit(' ').next().is_some_and(|style| style.starts_with('|'));
     if !is_literal || !indent.bytes().all(|byte| byte == b' ') {
         return None;
     }
@@ -221,7 +222,13 @@ fn block(document: &str, existing: &Node, text: &str) -> Option<Change> {
 }
 
 fn into_brackets(parent: &Node, empty: bool, item: &str, before: &[Edit]) -> Option<Change> {
-    let place = parent.range.end.checked_sub(1)?;
+    // Behind the last child, and so in its line where the bracket has one of its own.
+    let last = match &parent.kind {
+        NodeKind::Mapping { entries, .. } => entries.last().map(|(_, _, value)| value),
+        NodeKind::List { items, .. } => items.last(),
+        NodeKind::Scalar | NodeKind::Alias(_) => None,
+    };
+    let place = last.map_or(parent.range.end.checked_sub(1)?, |child| child.range.end);
     let first = empty && !before.iter().any(|edit| edit.range.start == place);
     let text = if first { item.to_owned() } else { format!(", {item}") };
     Some((place..place, text))

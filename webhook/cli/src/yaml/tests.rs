@@ -81,7 +81,7 @@ fn entries_go_behind_the_last_as_far_in_as_the_first() {
     .assert_eq(&after);
 }
 
-/// Items go in before what closes their list; a value takes the place of another,
+/// Items go in behind the last of their list, and not after its comments or its comma; a value takes the place of another,
 /// whose comment stays; a block of text keeps its style and its depth; a number that
 /// begins with zero is octal, as for kubectl.
 #[test]
@@ -109,6 +109,17 @@ fn each_style_is_kept() {
         (SHELF, vec![add("/empty", json!([1]))], shelf("empty:", "empty: [1]")),
         ("a: [ ]\n", vec![add("/a/-", json!(1))], "a: [ 1]\n".to_owned()),
         ("{\"a\": {}}", vec![add("/a/b", json!(1))], "{\"a\": {\"b\": 1}}".to_owned()),
+        (
+            "{\n\t\"a\": {\n\t\t\"b\": 1\n\t}\n}\n",
+            vec![add("/a/c", json!({})), add("/a/d", json!(2))],
+            "{\n\t\"a\": {\n\t\t\"b\": 1, \"c\": {}, \"d\": 2\n\t}\n}\n".to_owned(),
+        ),
+        ("a: [b, # c\n]\n", vec![add("/a/-", json!(1))], "a: [b, 1, # c\n]\n".to_owned()),
+        (
+            "a: |2-\n  b\nc: d\n",
+            vec![replace("/a", json!("e\nf"))],
+            "a: |2-\n  e\n  f\nc: d\n".to_owned(),
+        ),
         (text, vec![replace("/a/text", json!("three\n\nfour\n"))], after.to_owned()),
         ("a: 0400\n", vec![add("/b", json!(1))], "a: 0400\nb: 1\n".to_owned()),
     ];
