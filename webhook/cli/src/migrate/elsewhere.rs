@@ -1,6 +1,8 @@
 //! What other parts of a file say about its sites: ways into values, Services that
 //! lead to the sidecar, and profiles in use.
 
+use std::slice;
+
 use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE};
 use json_patch::Patch;
 use serde_json::Value;
@@ -32,7 +34,6 @@ pub(super) struct Elsewhere {
 impl Elsewhere {
     /// Adds what `document` says.
     pub(super) fn read(&mut self, document: &Value, profiles: &mut Profiles) {
-        let is_service = document.get("kind").is_some_and(|kind| kind == "Service");
         walk(document, &mut |node, path| {
             let default = Value::from(DEFAULT_PROFILE);
             let asks = node.get(INJECT).filter(|asks| *asks == "true").map(|_| &default);
@@ -51,14 +52,19 @@ impl Elsewhere {
                     .filter_map(helm_path::parse)
                     .map(|(way, names)| (way.to_owned(), (self.document, place.clone()), names)),
             );
-            let port = node.get("port").filter(|_| is_service && path.len() == 3);
-            if let Some(target) = node.get("targetPort").or(port) {
-                let whose = if is_service { subject(document, "Service") } else { place };
-                let selector = document.pointer("/spec/selector").cloned().unwrap_or_default();
+            // A document of its own, or an item of a list of objects.
+            let is_service = node.get("kind").is_some_and(|kind| kind == "Service");
+            let ports = node.pointer("/spec/ports").and_then(Value::as_array);
+            let ports = ports.filter(|_| is_service).map_or(slice::from_ref(node), Vec::as_slice);
+            for port in ports {
+                let same = port.get("port").filter(|_| is_service);
+                let Some(target) = port.get("targetPort").or(same) else { continue };
+                let whose = if is_service { subject(node, "Service") } else { place.clone() };
+                let selector = node.pointer("/spec/selector").cloned().unwrap_or_default();
                 let own = (!is_service).then_some(self.document);
                 self.services.push((own, whose, selector, target.clone()));
             }
-            true
+            !is_service
         });
     }
 
