@@ -75,7 +75,7 @@ impl Run {
         }
         for (path, source, reason) in leftovers::leftovers(&value, &known) {
             let what = source.as_ref().map_or_else(|| "text".to_owned(), Source::name);
-            let subject = if path.is_empty() { "the whole document" } else { &what };
+            let subject = if (place, path.len()) == ("", 0) { "the whole document" } else { &what };
             let at = if path.is_empty() { "" } else { &format!(" at {}", path.join(".")) };
             let subject = format!("{place}{subject}{at}");
             let step = source.map(|source| self.by_hand(&value, &path, &source));
@@ -149,7 +149,7 @@ impl Run {
                 let patch = [Patch(vec![replace(&way, after.to_owned())])];
                 let patches = if after == before { &[] } else { patch.as_slice() };
                 edit::apply_all(text, &value, patches)
-                    .map_err(|why| format!("{NOT_IN_PLACE} {why}"))
+                    .map_err(|why| format!("{NOT_IN_PLACE} {why}: write this text as a block after a |, and migrate again"))
             });
             match edited {
                 Ok(edited) => {

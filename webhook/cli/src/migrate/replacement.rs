@@ -51,7 +51,7 @@ pub(super) fn plan(site: &Site<'_>, source: &Source, profiles: &Profiles) -> OrR
     let label = site.label(identity_webhook::LABEL);
     let elsewhere = identity_webhook::add(&mut given, label, site.account);
     let words = given.iter().filter(|(name, text)| placeholder::is_word(name, text));
-    let words: Vec<String> = words.map(|(name, text)| format!("{name}={text:?} is a word that something replaces before this file is used, such as a script: run that first, and migrate what it writes")).collect();
+    let words: Vec<String> = words.map(|(name, text)| format!("{name}={text:?} is a word that something replaces before this file is used, such as sops or a script: run that first, and migrate what it writes")).collect();
     if !words.is_empty() {
         return Err(words);
     }
