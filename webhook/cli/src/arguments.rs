@@ -30,10 +30,10 @@ pub(crate) enum Command {
     /// could not start in the cluster that was asked.
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(Explain),
-    /// Writes what people have written by hand with an annotation instead.
+    /// Takes a sidecar that was written by hand out of a file, for an annotation.
     ///
-    /// Microsoft's container with its volumes, aad-auth-proxy beside Prometheus,
-    /// and Prometheus' own azuread block, in a chart's values, a Prometheus
+    /// It finds Microsoft's container with its volumes, aad-auth-proxy beside
+    /// Prometheus, and Prometheus' own azuread block, in a chart's values, a Prometheus
     /// object, a workload or prometheus.yml. The file goes to standard output,
     /// with all other lines as they are; the profile for this chart's values,
     /// and what stays, is lost or is to be done, to standard error. No file that is

@@ -93,6 +93,12 @@ fn migrate_has_statuses_for_scripts() {
     let (code, again, said) = migrate(&text, &[]);
     assert_eq!((code, said.as_str()), (Some(0), "nothing to migrate\n"));
     assert_eq!(again, text);
+    // What is in there nobody knows.
+    let (code, _, said) = migrate("a: ENC[x]\nsops:\n  mac: ENC[y]\n", &[]);
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("note: document 1 is encrypted by sops"), "{said}");
+    assert!(!said.contains("nothing to migrate"), "{said}");
+
     let (code, text, _) = migrate(include_str!("../testdata/migrate/stays.yaml"), &[]);
     assert_eq!((code, text.is_empty()), (Some(1), false), "something stays");
     let (code, text, said) =
@@ -117,23 +123,28 @@ fn migrate_writes_the_profile_apart_and_over_nothing() {
     let output = run(&arguments, directory.path(), input);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "it is there already");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.starts_with("profile.yaml: "), "{said}");
+    assert_eq!(said, "profile.yaml: it is there already: name a new file\n");
     let output = run(&[&arguments[..], &["--profile", "Bad Name"]].concat(), Path::new("/"), input);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("expected at most 63 letters"), "{said}");
 }
 
-/// As Windows PowerShell writes what another program prints.
+/// As Windows PowerShell writes what another program prints, and older editors.
 #[test]
 fn a_file_in_another_encoding_is_told_which() {
     let directory = directory();
     let text: Vec<u8> = "\u{feff}a: 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    fs::write(directory.path().join("values.yaml"), text).unwrap();
-    let output = run(&["migrate", "-f", "values.yaml"], directory.path(), "");
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.starts_with("values.yaml: it is UTF-16"), "{said}");
+    for (text, expected) in [
+        (text.as_slice(), "values.yaml: it is UTF-16"),
+        (b"a: 1\n# Gr\xf6\xdfe\n", "values.yaml: line 2 is not UTF-8: save the file as UTF-8\n"),
+    ] {
+        fs::write(directory.path().join("values.yaml"), text).unwrap();
+        let output = run(&["migrate", "-f", "values.yaml"], directory.path(), "");
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with(expected), "{said}");
+    }
 }
 
 #[test]

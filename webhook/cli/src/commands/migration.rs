@@ -1,7 +1,12 @@
 //! `migrate`: the file goes to standard output, what there is to say to standard
 //! error, and the profiles to a file of their own if they are to.
 
-use std::{fs, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::{Error, ErrorKind, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use cli::{
     manifests::ManifestError,
@@ -37,7 +42,10 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
             say(&RELEASE);
         }
         match (values.as_str(), apart) {
-            ("", _) if migration.attempts.is_empty() => say(&"nothing to migrate"),
+            // A note may say why nothing is seen: a file is encrypted.
+            ("", _) if migration.attempts.is_empty() && migration.notes.is_empty() => {
+                say(&"nothing to migrate");
+            }
             ("", _) => {}
             (_, Some(path)) => say(&format!("\n# {}: {FOR_THE_CHART}", path.display())),
             (values, None) => say(&format!("\n# {FOR_THE_CHART}\n{values}")),
@@ -67,6 +75,12 @@ fn profiles(first: &str, release: Option<&Path>) -> Result<Profiles, CommandErro
 fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let mut options = fs::OpenOptions::new();
     let created = options.write(true).create_new(true).open(path);
+    let created = created.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Error::new(error.kind(), "it is there already: name a new file")
+        }
+        _ => error,
+    });
     created
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| CommandError::File(name(path), error))

@@ -83,8 +83,12 @@ pub(super) fn text(path: &Path) -> Result<String, CommandError> {
         let text = "it is UTF-16: save it as UTF-8, in PowerShell with `| Out-File -Encoding utf8`";
         return Err(failed(io::Error::new(io::ErrorKind::InvalidData, text)));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = valid.split(|byte| *byte == b'\n').count();
+        let text = format!("line {line} is not UTF-8: save the file as UTF-8");
+        failed(io::Error::new(io::ErrorKind::InvalidData, text))
+    })
 }
 
 fn is_stdin(path: &Path) -> bool {
