@@ -26,9 +26,9 @@ pub(super) struct Elsewhere {
     pub(super) document: usize,
     /// Ways into values: as written, in which document and where there, and their names.
     references: Vec<(String, (usize, String), Vec<String>)>,
-    /// Ports that lead into pods: of which document if it is the pod's own, whose, its
-    /// selector, and the port or its name.
-    services: Vec<(Option<usize>, String, Value, Value)>,
+    /// Ports that lead into pods: in which document, whose, the Service or what a chart
+    /// makes one of, and the port or its name.
+    services: Vec<(usize, String, Value, Value)>,
 }
 
 impl Elsewhere {
@@ -60,9 +60,7 @@ impl Elsewhere {
                 let same = port.get("port").filter(|_| is_service);
                 let Some(target) = port.get("targetPort").or(same) else { continue };
                 let whose = if is_service { subject(node, "Service") } else { place.clone() };
-                let selector = node.pointer("/spec/selector").cloned().unwrap_or_default();
-                let own = (!is_service).then_some(self.document);
-                self.services.push((own, whose, selector, target.clone()));
+                self.services.push((self.document, whose, node.clone(), target.clone()));
             }
             !is_service
         });
@@ -92,11 +90,13 @@ impl Elsewhere {
         let ports = source.value.get("ports").and_then(Value::as_array).into_iter().flatten();
         let names = ports.filter(|item| item["containerPort"] == port).map(|item| &item["name"]);
         let names: Vec<&Value> = names.collect();
-        let leads = self.services.iter().filter(|(own, _, selector, target)| {
-            let mut labels = selector.as_object().into_iter().flatten();
+        let namespace = |object: &Value| object.pointer("/metadata/namespace").cloned();
+        let leads = self.services.iter().filter(|(document, _, object, target)| {
+            let mut labels = object["spec"]["selector"].as_object().into_iter().flatten();
             (*target == port || target.as_str() == Some(&port.to_string()) || names.contains(&target))
                 && source.program != Program::Native
-                && own.is_none_or(|own| own == self.document)
+                && (*document == self.document || object["kind"] == "Service")
+                && namespace(object).zip(site.object.and_then(namespace)).is_none_or(|(there, here)| there == here)
                 // The labels that an operator or a chart adds are not in the file.
                 && (!site.form.is_pod || labels.all(|(name, value)| site.label(name) == value.as_str()))
         });
