@@ -92,10 +92,10 @@ impl Elsewhere {
         let names: Vec<&Value> = names.collect();
         let namespace = |object: &Value| object.pointer("/metadata/namespace").cloned();
         let leads = self.services.iter().filter(|(document, _, object, target)| {
-            let mut labels = object["spec"]["selector"].as_object().into_iter().flatten();
+            let mut labels = object.pointer("/spec/selector").and_then(Value::as_object).into_iter().flatten();
             (*target == port || target.as_str() == Some(&port.to_string()) || names.contains(&target))
                 && source.program != Program::Native
-                && (*document == self.document || object["kind"] == "Service")
+                && (*document == self.document || object.get("kind").is_some_and(|kind| kind == "Service"))
                 && namespace(object).zip(site.object.and_then(namespace)).is_none_or(|(there, here)| there == here)
                 // The labels that an operator or a chart adds are not in the file.
                 && (!site.form.is_pod || labels.all(|(name, value)| site.label(name) == value.as_str()))
