@@ -78,7 +78,7 @@ impl Summary {
 }
 
 /// What to do before a certificate ends that has no successor in its file.
-pub(crate) const RENEWAL_ADVICE: &str = "renew it in Key Vault and register the new one with the application; if the vault has a newer one already, the mounted file does not follow it, because secret rotation of the CSI driver is off: `az aks addon update --addon azure-keyvault-secrets-provider --enable-secret-rotation`, or restart the pod";
+pub(crate) const RENEWAL_ADVICE: &str = "renew it in Key Vault and register the new one with the application; if the vault has a newer one already, the mounted file does not follow it, because secret rotation of the CSI driver is off: `az aks addon update --resource-group GROUP --name CLUSTER --addon azure-keyvault-secrets-provider --enable-secret-rotation`, or restart the pod";
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
