@@ -15,7 +15,7 @@ use crate::{
     metrics::{Codes, HARMLESS, Metrics, REFUSALS, Reason},
     notices::Notices,
     outcome,
-    rescue::{Batch, Requests, Rescue, Rescued},
+    rescue::{Batch, Deliver, Requests, Rescue, Rescued},
     summary::Summary,
     token::Tokens,
     upstream::{Failure, Received, Upstream},
@@ -68,14 +68,15 @@ impl Forwarder {
 
     /// Delivers a batch, or what is good of it.
     async fn rescued(&self, head: &RequestHead, batch: &Batch<'_>, token: &Arc<Token>) -> Rescued {
-        let send = async |piece: Vec<u8>| self.deliver(head, &piece, batch).await;
-        if let Some(rescued) = self.rescue.resume(batch, &send).await {
+        let send: &Deliver<'_> =
+            &|piece| Box::pin(async move { self.deliver(head, &piece, batch).await });
+        if let Some(rescued) = self.rescue.resume(batch, send).await {
             return rescued;
         }
         let begun = Instant::now();
         batch.requests.take();
         let result = self.deliver_with(token, head, batch.body, batch).await;
-        self.rescue.answered(batch, result, begun.elapsed(), &send).await
+        self.rescue.answered(batch, result, begun.elapsed(), send).await
     }
 
     /// Sends a body of a batch with the token held now.

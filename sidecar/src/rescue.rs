@@ -42,6 +42,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use self::{
@@ -63,6 +64,10 @@ use crate::{
     outcome::{self, Meaning},
     upstream::{Failure, Received},
 };
+
+/// Sends a body, or a piece of it, compressed.
+pub(crate) type Deliver<'a> =
+    dyn Fn(Vec<u8>) -> BoxFuture<'a, Result<Received, Failure>> + Sync + 'a;
 
 const fn under_way() -> Rescued {
     Rescued::Answered(Err(Failure::UnderWay))
@@ -108,11 +113,7 @@ impl Rescue {
 
     /// Whether parts of the batch are to be sent, and not the whole: it is being
     /// searched. If so, that is done.
-    pub(crate) async fn resume<S, F>(&self, batch: &Batch<'_>, send: &S) -> Option<Rescued>
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
+    pub(crate) async fn resume(&self, batch: &Batch<'_>, send: &Deliver<'_>) -> Option<Rescued> {
         if !self.cases.any_searching() {
             return None;
         }
@@ -128,17 +129,13 @@ impl Rescue {
     }
 
     /// Looks at the answer to a whole batch, that `took` so long to come.
-    pub(crate) async fn answered<S, F>(
+    pub(crate) async fn answered(
         &self,
         batch: &Batch<'_>,
         result: Result<Received, Failure>,
         took: Duration,
-        send: &S,
-    ) -> Rescued
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
+        send: &Deliver<'_>,
+    ) -> Rescued {
         let received = match result {
             Ok(received) => received,
             Err(failure) => return Rescued::Answered(Err(failure)),

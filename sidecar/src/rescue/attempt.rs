@@ -14,7 +14,7 @@ use self::{
     verdict::{failed, is_fault, stopped, verdict},
 };
 use super::{
-    Reason,
+    Deliver, Reason,
     case::Case,
     ledger::Decision,
     opened::Opened,
@@ -33,12 +33,11 @@ const WIDTH: usize = 8;
 const MAX_CONTROL_BYTES: usize = 64 << 10;
 
 /// An attempt that is being made.
-pub(super) struct Attempt<'a, 'b, S> {
+pub(super) struct Attempt<'a, 'b, 'c> {
     case: &'a mut Case,
     pace: &'a mut Pace<'b>,
     limits: Limits,
-    /// Sends a compressed piece.
-    send: &'a S,
+    send: &'a Deliver<'c>,
     opened: Opened<'a>,
     /// Nothing was accepted lately: it is asked by one witness.
     only_witness: bool,
@@ -57,16 +56,12 @@ struct Answered {
     _held: Share,
 }
 
-impl<'a, 'b, S, F> Attempt<'a, 'b, S>
-where
-    S: Fn(Vec<u8>) -> F,
-    F: Future<Output = Result<Received, Failure>>,
-{
+impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
     pub(super) fn new(
         case: &'a mut Case,
         pace: &'a mut Pace<'b>,
         limits: Limits,
-        send: &'a S,
+        send: &'a Deliver<'c>,
         opened: Opened<'a>,
         only_witness: bool,
     ) -> Self {
@@ -160,7 +155,7 @@ where
         piece: Vec<u8>,
         held: Share,
         is_last: bool,
-    ) -> impl Future<Output = Answered> + use<S, F> {
+    ) -> impl Future<Output = Answered> + use<'c> {
         let is_believed = self.is_believed(&part, is_last);
         self.pace.requests.take();
         let sent = Instant::now();

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Batch, Rescue, Rescued,
+    Batch, Deliver, Rescue, Rescued,
     attempt::{Attempt, Limits, Pace, Stop},
     case::Case,
     cases::Key,
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     memory::Share,
     outcome::{self, Meaning},
-    upstream::{Failure, Received},
+    upstream::Failure,
 };
 
 /// Why a batch cannot be read.
@@ -49,18 +49,14 @@ const fn pace<'a>(batch: &Batch<'a>, took: Duration) -> Pace<'a> {
 
 impl Rescue {
     /// Opens a batch and settles what can be settled of it.
-    pub(super) async fn open<S, F>(
+    pub(super) async fn open(
         &self,
         batch: &Batch<'_>,
         key: Key,
         mut case: Case,
         took: Duration,
-        send: &S,
-    ) -> Rescued
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
+        send: &Deliver<'_>,
+    ) -> Rescued {
         let Some(_open) = self.cases.open(key) else { return under_way() };
         let Some(_admitted) = self.admission.admit(batch.requests) else {
             return self.busy(key, case);
@@ -116,19 +112,15 @@ impl Rescue {
     }
 
     /// Settles chunk after chunk.
-    async fn settle<S, F>(
+    async fn settle(
         &self,
         batch: &Batch<'_>,
         survey: &Survey,
         case: &mut Case,
         pace: &mut Pace<'_>,
         only_witness: bool,
-        send: &S,
-    ) -> Result<(), Stop>
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
+        send: &Deliver<'_>,
+    ) -> Result<(), Stop> {
         let count = |decision: Decision, samples: u64| match decision {
             Decision::Stored => drop(self.metrics.rescued_samples.inc_by(samples)),
             Decision::Refused(reason) => self.metrics.refuse_samples(reason, samples),
@@ -204,11 +196,13 @@ impl Rescue {
 
     /// A batch that cannot be opened is refused for itself if it is refused again after
     /// something else was accepted.
-    async fn unopened<S, F>(&self, batch: &Batch<'_>, key: Key, case: Case, send: &S) -> Rescued
-    where
-        S: Fn(Vec<u8>) -> F,
-        F: Future<Output = Result<Received, Failure>>,
-    {
+    async fn unopened(
+        &self,
+        batch: &Batch<'_>,
+        key: Key,
+        case: Case,
+        send: &Deliver<'_>,
+    ) -> Rescued {
         if case.attempts > 1 && self.evidence.accepted_since(case.first_refused) {
             return Rescued::Answered(Ok(case.refusal));
         }

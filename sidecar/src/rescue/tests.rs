@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 use tokio::time::{Instant, sleep};
 
-use super::{Batch, Requests, Rescue, Rescued, ledger::Ledger};
+use super::{Batch, Deliver, Requests, Rescue, Rescued, ledger::Ledger};
 use crate::{
     http1::Message,
     memory::Memory,
@@ -108,6 +108,11 @@ impl Endpoint {
             max_bytes: 1 << 20,
             seen: Mutex::default(),
         }
+    }
+
+    async fn answer_before(&self, deadline: Instant, body: &[u8]) -> Result<Received, Failure> {
+        let answer = tokio::time::timeout_at(deadline, self.answer(body)).await;
+        answer.unwrap_or(Err(Failure::Timeout))
     }
 
     async fn answer(&self, body: &[u8]) -> Result<Received, Failure> {
@@ -223,24 +228,26 @@ impl Sender {
     /// One attempt, as the forwarder makes it.
     async fn attempt(&self, endpoint: &Endpoint, body: &[u8]) -> Rescued {
         let deadline = Instant::now() + TIMEOUT;
-        let requests = Requests::new();
-        let batch = Batch { message: Message::V1, body, deadline, requests: &requests };
-        let send = async |piece: &[u8]| {
-            let answer = tokio::time::timeout_at(deadline, endpoint.answer(piece)).await;
-            answer.unwrap_or(Err(Failure::Timeout))
+        let requests = &Requests::new();
+        let batch = Batch { message: Message::V1, body, deadline, requests };
+        let deliver: &Deliver<'_> = &|piece| {
+            Box::pin(async move {
+                match endpoint.answer_before(deadline, &piece).await {
+                    // With another token.
+                    Ok(Received { status: 401, .. }) if requests.take() => {
+                        endpoint.answer_before(deadline, &piece).await
+                    }
+                    answer => answer,
+                }
+            })
         };
-        let deliver = async |piece: Vec<u8>| match send(&piece).await {
-            // With another token.
-            Ok(Received { status: 401, .. }) if requests.take() => send(&piece).await,
-            answer => answer,
-        };
-        if let Some(rescued) = self.rescue.resume(&batch, &deliver).await {
+        if let Some(rescued) = self.rescue.resume(&batch, deliver).await {
             return rescued;
         }
         let begun = Instant::now();
         requests.take();
         let result = deliver(body.to_vec()).await;
-        self.rescue.answered(&batch, result, begun.elapsed(), &deliver).await
+        self.rescue.answered(&batch, result, begun.elapsed(), deliver).await
     }
 
     /// Sends a batch until the answer is final, as Prometheus does.

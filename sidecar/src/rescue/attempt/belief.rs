@@ -28,7 +28,6 @@ use super::{
     Attempt, Stop,
     verdict::{stopped, verdict},
 };
-use crate::upstream::{Failure, Received};
 
 /// Refusals since something was accepted.
 pub(super) struct Row {
@@ -96,11 +95,7 @@ impl Row {
     }
 }
 
-impl<S, F> Attempt<'_, '_, S>
-where
-    S: Fn(Vec<u8>) -> F,
-    F: Future<Output = Result<Received, Failure>>,
-{
+impl Attempt<'_, '_, '_> {
     /// Whether a part is refused for itself if it is refused now; `is_last` says that all
     /// else is decided.
     pub(super) fn is_believed(&self, part: &Part, is_last: bool) -> bool {

@@ -145,7 +145,7 @@ async fn a_refusal_that_names_the_path_within_a_search_keeps_the_batch() {
     let sender = Sender::new();
     sender.attempt(&Endpoint::new([]), &batch(1)).await;
     let endpoint = Endpoint::new([77, 1000, 1999]);
-    let path = Endpoint {
+    let path = &Endpoint {
         refusal: b"{\"error\":{\"code\":\"InvalidRequestPath\"}}".to_vec(),
         ..Endpoint::new(0..2000)
     };
@@ -155,8 +155,8 @@ async fn a_refusal_that_names_the_path_within_a_search_keeps_the_batch() {
     let requests = Requests::new();
     let batch = Batch { message: Message::V1, body: &body, deadline, requests: &requests };
     let refusal = received(400, b"bad");
-    let send = async |piece: Vec<u8>| path.answer(&piece).await;
-    let rescued = sender.rescue.answered(&batch, Ok(refusal), Duration::ZERO, &send).await;
+    let send: &Deliver<'_> = &|piece| Box::pin(async move { path.answer(&piece).await });
+    let rescued = sender.rescue.answered(&batch, Ok(refusal), Duration::ZERO, send).await;
     assert!(matches!(rescued, Rescued::AboutRequest(_)), "{rescued:?}");
     assert!(path.seen.lock().unwrap().requests <= 3);
     let ended = sender.send(&endpoint, &body).await;
