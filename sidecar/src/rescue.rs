@@ -114,10 +114,8 @@ impl Rescue {
     /// Whether parts of the batch are to be sent, and not the whole: it is being
     /// searched. If so, that is done.
     pub(crate) async fn resume(&self, batch: &Batch<'_>, send: &Deliver<'_>) -> Option<Rescued> {
-        if !self.cases.any_searching() {
-            return None;
-        }
         let (key, case) = {
+            // Only where one of its length is searched is a body worth a hash before it is sent.
             let key = LazyCell::new(|| self.key(batch));
             if self.cases.is_open(batch.body.len(), || *key) {
                 return Some(under_way());

@@ -1,11 +1,8 @@
 //! Batches that were refused, remembered until the sender's next attempt.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::{HashMap, hash_map::Entry},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,12 +18,13 @@ pub(super) type Key = (usize, Hash);
 
 /// The cases that are remembered.
 #[derive(Default)]
-pub(super) struct Cases {
-    known: Mutex<HashMap<Key, Case>>,
-    /// How many of them are searched, or opened just now.
-    searching: AtomicUsize,
+pub(super) struct Cases(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    known: HashMap<Key, Case>,
     /// The batches that are opened just now, with how many records they have.
-    open: Mutex<HashMap<Key, usize>>,
+    open: HashMap<Key, usize>,
 }
 
 /// A batch that is opened, so that nobody else opens it.
@@ -46,21 +44,14 @@ const ABANDONED_AFTER: Duration = Duration::from_mins(2);
 const MAX_AGE: Duration = Duration::from_mins(10);
 
 impl Cases {
-    /// Whether any batch is searched: only then is a body worth a hash before it
-    /// is sent.
-    pub(super) fn any_searching(&self) -> bool {
-        self.searching.load(Ordering::Relaxed) > 0
-    }
-
     /// Marks a batch as opened; `None` if it is: its sender did not wait for the answer,
     /// or two senders have the same.
     pub(super) fn open(&self, key: Key) -> Option<OpenCase<'_>> {
-        let is_new = !self.opened().contains_key(&key);
-        if is_new {
-            self.opened().insert(key, 0);
-        }
-        self.count(&self.cases());
-        is_new.then_some(OpenCase { cases: self, key })
+        match self.state().open.entry(key) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(free) => free.insert(0),
+        };
+        Some(OpenCase { cases: self, key })
     }
 
     /// Whether an opened batch of so many records may be searched: what is decided of it
@@ -68,86 +59,64 @@ impl Cases {
     /// stored again. One that `is_searched` is finished in any case.
     pub(super) fn admit(&self, key: Key, records: usize, is_searched: bool) -> bool {
         let now = Instant::now();
-        let cases = self.cases();
-        let unfinished = cases
+        let mut state = self.state();
+        let unfinished = state
+            .known
             .values()
             .filter(|case| case.searching && now.duration_since(case.last) < ABANDONED_AFTER);
         let waiting: usize = unfinished.map(|case| case.records).sum();
-        let mut opened = self.opened();
-        let others = waiting + opened.values().sum::<usize>();
+        let others = waiting + state.open.values().sum::<usize>();
         let fits = is_searched || others == 0 || others + records <= MAX_UNFINISHED;
         if fits {
-            opened.insert(key, records);
+            state.open.insert(key, records);
         }
         fits
     }
 
     /// Whether a batch of this length is opened, and then whether it is this one.
     pub(super) fn is_open(&self, length: usize, key: impl FnOnce() -> Key) -> bool {
-        let of_length = self.opened().iter().any(|(known, _)| known.0 == length);
-        of_length && {
-            let key = key();
-            self.opened().contains_key(&key)
-        }
+        let open = &self.state().open;
+        open.keys().any(|(known, _)| *known == length) && open.contains_key(&key())
     }
 
     /// Takes a case that is being searched, if this is its body's length.
     pub(super) fn take_searching(&self, length: usize, key: impl FnOnce() -> Key) -> Option<Case> {
-        let mut cases = self.cases();
-        cases.iter().any(|((known, _), case)| *known == length && case.searching).then_some(())?;
+        let known = &mut self.state().known;
+        known.iter().any(|((known, _), case)| *known == length && case.searching).then_some(())?;
         let key = key();
-        cases.get(&key).filter(|case| case.searching)?;
-        let case = cases.remove(&key);
-        self.count(&cases);
-        case
+        known.get(&key).filter(|case| case.searching)?;
+        known.remove(&key)
     }
 
     /// Takes what is known of a batch.
     pub(super) fn take(&self, key: &Key) -> Option<Case> {
-        let mut cases = self.cases();
-        let case = cases.remove(key);
-        self.count(&cases);
-        case
+        self.state().known.remove(key)
     }
 
     /// Remembers a case.
     pub(super) fn put(&self, key: Key, mut case: Case) {
         case.last = Instant::now();
-        let mut cases = self.cases();
-        if cases.len() >= MAX_CASES {
-            let oldest = cases.iter().min_by_key(|(_, case)| case.last).map(|(key, _)| *key);
-            oldest.and_then(|key| cases.remove(&key));
+        let known = &mut self.state().known;
+        if known.len() >= MAX_CASES {
+            let oldest = known.iter().min_by_key(|(_, case)| case.last).map(|(key, _)| *key);
+            oldest.and_then(|key| known.remove(&key));
         }
-        cases.insert(key, case);
-        self.count(&cases);
+        known.insert(key, case);
     }
 
     /// Forgets what the sender does not send any more.
     pub(super) fn reap(&self, now: Instant) {
-        let mut cases = self.cases();
-        cases.retain(|_, case| now.duration_since(case.last) < MAX_AGE);
-        self.count(&cases);
+        self.state().known.retain(|_, case| now.duration_since(case.last) < MAX_AGE);
     }
 
-    fn count(&self, cases: &HashMap<Key, Case>) {
-        let searching = cases.values().filter(|case| case.searching).count();
-        self.searching.store(searching + self.opened().len(), Ordering::Relaxed);
-    }
-
-    /// Locked after `cases` where both are.
-    fn opened(&self) -> MutexGuard<'_, HashMap<Key, usize>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cases(&self) -> MutexGuard<'_, HashMap<Key, Case>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for OpenCase<'_> {
     fn drop(&mut self) {
-        self.cases.opened().remove(&self.key);
-        self.cases.count(&self.cases.cases());
+        self.cases.state().open.remove(&self.key);
     }
 }
 
@@ -165,15 +134,28 @@ mod tests {
         let cases = Cases::default();
         cases.put((7, [1; 16]), case(true));
         cases.put((8, [2; 16]), case(false));
-        assert!(cases.any_searching());
         assert!(cases.take_searching(6, || unreachable!("no such length")).is_none());
         assert!(cases.take_searching(7, || (7, [9; 16])).is_none());
         assert!(cases.take_searching(8, || (8, [2; 16])).is_none(), "not searched");
         assert!(cases.take_searching(7, || (7, [1; 16])).is_some());
-        assert!(!cases.any_searching());
+        assert!(cases.take_searching(7, || unreachable!("it was taken")).is_none());
         tokio::time::advance(MAX_AGE).await;
         cases.reap(Instant::now());
         assert!(cases.take(&(8, [2; 16])).is_none());
+    }
+
+    #[test]
+    fn a_batch_that_is_open_stays_so_when_it_comes_again() {
+        let cases = Cases::default();
+        let key = (7, [1; 16]);
+        let first = cases.open(key);
+        assert!(first.is_some());
+        for _ in 0..2 {
+            assert!(cases.open(key).is_none());
+            assert!(cases.is_open(7, || key));
+        }
+        drop(first);
+        assert!(!cases.is_open(7, || unreachable!("none is open")));
     }
 
     #[tokio::test(start_paused = true)]
@@ -199,7 +181,7 @@ mod tests {
         for length in 0..2 * MAX_CASES {
             cases.put((length, [0; 16]), case(true));
         }
-        assert_eq!(cases.cases().len(), MAX_CASES);
+        assert_eq!(cases.state().known.len(), MAX_CASES);
         assert!(cases.take(&(2 * MAX_CASES - 1, [0; 16])).is_some());
     }
 }
