@@ -154,11 +154,11 @@ impl Evidence {
         self.accepted_at().is_some_and(|at| at >= then)
     }
 
-    /// A message, not compressed, with a record that it accepted lately.
+    /// A body with one record that it accepted lately.
     pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
         let mut controls = self.controls();
         let control = controls.of(message).control.as_ref()?;
-        (now.duration_since(control.since) < CONTROL_AGE).then(|| control.raw.clone())
+        (now.duration_since(control.since) < CONTROL_AGE).then(|| compressed(&control.raw))
     }
 
     /// The control that was sent at `sent` was accepted, or else refused. Refused twice, with
@@ -198,9 +198,8 @@ impl Evidence {
     }
 }
 
-/// The message of a control, compressed.
-pub(super) fn compressed(control: &[u8]) -> Vec<u8> {
-    snap::raw::Encoder::new().compress_vec(control).unwrap_or_default()
+fn compressed(message: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(message).unwrap_or_default()
 }
 
 #[cfg(test)]

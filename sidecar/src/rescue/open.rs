@@ -13,7 +13,7 @@ use super::{
     case::Case,
     cases::Key,
     chunk::Chunks,
-    cut, evidence, inflate,
+    cut, inflate,
     ledger::Decision,
     opened::{Opened, Surroundings},
     search,
@@ -211,7 +211,7 @@ impl Rescue {
             && batch.requests.take()
         {
             let begun = Instant::now();
-            let result = send(evidence::compressed(&control)).await;
+            let result = send(control).await;
             match result.as_ref().map(|received| outcome::meaning(received.status)) {
                 Ok(
                     meaning @ (Meaning::Accepted

@@ -21,7 +21,6 @@ use tokio::time::Instant;
 use super::{
     super::{
         case::Case,
-        evidence,
         ledger::{Decision, Hash},
         plan::{Edges, Part, Plan, Verdict},
     },
@@ -233,7 +232,7 @@ impl Attempt<'_, '_, '_> {
         let Some(control) = evidence.control(self.case.message, now) else { return Ok(false) };
         self.case.was_alone = true;
         self.pace.requests.take();
-        let result = (self.send)(evidence::compressed(&control)).await;
+        let result = (self.send)(control).await;
         match verdict(&result, &self.case.refusal) {
             Verdict::Stored => {
                 evidence.asked_control(self.case.message, now, true);
