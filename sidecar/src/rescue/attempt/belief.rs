@@ -155,32 +155,29 @@ impl Attempt<'_, '_, '_> {
     /// if that was of no use before, a record that was stored.
     pub(super) async fn ask(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         let is_fruitless = self.case.fruitless > 0 || self.case.was_alone;
-        let most = match () {
-            () if self.only_witness => 1,
-            () if self.case.searching => MAX_ASKED - u32::from(is_fruitless),
-            () => MAX_ASKED - 1 - u32::from(is_fruitless),
-        };
-        let mut has_witness = true;
-        if self.row.asked < most {
-            let part = self.witness(plan);
-            has_witness = part.is_some();
-            if let Some(part) = part {
-                self.row.asked += 1;
-                return self.send_part(plan, part).await;
-            }
-        }
-        let has_others = self.case.searching && plan.kept_back().next().is_some();
-        let is_useless = if has_others {
-            self.case.was_alone || self.case.fruitless > MAX_FRUITLESS
+        let most = if self.only_witness {
+            1
         } else {
-            is_fruitless
+            // One request is left for the record that was stored, if that is sent; the whole
+            // batch was one unless it is searched.
+            MAX_ASKED - u32::from(is_fruitless) - u32::from(!self.case.searching)
         };
-        let asks_control = !self.only_witness && (is_useless || !has_witness);
-        if asks_control && self.is_control_accepted().await? {
-            return Ok(());
+        let may_ask = self.row.asked < most;
+        if may_ask && let Some(part) = self.witness(plan) {
+            self.row.asked += 1;
+            return self.send_part(plan, part).await;
         }
         // One witness alone is asked too often to count.
-        self.case.fruitless = self.case.fruitless.saturating_add(u32::from(!self.only_witness));
+        if !self.only_witness {
+            let has_others = self.case.searching && plan.kept_back().next().is_some();
+            let patience = if has_others { MAX_FRUITLESS } else { 0 };
+            let is_useless = self.case.was_alone || self.case.fruitless > patience;
+            // Or there is no witness.
+            if (is_useless || may_ask) && self.is_control_accepted().await? {
+                return Ok(());
+            }
+            self.case.fruitless = self.case.fruitless.saturating_add(1);
+        }
         Err(Stop::NothingAccepted)
     }
 
