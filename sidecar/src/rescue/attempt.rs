@@ -107,8 +107,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
                 && self.pace.allows_more()
                 && !self.is_doubtful()
             {
-                let accepted_at = self.opened.around.evidence.accepted_at();
-                let Some(part) = plan.next(accepted_at) else { break };
+                let Some(part) = plan.next(self.accepted_lately()) else { break };
                 any_sent = true;
                 let is_last = under_way.is_empty() && plan.is_empty();
                 match self.compressed(&part) {
@@ -212,12 +211,13 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         self.case.fruitless = 0;
         self.case.account.accept(received);
         let chunk = &self.opened.chunk;
-        let record = part.records.first().copied().filter(|record| {
-            chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES
-        });
-        let evidence = self.opened.around.evidence;
-        evidence.accepted_record(self.case.message, sent, || {
-            record.map(|record| chunk.piece(&[record]))
+        let fits =
+            |record: &usize| chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES;
+        self.opened.around.evidence.accepted_record(self.case.message, sent, || {
+            // If it is sent again, few samples are stored again.
+            let records = part.records.iter().copied().filter(fits);
+            let record = records.min_by_key(|record| chunk.samples(*record).count)?;
+            Some(chunk.piece(&[record]))
         });
     }
 

@@ -47,7 +47,7 @@ struct Entry {
 
 /// So much is kept of one, for its name.
 const STUB_BYTES: usize = 64 << 10;
-/// A message with the first series of a batch alone; `None` if it is not found
+/// A message with the first sample of a batch alone; `None` if it is not found
 /// within what is cheap to read.
 pub(super) fn first_record(message: Message, body: &[u8]) -> Option<Vec<u8>> {
     let mut inflate = Inflate::beginning(body)?;
@@ -65,7 +65,12 @@ pub(super) fn first_record(message: Message, body: &[u8]) -> Option<Vec<u8>> {
                 let mut chunk = Chunk::with_shared(message, &shared);
                 let span = append(&mut chunk.raw, bytes);
                 chunk.records.push(Entry { span, kind: Kind::Series, cut_off: false });
-                return Some(chunk.piece(&[0]));
+                // One sample is enough.
+                let first = (chunk.samples(0).count > 1)
+                    .then(|| chunk.divide(0, |number, _| number == 0))
+                    .flatten()
+                    .map_or(0, |(first, _)| first);
+                return Some(chunk.piece(&[first]));
             }
             Kind::Metadata => {}
             Kind::Symbol | Kind::Unknown => shared.extend_from_slice(bytes),

@@ -44,7 +44,7 @@ struct State {
 /// How a series was refused.
 #[derive(Clone, Copy)]
 struct Guilt {
-    /// How often, each time by itself, since one of its samples was stored.
+    /// In how many batches, each time by itself, since one of its samples was stored.
     times: u32,
     /// When that was first, and last.
     first: Instant,
@@ -52,11 +52,17 @@ struct Guilt {
     reason: Reason,
 }
 
-/// A series that was refused by itself so often is not sent by itself with every
+/// A series that was refused by itself in so many batches is not sent by itself with every
 /// batch, but once a minute: a metric of 100 series that is refused for hours would
 /// cost 100 requests a batch.
 const DOOMED_AFTER: u32 = 3;
 const TESTED_EVERY: Duration = Duration::from_mins(1);
+
+impl Guilt {
+    fn is_certain(&self) -> bool {
+        self.times >= DOOMED_AFTER && self.tested.elapsed() < TESTED_EVERY
+    }
+}
 
 /// Entries in two maps: the older one is dropped when the younger one is full or
 /// old enough, so an entry lives for one to two periods.
@@ -116,13 +122,15 @@ impl Ledger {
         self.state().records.insert(record, decision)
     }
 
-    /// Notes that a series with these labels was refused by itself.
-    pub(super) fn suspect(&self, labels: Hash, reason: Reason) {
+    /// Notes that a series with these labels was refused by itself, in a batch that was
+    /// refused at `begun`.
+    pub(super) fn suspect(&self, labels: Hash, reason: Reason, begun: Instant) {
         let labels_of = &mut self.state().labels;
         let tested = Instant::now();
-        let known = labels_of.get(&labels).map(|guilt| (guilt.times, guilt.first));
-        let (times, first) = known.unwrap_or((0, tested));
-        labels_of.insert(labels, Guilt { times: times + 1, first, tested, reason });
+        let (times, first) = labels_of.get(&labels).map_or((1, tested), |guilt| {
+            (guilt.times + u32::from(guilt.tested < begun), guilt.first)
+        });
+        labels_of.insert(labels, Guilt { times, first, tested, reason });
     }
 
     /// Notes that a series with these labels was stored.
@@ -136,19 +144,17 @@ impl Ledger {
         self.state().labels.get(labels).map(|guilt| guilt.tested)
     }
 
-    /// When a series with these labels was first refused by itself, if none of its samples
-    /// was stored since.
-    pub(super) fn first_refused_at(&self, labels: &Hash) -> Option<Instant> {
-        self.state().labels.get(labels).map(|guilt| guilt.first)
+    /// When a series with these labels was first refused by itself, if it was in several
+    /// batches, lately too, and none of its samples was stored since.
+    pub(super) fn refused_since(&self, labels: &Hash) -> Option<Instant> {
+        self.state().labels.get(labels).filter(|guilt| guilt.is_certain()).map(|guilt| guilt.first)
     }
 
     /// What is expected of a series with these labels.
     pub(super) fn expected(&self, labels: &Hash) -> Class {
         match self.state().labels.get(labels) {
             None => Class::Ordinary,
-            Some(guilt) if guilt.times >= DOOMED_AFTER && guilt.tested.elapsed() < TESTED_EVERY => {
-                Class::Doomed(guilt.reason)
-            }
+            Some(guilt) if guilt.is_certain() => Class::Doomed(guilt.reason),
             Some(_) => Class::Suspect,
         }
     }
@@ -222,7 +228,7 @@ mod tests {
         let ledger = Ledger::new();
         assert!(ledger.decide([1; 16], Decision::Stored));
         assert!(!ledger.decide([1; 16], Decision::Stored));
-        ledger.suspect([2; 16], Reason::Other);
+        ledger.suspect([2; 16], Reason::Other, Instant::now());
         tokio::time::advance(PERIOD).await;
         ledger.reap();
         assert_eq!(ledger.decision(&[1; 16]), Some(Decision::Stored));
@@ -237,9 +243,12 @@ mod tests {
     async fn a_series_that_is_always_refused_is_tested_once_a_minute() {
         let ledger = Ledger::new();
         let labels = [2; 16];
+        let begun = Instant::now();
         for _ in 0..DOOMED_AFTER {
             assert!(!matches!(ledger.expected(&labels), Class::Doomed(_)));
-            ledger.suspect(labels, Reason::Label);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            ledger.suspect(labels, Reason::Label, Instant::now());
+            ledger.suspect(labels, Reason::Label, begun);
         }
         assert_eq!(ledger.expected(&labels), Class::Doomed(Reason::Label));
         tokio::time::advance(TESTED_EVERY).await;

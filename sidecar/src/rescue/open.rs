@@ -162,7 +162,7 @@ impl Rescue {
                 // What was accepted before says nothing any more.
                 case.first_refused = now;
                 // The whole would bring again what is stored.
-                case.searching |= case.account.stored_samples > 0;
+                case.searching |= case.account.decided() > 0;
                 if others {
                     let text = "Azure refuses all that was tried of this batch: it is kept, and sent again after something else is accepted".to_owned();
                     self.cases.put(key, case);
@@ -171,7 +171,7 @@ impl Rescue {
                 self.about_request(key, case)
             }
             Err(Stop::AboutRequest(received)) => {
-                case.searching |= case.account.stored_samples > 0;
+                case.searching |= case.account.decided() > 0;
                 let about = self.about_request(key, case);
                 match about {
                     Rescued::AboutRequest(_) => Rescued::AboutRequest(received),

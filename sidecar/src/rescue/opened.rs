@@ -150,7 +150,7 @@ impl<'a> Opened<'a> {
         if reason != Reason::TooOld
             && let Some((_, labels)) = self.hashes.get(record)
         {
-            self.around.ledger.suspect(*labels, reason);
+            self.around.ledger.suspect(*labels, reason, case.first_refused);
         }
     }
 
@@ -233,18 +233,20 @@ impl<'a> Opened<'a> {
         is_new.then_some(hash)
     }
 
-    /// When a record was first refused by itself, or an earlier sample of its series in an
-    /// earlier batch.
+    /// When a record was first refused by itself, or its series was in several earlier
+    /// batches.
     pub(super) fn refused_before(&self, case: &Case, record: usize) -> Option<Instant> {
         let once = self.hash(record).and_then(|hash| case.refused_once.get(&hash).copied());
         once.or_else(|| self.refused_earlier(case, record))
     }
 
-    /// When a sample of a record's series was first refused by itself in an earlier batch.
+    /// When a record's series was first refused by itself, if it was in several earlier
+    /// batches.
     pub(super) fn refused_earlier(&self, case: &Case, record: usize) -> Option<Instant> {
         let (_, labels) = self.hashes.get(record)?;
-        let first = self.around.ledger.first_refused_at(labels)?;
-        (first < case.first_refused).then_some(first)
+        let first = self.around.ledger.refused_since(labels)?;
+        // What was accepted in between must have been since this batch was refused.
+        (first < case.first_refused).then_some(case.first_refused)
     }
 
     /// After many attempts, gives up the records of which nothing is to be hoped:

@@ -1,7 +1,7 @@
 //! Which parts of a refused batch are still to be sent. Pure.
 //!
 //! A plan hands out parts and is told what became of them. A part that is refused
-//! is divided ([`super::search`]), one that is too large is cut ([`cut`]), until single
+//! is divided ([`super::search`]), one that is too large is cut ([`super::cut`]), until single
 //! records are left. Whatever is undecided when an attempt ends is planned again
 //! in the next one.
 //!

@@ -103,6 +103,8 @@ struct Endpoint {
     latency: Duration,
     /// By the request's number, from the batch itself on.
     faults: BTreeMap<usize, Fault>,
+    /// From then on, everything is refused for so long, and nothing for as long, in turn.
+    flaps: Option<(Instant, Duration)>,
     max_bytes: usize,
     seen: Mutex<Seen>,
 }
@@ -121,6 +123,7 @@ impl Endpoint {
             status: 400,
             latency: QUICK,
             faults: BTreeMap::new(),
+            flaps: None,
             max_bytes: 1 << 20,
             seen: Mutex::default(),
         }
@@ -147,6 +150,12 @@ impl Endpoint {
             Some(Fault::Hangs) => {
                 sleep(Duration::from_secs(3600)).await;
             }
+        }
+        let is_wrong = |(since, lasting): (Instant, Duration)| {
+            since.elapsed().as_millis() / lasting.as_millis() % 2 == 1
+        };
+        if self.flaps.is_some_and(is_wrong) {
+            return Ok(received(400, b"trouble"));
         }
         if body.len() > self.max_bytes {
             return Ok(received(413, b"too large"));

@@ -58,8 +58,15 @@ const MAX_ASKED: u32 = 3;
 /// After so many attempts in a row without an acceptance, a record that was stored is sent
 /// again although witnesses are left: they may all be bad.
 const MAX_FRUITLESS: u32 = 3;
-/// While others send batches, one of them is accepted within this time, and no record
-/// need be stored twice.
+/// What was accepted is fresh for so long, or for so many times as long as an answer takes:
+/// within a row of times in which everything is refused, an older one says little.
+const FRESH: Duration = Duration::from_secs(1);
+const FRESH_ANSWERS: u32 = 4;
+/// While others send batches, one of them is accepted within this time,
+const WAIT: Duration = Duration::from_secs(2);
+/// and it is looked so often whether it was;
+const WAIT_STEP: Duration = Duration::from_millis(50);
+/// if none was for so long, a record that was stored is sent again.
 const ALONE_AFTER: Duration = Duration::from_secs(5);
 
 impl Row {
@@ -98,7 +105,6 @@ impl Attempt<'_, '_, '_> {
     /// Whether a part is refused for itself if it is refused now; `is_last` says that all
     /// else is decided.
     pub(super) fn is_believed(&self, part: &Part, is_last: bool) -> bool {
-        let evidence = self.opened.around.evidence;
         let case = &*self.case;
         let all_else_is_stored =
             is_last && part.is_all_there_is() && !case.any_refused && !case.is_cut;
@@ -121,7 +127,13 @@ impl Attempt<'_, '_, '_> {
             }
             _ => None,
         };
-        refused_before.is_some_and(|then| evidence.accepted_since(then))
+        refused_before.is_some_and(|then| self.accepted_lately() >= Some(then))
+    }
+
+    /// When the last request was sent that was accepted, if that is fresh.
+    pub(super) fn accepted_lately(&self) -> Option<Instant> {
+        let fresh = FRESH.max(self.pace.slowest * FRESH_ANSWERS);
+        self.opened.around.evidence.accepted_at().filter(|at| at.elapsed() <= fresh)
     }
 
     /// Whether a refusal of it is no surprise: it says nothing about everything.
@@ -154,7 +166,9 @@ impl Attempt<'_, '_, '_> {
     /// Asks whether anything is accepted: what looks good of the batch, or a witness, or,
     /// if that was of no use before, a record that was stored.
     pub(super) async fn ask(&mut self, plan: &mut Plan) -> Result<(), Stop> {
-        let is_fruitless = self.case.fruitless > 0 || self.case.was_alone;
+        let evidence = self.opened.around.evidence;
+        let is_fruitless = (self.case.fruitless > 0 || self.case.was_alone)
+            && evidence.control(self.case.message, Instant::now()).is_some();
         let most = if self.only_witness {
             1
         } else {
@@ -184,19 +198,30 @@ impl Attempt<'_, '_, '_> {
     /// What may well be accepted.
     fn witness(&mut self, plan: &mut Plan) -> Option<Part> {
         let is_first = self.row.asked == 0 && !self.row.was_accepted && !self.case.searching;
-        let part = if is_first && plan.is_sorted_out() { plan.promising() } else { plan.witness() };
+        let part = match self.row.asked {
+            0 if is_first && plan.is_sorted_out() => plan.promising(),
+            0 => plan.witness(),
+            // Of a series that is refused, some samples may be good.
+            _ => plan.part_of_refused().or_else(|| plan.witness()),
+        };
         let number = self.opened.number(self.case.attempts, self.pace.requests.left());
         let part = part.or_else(|| plan.probe(number))?;
-        // The batch itself was just refused.
-        if !self.case.searching && part.records.len() == self.opened.chunk.len() {
-            let _ = plan.settle(part, Verdict::Untried);
-            return None;
+        if self.case.searching || !plan.is_empty() {
+            return Some(part);
         }
-        Some(part)
+        // The batch itself was just refused.
+        let _ = self.conclude(plan, part, Verdict::Refused, false, None);
+        plan.part_of_refused()
     }
 
     /// Sends what was held back until all else was decided.
     pub(super) async fn send_last(&mut self, plan: &mut Plan) -> Result<(), Stop> {
+        // More of them may be needed.
+        if plan.waits_for_acceptance()
+            && let Some(part) = plan.witness()
+        {
+            return self.send_part(plan, part).await;
+        }
         if let Some(part) = plan.all_witnesses() {
             let records = part.records.clone();
             let sent = self.send_part(plan, part).await;
@@ -213,7 +238,23 @@ impl Attempt<'_, '_, '_> {
         {
             return self.send_part(plan, part).await;
         }
-        if self.is_control_accepted().await? { Ok(()) } else { Err(Stop::Waiting) }
+        if self.is_control_accepted().await? || self.is_another_accepted().await {
+            return Ok(());
+        }
+        Err(Stop::Waiting)
+    }
+
+    /// Waits a moment for another batch to be accepted.
+    async fn is_another_accepted(&self) -> bool {
+        let evidence = self.opened.around.evidence;
+        let begun = Instant::now();
+        while begun.elapsed() < WAIT && self.pace.allows_more() {
+            tokio::time::sleep(WAIT_STEP).await;
+            if evidence.accepted_since(begun) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a record that was stored before is accepted again. It is not asked while
@@ -230,6 +271,7 @@ impl Attempt<'_, '_, '_> {
         self.case.was_alone = true;
         self.pace.requests.take();
         let result = (self.send)(control).await;
+        self.pace.slowest = self.pace.slowest.max(now.elapsed());
         match verdict(&result, &self.case.refusal) {
             Verdict::Stored => {
                 evidence.asked_control(self.case.message, now, true);
@@ -248,16 +290,20 @@ impl Attempt<'_, '_, '_> {
     /// Takes stock at an attempt's end.
     pub(super) fn end(mut self, plan: &Plan, mut stop: Result<(), Stop>) -> Result<(), Stop> {
         self.opened.close_divided();
-        if matches!(stop, Err(Stop::NothingAccepted)) {
-            // What was found out since the last acceptance is wrong, it seems.
-            self.case.edges = std::mem::take(&mut self.row.edges);
+        // What was found out since the last acceptance may be wrong.
+        if !matches!(stop, Ok(()) | Err(Stop::Pace)) {
             for record in &self.row.refused_once {
                 self.case.refused_once.remove(record);
             }
-        } else {
-            self.case.edges = plan.edges();
         }
+        self.case.edges = match stop {
+            Err(Stop::NothingAccepted) => std::mem::take(&mut self.row.edges),
+            _ => plan.edges(),
+        };
         self.case.witnesses = plan.kept_back().collect();
+        if matches!(stop, Err(Stop::Waiting)) && !self.row.was_accepted {
+            self.case.fruitless = self.case.fruitless.saturating_add(1);
+        }
         let decided = self.case.account.decided() > self.row.decided_before;
         self.case.fruitful += u32::from(self.row.was_accepted || decided);
         let may_end = matches!(stop, Err(Stop::Pace | Stop::Waiting));

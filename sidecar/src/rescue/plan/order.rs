@@ -56,7 +56,10 @@ impl Plan {
         }
     }
 
-    fn next_of_chains(&mut self, may_be_sent: impl Fn(&Waiting) -> bool) -> Option<Part> {
+    pub(super) fn next_of_chains(
+        &mut self,
+        may_be_sent: impl Fn(&Waiting) -> bool,
+    ) -> Option<Part> {
         self.chains.retain(|chain| chain.busy || !chain.waiting.is_empty());
         let may_be_sent =
             |chain: &&mut Chain| !chain.busy && chain.waiting.front().is_some_and(&may_be_sent);

@@ -18,6 +18,16 @@ impl Plan {
         Some(self.part(Untried::new(unit..unit + 1, Class::Ordinary, false)))
     }
 
+    /// A part of a unit that is refused as a whole.
+    pub(in crate::rescue) fn part_of_refused(&mut self) -> Option<Part> {
+        self.next_of_chains(|waiting| waiting.after.is_none())
+    }
+
+    /// Whether something is sent once more after something else is accepted.
+    pub(in crate::rescue) fn waits_for_acceptance(&self) -> bool {
+        self.chains.iter().flat_map(|chain| &chain.waiting).any(|waiting| waiting.after.is_some())
+    }
+
     /// All that is kept back, when nothing else is left. Where that is refused, one half of
     /// it is kept back again.
     pub(in crate::rescue) fn all_witnesses(&mut self) -> Option<Part> {

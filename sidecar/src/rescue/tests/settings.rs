@@ -278,3 +278,86 @@ async fn attempts_that_met_wrong_settings_bring_no_series_nearer_to_its_end() {
     endpoint.seen.lock().unwrap().stored.remove(&9999);
     check_stored(&endpoint, 1590, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_are_wrong_again_and_again_lose_no_sample() {
+    const SENDERS: usize = 6;
+    const BATCHES: usize = 12;
+    for seed in 0..6 {
+        let sender = Sender::with_seed(seed);
+        let flaps = Some((Instant::now(), Duration::from_millis(1500 + 700 * seed)));
+        let latency = Duration::from_millis(10 + 31 * seed);
+        // Now and then something else fails.
+        let faults = (1..9000).filter(|one| one % 41 == 0).map(|one| (one, Fault::Status(503)));
+        let bad = (0..SENDERS * BATCHES * 1000).filter(|number| number % 43 == 7);
+        let faults = faults.collect();
+        let endpoint = Endpoint { latency, faults, flaps, ..Endpoint::new(bad) };
+        let senders = (0..SENDERS).map(|one| {
+            let (sender, endpoint) = (&sender, &endpoint);
+            async move {
+                for number in 0..BATCHES {
+                    let count = [1, 5, 50, 300][(one + number) % 4];
+                    let first = (one * BATCHES + number) * 1000;
+                    let body = encoded((first..first + count).map(|number| {
+                        let metric = format!("metric_{}", number % 50);
+                        series(&metric, number, [(number, NOW_MILLIS)])
+                    }));
+                    loop {
+                        match sender.attempt(endpoint, &body).await {
+                            Rescued::Settled { .. }
+                            | Rescued::Answered(Ok(Received { status: 204, .. })) => break,
+                            _ => sleep(Duration::from_secs(1)).await,
+                        }
+                    }
+                }
+            }
+        });
+        futures_util::future::join_all(senders).await;
+        let seen = endpoint.seen.lock().unwrap();
+        let numbers = (0..SENDERS * BATCHES).flat_map(|batch| {
+            let count = [1, 5, 50, 300][(batch / BATCHES + batch % BATCHES) % 4];
+            batch * 1000..batch * 1000 + count
+        });
+        let lost =
+            |number: &usize| !endpoint.bad.contains(number) && !seen.stored.contains_key(number);
+        assert_eq!(numbers.filter(lost).collect::<Vec<_>>(), Vec::<usize>::new(), "{seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn series_that_all_have_a_bad_sample_are_divided_though_nothing_else_is_known() {
+    for (count, samples) in [(8, 4), (50, 20)] {
+        let sender = Sender::new();
+        let numbers = |one: usize| (0..samples).map(move |sample| samples * one + sample);
+        let body = encoded((0..count).map(|one| {
+            series("metric", one, numbers(one).map(|number| (number, NOW_MILLIS + number as i64)))
+        }));
+        let endpoint = Endpoint::new((0..count).map(|one| samples * one + one % samples));
+        let ended = sender.send(&endpoint, &body).await;
+        assert!(ended.status == 400 && ended.attempts <= 60, "{count} {samples} {ended:?}");
+        // The first that was stored may be sent again.
+        check_stored(&endpoint, count * samples, 20);
+        assert_eq!(sender.count("refused_samples_total"), count as u64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_refusal_of_its_series_gives_up_no_sample_while_everything_is_refused() {
+    let sender = Sender::new();
+    let of = |numbers: Range<usize>, first: usize| {
+        encoded(numbers.map(|number| {
+            let time = NOW_MILLIS + first as i64;
+            series(&format!("metric_{number}"), number, [(first + number, time)])
+        }))
+    };
+    let refusal = b"out of order sample".to_vec();
+    let ended = sender.send(&Endpoint { refusal, ..Endpoint::new([0, 1]) }, &of(0..300, 0)).await;
+    assert_eq!(ended.status, 400);
+    let other = encoded([series("up", 0, [(9999, NOW_MILLIS)])]);
+    sender.attempt(&Endpoint::new([]), &other).await;
+    sleep(Duration::from_secs(15)).await;
+    let faults = (1..8).map(|one| (one, Fault::Status(400))).collect();
+    let endpoint = Endpoint { faults, ..Endpoint::new([]) };
+    let ended = sender.send(&endpoint, &of(0..2, 1000)).await;
+    assert_eq!((ended.status, sender.count("refused_samples_total")), (204, 2), "{ended:?}");
+}
