@@ -60,7 +60,7 @@ const SUSPECT_AFTER: u32 = 2;
 const HOPELESS_AFTER: u32 = 3;
 const HOPELESS_AFTER_ATTEMPTS: u32 = 6;
 /// So many refused series of a batch, and none stored, make all of it hopeless, after more
-/// attempts than these: 16 of them were chosen at random.
+/// attempts than these.
 const BATCH_HOPELESS_AFTER: u64 = 32;
 const BATCH_HOPELESS_AFTER_ATTEMPTS: u32 = 3;
 

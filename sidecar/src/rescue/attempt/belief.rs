@@ -6,9 +6,9 @@
 //! it is sent, and refused, once more. Two refusals with nothing between them say no more
 //! than one does.
 //!
-//! What was refused before is the record by itself, in this batch, or an earlier sample of
-//! its series in an earlier one; or the whole batch, of which all else is stored, or which
-//! the record breaks a documented limit in.
+//! The first refusal is that of the record by itself in this batch, or those of its series
+//! in several batches lately. For the last record of a batch of which all else is stored,
+//! and for one that breaks a documented limit, it is the refusal of the whole batch.
 //!
 //! What is accepted in between is most often another part of the batch, such as a witness
 //! (a series that was kept back for this), or another batch. A record that was stored
