@@ -9,6 +9,7 @@
 //! In reading order:
 //!
 //! * [`names`]: container, port, paths, volumes, variables;
+//! * [`DestinationName`]: which of a sidecar's destinations;
 //! * [`Settings`]: a sidecar's configuration. [`Settings::to_env`] is what the
 //!   webhook writes, [`Settings::from_env`] what the sidecar reads;
 //! * [`annotations`]: what a pod's author writes, and the [`Overrides`] that
@@ -28,6 +29,7 @@
 mod address;
 pub mod annotations;
 mod azure;
+mod destination;
 mod entra;
 mod identity;
 mod ingestion;
@@ -44,6 +46,7 @@ mod text;
 
 pub use address::without_userinfo;
 pub use azure::{Audience, AuthorityHost, Cloud, IdentityEndpoint, MetadataHost};
+pub use destination::{DESTINATION_VARIABLES, DestinationName, MAX_DESTINATIONS};
 pub use entra::{ClientId, TenantId};
 pub use identity::{Certificate, Identity, IdentityType};
 pub use ingestion::IngestionUrl;
