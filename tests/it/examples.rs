@@ -7,6 +7,7 @@
 mod gitops;
 mod kinds;
 mod pods;
+mod relabelling;
 
 use std::{fs, path::PathBuf};
 

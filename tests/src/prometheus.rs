@@ -47,6 +47,8 @@ pub struct Options {
     pub target_labels: BTreeMap<String, BTreeMap<String, String>>,
     /// Where it writes: a name for its metrics, and the URL.
     pub remote_writes: Vec<(String, String)>,
+    /// `write_relabel_configs` of a remote write, by its name.
+    pub write_relabelling: BTreeMap<String, Value>,
     /// Labels on everything that it writes.
     pub external_labels: BTreeMap<String, String>,
     /// How often it scrapes.
@@ -64,6 +66,7 @@ impl Default for Options {
             targets: Vec::new(),
             target_labels: BTreeMap::new(),
             remote_writes: Vec::new(),
+            write_relabelling: BTreeMap::new(),
             external_labels: BTreeMap::from([("cluster".to_owned(), "test".to_owned())]),
             scrape_interval: Duration::from_secs(1),
             send_deadline: Duration::from_millis(500),
@@ -187,6 +190,7 @@ fn configuration(options: &Options, port: u16) -> Value {
             "name": name,
             "url": url,
             "protobuf_message": options.message,
+            "write_relabel_configs": options.write_relabelling.get(name),
             "queue_config": {
                 "batch_send_deadline": milliseconds(options.send_deadline),
                 // Small, so that a sender that is told to wait is seen again soon.

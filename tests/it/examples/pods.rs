@@ -52,6 +52,7 @@ fn pods_of_kube_prometheus_stack_get_the_identity_that_the_file_names() {
     for (file, profile, identity) in [
         ("application", None, "aadApplication"),
         ("profile", Some("user-assigned"), "userAssigned"),
+        ("relabelling", Some("user-assigned"), "userAssigned"),
         ("system-assigned", None, "systemAssigned"),
         ("user-assigned", None, "userAssigned"),
         ("workload-identity", None, "workloadIdentity"),
@@ -72,7 +73,7 @@ fn pods_of_kube_prometheus_stack_get_the_identity_that_the_file_names() {
         writes_to_the_sidecar(spec, &pod);
         assert_eq!(text(spec, "/externalLabels/cluster"), "aks-1", "{file}");
     }
-    assert_eq!(list("kube-prometheus-stack").len(), 5);
+    assert_eq!(list("kube-prometheus-stack").len(), 6);
 }
 
 /// Prometheus' remote write goes where the sidecar listens.
