@@ -5,6 +5,9 @@
 #
 #   GROUP=monitoring CLUSTER=aks-1 NAMESPACE=monitoring \
 #     SERVICE_ACCOUNT=kube-prometheus-stack-prometheus ./commands.sh > my-profiles.yaml
+#
+# With ACTION_GROUP, the resource id of an action group, it also creates the alerts
+# that Microsoft recommends for the workspace's limits.
 set -euo pipefail
 
 : "${GROUP:?the resource group}" "${CLUSTER:?the AKS cluster, in that group}"
@@ -66,7 +69,22 @@ az role assignment create --role 3913510d-42f4-4e42-8a64-420c390055eb \
   --assignee-object-id "$principal" --assignee-principal-type ServicePrincipal \
   --scope "$insights/dataCollectionRules/$NAME" --output none
 
-# 6. The chart's values.
+# 6. If an action group is given: notify it before the workspace reaches its limits,
+# which would cost samples.
+if [[ -n ${ACTION_GROUP:-} ]]; then
+  for alert in \
+    series-75:ActiveTimeSeriesPercentUtilization:3 \
+    series-95:ActiveTimeSeriesPercentUtilization:2 \
+    events-75:EventsPerMinuteIngestedPercentUtilization:3 \
+    events-95:EventsPerMinuteIngestedPercentUtilization:2; do
+    IFS=: read -r name metric severity <<<"$alert"
+    az monitor metrics alert create --name "${workspace##*/}-$name" --resource-group "$GROUP" \
+      --scopes "$workspace" --condition "avg $metric > ${name#*-}" --severity "$severity" \
+      --window-size 5m --evaluation-frequency 5m --action "$ACTION_GROUP" --output none
+  done
+fi
+
+# 7. The chart's values.
 case $(az cloud show --query name --output tsv) in
   AzureUSGovernment) cloud=AzureGovernment ;;
   AzureChinaCloud) cloud=AzureChina ;;

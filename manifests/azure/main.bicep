@@ -66,6 +66,9 @@ param authorityHost string = ''
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string = 'Enabled'
 
+@description('The resource ids of action groups that are notified before the workspace reaches its limits, which would cost samples. Empty: no alerts are created.')
+param alertActionGroupIds array = []
+
 param tags object = {}
 
 // Monitoring Metrics Publisher: may write metrics, and nothing else.
@@ -166,6 +169,15 @@ module mayRead 'vault.bicep' = if (!empty(vaultName) && !empty(vaultReaderPrinci
   params: {
     vaultName: vaultName
     principalId: vaultReaderPrincipalId
+  }
+}
+
+module alerts 'alerts.bicep' = if (!empty(alertActionGroupIds)) {
+  name: 'prom-remotewrite-alerts'
+  params: {
+    workspaceId: empty(workspaceId) ? workspace.id : workspaceId
+    actionGroupIds: alertActionGroupIds
+    tags: tags
   }
 }
 

@@ -54,6 +54,7 @@ case "$*" in
   "aks show "*issuerUrl*) echo {ISSUER} ;;
   "identity federated-credential create "* | "role assignment create "*) ;;
   "cloud show "*) echo AzureUSGovernment ;;
+  "monitor metrics alert create "*) ;;
   *) echo "az $*: unexpected" >&2; exit 1 ;;
 esac
 "#,
@@ -64,8 +65,8 @@ esac
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-#[tokio::test]
-async fn the_commands_print_values_that_work() {
+/// What the commands print, and how they called `az`.
+async fn run_commands(more: &[(&'static str, &str)]) -> (String, String) {
     let here = tempfile::tempdir().unwrap();
     az(here.path());
     let path = environment::variable("PATH").unwrap();
@@ -73,10 +74,16 @@ async fn the_commands_print_values_that_work() {
         .env("PATH", format!("{}:{path}", here.path().display()))
         .envs([("GROUP", "g"), ("CLUSTER", "aks-1"), ("NAMESPACE", "monitoring")])
         .env("SERVICE_ACCOUNT", "prometheus")
+        .envs(more.iter().copied())
         .run(PATIENCE)
         .await
         .unwrap();
-    let log = fs::read_to_string(here.path().join("log")).unwrap();
+    (printed, fs::read_to_string(here.path().join("log")).unwrap())
+}
+
+#[tokio::test]
+async fn the_commands_print_values_that_work() {
+    let (printed, log) = run_commands(&[]).await;
     let call = |start: &str| log.lines().find(|line| line.starts_with(start)).unwrap();
     let role = call("role assignment create");
     assert!(
@@ -107,6 +114,42 @@ async fn the_commands_print_values_that_work() {
     });
     let outcomes = manifests::inject(&config.into(), &pod.to_string()).unwrap().outcomes;
     assert!(matches!(&outcomes[0].decision, Decision::Inject(_)), "{:?}", outcomes[0].decision);
+}
+
+/// The four that Microsoft recommends, in both ways of creating them.
+#[tokio::test]
+async fn alerts_on_the_workspaces_limits_are_created_if_somebody_is_to_be_told() {
+    let (_, without) = run_commands(&[]).await;
+    assert!(!without.contains("alert create"), "{without}");
+    let (_, log) = run_commands(&[("ACTION_GROUP", "/groups/one")]).await;
+    let calls = log.lines().filter(|line| line.starts_with("monitor metrics alert create "));
+    let option = |call: &str, name: &str| {
+        let (_, rest) = call.split_once(&format!(" --{name} ")).unwrap();
+        rest.split(" --").next().unwrap().trim().to_owned()
+    };
+    let created: BTreeSet<_> = calls
+        .map(|call| {
+            assert_eq!(option(call, "action"), "/groups/one");
+            assert!(option(call, "scopes").ends_with("/accounts/W"), "{call}");
+            let name = option(call, "name").strip_prefix("W-").unwrap().to_owned();
+            let condition = option(call, "condition");
+            let (metric, percent) =
+                condition.strip_prefix("avg ").unwrap().split_once(" > ").unwrap();
+            [name, metric.to_owned(), percent.to_owned(), option(call, "severity")]
+        })
+        .collect();
+    let text = fs::read_to_string(folder().join("alerts.bicep")).unwrap();
+    let listed = between(&text, "var alerts = [", "\n]\n");
+    let templates: BTreeSet<_> = listed
+        .split("  {\n")
+        .skip(1)
+        .map(|alert| {
+            let value = |key: &str| between(alert, &format!(" {key}: "), "\n").replace('\'', "");
+            ["name", "metric", "percent", "severity"].map(value)
+        })
+        .collect();
+    assert_eq!(created.len(), 4, "{log}");
+    assert_eq!(created, templates);
 }
 
 /// What is between `begin` and `end` in the template.
@@ -177,9 +220,12 @@ async fn the_templates_compile() {
     else {
         return say_skipped("the_templates_compile", "there is no bicep");
     };
-    for (command, file) in
-        [("build", "main.bicep"), ("build", "vault.bicep"), ("build-params", "main.bicepparam")]
-    {
+    for (command, file) in [
+        ("build", "main.bicep"),
+        ("build", "alerts.bicep"),
+        ("build", "vault.bicep"),
+        ("build-params", "main.bicepparam"),
+    ] {
         let file = folder().join(file).display().to_string();
         let compiled = Program::new("bicep", &bicep)
             .args([command, "--stdout", &file])
