@@ -1,6 +1,8 @@
 //! `manifests/azure`: what it prints is a profile that works, and both ways of
 //! making it say the same. Azure itself is not asked.
 
+mod bicep;
+
 use std::{
     collections::BTreeSet,
     fs,
