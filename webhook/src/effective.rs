@@ -2,10 +2,17 @@
 //!
 //! The only place that knows this order. What is missing or must not be set is
 //! found here, and all of it is reported together.
+//!
+//! A pod that names several profiles has several destinations. The first profile is
+//! the sidecar's as a whole and its unnamed destination's; annotations go before it
+//! alone. Of each further one counts what describes its destination.
 
+mod chosen;
+mod destination;
 mod fingerprint;
 mod given;
 mod identity;
+mod ignored;
 mod mount_path;
 mod probes;
 mod resources;
@@ -13,8 +20,8 @@ mod resources;
 use std::{fmt::Display, path::PathBuf};
 
 use contract::{
-    Cloud, Image, ImagePullPolicy, Key, LivenessProbe, LogLevel, Mistake, MountPath, ObjectName,
-    Overrides, Port, ReadinessProbe, ResponseMode, Settings, SidecarMode,
+    DestinationName, Image, ImagePullPolicy, Key, LivenessProbe, LogLevel, Mistake, MountPath,
+    ObjectName, Overrides, Port, ReadinessProbe, Settings, SidecarMode,
     annotations::{self, Annotations},
     names,
 };
@@ -23,17 +30,23 @@ use crate::{
     config::{Config, Profile, Resources, TrustConfigMap},
     pod::{Mesh, Pod},
 };
+use chosen::chosen;
+pub(crate) use destination::unsaid_authority;
+pub use destination::{Destination, DestinationView};
 use fingerprint::fingerprint;
+pub use ignored::describes_destination;
 
 /// A sidecar's settings and the shape of its container, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
-    /// The profile that the pod chose.
+    /// The profile that the pod chose; of several, the first.
     pub profile: String,
-    /// What the sidecar is told.
+    /// What the sidecar is told, apart from `further` destinations.
     pub settings: Settings,
     /// The same as variables.
     pub variables: Vec<(&'static str, String)>,
+    /// Where else it writes to, in the pod's order.
+    pub further: Vec<Destination>,
     /// A short hash of everything that a change of configuration may change, so
     /// that pods with an older sidecar can be listed. What the rest of the pod
     /// decides is no part of it, since other webhooks change that.
@@ -54,14 +67,42 @@ pub struct Effective {
     pub readiness: ReadinessProbe,
     /// The service mesh that the pod shows.
     pub mesh: Option<Mesh>,
-    /// Where its certificate comes from, for an identity that has one.
+    /// Where the unnamed destination's certificate comes from, for an identity that
+    /// has one.
     pub certificate: Option<CertificateSource>,
-    /// Where the certificate is mounted.
+    /// Where it is mounted.
     pub mount_path: MountPath,
     /// Roots that it trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
-    /// What the pod's author should know about the resources.
+    /// What the pod's author should know about resources and further profiles.
     pub warnings: Vec<String>,
+}
+
+impl Effective {
+    /// The profiles that the pod chose, as its annotation has them.
+    pub fn profiles(&self) -> String {
+        let further = self.further.iter().map(|destination| destination.name.as_str());
+        let names: Vec<&str> = std::iter::once(self.profile.as_str()).chain(further).collect();
+        names.join(",")
+    }
+
+    /// The sidecar's variables, those of further destinations included.
+    pub fn all_variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
+        let further = self.further.iter().flat_map(|destination| &destination.variables);
+        own.chain(further.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// Its destinations: the unnamed one, and the further ones.
+    pub fn destinations(&self) -> impl Iterator<Item = DestinationView<'_>> {
+        let unnamed = DestinationView {
+            name: None,
+            settings: &self.settings,
+            certificate: self.certificate.as_ref(),
+            mount_path: &self.mount_path,
+        };
+        std::iter::once(unnamed).chain(self.further.iter().map(Destination::view))
+    }
 }
 
 /// Who delivers the certificate.
@@ -100,21 +141,35 @@ fn effective(
     pod: Pod<'_>,
     given: &Annotations,
 ) -> Result<Effective, Vec<Mistake>> {
-    let name = given.profile.as_deref().unwrap_or(annotations::DEFAULT_PROFILE);
     let mut mistakes = given::policy_mistakes(&config.policy, &given.overrides);
-    let profile = match given::profile(config, given.profile.as_deref()) {
-        Ok(profile) => profile,
-        // What an unknown profile would have said is not missing.
-        Err(unknown) => {
-            mistakes.push(unknown);
-            return Err(mistakes);
-        }
+    let chosen = chosen(config, given.profile.as_deref());
+    mistakes.extend(chosen.mistakes);
+    let (mut further, mut of_further) = (Vec::new(), Vec::new());
+    for (name, profile) in &chosen.further {
+        let merged = profile.overrides.clone();
+        let mut merge = Merge {
+            config,
+            pod,
+            name: name.as_str(),
+            destination: Some(name),
+            profile,
+            merged,
+            mistakes: Vec::new(),
+        };
+        further.extend(merge.further(name));
+        of_further.append(&mut merge.mistakes);
+    }
+    // What an unknown profile would have said is not missing.
+    let Some((name, profile)) = chosen.first else {
+        mistakes.append(&mut of_further);
+        return Err(mistakes);
     };
     let nothing = Profile::default();
     let profile = profile.unwrap_or(&nothing);
     let merged = identity::with_own_certificate(&given.overrides, &profile.overrides);
-    let mut merge = Merge { config, pod, name, profile, merged, mistakes };
-    let effective = merge.effective();
+    let mut merge = Merge { config, pod, name, destination: None, profile, merged, mistakes };
+    let effective = merge.effective(further);
+    merge.mistakes.append(&mut of_further);
     match effective {
         Some(effective) if merge.mistakes.is_empty() => Ok(effective),
         _ => Err(merge.mistakes),
@@ -126,35 +181,36 @@ pub fn annotation(key: Key) -> String {
     format!("{}{}", annotations::PREFIX, key.annotation())
 }
 
+/// Where a pod gets a setting of this destination from: of a further one only from its
+/// profile, which has its name.
+fn place(key: Key, destination: Option<&DestinationName>) -> String {
+    match destination {
+        Some(name) => format!("{} of profile \"{name}\"", key.profile()),
+        None => annotation(key),
+    }
+}
+
 /// Settings on their way from three sources to one.
 struct Merge<'a> {
     config: &'a Config,
     pod: Pod<'a>,
+    /// The profile's name.
     name: &'a str,
+    /// The destination's, if it is a further one: no annotation goes before its profile.
+    destination: Option<&'a DestinationName>,
     profile: &'a Profile,
     merged: Overrides,
     mistakes: Vec<Mistake>,
 }
 
 impl Merge<'_> {
-    fn effective(&mut self) -> Option<Effective> {
-        let ingestion_url = self.merged.ingestion_url.clone();
-        let ingestion_url = self.required(
-            ingestion_url,
-            Key::IngestionUrl,
-            "the metrics ingestion URL with the data collection rule in its path",
-        );
-        let certificate = self.certificate_source();
-        let identity = self.identity();
-        let audience = self.audience();
-        let authority_host = self.authority(identity.as_ref());
+    fn effective(&mut self, further: Vec<Destination>) -> Option<Effective> {
+        let (settings, certificate) = self.destination();
         let configured = self.configured_resources();
-        self.check_mount_path(certificate.as_ref());
-        let mut settings = self.profile.apply(Settings::new(ingestion_url?, identity?, audience?));
-        settings.cloud = self.cloud();
-        settings.authority_host = authority_host;
+        self.check_mount_paths(certificate.as_ref(), &further);
+        let mut settings = settings?;
         self.fill(&mut settings);
-        self.assembled(settings, certificate, &configured)
+        self.assembled(settings, certificate, further, &configured)
     }
 
     /// Everything together, when nothing is missing.
@@ -162,15 +218,19 @@ impl Merge<'_> {
         &self,
         settings: Settings,
         certificate: Option<CertificateSource>,
+        further: Vec<Destination>,
         configured: &Resources,
     ) -> Option<Effective> {
         let (config, merged) = (self.config, &self.merged);
-        let (resources, warnings) = self.fitting_resources(configured);
+        let (resources, mut warnings) = self.fitting_resources(configured);
+        warnings.extend(self.ignored(&further));
         let mesh = self.pod.mesh();
+        let further = further.into_iter().map(|one| one.within(&settings)).collect();
         let mut effective = Effective {
             profile: self.name.to_owned(),
             variables: settings.to_env(),
             settings,
+            further,
             fingerprint: String::new(),
             image: merged.image.as_ref().unwrap_or(&config.image).clone(),
             image_pull_policy: merged.image_pull_policy.unwrap_or(config.image_pull_policy),
@@ -190,10 +250,9 @@ impl Merge<'_> {
         Some(effective)
     }
 
-    /// The settings that cannot be missing.
+    /// What the whole sidecar is told.
     fn fill(&self, settings: &mut Settings) {
         settings.listening_port = self.merged.listening_port.unwrap_or(Port::DEFAULT);
-        settings.response_mode = self.merged.response_mode.unwrap_or(ResponseMode::Protective);
         settings.limits.shutdown_timeout =
             settings.limits.shutdown_timeout.min(shutdown_timeout(self.pod.grace_seconds()));
         settings.native_sidecar = self.native();
@@ -201,10 +260,6 @@ impl Merge<'_> {
         let trust = self.profile.trust.as_ref();
         settings.trusted_roots_file =
             trust.map(|trust| PathBuf::from(format!("{}/{}", names::TRUST_MOUNT_PATH, trust.key)));
-    }
-
-    fn cloud(&self) -> Cloud {
-        self.merged.cloud.unwrap_or_default()
     }
 
     fn native(&self) -> bool {
@@ -217,11 +272,18 @@ impl Merge<'_> {
 
     fn required<T>(&mut self, value: Option<T>, key: Key, what: impl Display) -> Option<T> {
         if value.is_none() {
-            let expected =
-                format!("{what}, here or as {} of profile {:?}", key.profile(), self.name);
-            self.mistakes.push(Mistake::missing(annotation(key), expected));
+            let expected = match self.destination {
+                Some(_) => what.to_string(),
+                None => format!("{what}, here or as {} of profile {:?}", key.profile(), self.name),
+            };
+            self.mistakes.push(Mistake::missing(self.place(key), expected));
         }
         value
+    }
+
+    /// Where a setting is given that is wrong or missing.
+    fn place(&self, key: Key) -> String {
+        place(key, self.destination)
     }
 }
 

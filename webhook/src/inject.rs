@@ -8,7 +8,7 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use contract::{Identity, LivenessProbe, Quantity, ReadinessProbe, names};
+use contract::{LivenessProbe, Quantity, ReadinessProbe, names};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction,
@@ -20,14 +20,14 @@ use k8s_openapi::{
 use crate::{
     VERSION,
     config::Resources,
-    effective::Effective,
+    effective::{Effective, unsaid_authority},
     patch::{Additions, Json},
     pod::Pod,
 };
 use volumes::Volumes;
 
 pub use repair::repair;
-pub use volumes::existing as existing_certificate;
+pub use volumes::{existing as existing_certificate, is_certificate_volume};
 
 /// The user of the sidecar's image.
 const IMAGE_USER: i64 = 65532;
@@ -62,14 +62,6 @@ pub fn injected(effective: &Effective) -> String {
     format!("version={VERSION} settings={}", effective.fingerprint)
 }
 
-/// The certificate's file below its mount path, for an identity that has one.
-pub fn certificate_file(effective: &Effective, identity: &Identity) -> Option<String> {
-    let Identity::AadApplication { certificate, .. } = identity else { return None };
-    let path = certificate.path.to_string_lossy();
-    let directory = effective.mount_path.as_str().trim_end_matches('/');
-    Some(path.strip_prefix(directory)?.trim_start_matches('/').to_owned())
-}
-
 fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Container {
     let port = i32::from(effective.settings.listening_port.get());
     Container {
@@ -101,21 +93,19 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
     }
 }
 
-/// The variables. Those of Azure's SDKs are always written out: the webhook of
-/// azure-workload-identity adds its own where they are absent.
+/// The variables; those of further destinations come last.
 fn environment(effective: &Effective) -> Vec<EnvVar> {
-    let authority = names::env::AZURE_AUTHORITY_HOST;
-    let settings = &effective.settings;
-    let is_given = effective.variables.iter().any(|(name, _)| *name == authority);
-    let asks_authority = settings.identity.tenant_id().is_some() && !is_given;
-    let host = settings.authority_host.as_ref().filter(|_| asks_authority);
+    let own = &effective.variables;
+    let host = unsaid_authority(&effective.settings, own);
     let variable = |name: &str, value: &str| EnvVar {
         name: name.to_owned(),
         value: Some(literal(value)),
         ..EnvVar::default()
     };
-    let variables = effective.variables.iter().map(|(name, value)| variable(name, value));
-    variables.chain(host.map(|host| variable(authority, host.as_str()))).collect()
+    let own = own.iter().map(|(name, value)| variable(name, value));
+    let host = host.map(|host| variable(names::env::AZURE_AUTHORITY_HOST, host.as_str()));
+    let further = effective.further.iter().flat_map(|destination| &destination.variables);
+    own.chain(host).chain(further.map(|(name, value)| variable(name, value))).collect()
 }
 
 /// The kubelet replaces `$(NAME)` in values, and makes one dollar of two

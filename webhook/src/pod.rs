@@ -203,10 +203,14 @@ impl<'a> Container<'a> {
             .as_str()
     }
 
+    /// The names of the variables that are set, in whatever way.
+    pub fn variable_names(self) -> impl Iterator<Item = &'a str> {
+        items(self.raw.get("env")).filter_map(|variable| variable.get("name")?.as_str())
+    }
+
     /// Whether a variable is set, in whatever way.
     pub fn has_variable(self, name: &str) -> bool {
-        items(self.raw.get("env"))
-            .any(|variable| variable.get("name").and_then(Value::as_str) == Some(name))
+        self.variable_names().any(|one| one == name)
     }
 }
 

@@ -2,6 +2,7 @@
 //! comes out is compared as a whole.
 
 pub(crate) mod authority;
+mod destinations;
 mod endings;
 mod golden;
 mod properties;

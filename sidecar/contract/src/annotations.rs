@@ -8,7 +8,8 @@ use crate::{Key, Mistake, Overrides, Rejected, did_you_mean};
 pub const PREFIX: &str = "prom-remotewrite/";
 /// Opts a pod in (`"true"`) or out (`"false"`); see [`parse_inject`].
 pub const INJECT: &str = "prom-remotewrite/inject";
-/// Names the profile whose settings are the defaults.
+/// Names the profile whose settings are the defaults, or several; see
+/// [`profile_names`].
 pub const PROFILE: &str = "prom-remotewrite/profile";
 /// Written by the webhook: version and hash of the effective settings.
 pub const INJECTED: &str = "prom-remotewrite/injected";
@@ -20,7 +21,7 @@ pub const DEFAULT_PROFILE: &str = "default";
 pub struct Annotations {
     /// Whether the pod asks for a sidecar; `None` where it says nothing.
     pub inject: Option<bool>,
-    /// The profile, if one is named.
+    /// What [`PROFILE`] says, if it is there: see [`profile_names`].
     pub profile: Option<String>,
     /// What the webhook wrote, if it has been here.
     pub injected: Option<String>,
@@ -86,6 +87,12 @@ fn parse_one(
         },
     }
     Ok(())
+}
+
+/// The profiles that a value of [`PROFILE`] names, in its order: the first one is the
+/// sidecar's, each further one a destination of its name. An empty name is a mistake.
+pub fn profile_names(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim)
 }
 
 /// What the value of [`INJECT`] says.

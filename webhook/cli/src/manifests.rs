@@ -160,23 +160,41 @@ fn outcome(
     ReviewedPod { number, subject: workload.subject, decision, hints }
 }
 
-/// Says so where a Prometheus writes elsewhere than to its sidecar.
-pub(crate) fn unreached(workload: &Workload<'_>, injection: &Injection) -> Option<String> {
+/// Says so where a Prometheus writes elsewhere than to its sidecar's destinations: one
+/// sentence for each that is not reached, and for each address that none has.
+pub(crate) fn unreached(workload: &Workload<'_>, injection: &Injection) -> Vec<String> {
+    let Some(writes) = &workload.writes else { return Vec::new() };
     let port = injection.effective.settings.listening_port.get();
-    let url = format!("http://localhost:{port}{}", contract::names::WRITE_PATH);
-    let writes = workload.writes.as_ref()?;
-    let mut local = writes.iter().filter_map(|url| Some((url, loopback::parse(url)?)));
-    let reaches = |to: &Loopback<'_>| to.port == port && to.rest == contract::names::WRITE_PATH;
-    let first = local.clone().next();
-    if local.any(|(_, to)| reaches(&to)) {
-        return None;
+    let local: Vec<_> =
+        writes.iter().filter_map(|url| Some((url, loopback::parse(url)?))).collect();
+    let paths: Vec<_> =
+        injection.effective.destinations().map(|one| (one, one.write_path())).collect();
+    let reaches = |to: &Loopback<'_>, path: &str| to.port == port && to.rest == path;
+    let is_stray = |to: &Loopback<'_>| !paths.iter().any(|(_, path)| reaches(to, path));
+    let mut strays = local.iter().filter(|(_, to)| is_stray(to));
+    let mut hints = Vec::new();
+    for (destination, path) in &paths {
+        if local.iter().any(|(_, to)| reaches(to, path)) {
+            continue;
+        }
+        let url = destination.remote_write_url();
+        hints.push(match (strays.next(), destination.name) {
+            (Some((other, _)), _) => format!(
+                "spec.remoteWrite goes to {other}, where the sidecar does not listen: write {url}"
+            ),
+            (None, Some(name)) => {
+                format!("nothing in spec.remoteWrite goes to destination {name}: add {url}")
+            }
+            (None, None) => {
+                format!("nothing in spec.remoteWrite goes to the sidecar: add {url}")
+            }
+        });
     }
-    Some(match first {
-        Some((other, _)) => format!(
-            "spec.remoteWrite goes to {other}, where the sidecar does not listen: write {url}"
-        ),
-        None => format!("nothing in spec.remoteWrite goes to the sidecar: add {url}"),
-    })
+    // Another port is somebody else's.
+    hints.extend(strays.filter(|(_, to)| to.port == port).map(|(url, _)| {
+        format!("spec.remoteWrite goes to {url}, and the sidecar has no such destination: name its profile in prom-remotewrite/profile, or remove it")
+    }));
+    hints
 }
 
 /// Which service mesh the pod shows, and what follows.

@@ -10,7 +10,6 @@ use contract::{Identity, did_you_mean};
 use serde_json::Value;
 use webhook::{
     effective::{CertificateSource, Effective},
-    inject,
     pod::Pod,
 };
 
@@ -23,8 +22,8 @@ pub struct Need {
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// The file or keys that it must deliver, or the client id that it should
-    /// be annotated with.
+    /// The files or keys that it must deliver, or the client ids with one of which it
+    /// should be annotated.
     wanted: Vec<String>,
 }
 
@@ -80,37 +79,48 @@ pub enum Verdict {
 
 /// Everything that `pod` will need besides what it has.
 pub fn needs(effective: &Effective, pod: Pod<'_>) -> Vec<Need> {
-    let need = |kind, name: &str, wanted| Need { kind, name: name.to_owned(), wanted };
     let mut needs = Vec::new();
-    match (&effective.certificate, &effective.settings.identity) {
-        (Some(CertificateSource::Csi(class)), identity) => {
-            needs.push(need(Kind::SecretProviderClass, class.as_str(), file(effective, identity)));
-        }
-        (Some(CertificateSource::Secret(secret)), identity) => {
-            let mut keys = file(effective, identity);
-            if keys.first().is_some_and(|name| name == "tls.crt") {
-                keys.push("tls.key".to_owned());
+    let mut need = |kind, name: &str, wanted: Vec<String>| add(&mut needs, kind, name, wanted);
+    for destination in effective.destinations() {
+        let file = Vec::from_iter(destination.certificate_file());
+        match (destination.certificate, &destination.settings.identity) {
+            (Some(CertificateSource::Csi(class)), _) => {
+                need(Kind::SecretProviderClass, class.as_str(), file);
             }
-            needs.push(need(Kind::Secret, secret.as_str(), keys));
+            (Some(CertificateSource::Secret(secret)), _) => {
+                let mut keys = file;
+                if keys.first().is_some_and(|name| name == "tls.crt") {
+                    keys.push("tls.key".to_owned());
+                }
+                need(Kind::Secret, secret.as_str(), keys);
+            }
+            (None, Identity::WorkloadIdentity { client_id, .. }) => {
+                // Where azure-workload-identity provides it, the account has to say it.
+                let wanted =
+                    Some(client_id.to_string()).filter(|id| id != identity_webhook::SOMEBODY);
+                need(Kind::ServiceAccount, pod.service_account(), Vec::from_iter(wanted));
+            }
+            (None, _) => {}
         }
-        (None, Identity::WorkloadIdentity { client_id, .. }) => {
-            let account = pod.service_account();
-            // Where azure-workload-identity provides it, the account has to say it.
-            let wanted = Some(client_id.to_string()).filter(|id| id != identity_webhook::SOMEBODY);
-            needs.push(need(Kind::ServiceAccount, account, wanted.into_iter().collect()));
-        }
-        (None, _) => {}
     }
     if let Some(trust) = &effective.trust {
-        needs.push(need(Kind::ConfigMap, trust.name.as_str(), vec![trust.key.to_string()]));
+        need(Kind::ConfigMap, trust.name.as_str(), vec![trust.key.to_string()]);
     }
-    let secrets = effective.image_pull_secrets.iter();
-    needs.extend(secrets.map(|secret| need(Kind::PullSecret, secret.as_str(), Vec::new())));
+    for secret in &effective.image_pull_secrets {
+        need(Kind::PullSecret, secret.as_str(), Vec::new());
+    }
     needs
 }
 
-fn file(effective: &Effective, identity: &Identity) -> Vec<String> {
-    inject::certificate_file(effective, identity).into_iter().collect()
+/// Several destinations may need something of one object.
+fn add(needs: &mut Vec<Need>, kind: Kind, name: &str, wanted: Vec<String>) {
+    if let Some(known) = needs.iter_mut().find(|need| need.kind == kind && need.name == name) {
+        let new = wanted.into_iter().filter(|one| !known.wanted.contains(one));
+        let new: Vec<String> = new.collect();
+        known.wanted.extend(new);
+    } else {
+        needs.push(Need { kind, name: name.to_owned(), wanted });
+    }
 }
 
 impl Need {
@@ -162,34 +172,43 @@ impl Need {
         let Some(objects) = text("/spec/parameters/objects").and_then(objects) else {
             return Verdict::Bad("has no readable spec.parameters.objects".to_owned());
         };
-        let Some(wanted) = self.wanted.first() else { return Verdict::Good };
-        let Some(object) = objects.iter().find(|object| &object.file == wanted) else {
-            let files: Vec<&str> = objects.iter().map(|object| object.file.as_str()).collect();
-            return Verdict::Bad(lacks("file", wanted, &files));
-        };
-        if object.kind == "secret" {
-            return Verdict::Good;
-        }
-        Verdict::Bad(format!(
-            "delivers {wanted:?} as objectType {:?}, which is only a part of it: a certificate with its key is objectType secret",
-            object.kind
-        ))
+        let mut verdicts = self.wanted.iter().map(|wanted| delivers(&objects, wanted));
+        verdicts.find(|verdict| *verdict != Verdict::Good).unwrap_or(Verdict::Good)
     }
 
     fn judge_account(&self, found: &Value) -> Verdict {
         let annotation = "azure.workload.identity/client-id";
         let annotations = found.pointer("/metadata/annotations");
         let said = annotations.and_then(|map| map.get(annotation)?.as_str());
-        match (said, self.wanted.first()) {
-            (Some(said), Some(wanted)) if !said.eq_ignore_ascii_case(wanted) => Verdict::Doubtful(
-                format!("is annotated with the client id {said}; the sidecar uses {wanted}"),
-            ),
-            (None, None) => Verdict::Bad(format!(
+        let is_wanted = |said: &str| self.wanted.iter().any(|id| said.eq_ignore_ascii_case(id));
+        match said {
+            Some(said) if !self.wanted.is_empty() && !is_wanted(said) => {
+                Verdict::Doubtful(format!(
+                    "is annotated with the client id {said}; the sidecar uses {}",
+                    self.wanted.join(", ")
+                ))
+            }
+            None if self.wanted.is_empty() => Verdict::Bad(format!(
                 "has no annotation {annotation}, from which the sidecar's client id has to come"
             )),
             _ => Verdict::Good,
         }
     }
+}
+
+/// Whether a class with these objects delivers `wanted`, a certificate with its key.
+fn delivers(objects: &[Object], wanted: &str) -> Verdict {
+    let Some(object) = objects.iter().find(|object| object.file == wanted) else {
+        let files: Vec<&str> = objects.iter().map(|object| object.file.as_str()).collect();
+        return Verdict::Bad(lacks("file", wanted, &files));
+    };
+    if object.kind == "secret" {
+        return Verdict::Good;
+    }
+    Verdict::Bad(format!(
+        "delivers {wanted:?} as objectType {:?}, which is only a part of it: a certificate with its key is objectType secret",
+        object.kind
+    ))
 }
 
 /// A file that a class delivers.

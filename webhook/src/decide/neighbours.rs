@@ -1,7 +1,10 @@
 //! The pod's own containers: a sidecar that is there already, and what cannot
 //! or should not run beside one.
 
-use contract::names::{self, env};
+use contract::{
+    DestinationName,
+    names::{self, env},
+};
 
 use super::DenyReason;
 use crate::{
@@ -60,12 +63,17 @@ fn is_sidecar(config: &Config, container: Container<'_>, is_injected: bool) -> b
 }
 
 /// Whether this is what Microsoft documents, also from a mirror's registry
-/// and under another name: two variables that nothing else has together.
+/// and under another name: two variables that nothing else has together, each perhaps
+/// with a destination's suffix.
 pub fn is_hand_written(container: Container<'_>) -> bool {
     let named = container.name() == names::CONTAINER;
+    let has = |variable| {
+        let mut suffixes =
+            container.variable_names().filter_map(|name| name.strip_prefix(variable));
+        suffixes.any(|text| text.is_empty() || DestinationName::of_suffix(text).is_some())
+    };
     MICROSOFTS_IMAGES.iter().any(|path| container.image().contains(path))
-        || (container.has_variable(env::INGESTION_URL)
-            && (named || container.has_variable(env::IDENTITY_TYPE)))
+        || (has(env::INGESTION_URL) && (named || has(env::IDENTITY_TYPE)))
 }
 
 /// An image without its tag and digest.
@@ -131,12 +139,20 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let source = effective.certificate.as_ref();
-    let existing = source.and_then(|source| inject::existing_certificate(source, pod));
-    if let Some(name) = existing.filter(|name| *name != names::CERTIFICATE_VOLUME) {
-        warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));
+    let certificates = effective.destinations().filter_map(|one| one.certificate);
+    for name in certificates.filter_map(|source| inject::existing_certificate(source, pod)) {
+        // What an earlier pass has left is no volume of the pod's own.
+        if !inject::is_certificate_volume(name) {
+            warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));
+        }
     }
-    warnings.extend(effective.settings.doubts());
+    let doubts = effective.settings.doubts();
+    let further = effective.further.iter().flat_map(|destination| {
+        let others = destination.settings.doubts().into_iter().filter(|one| !doubts.contains(one));
+        others.map(|one| format!("destination {}: {one}", destination.name))
+    });
+    let further: Vec<String> = further.collect();
+    warnings.extend(doubts.into_iter().chain(further));
     warnings.extend(effective.warnings.iter().cloned());
     warnings
 }

@@ -1,4 +1,5 @@
 mod denied;
+mod lists;
 mod meshes;
 mod repaired;
 mod resources;

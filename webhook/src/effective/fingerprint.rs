@@ -35,10 +35,12 @@ pub(super) fn fingerprint(
     ] {
         add(name, amount.as_ref().map_or("", |amount| amount.as_str()));
     }
-    match &effective.certificate {
-        Some(CertificateSource::Csi(class)) => add("class", class.as_str()),
-        Some(CertificateSource::Secret(secret)) => add("certificate", secret.as_str()),
-        None => {}
+    for destination in effective.destinations() {
+        match destination.certificate {
+            Some(CertificateSource::Csi(class)) => add("class", class.as_str()),
+            Some(CertificateSource::Secret(secret)) => add("certificate", secret.as_str()),
+            None => {}
+        }
     }
     if let Some(trust) = &effective.trust {
         add("trust", trust.name.as_str());
@@ -46,7 +48,7 @@ pub(super) fn fingerprint(
     }
     add("liveness", liveness.map_or("", LivenessProbe::word));
     add("readiness", readiness.word());
-    for (name, value) in &effective.variables {
+    for (name, value) in effective.all_variables() {
         add(name, value);
     }
     hash(&text)

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use contract::{
     Key, Mistake, Overrides, Rejected,
     annotations::{self, Annotations, PREFIX},
-    did_you_mean,
 };
 
 use super::annotation;
 use crate::{
-    config::{Config, HostRule, Policy, Profile},
+    config::{HostRule, Policy},
     pod::Pod,
 };
 
@@ -41,22 +40,6 @@ pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
                 || (is_one_of(&cloud, name) && is_one_of(&cloud, missing))
         })
     })
-}
-
-/// The profile by name. A pod that names none needs none.
-pub(super) fn profile<'a>(
-    config: &'a Config,
-    name: Option<&str>,
-) -> Result<Option<&'a Profile>, Mistake> {
-    let found = config.profiles.get(name.unwrap_or(annotations::DEFAULT_PROFILE));
-    let (None, Some(name)) = (found, name) else { return Ok(found) };
-    let known = || config.profiles.keys().map(String::as_str);
-    let expected = match known().collect::<Vec<_>>().as_slice() {
-        [] => "no profile: the webhook's configuration has none".to_owned(),
-        names => format!("a profile of the webhook's configuration: {}", names.join(", ")),
-    };
-    let suggestion = did_you_mean(name, known());
-    Err(Rejected { expected, suggestion }.at(annotations::PROFILE, name))
 }
 
 /// What the pod's author may not say.

@@ -8,7 +8,7 @@ use contract::{
     names::{self, env},
 };
 
-use super::{CertificateSource, Merge, annotation};
+use super::{CertificateSource, Merge};
 
 /// The certificate's file in a Secret of type kubernetes.io/tls; its key lies
 /// beside it as `tls.key`.
@@ -73,7 +73,7 @@ impl Merge<'_> {
             && self.merged.certificate_secret.is_some()
         {
             let rejected = Rejected::expected("a key of the Secret, which has no /");
-            self.mistakes.push(rejected.at(annotation(Key::CertificateName), name));
+            self.mistakes.push(rejected.at(self.place(Key::CertificateName), name));
         }
         self.required(
             given,
@@ -93,7 +93,7 @@ impl Merge<'_> {
             (None, Some(secret)) => Some(CertificateSource::Secret(secret)),
             (Some(class), Some(_)) => {
                 let expected = format!("either this or {}", Key::CertificateSecret.annotation());
-                let name = annotation(Key::SecretProviderClass);
+                let name = self.place(Key::SecretProviderClass);
                 self.mistakes.push(Rejected::expected(expected).at(name, class.as_str()));
                 None
             }

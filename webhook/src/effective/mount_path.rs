@@ -1,34 +1,58 @@
-//! Where the certificate is mounted.
+//! Where certificates are mounted.
 
 use contract::{Key, MountPath, Rejected, names};
 
-use super::{CertificateSource, Merge, annotation};
+use super::{CertificateSource, Destination, Merge, place};
 
 /// What a container needs as it is: no runtime mounts over the first three, and
 /// without the system's roots no token would be got.
 const SYSTEM_PATHS: [&str; 4] = ["/proc", "/sys", "/dev", "/etc/ssl"];
 
 impl Merge<'_> {
+    /// A certificate of a further destination has a place of its own.
     pub(super) fn mount_path(&self) -> Option<MountPath> {
-        self.merged.mount_path.clone().or_else(|| names::DEFAULT_MOUNT_PATH.parse().ok())
+        let usual = names::DEFAULT_MOUNT_PATH;
+        self.merged.mount_path.clone().or_else(|| match self.destination {
+            Some(name) => format!("{usual}-{name}").parse().ok(),
+            None => usual.parse().ok(),
+        })
     }
 
     /// Two volumes cannot be mounted into each other read-only.
-    pub(super) fn check_mount_path(&mut self, certificate: Option<&CertificateSource>) {
-        let Some(path) = self.mount_path().filter(|_| certificate.is_some()) else { return };
+    pub(super) fn check_mount_paths(
+        &mut self,
+        certificate: Option<&CertificateSource>,
+        further: &[Destination],
+    ) {
         let mut reserved = vec![names::API_TOKEN_MOUNT_PATH];
         reserved.extend(SYSTEM_PATHS);
         reserved.extend(self.profile.trust.as_ref().map(|_| names::TRUST_MOUNT_PATH));
-        let text = path.as_str().trim_end_matches('/');
-        let within = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if let Some(other) =
-            reserved.into_iter().find(|other| within(text, other) || within(other, text))
-        {
-            let expected = format!("a path that does not overlap {other}");
-            self.mistakes
-                .push(Rejected::expected(expected).at(annotation(Key::MountPath), path.as_str()));
+        // An identity has either a certificate or this; several may have both.
+        reserved.extend((!further.is_empty()).then_some(names::TOKEN_MOUNT_PATH));
+        let own_path = self.mount_path();
+        let own = certificate.zip(own_path.as_ref()).map(|(source, path)| (None, source, path));
+        let others = further
+            .iter()
+            .filter_map(|one| Some((Some(&one.name), one.certificate.as_ref()?, &one.mount_path)));
+        let mut mounted: Vec<(&CertificateSource, &str)> = Vec::new();
+        for (destination, source, path) in own.into_iter().chain(others) {
+            let text = path.as_str().trim_end_matches('/');
+            // The same certificate may be mounted there already.
+            let elsewhere = mounted.iter().filter(|one| **one != (source, text));
+            let mut taken = reserved.iter().copied().chain(elsewhere.map(|(_, path)| *path));
+            if let Some(other) = taken.find(|other| overlap(text, other)) {
+                let expected = format!("a path that does not overlap {other}");
+                let rejected = Rejected::expected(expected);
+                self.mistakes.push(rejected.at(place(Key::MountPath, destination), path.as_str()));
+            }
+            mounted.push((source, text));
         }
     }
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(one, other) || within(other, one)
 }

@@ -44,6 +44,6 @@ pub fn repair(
 
 /// Whether the sidecar has these settings: otherwise nobody knows whose it has.
 fn has_settings(container: Container<'_>, effective: &Effective) -> bool {
-    let mut variables = effective.variables.iter();
+    let mut variables = effective.all_variables();
     variables.all(|(name, value)| container.variable(name) == Some(&literal(value)))
 }

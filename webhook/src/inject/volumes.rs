@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     config::TrustConfigMap,
-    effective::{CertificateSource, Effective},
+    effective::{CertificateSource, DestinationView, Effective},
     patch::Json,
     pod::{Pod, at},
 };
@@ -34,10 +34,21 @@ pub(super) struct Volumes {
 impl Volumes {
     pub(super) fn new(effective: &Effective, pod: Pod<'_>) -> Self {
         let mut volumes = Self { added: Vec::new(), mounts: Vec::new() };
-        if let Some(source) = &effective.certificate {
-            volumes.certificate(effective, source, pod);
+        let mut sources: Vec<(&CertificateSource, String)> = Vec::new();
+        for DestinationView { certificate, mount_path, .. } in effective.destinations() {
+            let Some(source) = certificate else { continue };
+            let name = match sources.iter().find(|(one, _)| *one == source) {
+                Some((_, name)) => name.clone(),
+                None => volumes.certificate(source, pod),
+            };
+            volumes.mount(&name, mount_path.as_str());
+            sources.push((source, name));
         }
-        if matches!(effective.settings.identity, Identity::WorkloadIdentity { .. }) {
+        // The token says which service account, and not which client it is for.
+        let takes_token = |one: DestinationView<'_>| {
+            matches!(one.settings.identity, Identity::WorkloadIdentity { .. })
+        };
+        if effective.destinations().any(takes_token) {
             volumes.add(pod, names::TOKEN_VOLUME, names::TOKEN_MOUNT_PATH, token());
         }
         if let Some(trust) = &effective.trust {
@@ -56,34 +67,47 @@ impl Volumes {
         volumes
     }
 
-    /// The pod's own volume where it has the same; the CSI driver would mount
-    /// and rotate the same certificate twice.
-    fn certificate(&mut self, effective: &Effective, source: &CertificateSource, pod: Pod<'_>) {
-        let path = effective.mount_path.as_str();
+    /// The name of the volume with this certificate: the pod's own where it has the
+    /// same, since the CSI driver would mount and rotate the same certificate twice.
+    fn certificate(&mut self, source: &CertificateSource, pod: Pod<'_>) -> String {
         match existing(source, pod) {
-            Some(name) => self.mount(name, path),
-            None => self.add(pod, names::CERTIFICATE_VOLUME, path, certificate(source)),
+            Some(name) => name.to_owned(),
+            None => self.named(pod, names::CERTIFICATE_VOLUME, certificate(source)),
         }
     }
 
-    /// Adds a volume, unless the pod has the same under a name of ours: another
-    /// webhook may have removed the container and left its volumes.
     fn add(&mut self, pod: Pod<'_>, name: &str, path: &str, volume: Volume) {
+        let name = self.named(pod, name, volume);
+        self.mount(&name, path);
+    }
+
+    /// Adds a volume, unless the pod has the same under a name of ours: another
+    /// webhook may have removed the container and left its volumes. Its name is the
+    /// first one that is free, or that has this very volume.
+    fn named(&mut self, pod: Pod<'_>, name: &str, volume: Volume) -> String {
         let (mut volume, mut number) = (volume, 1_u32);
         name.clone_into(&mut volume.name);
-        // The first name that is free, or that has this very volume.
-        while let Some(taken) = pod.volumes().find(|one| volume_name(one) == Some(&volume.name)) {
-            if is_same(taken, &Json::of(&volume).to_value()) {
-                return self.mount(&volume.name, path);
+        loop {
+            let is_new = self.added.iter().all(|one| one.name != volume.name);
+            let taken = pod.volumes().find(|one| volume_name(one) == Some(&volume.name));
+            match taken {
+                None if is_new => break,
+                Some(taken) if is_same(taken, &Json::of(&volume).to_value()) => return volume.name,
+                _ => {}
             }
             number = number.saturating_add(1);
             volume.name = format!("{name}-{number}");
         }
-        self.mount(&volume.name, path);
+        let name = volume.name.clone();
         self.added.push(volume);
+        name
     }
 
     fn mount(&mut self, name: &str, path: &str) {
+        // Two destinations may say the same of one certificate.
+        if self.mounts.iter().any(|mount| mount.name == name && mount.mount_path == path) {
+            return;
+        }
         self.mounts.push(VolumeMount {
             name: name.to_owned(),
             mount_path: path.to_owned(),
@@ -109,6 +133,15 @@ pub fn existing<'a>(source: &CertificateSource, pod: Pod<'a>) -> Option<&'a str>
         }
     };
     pod.volumes().filter(delivers).find_map(|volume| text(volume, &["name"]))
+}
+
+/// Whether this is a name of ours for a volume with a certificate.
+pub fn is_certificate_volume(name: &str) -> bool {
+    let number = name.strip_prefix(names::CERTIFICATE_VOLUME).map(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|number| match number {
+        Some(number) => number.parse::<u32>().is_ok(),
+        None => name == names::CERTIFICATE_VOLUME,
+    })
 }
 
 /// Whether files of this mode can be read by a user who does not own them, as

@@ -143,7 +143,7 @@ fn record(shared: &Shared, answered: &Answered, took: Duration) {
             pod,
             owner,
             dry_run,
-            profile = injection.effective.profile,
+            profile = injection.effective.profiles(),
             settings = injection.effective.fingerprint,
             warnings = injection.warnings.len(),
             "injected"

@@ -78,6 +78,35 @@ fn everything_that_an_annotation_may_say() {
 }
 
 #[test]
+fn two_destinations() {
+    check("two-destinations", &prometheus(&[("inject", "true"), ("profile", "default,tenants")]));
+}
+
+/// Two certificates, and a projected token.
+#[test]
+fn three_destinations() {
+    let profiles = ("profile", "application, federated ,tenants");
+    check("three-destinations", &prometheus(&[("inject", "true"), profiles]));
+}
+
+/// What the first profile says of a destination is not meant for the others, and
+/// annotations are for the first alone.
+#[test]
+fn destinations_with_nothing_in_common() {
+    let pod = prometheus(&[
+        ("inject", "true"),
+        ("profile", "stack,secret,federated,default"),
+        ("response-mode", "transparent"),
+        ("audience", "https://monitor.azure.us"),
+        ("listening-port", "9201"),
+    ]);
+    let (decision, _) = admit(&config(), &pod);
+    let said = "cluster of profile \"default\" has no effect: the first profile, \"stack\", decides for the whole sidecar";
+    assert_eq!(decision.warnings(), [said]);
+    check("destinations-apart", &pod);
+}
+
+#[test]
 fn a_pod_with_a_hard_life() {
     let mut pod = prometheus(&[("inject", "true"), ("profile", "application")]);
     let spec = &mut pod["spec"];
@@ -90,4 +119,6 @@ fn a_pod_with_a_hard_life() {
         {"name": "prom-remotewrite-no-api-token-2", "emptyDir": {}},
     ]);
     check("hard-life", &pod);
+    pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("application,tenants");
+    check("hard-life-of-two-destinations", &pod);
 }

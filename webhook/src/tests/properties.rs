@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{config, prometheus};
 use crate::{
     decide::{Decision, decide},
-    effective::Effective,
+    effective::{Destination, Effective},
     pod::Pod,
     review::{self, ReviewError},
 };
@@ -81,7 +81,10 @@ fn anything() -> impl Strategy<Value = Value> {
 prop_compose! {
     /// The real pod, opted in, with parts of it replaced or removed.
     fn damaged_pods()(
-        profile in prop::sample::select(vec!["default", "application", "secret", "federated", "stack"]),
+        profile in prop::sample::select(vec![
+            "default", "application", "secret", "federated", "stack",
+            "default,tenants", "application, federated,tenants", "stack,secret,federated,default",
+        ]),
         mode in prop::sample::select(vec!["native", "container"]),
         changes in prop::collection::vec((prop::sample::select(PATHS), prop::option::of(anything())), 0..5),
     ) -> Value {
@@ -156,13 +159,24 @@ fn assert_understood(patched: &Value, effective: &Effective) {
         Some(found.first()?["value"].as_str()?.replace("$$", "$"))
     };
     assert_eq!(Settings::from_env(variable).as_ref(), Ok(&effective.settings));
+    for Destination { name, settings, .. } in &effective.further {
+        let its_own = |text: &str| {
+            let is_its_own = contract::DESTINATION_VARIABLES.contains(&text);
+            is_its_own.then(|| variable(&name.variable(text))).flatten().or_else(|| variable(text))
+        };
+        assert_eq!(Settings::from_env(its_own).as_ref(), Ok(settings));
+    }
     let mounts = sidecar["volumeMounts"].as_array().unwrap();
     let volumes = patched["spec"]["volumes"].as_array().unwrap();
     for mount in mounts {
         assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{mount}");
     }
     let files = ["AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE", "SSL_CERT_FILE"];
-    for file in files.into_iter().filter_map(variable) {
+    let names = files.iter().flat_map(|file| {
+        let further = effective.further.iter().map(|one| one.name.variable(file));
+        std::iter::once((*file).to_owned()).chain(further)
+    });
+    for file in names.filter_map(|name| variable(&name)) {
         let is_below = |mount: &Value| {
             let path = mount["mountPath"].as_str().unwrap_or_default().trim_end_matches('/');
             file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))

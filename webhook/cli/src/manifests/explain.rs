@@ -3,16 +3,15 @@
 use std::fmt::{self, Write as _};
 
 use contract::{
-    Key, LivenessProbe,
+    DESTINATION_VARIABLES, Key, LivenessProbe,
     annotations::{self, Annotations},
     format_duration,
 };
 use serde_json::Value;
 use webhook::{
-    config::{ConfigFile, Profile, Resources},
+    config::{ConfigFile, PROFILE_ONLY, Profile, Resources},
     decide::{Decision, decide},
-    effective::Effective,
-    inject,
+    effective::{DestinationView, Effective, describes_destination},
     pod::Pod,
 };
 
@@ -29,14 +28,26 @@ use crate::{
 pub struct Explanation {
     /// What would become of it.
     pub outcome: ReviewedPod,
-    /// Each setting with its value and its source, if it gets a sidecar.
-    pub settings: Vec<Setting>,
+    /// Each setting with its value and its source, if it gets a sidecar: one list for
+    /// each destination, and with the first one the settings of the whole sidecar.
+    pub destinations: Vec<ExplainedDestination>,
     /// What it will need in its namespace.
     pub needs: Vec<Need>,
     /// The namespace, where the object names one.
     pub namespace: Option<String>,
     /// What a cluster has of it, if one was asked.
     pub findings: Vec<Finding>,
+}
+
+/// A destination of a sidecar, explained.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ExplainedDestination {
+    /// Its name; the first one has none.
+    pub name: Option<String>,
+    /// Where Prometheus writes what is for it.
+    pub remote_write_url: String,
+    /// Each setting with its value and its source.
+    pub settings: Vec<Setting>,
 }
 
 /// A setting and where it comes from.
@@ -105,10 +116,10 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Manife
             }
             let pod = Pod::new(&workload.pod);
             let decision = super::reviewed(file, workload.namespace.as_deref(), decision);
-            let (settings, needs) = match &decision {
+            let (destinations, needs) = match &decision {
                 Decision::Inject(injection) => {
                     let effective = &injection.effective;
-                    (settings(file, pod, effective), needs::needs(effective, pod))
+                    (destinations(file, pod, effective), needs::needs(effective, pod))
                 }
                 Decision::Repair(_) | Decision::Skip(_) | Decision::Deny(_) => {
                     (Vec::new(), Vec::new())
@@ -117,7 +128,7 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Manife
             let namespace = workload.namespace.clone();
             let outcome = super::outcome(file, number, workload, decision);
             let findings = Vec::new();
-            explanations.push(Explanation { outcome, settings, needs, namespace, findings });
+            explanations.push(Explanation { outcome, destinations, needs, namespace, findings });
         }
     }
     Ok(explanations)
@@ -139,27 +150,86 @@ fn provided(file: &ConfigFile, pod: &Value, alone: &Decision) -> Option<(Decisio
 /// What stands for a value that azure-workload-identity provides.
 const PROVIDED: &str = "(from azure-workload-identity)";
 
-fn settings(file: &ConfigFile, pod: Pod<'_>, effective: &Effective) -> Vec<Setting> {
+fn destinations(
+    file: &ConfigFile,
+    pod: Pod<'_>,
+    effective: &Effective,
+) -> Vec<ExplainedDestination> {
     let given = annotations::parse(pod.annotations()).unwrap_or_default();
+    let explained = effective.destinations().map(|destination| ExplainedDestination {
+        name: destination.name.map(ToString::to_string),
+        remote_write_url: destination.remote_write_url(),
+        settings: match destination.name {
+            None => settings(file, &given, effective, destination),
+            Some(name) => further(file, name.as_str(), effective, destination),
+        },
+    });
+    explained.collect()
+}
+
+/// The settings of the sidecar and its unnamed destination.
+fn settings(
+    file: &ConfigFile,
+    given: &Annotations,
+    effective: &Effective,
+    destination: DestinationView<'_>,
+) -> Vec<Setting> {
     let nothing = Profile::default();
     let profile = file.config.profiles.get(&effective.profile).unwrap_or(&nothing);
     let of_profile = if given.profile.is_some() { Origin::Annotation } else { Origin::Default };
     let mut settings =
         vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
-    for key in Key::ALL {
-        if let Some(value) = value(*key, effective) {
-            let source = source(*key, &value, &given, profile, file);
-            let is_somebody = value == identity_webhook::SOMEBODY;
-            let value = if is_somebody { PROVIDED.to_owned() } else { value };
-            settings.push(Setting { name: key.annotation(), value, source });
-        }
-    }
-    let of_profile = |name, value| Setting { name, value, source: Origin::Profile };
+    let values = Key::ALL.iter().map(|key| (*key, value(*key, effective, destination)));
+    settings
+        .extend(values.filter_map(|(key, value)| Some(setting(key, value?, given, profile, file))));
     let trust = profile.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
-    settings.extend(trust.map(|value| of_profile("trustConfigMap", value)));
-    settings.extend(profile.given.iter().map(|(name, value)| of_profile(name, value.clone())));
+    settings.extend(trust.map(|value| of_profile_alone("trustConfigMap", value)));
+    let only = profile.given.iter();
+    settings.extend(only.map(|(name, value)| of_profile_alone(name, value.clone())));
     settings.extend(shutdown_timeout(profile, effective));
     settings
+}
+
+/// The settings of a further destination: no annotation goes before its profile.
+fn further(
+    file: &ConfigFile,
+    name: &str,
+    effective: &Effective,
+    destination: DestinationView<'_>,
+) -> Vec<Setting> {
+    let (nothing, given) = (Profile::default(), Annotations::default());
+    let profile = file.config.profiles.get(name).unwrap_or(&nothing);
+    let mut settings =
+        vec![Setting { name: "profile", value: name.to_owned(), source: Origin::Annotation }];
+    let keys = Key::ALL.iter().copied().filter(|key| describes_destination(*key));
+    let values = keys.map(|key| (key, value(key, effective, destination)));
+    settings.extend(
+        values.filter_map(|(key, value)| Some(setting(key, value?, &given, profile, file))),
+    );
+    let is_its_own = |key: &str| {
+        let known = PROFILE_ONLY.iter().find(|one| one.key == key);
+        known.is_some_and(|one| DESTINATION_VARIABLES.contains(&one.variable))
+    };
+    let only = profile.given.iter().filter(|(key, _)| is_its_own(key));
+    settings.extend(only.map(|(name, value)| of_profile_alone(name, value.clone())));
+    settings
+}
+
+fn setting(
+    key: Key,
+    value: String,
+    given: &Annotations,
+    profile: &Profile,
+    file: &ConfigFile,
+) -> Setting {
+    let source = source(key, &value, given, profile, file);
+    let is_somebody = value == identity_webhook::SOMEBODY;
+    let value = if is_somebody { PROVIDED.to_owned() } else { value };
+    Setting { name: key.annotation(), value, source }
+}
+
+const fn of_profile_alone(name: &'static str, value: String) -> Setting {
+    Setting { name, value, source: Origin::Profile }
 }
 
 /// The pod's grace period may leave less time than the profile, or the program,
@@ -218,12 +288,11 @@ const fn is_amount(key: Key) -> bool {
 }
 
 /// What a key has come to; `None` where it plays no part.
-fn value(key: Key, effective: &Effective) -> Option<String> {
+fn value(key: Key, effective: &Effective, destination: DestinationView<'_>) -> Option<String> {
     use webhook::effective::CertificateSource::{Csi, Secret};
-    let settings = &effective.settings;
+    let DestinationView { settings, certificate, .. } = destination;
     let resources = &effective.resources;
     let text = |value: Option<&dyn ToString>| value.map(ToString::to_string);
-    let certificate = effective.certificate.as_ref();
     match key {
         Key::IngestionUrl => Some(settings.ingestion_url.to_string()),
         Key::Cloud => Some(settings.cloud.to_string()),
@@ -231,9 +300,7 @@ fn value(key: Key, effective: &Effective) -> Option<String> {
         Key::IdentityType => Some(settings.identity.kind().to_string()),
         Key::ClientId => text(settings.identity.client_id().map(|id| id as _)),
         Key::TenantId => text(settings.identity.tenant_id().map(|id| id as _)),
-        Key::CertificateName => {
-            certificate.and(inject::certificate_file(effective, &settings.identity))
-        }
+        Key::CertificateName => certificate.and(destination.certificate_file()),
         Key::SecretProviderClass => match certificate? {
             Csi(class) => Some(class.to_string()),
             Secret(_) => None,
@@ -242,7 +309,7 @@ fn value(key: Key, effective: &Effective) -> Option<String> {
             Secret(secret) => Some(secret.to_string()),
             Csi(_) => None,
         },
-        Key::MountPath => certificate.map(|_| effective.mount_path.to_string()),
+        Key::MountPath => certificate.map(|_| destination.mount_path.to_string()),
         Key::ListeningPort => Some(settings.listening_port.to_string()),
         Key::Image => Some(effective.image.to_string()),
         Key::ImagePullPolicy => Some(effective.image_pull_policy.to_string()),
@@ -260,9 +327,16 @@ fn value(key: Key, effective: &Effective) -> Option<String> {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.outcome.fmt(f)?;
-        let width = self.settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
-        for Setting { name, value, source } in &self.settings {
-            writeln!(f, "  {source:<13}  {name:<width$}  {value}")?;
+        let settings = self.destinations.iter().flat_map(|destination| &destination.settings);
+        let width = settings.map(|setting| setting.name.len()).max().unwrap_or(0);
+        for ExplainedDestination { name, remote_write_url, settings } in &self.destinations {
+            if self.destinations.len() > 1 {
+                let name = name.as_deref().unwrap_or("without a name");
+                writeln!(f, "  destination {name}: remote_write.url is {remote_write_url}")?;
+            }
+            for Setting { name, value, source } in settings {
+                writeln!(f, "  {source:<13}  {name:<width$}  {value}")?;
+            }
         }
         for Finding { object, verdict } in &self.findings {
             match verdict {

@@ -58,6 +58,14 @@ fn each_identity_needs_its_own() {
         )],
     );
     check(&[("profile", "stack")], &[(Kind::ConfigMap, "private-roots", &["ca.crt"])]);
+    check(
+        &[("profile", "stack,tenants,secret")],
+        &[
+            (Kind::SecretProviderClass, "azure-kvname-tenants", &["tenants-cert"]),
+            (secret.0, secret.1, &["certificate.pfx"]),
+            (Kind::ConfigMap, "private-roots", &["ca.crt"]),
+        ],
+    );
 }
 
 /// The class of Microsoft's documentation, with another object.

@@ -118,10 +118,10 @@ fn unseen(cluster: &FoundCluster) -> Vec<Problem> {
     cluster.unseen.iter().map(one).collect()
 }
 
-/// The profile that this pod names, if the configuration has none of its name.
+/// The first profile that this pod names and the configuration does not have.
 fn unknown_profile<'a>(file: &ConfigFile, pod: Pod<'a>) -> Option<&'a str> {
-    let name = pod.annotation(annotations::PROFILE)?.trim();
-    (!file.config.profiles.contains_key(name)).then_some(name)
+    let mut names = annotations::profile_names(pod.annotation(annotations::PROFILE)?);
+    names.find(|name| !file.config.profiles.contains_key(*name))
 }
 
 /// The first names, and how many more there are: a line holds no fleet.

@@ -1,5 +1,7 @@
 //! Pods that come a second time, as other webhooks have left them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 
 /// An injected pod, changed by somebody.
@@ -58,7 +60,15 @@ fn what_others_change_on_purpose_stays() {
 
 #[test]
 fn a_container_that_was_removed_comes_back_without_leftovers() {
-    for profile in ["default", "application", "secret", "federated", "stack"] {
+    for profile in [
+        "default",
+        "application",
+        "secret",
+        "federated",
+        "stack",
+        "application,federated,tenants",
+        "stack,tenants,application",
+    ] {
         let whole = changed(&[("profile", profile)], |_| {});
         let mut pod = whole.clone();
         for list in ["initContainers", "containers"] {
@@ -99,6 +109,59 @@ fn a_volume_that_was_removed_comes_back() {
     let (_, after) = admit(&config(), &pod);
     assert_eq!(names(&after, "volumes").last().unwrap(), "prom-remotewrite-token");
     check(&after, "skip", "already_injected", "");
+}
+
+#[test]
+fn each_volume_of_several_destinations_comes_back() {
+    let whole = changed(&[("profile", "application,federated,tenants")], |_| {});
+    let ours: Vec<String> =
+        names(&whole, "volumes").into_iter().filter(|name| name.starts_with("prom-")).collect();
+    let expected = ["cert", "cert-2", "token", "no-api-token"];
+    let expected: Vec<String> =
+        expected.iter().map(|name| format!("prom-remotewrite-{name}")).collect();
+    assert_eq!(
+        ours.iter().collect::<BTreeSet<_>>(),
+        expected.iter().collect(),
+        "two certificates, one token"
+    );
+    // One of them, and all at once.
+    for lost in ours.iter().map(std::slice::from_ref).chain([ours.as_slice()]) {
+        let mut pod = whole.clone();
+        let volumes = pod["spec"]["volumes"].as_array_mut().unwrap();
+        volumes.retain(|volume| !lost.iter().any(|name| volume["name"] == *name));
+        let (decision, after) = admit(&config(), &pod);
+        assert_eq!(decision.word(), "repair", "{lost:?}");
+        let by_name = |pod: &Value| -> BTreeMap<String, Value> {
+            let all = pod["spec"]["volumes"].as_array().unwrap().iter();
+            all.map(|one| (one["name"].to_string(), one.clone())).collect()
+        };
+        assert_eq!(by_name(&after), by_name(&whole), "{lost:?}");
+        check(&after, "skip", "already_injected", "");
+    }
+}
+
+/// Where something has removed the container, and the pod then asks for less: what is
+/// left of the other destination is a volume that nothing mounts, and that kubelets
+/// therefore leave alone.
+#[test]
+fn nothing_of_a_destination_that_is_gone_is_used() {
+    let mut pod = changed(&[("profile", "application,tenants")], |pod| {
+        let all = pod["spec"]["initContainers"].as_array_mut().unwrap();
+        all.retain(|one| one["name"] != "prom-remotewrite");
+    });
+    pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("tenants");
+    let (decision, after) = admit(&config(), &pod);
+    assert_eq!(decision.word(), "inject");
+    assert_eq!(names(&after, "volumes"), names(&pod, "volumes"));
+    let ours = our_container(&mut after.clone()).to_string();
+    assert!(!ours.contains("_TENANTS\"") && ours.contains("azure.cn"), "{ours}");
+    assert!(ours.contains("\"prom-remotewrite-cert-2\""), "{ours}");
+    assert!(!ours.contains("\"prom-remotewrite-cert\""), "{ours}");
+    check(&after, "skip", "already_injected", "");
+    // A container that is there is kept as it is, which is said.
+    let mut kept = changed(&[("profile", "application,tenants")], |_| {});
+    kept["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("application");
+    check(&kept, "skip", "already_injected", "injected with other settings");
 }
 
 #[test]

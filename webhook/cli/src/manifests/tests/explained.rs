@@ -105,7 +105,8 @@ webhook: {excludedNamespaces: [batch]}
     let mut pod = prometheus(&[("inject", "true"), ("ingestion-url", url)]);
     let explained = explain::explain(&config, &pod.to_string()).unwrap();
     let source = |name: &str| {
-        let setting = explained[0].settings.iter().find(|setting| setting.name == name);
+        let settings = &explained[0].destinations[0].settings;
+        let setting = settings.iter().find(|setting| setting.name == name);
         setting.map(|setting| setting.source).unwrap()
     };
     assert_eq!(source("image-pull-policy"), explain::Origin::Configuration);
@@ -116,6 +117,82 @@ webhook: {excludedNamespaces: [batch]}
     let explained = explain::explain(&config, &pod.to_string()).unwrap();
     assert!(explained[0].to_string().contains("batch/"), "{}", explained[0]);
     assert!(explained[0].to_string().contains("not asked about pods"), "{}", explained[0]);
+}
+
+/// Two destinations: each with its URL, its settings and where they come from.
+#[test]
+fn each_destination_is_explained() {
+    let annotations =
+        [("inject", "true"), ("profile", "default, tenants"), ("response-mode", "transparent")];
+    let explained =
+        explain::explain(&config_file(), &prometheus(&annotations).to_string()).unwrap();
+    let text = explained[0].to_string();
+    let (unnamed, tenants) = text.split_once("  destination tenants: ").unwrap();
+    assert!(unnamed.contains(
+        "  destination without a name: remote_write.url is http://localhost:8081/api/v1/write\n"
+    ));
+    let words = |text: &str| -> Vec<Vec<String>> {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+        text.lines().map(words).collect()
+    };
+    let says = |text: &str, line: &str| {
+        let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        assert!(words(text).contains(&line), "{line:?} is not in {text}");
+    };
+    says(unnamed, "annotation profile default");
+    says(unnamed, "annotation response-mode transparent");
+    says(unnamed, "configuration image ghcr.io/example/prom-remotewrite:1.0.0");
+    let expected = expect![[r"
+        remote_write.url is http://localhost:8081/tenants/api/v1/write
+          annotation     profile                tenants
+          profile        ingestion-url          https://dce-cd34.chinanorth3-1.metrics.ingest.monitor.azure.cn/dataCollectionRules/dcr-11111111111111111111111111111111/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24
+          profile        cloud                  AzureChina
+          default        audience               https://monitor.azure.cn//.default
+          profile        identity-type          aadApplication
+          profile        client-id              33334444-dddd-5555-eeee-6666ffff7777
+          profile        tenant-id              bbbbcccc-1111-dddd-2222-eeee3333ffff
+          profile        certificate-name       tenants-cert
+          profile        secret-provider-class  azure-kvname-tenants
+          default        mount-path             /mnt/secrets-store-tenants
+          profile        response-mode          transparent
+    "]];
+    expected.assert_eq(tenants);
+}
+
+#[test]
+fn a_prometheus_should_write_to_each_destination() {
+    let hints = |profile: &str, urls: &[&str]| {
+        let writes: Vec<String> = urls.iter().map(|url| format!("{{url: '{url}'}}")).collect();
+        let text = format!(
+            "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {{name: a}}\nspec:\n  podMetadata: {{annotations: {{prom-remotewrite/inject: 'true', prom-remotewrite/profile: '{profile}'}}}}\n  remoteWrite: [{}]\n",
+            writes.join(", ")
+        );
+        let hints = explain::explain(&config_file(), &text).unwrap()[0].outcome.hints.clone();
+        hints.into_iter().filter(|hint| hint.contains("remoteWrite")).collect::<Vec<_>>()
+    };
+    let (first, second) =
+        ("http://localhost:8081/api/v1/write", "http://127.0.0.1:8081/tenants/api/v1/write");
+    let both = "default,tenants";
+    assert_eq!(hints(both, &[first, second]), [""; 0]);
+    assert_eq!(hints(both, &["https://elsewhere.example/", second, first]), [""; 0]);
+    assert_eq!(
+        hints(both, &[first]),
+        [
+            "nothing in spec.remoteWrite goes to destination tenants: add http://localhost:8081/tenants/api/v1/write"
+        ]
+    );
+    let misspelt = "http://localhost:8081/tenant/api/v1/write";
+    assert_eq!(
+        hints(both, &[first, misspelt]),
+        [format!(
+            "spec.remoteWrite goes to {misspelt}, where the sidecar does not listen: write http://localhost:8081/tenants/api/v1/write"
+        )]
+    );
+    assert_eq!(hints(both, &[]).len(), 2);
+    let unnamed = hints("default", &[first, second]);
+    assert!(unnamed[0].contains("no such destination: name its profile"), "{unnamed:?}");
+    // Something else of the pod's listens there.
+    assert_eq!(hints("default", &[first, "http://localhost:9201/write"]), [""; 0]);
 }
 
 #[test]

@@ -146,7 +146,8 @@ fn unused_profiles(cluster: &FoundCluster, config: &Config) -> Vec<Problem> {
             annotations::parse_inject(pod.annotation(annotations::INJECT).unwrap_or_default());
         if asks.is_ok_and(|inject| inject.asks) {
             let named = pod.annotation(annotations::PROFILE);
-            used.insert(named.map_or(annotations::DEFAULT_PROFILE, str::trim).to_owned());
+            let named = named.unwrap_or(annotations::DEFAULT_PROFILE);
+            used.extend(annotations::profile_names(named).map(str::to_owned));
         }
     };
     cluster.pods.iter().for_each(|found| count(found.pod()));

@@ -1,7 +1,7 @@
 //! Workloads and Prometheus objects: annotations that reach no pod, pods that would
 //! be denied, and a remote write that reaches no sidecar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use webhook::{
@@ -52,8 +52,9 @@ fn of(file: Option<&ConfigFile>, workload: &Workload<'_>) -> Vec<Problem> {
             ));
         }
         Decision::Inject(injection) => {
-            let unreached = unreached(workload, injection);
-            problems.extend(unreached.map(|hint| split(ProblemKind::RemoteWrite, subject, &hint)));
+            let unreached = unreached(workload, injection).into_iter();
+            let problem = |hint: String| split(ProblemKind::RemoteWrite, subject.clone(), &hint);
+            problems.extend(unreached.map(problem));
         }
         Decision::Skip(skip) if skip.reason == SkipReason::NotAskedFor => {
             problems.extend(nobody_listens(workload, pod));
@@ -105,20 +106,23 @@ pub(super) fn same_labels(clusters: &[FoundCluster]) -> Vec<Problem> {
             for workload in workloads(object).into_iter().filter(|one| one.writes.is_some()) {
                 let decision = decide(&file.config, Pod::new(&workload.pod));
                 let Decision::Inject(injection) = decision else { continue };
-                let key = (destination(&injection), label);
-                groups.entry(key).or_default().push(Writer {
-                    context: cluster.context.as_deref(),
-                    subject: workload.subject,
-                    is_labelled: is_labelled(object),
-                });
+                for url in urls(&injection) {
+                    groups.entry((url, label)).or_default().push(Writer {
+                        context: cluster.context.as_deref(),
+                        subject: workload.subject.clone(),
+                        is_labelled: is_labelled(object),
+                    });
+                }
             }
         }
     }
     groups.iter().filter_map(|((_, label), writers)| shared(label, writers)).collect()
 }
 
-fn destination(injection: &Injection) -> String {
-    injection.effective.settings.ingestion_url.to_string()
+/// Where its sidecar writes to: two destinations in front of one workspace are one.
+fn urls(injection: &Injection) -> BTreeSet<String> {
+    let destinations = injection.effective.destinations();
+    destinations.map(|destination| destination.settings.ingestion_url.to_string()).collect()
 }
 
 /// Unless told otherwise, prometheus-operator adds a label with namespace and name.

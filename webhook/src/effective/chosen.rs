@@ -1,0 +1,95 @@
+//! Which profiles a pod chooses. The first one is the sidecar's and its unnamed
+//! destination's, each further one a destination of its name.
+
+use contract::{
+    DestinationName, MAX_DESTINATIONS, Mistake, Rejected,
+    annotations::{self, PROFILE},
+    did_you_mean,
+};
+
+use crate::config::{Config, Profile};
+
+/// The profiles that a pod chooses, as far as they exist.
+#[derive(Default)]
+pub(super) struct Chosen<'a> {
+    /// The first one: `None` where it does not exist, and without settings where the
+    /// pod names none and there is none for such pods.
+    pub(super) first: Option<(&'a str, Option<&'a Profile>)>,
+    /// The further ones, in the pod's order.
+    pub(super) further: Vec<(DestinationName, &'a Profile)>,
+    /// What is wrong with the list.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// The profiles that `value` names, which is what the pod's annotation says.
+pub(super) fn chosen<'a>(config: &'a Config, value: Option<&'a str>) -> Chosen<'a> {
+    let mut chosen = Chosen::default();
+    let Some(value) = value else {
+        let name = annotations::DEFAULT_PROFILE;
+        chosen.first = Some((name, config.profiles.get(name)));
+        return chosen;
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, name) in annotations::profile_names(value).enumerate() {
+        if index == MAX_DESTINATIONS {
+            // Nobody looks at the rest of a list of any length.
+            let expected = format!("at most {MAX_DESTINATIONS} profiles");
+            chosen.mistakes.push(Rejected::expected(expected).at(PROFILE, value));
+            break;
+        }
+        if let Err(mistake) = chosen.take(config, value, name, &seen)
+            && !chosen.mistakes.contains(&mistake)
+        {
+            chosen.mistakes.push(mistake);
+        }
+        seen.push(name);
+    }
+    chosen
+}
+
+impl<'a> Chosen<'a> {
+    /// Takes the next name, which comes after `seen` in `value`.
+    fn take(
+        &mut self,
+        config: &'a Config,
+        value: &str,
+        name: &'a str,
+        seen: &[&str],
+    ) -> Result<(), Mistake> {
+        if name.is_empty() {
+            let expected = "the name of a profile before and after each comma";
+            return Err(Rejected::expected(expected).at(PROFILE, value));
+        }
+        if seen.contains(&name) {
+            return Err(Rejected::expected("each profile once").at(PROFILE, name));
+        }
+        // All names are listed once: a denial shows as an event of 1024 bytes.
+        let is_known = |name: &&str| name.is_empty() || config.profiles.contains_key(*name);
+        let lists_names = seen.iter().all(is_known);
+        let profile = config.profiles.get(name);
+        let profile = profile.ok_or_else(|| unknown(config, name, lists_names))?;
+        if seen.is_empty() {
+            self.first = Some((name, Some(profile)));
+            return Ok(());
+        }
+        // The first profile's name is nowhere in the sidecar, so it may be any.
+        let destination = name.parse().map_err(|Rejected { expected, suggestion }| {
+            let expected =
+                format!("a further profile by a name that a destination can have: {expected}");
+            Rejected { expected, suggestion }.at(PROFILE, name)
+        })?;
+        self.further.push((destination, profile));
+        Ok(())
+    }
+}
+
+fn unknown(config: &Config, name: &str, lists_names: bool) -> Mistake {
+    let known = || config.profiles.keys().map(String::as_str);
+    let expected = match known().collect::<Vec<_>>().as_slice() {
+        [] => "no profile: the webhook's configuration has none".to_owned(),
+        _ if !lists_names => "a profile of the webhook's configuration".to_owned(),
+        names => format!("a profile of the webhook's configuration: {}", names.join(", ")),
+    };
+    let suggestion = did_you_mean(name, known());
+    Rejected { expected, suggestion }.at(PROFILE, name)
+}

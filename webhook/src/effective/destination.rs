@@ -1,0 +1,188 @@
+//! Where samples go and as whom: what a profile says of a destination, and how it is
+//! written down where a sidecar has several.
+
+use contract::{
+    AuthorityHost, Cloud, DESTINATION_VARIABLES, DestinationName, Identity, Key, MountPath,
+    ResponseMode, Settings,
+    names::{WRITE_PATH, env},
+};
+
+use super::{CertificateSource, Merge};
+
+/// A further destination of a sidecar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Its name, which is its profile's.
+    pub name: DestinationName,
+    /// What the sidecar is told of it, and what it is told for all destinations.
+    pub settings: Settings,
+    /// Where its certificate comes from, for an identity that has one.
+    pub certificate: Option<CertificateSource>,
+    /// Where the certificate is mounted.
+    pub mount_path: MountPath,
+    /// The variables that describe it, where they differ from the unnamed one's.
+    pub variables: Vec<(String, String)>,
+}
+
+/// One destination of a sidecar, named or not.
+#[derive(Clone, Copy, Debug)]
+pub struct DestinationView<'a> {
+    /// Its name; the first one has none.
+    pub name: Option<&'a DestinationName>,
+    /// What the sidecar is told of it, and what it is told for all destinations.
+    pub settings: &'a Settings,
+    /// Where its certificate comes from, for an identity that has one.
+    pub certificate: Option<&'a CertificateSource>,
+    /// Where the certificate is mounted.
+    pub mount_path: &'a MountPath,
+}
+
+impl DestinationView<'_> {
+    /// The path to which Prometheus writes what is for it.
+    pub fn write_path(&self) -> String {
+        self.name.map_or_else(|| WRITE_PATH.to_owned(), DestinationName::write_path)
+    }
+
+    /// The URL to which Prometheus writes what is for it.
+    pub fn remote_write_url(&self) -> String {
+        format!("http://localhost:{}{}", self.settings.listening_port, self.write_path())
+    }
+
+    /// The certificate's file below where it is mounted, for an identity that has one.
+    pub fn certificate_file(&self) -> Option<String> {
+        let Identity::AadApplication { certificate, .. } = &self.settings.identity else {
+            return None;
+        };
+        let path = certificate.path.to_string_lossy();
+        let directory = self.mount_path.as_str().trim_end_matches('/');
+        Some(path.strip_prefix(directory)?.trim_start_matches('/').to_owned())
+    }
+}
+
+impl Destination {
+    pub(super) const fn view(&self) -> DestinationView<'_> {
+        DestinationView {
+            name: Some(&self.name),
+            settings: &self.settings,
+            certificate: self.certificate.as_ref(),
+            mount_path: &self.mount_path,
+        }
+    }
+
+    /// This destination in a sidecar with these settings.
+    pub(super) fn within(self, sidecar: &Settings) -> Self {
+        let Settings {
+            ingestion_url,
+            identity,
+            cloud,
+            audience,
+            authority_host,
+            response_mode,
+            ..
+        } = self.settings;
+        let settings = Settings {
+            ingestion_url,
+            identity,
+            cloud,
+            audience,
+            authority_host,
+            response_mode,
+            ..sidecar.clone()
+        };
+        let variables = variables(&self.name, &settings, sidecar);
+        Self { settings, variables, ..self }
+    }
+}
+
+impl Merge<'_> {
+    /// What describes the destination, as far as nothing of it is missing.
+    pub(super) fn destination(&mut self) -> (Option<Settings>, Option<CertificateSource>) {
+        let ingestion_url = self.merged.ingestion_url.clone();
+        let ingestion_url = self.required(
+            ingestion_url,
+            Key::IngestionUrl,
+            "the metrics ingestion URL with the data collection rule in its path",
+        );
+        let certificate = self.certificate_source();
+        let identity = self.identity();
+        let audience = self.audience();
+        let authority_host = self.authority(identity.as_ref());
+        let (Some(url), Some(identity), Some(audience)) = (ingestion_url, identity, audience)
+        else {
+            return (None, certificate);
+        };
+        let mut settings = self.profile.apply(Settings::new(url, identity, audience));
+        settings.cloud = self.cloud();
+        settings.authority_host = authority_host;
+        settings.response_mode = self.merged.response_mode.unwrap_or(ResponseMode::Protective);
+        (Some(settings), certificate)
+    }
+
+    /// The further destination of this name.
+    pub(super) fn further(&mut self, name: &DestinationName) -> Option<Destination> {
+        let (settings, certificate) = self.destination();
+        Some(Destination {
+            name: name.clone(),
+            settings: settings?,
+            certificate,
+            mount_path: self.mount_path()?,
+            variables: Vec::new(),
+        })
+    }
+
+    pub(super) fn cloud(&self) -> Cloud {
+        self.merged.cloud.unwrap_or_default()
+    }
+}
+
+/// What the sidecar is told of a destination besides what it takes from the unnamed
+/// one, which has the settings `unnamed`. Without its address there is none.
+fn variables(name: &DestinationName, own: &Settings, unnamed: &Settings) -> Vec<(String, String)> {
+    let (own_variables, taken) = (written(own), written(unnamed));
+    let of = |all: &[(&'static str, String)], name: &str| {
+        all.iter().find(|(one, _)| *one == name).map(|(_, value)| value.clone())
+    };
+    let one = |variable: &&str| {
+        let (given, taken) = (of(&own_variables, variable), of(&taken, variable));
+        let is_taken = given == taken && *variable != env::INGESTION_URL;
+        // What it does not have it must not take.
+        let value = given.or_else(|| taken.and_then(|_| usual(own, variable)));
+        value.filter(|_| !is_taken).map(|value| (name.variable(variable), value))
+    };
+    DESTINATION_VARIABLES.iter().filter_map(one).collect()
+}
+
+fn written(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut variables = settings.to_env();
+    let host = unsaid_authority(settings, &variables).map(ToString::to_string);
+    variables.extend(host.map(|host| (env::AZURE_AUTHORITY_HOST, host)));
+    variables
+}
+
+/// The authority that `variables`, which are those of `settings`, leave out as a
+/// default. It is written out all the same: the webhook of azure-workload-identity adds
+/// variables of Azure's SDKs where they are absent.
+pub(crate) fn unsaid_authority<'a>(
+    settings: &'a Settings,
+    variables: &[(&str, String)],
+) -> Option<&'a AuthorityHost> {
+    let is_said = variables.iter().any(|(name, _)| *name == env::AZURE_AUTHORITY_HOST);
+    let asks_it = settings.identity.tenant_id().is_some() && !is_said;
+    settings.authority_host.as_ref().filter(|_| asks_it)
+}
+
+/// A variable's value in full where the encoding leaves it out as a default; `None`
+/// where the identity has no use for it.
+fn usual(settings: &Settings, variable: &str) -> Option<String> {
+    match variable {
+        env::CLOUD => Some(settings.cloud.to_string()),
+        env::INGESTION_AAD_AUDIENCE => Some(settings.audience.to_string()),
+        env::AZURE_AUTHORITY_HOST => settings.authority_host.as_ref().map(ToString::to_string),
+        env::RESPONSE_MODE => Some(settings.response_mode.to_string()),
+        env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN => {
+            let signs = matches!(settings.identity, Identity::AadApplication { .. });
+            signs.then(|| "false".to_owned())
+        }
+        _ => None,
+    }
+}
