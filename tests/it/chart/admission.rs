@@ -7,11 +7,12 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
+use webhook::{config::Config, decide::decide, review};
 
 use super::{
     injected::{self, sidecar},
     objects::{self, text},
-    trial::Trial,
+    trial::{self, Trial},
 };
 
 #[tokio::test]
@@ -25,6 +26,8 @@ async fn pods_of_stateful_sets_are_what_the_goldens_say() {
         ("application-secret", &[("profile", "secret")]),
         ("workload-identity", &[("profile", "federated")]),
         ("profile-only-keys", &[("profile", "stack")]),
+        ("two-destinations", &[("profile", "default,tenants")]),
+        ("three-destinations", &[("profile", "application, federated ,tenants")]),
     ];
     for (name, more) in sets {
         trial.stateful_set(name, &[&[("inject", "true")], *more].concat()).await;
@@ -49,6 +52,42 @@ async fn pods_of_stateful_sets_are_what_the_goldens_say() {
     let error = objects::apply_dry(&trial.client, &loose).await.unwrap_err().to_string();
     assert!(error.contains("violates PodSecurity \"restricted"), "{error}");
     assert!(!error.contains("\"prom-remotewrite\""), "{error}");
+}
+
+/// Every order of two and of three profiles, and all of them: what an API server makes
+/// of each pod is what the webhook says, and valid.
+#[tokio::test]
+async fn pods_of_several_profiles_are_what_the_webhook_says() {
+    const TEST: &str = "pods_of_several_profiles_are_what_the_webhook_says";
+    let Some(trial) = Trial::new(TEST, "lists", &[], &json!({})).await else { return };
+    let mut config = trial::config();
+    config["image"] = json!("ghcr.io/example/prom-remotewrite:1.0.0");
+    let config = Config::parse(&config.to_string()).unwrap();
+    let names: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
+    let mut lists: Vec<Vec<&str>> = vec![Vec::new()];
+    for length in 1..=3 {
+        let shorter: Vec<_> =
+            lists.iter().filter(|list| list.len() + 1 == length).cloned().collect();
+        for list in shorter {
+            let others = names.iter().filter(|name| !list.contains(name));
+            lists.extend(others.map(|name| [list.as_slice(), &[*name]].concat()));
+        }
+    }
+    lists.retain(|list| list.len() > 1);
+    lists.push(names);
+    assert!(lists.len() > 150, "{}", lists.len());
+    for list in lists {
+        let list = list.join(",");
+        let pod = trial.pod("one", &[("inject", "true"), ("profile", &list)]);
+        let decision = decide(&config, webhook::pod::Pod::new(&pod));
+        assert_eq!(decision.word(), "inject", "{list}");
+        let mut expected = pod.clone();
+        let patch = review::patch_for(&decision, &mut pod.clone()).unwrap().unwrap();
+        json_patch::patch(&mut expected, &patch).unwrap();
+        let admitted = objects::apply_dry(&trial.client, &pod).await;
+        let admitted = admitted.unwrap_or_else(|error| panic!("{list}: {error}"));
+        injected::check_against(&list, &expected, &admitted);
+    }
 }
 
 /// The service account plugin runs again after the webhook: Prometheus has the

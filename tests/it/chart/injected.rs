@@ -43,9 +43,13 @@ pub(crate) fn sidecar(pod: &Value) -> Option<(&'static str, &Value)> {
 
 /// Fails unless the pod has what the golden of this name has.
 pub(crate) fn check(name: &str, pod: &Value) {
-    let golden = golden(name);
+    check_against(name, &golden(name), pod);
+}
+
+/// Fails unless the pod has what `golden` has, which is called `name`.
+pub(crate) fn check_against(name: &str, golden: &Value, pod: &Value) {
     let ((kind, expected), (actual_kind, actual)) =
-        (sidecar(&golden).unwrap(), sidecar(pod).unwrap());
+        (sidecar(golden).unwrap(), sidecar(pod).unwrap());
     assert_eq!(kind, actual_kind, "{name}");
     compare(name, expected, actual);
     let last = |pod: &Value| {
@@ -57,7 +61,7 @@ pub(crate) fn check(name: &str, pod: &Value) {
         let ours = |volume: &Value| text(volume, "/name").starts_with("prom-remotewrite-");
         all.into_iter().filter(ours).collect::<Vec<_>>()
     };
-    let (expected, actual) = (volumes(&golden), volumes(pod));
+    let (expected, actual) = (volumes(golden), volumes(pod));
     assert_eq!(expected.len(), actual.len(), "{name}: {actual:#?}");
     for (expected, actual) in expected.iter().zip(&actual) {
         compare(name, expected, actual);
@@ -69,7 +73,7 @@ pub(crate) fn check(name: &str, pod: &Value) {
         text.split_once(" settings=").map(|(_, hash)| hash.to_owned())
     };
     assert!(settings(pod).is_some(), "{name}");
-    assert_eq!(settings(&golden), settings(pod), "{name}");
+    assert_eq!(settings(golden), settings(pod), "{name}");
 }
 
 fn compare(name: &str, expected: &Value, actual: &Value) {

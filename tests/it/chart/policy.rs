@@ -127,7 +127,12 @@ fn by_hand(trial: &Trial) -> Vec<Value> {
         {"name": "IDENTITY_TYPE", "value": "userAssigned"},
         {"name": "INGESTION_URL", "value": "https://dce.example/x"},
     ]);
+    let of_destinations = json!([
+        {"name": "IDENTITY_TYPE_OPS", "value": "systemAssigned"},
+        {"name": "INGESTION_URL_OPS", "value": "https://dce.example/x"},
+    ]);
     let images = [
+        ("registry.example/mirror:2", of_destinations),
         (
             "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:1",
             json!([]),

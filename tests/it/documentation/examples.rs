@@ -96,7 +96,7 @@ async fn prometheus(place: &str, document: &Value) {
 
 /// A pod with these annotations gets its sidecar.
 fn pod(place: &str, document: &Value) {
-    let config = crate::examples::config("user-assigned");
+    let config = crate::examples::config("two-workspaces");
     let pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",

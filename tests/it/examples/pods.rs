@@ -53,6 +53,7 @@ fn pods_of_kube_prometheus_stack_get_the_identity_that_the_file_names() {
         ("application", None, "aadApplication"),
         ("profile", Some("user-assigned"), "userAssigned"),
         ("relabelling", Some("user-assigned"), "userAssigned"),
+        ("two-workspaces", Some("two-workspaces"), "userAssigned"),
         ("system-assigned", None, "systemAssigned"),
         ("user-assigned", None, "userAssigned"),
         ("workload-identity", None, "workloadIdentity"),
@@ -73,7 +74,33 @@ fn pods_of_kube_prometheus_stack_get_the_identity_that_the_file_names() {
         writes_to_the_sidecar(spec, &pod);
         assert_eq!(text(spec, "/externalLabels/cluster"), "aks-1", "{file}");
     }
-    assert_eq!(list("kube-prometheus-stack").len(), 6);
+    assert_eq!(list("kube-prometheus-stack").len(), 7);
+}
+
+/// Two queues with opposite relabelling, and a destination for each.
+#[test]
+fn each_workspace_of_a_pod_has_a_queue() {
+    const FILE: &str = "kube-prometheus-stack/two-workspaces.yaml";
+    let values: Value = serde_saphyr::from_str(&read(FILE)).unwrap();
+    let spec = &values["prometheus"]["prometheusSpec"];
+    let object = json!({
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "Prometheus",
+        "metadata": {"name": "main"},
+        "spec": spec,
+    });
+    let explained = explain(&config("two-workspaces").into(), &object.to_string()).unwrap();
+    let urls = explained[0].destinations.iter().map(|one| one.remote_write_url.as_str());
+    let queues = spec["remoteWrite"].as_array().unwrap();
+    let written: Vec<&str> = queues.iter().map(|queue| text(queue, "/url")).collect();
+    assert_eq!(urls.collect::<Vec<_>>(), written);
+    assert_eq!(explained[0].outcome.hints.len(), 1, "{:?}", explained[0].outcome.hints);
+    let rules: Vec<&Value> = queues.iter().map(|queue| &queue["writeRelabelConfigs"][0]).collect();
+    let [drop, keep] = rules.as_slice() else { panic!("{rules:?}") };
+    assert_eq!((text(drop, "/action"), text(keep, "/action")), ("drop", "keep"));
+    for same in ["sourceLabels", "regex"] {
+        assert_eq!(drop[same], keep[same]);
+    }
 }
 
 /// Prometheus' remote write goes where the sidecar listens.

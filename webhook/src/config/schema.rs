@@ -44,7 +44,7 @@ pub fn schema() -> Value {
             },
             "resources": resources(),
             "profiles": {
-                "description": "Sets of settings that a pod chooses from by name; without a name, default.",
+                "description": "Sets of settings that a pod chooses from by name; without a name, default. A pod that names several, separated by commas, has a destination for each.",
                 "type": "object",
                 "additionalProperties": profile(),
             },
