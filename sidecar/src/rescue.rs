@@ -29,6 +29,7 @@ mod open;
 mod opened;
 mod plan;
 mod reason;
+mod refusals;
 mod rescued;
 mod search;
 mod survey;

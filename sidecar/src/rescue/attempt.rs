@@ -46,13 +46,21 @@ pub(super) struct Attempt<'a, 'b, 'c> {
     is_certain: bool,
 }
 
+/// What a refusal of a part will say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    /// That it is refused for itself.
+    Believed,
+    /// Nothing yet: before it was sent, something was accepted lately that was sent then.
+    Doubted(Option<Instant>),
+}
+
 /// A piece that has been answered.
 struct Answered {
     part: Part,
     result: Result<Received, Failure>,
     sent: Instant,
-    /// Whether it is believed if it is refused.
-    is_believed: bool,
+    belief: Belief,
     _held: Share,
 }
 
@@ -73,11 +81,14 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
     /// everything.
     pub(super) async fn run(mut self) -> Result<(), Stop> {
         let known_bad = self.case.refusal.status != 413;
+        if known_bad && !self.case.searching {
+            self.opened.refuse_batch(self.case);
+        }
         let planned = self.opened.plan(self.case, known_bad, self.limits.raw);
         let mut plan = planned.map_err(failed)?;
         // After an outage, every batch may be too old.
         self.is_certain = plan.is_all(Class::Beyond(Limit::Age));
-        let mut stop = Ok(());
+        let mut stop = self.settle_refused_twice(&mut plan);
         while stop.is_ok() && !plan.is_empty() {
             stop = if !self.pace.allows_more() {
                 Err(Stop::Pace)
@@ -107,15 +118,16 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
                 && self.pace.allows_more()
                 && !self.is_doubtful()
             {
-                let Some(part) = plan.next(self.accepted_lately()) else { break };
+                let accepted = self.accepted_lately();
+                let waits = |record| self.opened.may_be_refused_twice(self.case, record);
+                let Some(part) = plan.next(accepted, waits) else { break };
                 any_sent = true;
-                let is_last = under_way.is_empty() && plan.is_empty();
                 match self.compressed(&part) {
                     Some((piece, _)) if piece.len() > self.limits.compressed => {
-                        stop = self.conclude(plan, part, Verdict::TooLarge, true, None);
+                        stop = self.conclude(plan, part, Verdict::TooLarge, Belief::Believed, None);
                     }
                     Some((piece, held)) => {
-                        under_way.push(self.exchange(part, piece, held, is_last));
+                        under_way.push(self.exchange(part, piece, held));
                     }
                     None => {
                         let _ = plan.settle(part, Verdict::Untried);
@@ -147,19 +159,18 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         Some((piece, held))
     }
 
-    /// Sends a piece; `is_last` says that all else of the batch is decided.
+    /// Sends a piece.
     fn exchange(
         &self,
         part: Part,
         piece: Vec<u8>,
         held: Share,
-        is_last: bool,
     ) -> impl Future<Output = Answered> + use<'c> {
-        let is_believed = self.is_believed(&part, is_last);
+        let belief = self.belief(&part);
         self.pace.requests.take();
         let sent = Instant::now();
         let answer = (self.send)(piece);
-        async move { Answered { part, result: answer.await, sent, is_believed, _held: held } }
+        async move { Answered { part, result: answer.await, sent, belief, _held: held } }
     }
 
     async fn send_part(&mut self, plan: &mut Plan, part: Part) -> Result<(), Stop> {
@@ -167,26 +178,26 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
             let _ = plan.settle(part, Verdict::Untried);
             return Err(failed(Failure::NoMemory));
         };
-        let is_last = plan.is_empty();
-        let answered = self.exchange(part, piece, held, is_last).await;
+        let answered = self.exchange(part, piece, held).await;
         self.take(plan, answered)
     }
 
     /// Takes the answer to a piece.
     fn take(&mut self, plan: &mut Plan, answered: Answered) -> Result<(), Stop> {
-        let Answered { part, result, sent, is_believed, .. } = answered;
+        let Answered { part, result, sent, belief, .. } = answered;
         self.pace.slowest = self.pace.slowest.max(sent.elapsed());
         match (verdict(&result, &self.case.refusal), result) {
             (Verdict::Stored, Ok(received)) => {
                 self.accepted(&part, sent, &received);
-                self.conclude(plan, part, Verdict::Stored, is_believed, None)
+                let concluded = self.conclude(plan, part, Verdict::Stored, belief, None);
+                concluded.and(self.settle_refused_twice(plan))
             }
             (verdict @ (Verdict::Refused | Verdict::TooLarge), Ok(received)) => {
-                if !is_believed && !self.is_expected(&part) {
+                if belief != Belief::Believed && !self.is_expected(&part) {
                     self.row.add(|| plan.edges());
                 }
                 let is_single = part.records.len() == 1;
-                let concluded = self.conclude(plan, part, verdict, is_believed, Some(&received));
+                let concluded = self.conclude(plan, part, verdict, belief, Some(&received));
                 if self.case.is_cut && (is_single || verdict == Verdict::Refused) {
                     // So far the batch was just too large.
                     self.case.searched_for(received);
@@ -226,10 +237,14 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         plan: &mut Plan,
         part: Part,
         verdict: Verdict,
-        is_believed: bool,
+        belief: Belief,
         received: Option<&Received>,
     ) -> Result<(), Stop> {
-        let is_doubted = verdict == Verdict::Refused && !is_believed;
+        let now = Instant::now();
+        let is_doubted = verdict == Verdict::Refused && belief != Belief::Believed;
+        if is_doubted && part.records.len() > 1 {
+            self.opened.refuse_part(self.case, &part.records, now);
+        }
         let part = if is_doubted { part.standing_for_itself() } else { part };
         match plan.settle(part, verdict) {
             Settled::Open => {}
@@ -243,29 +258,40 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
                     self.opened.decide(self.case, record, Decision::Refused(reason));
                 }
             }
-            Settled::Single { record, unit } => match self.opened.halve(self.case, record) {
-                Ok(Some(mut halves)) => {
-                    halves.retain(|half| self.opened.decision(*half).is_none());
-                    plan.replace(unit, &halves);
+            Settled::Single { record, unit } => {
+                match (self.opened.halve(self.case, record), belief) {
+                    (Ok(Some(mut halves)), _) => {
+                        self.opened.refuse_whole(self.case, record, &halves, now);
+                        halves.retain(|half| self.opened.decision(*half).is_none());
+                        plan.replace(unit, &halves);
+                    }
+                    (Ok(None), Belief::Believed) => {
+                        let reason = self.reason(record, verdict, received);
+                        self.opened.refuse_alone(self.case, record, reason);
+                        plan.replace(unit, &[]);
+                    }
+                    (Ok(None), Belief::Doubted(accepted_before)) => {
+                        self.opened.refuse_once(self.case, record, now, accepted_before);
+                        plan.ask_again(unit, record, now);
+                    }
+                    (Err(failure), _) => {
+                        // Without memory to divide it, it stays undecided.
+                        plan.replace(unit, &[record]);
+                        return Err(failed(failure));
+                    }
                 }
-                Ok(None) if is_believed => {
-                    let reason = self.reason(record, verdict, received);
-                    self.opened.refuse_alone(self.case, record, reason);
-                    plan.replace(unit, &[]);
-                }
-                Ok(None) => {
-                    let now = Instant::now();
-                    self.row.refused_once.extend(self.opened.refuse_once(self.case, record, now));
-                    plan.ask_again(unit, record, now);
-                }
-                Err(failure) => {
-                    // Without memory to divide it, it stays undecided.
-                    plan.replace(unit, &[record]);
-                    return Err(failed(failure));
-                }
-            },
+            }
         }
         if self.opened.has_new_suspects() { Err(Stop::PlanAgain) } else { Ok(()) }
+    }
+
+    /// Decides the records that were refused twice by now.
+    fn settle_refused_twice(&mut self, plan: &mut Plan) -> Result<(), Stop> {
+        loop {
+            let is_twice = |record| self.opened.is_refused_twice(self.case, record);
+            let Some(part) = plan.refused_once(is_twice) else { return Ok(()) };
+            self.conclude(plan, part, Verdict::Refused, Belief::Believed, None)?;
+        }
     }
 
     fn reason(&self, record: usize, verdict: Verdict, received: Option<&Received>) -> Reason {

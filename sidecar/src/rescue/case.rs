@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio::time::Instant;
 
-use super::{account::Account, ledger::Hash, plan::Edges};
+use super::{account::Account, ledger::Hash, plan::Edges, refusals::Refusals};
 use crate::{http1::Message, upstream::Received};
 
 /// What is known of a refused batch, over all attempts.
@@ -30,8 +30,8 @@ pub(super) struct Case {
     pub(super) any_refused: bool,
     /// Where the parts begin that the last attempt left.
     pub(super) edges: Edges,
-    /// The records that were refused once by themselves, and when.
-    pub(super) refused_once: HashMap<Hash, Instant>,
+    /// What was refused once.
+    pub(super) refusals: Refusals,
     /// Nothing else was accepted for a while, so a record that was stored is sent again.
     pub(super) was_alone: bool,
     /// The records of several samples that were divided.
@@ -65,7 +65,7 @@ impl Case {
             searching: false,
             any_refused: false,
             edges: Edges::new(),
-            refused_once: HashMap::new(),
+            refusals: Refusals::default(),
             was_alone: false,
             divided: HashSet::new(),
             split: HashMap::new(),

@@ -50,6 +50,12 @@ struct Known {
     is_refused: bool,
 }
 
+impl Known {
+    fn lately(&self, now: Instant) -> Option<&Control> {
+        self.control.as_ref().filter(|control| now.duration_since(control.since) < CONTROL_AGE)
+    }
+}
+
 /// A record that was stored: if it is refused, so is everything.
 struct Control {
     /// A message with it, not compressed.
@@ -157,8 +163,12 @@ impl Evidence {
     /// A body with one record that it accepted lately.
     pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
         let mut controls = self.controls();
-        let control = controls.of(message).control.as_ref()?;
-        (now.duration_since(control.since) < CONTROL_AGE).then(|| compressed(&control.raw))
+        controls.of(message).lately(now).map(|control| compressed(&control.raw))
+    }
+
+    /// Whether there is one.
+    pub(super) fn has_control(&self, message: Message, now: Instant) -> bool {
+        self.controls().of(message).lately(now).is_some()
     }
 
     /// The control that was sent at `sent` was accepted, or else refused. Refused twice, with

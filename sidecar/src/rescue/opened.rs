@@ -43,6 +43,8 @@ pub(super) struct Opened<'a> {
     /// Records, and the two that each was divided into; or, twice, the one without
     /// exemplars.
     divided: Vec<(usize, [usize; 2])>,
+    /// Those of them that were made because they were refused together.
+    halved: HashSet<usize>,
     /// The labels of series of which a record was refused.
     refused_series: HashSet<Hash>,
     /// Memory for divided records.
@@ -90,6 +92,7 @@ impl<'a> Opened<'a> {
             chunk,
             hashes: Vec::new(),
             divided: Vec::new(),
+            halved: HashSet::new(),
             refused_series: HashSet::new(),
             held: Vec::new(),
             counts: Counts::new(),
@@ -102,7 +105,7 @@ impl<'a> Opened<'a> {
                 opened.note(record, decision);
             }
             opened.note_refused(record);
-            if opened.hash(record).is_some_and(|hash| case.refused_once.contains_key(&hash)) {
+            if opened.is_refused_once(case, record) {
                 opened.count(record, |count| count.refused_once += 1);
             }
         }
@@ -158,7 +161,7 @@ impl<'a> Opened<'a> {
     pub(super) fn decide(&mut self, case: &mut Case, record: usize, decision: Decision) {
         let Some((hash, labels)) = self.hashes.get(record).copied() else { return };
         case.any_refused |= decision != Decision::Stored;
-        case.refused_once.remove(&hash);
+        case.refusals.settle(&hash, decision == Decision::Stored);
         if !self.around.ledger.decide(hash, decision) {
             return;
         }
@@ -217,27 +220,64 @@ impl<'a> Opened<'a> {
         self.new_suspects |= count.is_suspect() && !was_suspect;
     }
 
-    /// Notes that a record was refused by itself for the first time; says which.
+    /// Notes that a record was refused by itself, when the last request had been accepted
+    /// that was sent at `accepted_before`.
     pub(super) fn refuse_once(
         &mut self,
         case: &mut Case,
         record: usize,
         now: Instant,
-    ) -> Option<Hash> {
-        let hash = self.hash(record)?;
-        let is_new = !case.refused_once.contains_key(&hash);
-        case.refused_once.entry(hash).or_insert(now);
-        if is_new {
+        accepted_before: Option<Instant>,
+    ) {
+        let hash = self.hash(record);
+        if hash.is_some_and(|hash| case.refusals.add(hash, now, accepted_before)) {
             self.count(record, |count| count.refused_once += 1);
         }
-        is_new.then_some(hash)
     }
 
-    /// When a record was first refused by itself, or its series was in several earlier
-    /// batches.
+    /// Notes that the batch was refused as a whole, if this chunk is all of it.
+    pub(super) fn refuse_batch(&self, case: &mut Case) {
+        if case.records == self.received {
+            let records: Vec<usize> = (0..self.received).collect();
+            self.refuse_part(case, &records, case.first_refused);
+        }
+    }
+
+    /// Notes that records were refused together.
+    pub(super) fn refuse_part(&self, case: &mut Case, records: &[usize], now: Instant) {
+        let hashes = records.iter().filter_map(|record| self.hash(*record)).collect();
+        case.refusals.add_part(now, hashes);
+    }
+
+    /// Whether it is a part of a record that was refused in an earlier attempt.
+    fn is_halved(&self, record: usize) -> bool {
+        self.halved.contains(&record)
+    }
+
+    pub(super) fn is_refused_once(&self, case: &Case, record: usize) -> bool {
+        self.hash(record).is_some_and(|hash| case.refusals.refused_alone(&hash).is_some())
+    }
+
+    /// Whether a record was refused twice, with something accepted in between.
+    pub(super) fn is_refused_twice(&self, case: &Case, record: usize) -> bool {
+        self.hash(record)
+            .is_some_and(|hash| case.refusals.are_two(&hash, |one| self.is_stored(one)))
+    }
+
+    /// Whether that may come true without sending it once more.
+    pub(super) fn may_be_refused_twice(&self, case: &Case, record: usize) -> bool {
+        self.hash(record).is_some_and(|hash| case.refusals.may_be_two(&hash))
+    }
+
+    /// When a record was first refused by itself, or with others that are stored now, or
+    /// its series was in several earlier batches.
     pub(super) fn refused_before(&self, case: &Case, record: usize) -> Option<Instant> {
-        let once = self.hash(record).and_then(|hash| case.refused_once.get(&hash).copied());
-        once.or_else(|| self.refused_earlier(case, record))
+        let first = case.refusals.first(&self.hash(record)?, |one| self.is_stored(one));
+        first.or_else(|| self.refused_earlier(case, record))
+    }
+
+    fn is_stored(&self, record: &Hash) -> bool {
+        self.around.ledger.decision(record) == Some(Decision::Stored)
     }
 
     /// When a record's series was first refused by itself, if it was in several earlier

@@ -147,17 +147,24 @@ impl Plan {
         plan
     }
 
-    /// Adds units of which a record was refused, at the time given.
+    /// Adds units of which a record was refused, at the time given, or halved.
     pub(super) fn add_refused(
         &mut self,
         units: Vec<Unit>,
         refused_at: impl Fn(usize) -> Option<Instant>,
+        is_halved: impl Fn(usize) -> bool,
     ) {
         for unit in units {
             let mut waiting: VecDeque<Waiting> = VecDeque::new();
             for record in unit.records.iter().copied() {
                 let after = refused_at(record);
-                match waiting.back_mut().filter(|last| last.after.is_none() && after.is_none()) {
+                let is_alone = after.is_some() || is_halved(record);
+                let goes_with = |last: &&mut Waiting| {
+                    !is_alone
+                        && last.after.is_none()
+                        && !last.records.iter().any(|one| is_halved(*one))
+                };
+                match waiting.back_mut().filter(goes_with) {
                     Some(last) => last.records.push(record),
                     None => waiting.push_back(Waiting { records: vec![record], after }),
                 }

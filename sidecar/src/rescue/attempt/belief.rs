@@ -6,9 +6,9 @@
 //! it is sent, and refused, once more. Two refusals with nothing between them say no more
 //! than one does.
 //!
-//! The first refusal is that of the record by itself in this batch, or those of its series
-//! in several batches lately. For the last record of a batch of which all else is stored,
-//! and for one that breaks a documented limit, it is the refusal of the whole batch.
+//! The first refusal is that of the record by itself, or of a part of the batch of which
+//! all else is stored by now ([`super::super::refusals`]), or those of its series in several
+//! batches lately. For a record that breaks a documented limit it is that of the batch.
 //!
 //! What is accepted in between is most often another part of the batch, such as a witness
 //! (a series that was kept back for this), or another batch. A record that was stored
@@ -21,10 +21,9 @@ use tokio::time::Instant;
 use super::{
     super::{
         case::Case,
-        ledger::{Decision, Hash},
         plan::{Edges, Part, Plan, Verdict},
     },
-    Attempt, Stop,
+    Attempt, Belief, Stop,
     verdict::{stopped, verdict},
 };
 
@@ -35,14 +34,10 @@ pub(super) struct Row {
     since: Instant,
     /// The edges of the plan when they began.
     edges: Edges,
-    /// Records that were refused once among them.
-    pub(super) refused_once: Vec<Hash>,
     /// How many witnesses were refused.
     asked: u32,
-    /// The last witnesses that were refused together, and when.
-    last: (Instant, Vec<usize>),
-    /// So many of them raise the question whether anything is accepted still.
-    limit: u32,
+    /// It was asked lately whether anything is accepted: they raise no doubt.
+    is_trusted: bool,
     /// How many samples were decided before the attempt.
     decided_before: u64,
     /// Something that the attempt sent was accepted.
@@ -77,10 +72,8 @@ impl Row {
             count: if is_trusted { 0 } else { DOUBTFUL_AFTER },
             since: case.first_refused,
             edges: case.edges.clone(),
-            refused_once: Vec::new(),
-            last: (case.first_refused, Vec::new()),
             asked: 0,
-            limit: DOUBTFUL_AFTER,
+            is_trusted: false,
             decided_before: case.account.decided(),
             was_accepted: false,
         }
@@ -97,27 +90,19 @@ impl Row {
     /// Something is accepted.
     pub(super) fn ends(&mut self) {
         (self.count, self.asked) = (0, 0);
-        self.refused_once.clear();
     }
 }
 
 impl Attempt<'_, '_, '_> {
-    /// Whether a part is refused for itself if it is refused now; `is_last` says that all
-    /// else is decided.
-    pub(super) fn is_believed(&self, part: &Part, is_last: bool) -> bool {
+    /// What it says if a part is refused now.
+    pub(super) fn belief(&self, part: &Part) -> Belief {
         let case = &*self.case;
-        let all_else_is_stored =
-            is_last && part.is_all_there_is() && !case.any_refused && !case.is_cut;
+        let accepted_before = self.accepted_lately();
         let refused_before = match *part.records {
-            _ if self.is_certain => return true,
+            _ if self.is_certain => return Belief::Believed,
             _ if part.is_beyond_limit() => Some(case.first_refused),
-            [record] if all_else_is_stored || self.opened.is_out_of_time(record) => {
-                Some(case.first_refused)
-            }
-            [record] => self
-                .opened
-                .refused_before(case, record)
-                .or_else(|| self.refused_with_others(record)),
+            [record] if self.opened.is_out_of_time(record) => Some(case.first_refused),
+            [record] => self.opened.refused_before(case, record),
             // All of these were refused in earlier batches.
             _ if part.stands_for_others() => {
                 let records = part.records.iter();
@@ -127,7 +112,11 @@ impl Attempt<'_, '_, '_> {
             }
             _ => None,
         };
-        refused_before.is_some_and(|then| self.accepted_lately() >= Some(then))
+        if refused_before.is_some_and(|then| accepted_before >= Some(then)) {
+            Belief::Believed
+        } else {
+            Belief::Doubted(accepted_before)
+        }
     }
 
     /// When the last request was sent that was accepted, if that is fresh.
@@ -143,24 +132,13 @@ impl Attempt<'_, '_, '_> {
         part.records.iter().all(was_refused)
     }
 
-    /// When the last witnesses were refused, if all of them but this one are stored now.
-    fn refused_with_others(&self, record: usize) -> Option<Instant> {
-        let (refused_at, records) = &self.row.last;
-        let is_stored = |other: &usize| self.opened.decision(*other) == Some(Decision::Stored);
-        let others = || records.iter().filter(|other| **other != record);
-        (records.contains(&record) && others().all(is_stored)).then_some(*refused_at)
-    }
-
     /// Whether everything may be refused by now.
     pub(super) fn is_doubtful(&mut self) -> bool {
-        if self.count_is_over() {
+        // Others are accepted.
+        if self.row.count > 0 && self.opened.around.evidence.accepted_since(self.row.since) {
             self.row.ends();
         }
-        self.row.count >= self.row.limit && !self.is_certain
-    }
-
-    fn count_is_over(&self) -> bool {
-        self.row.count > 0 && self.opened.around.evidence.accepted_since(self.row.since)
+        self.row.count >= DOUBTFUL_AFTER && !self.row.is_trusted && !self.is_certain
     }
 
     /// Asks whether anything is accepted: what looks good of the batch, or a witness, or,
@@ -168,7 +146,7 @@ impl Attempt<'_, '_, '_> {
     pub(super) async fn ask(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         let evidence = self.opened.around.evidence;
         let is_fruitless = (self.case.fruitless > 0 || self.case.was_alone)
-            && evidence.control(self.case.message, Instant::now()).is_some();
+            && evidence.has_control(self.case.message, Instant::now());
         let most = if self.only_witness {
             1
         } else {
@@ -210,7 +188,7 @@ impl Attempt<'_, '_, '_> {
             return Some(part);
         }
         // The batch itself was just refused.
-        let _ = self.conclude(plan, part, Verdict::Refused, false, None);
+        let _ = self.conclude(plan, part, Verdict::Refused, Belief::Doubted(None), None);
         plan.part_of_refused()
     }
 
@@ -223,12 +201,7 @@ impl Attempt<'_, '_, '_> {
             return self.send_part(plan, part).await;
         }
         if let Some(part) = plan.all_witnesses() {
-            let records = part.records.clone();
-            let sent = self.send_part(plan, part).await;
-            if records.len() > 1 {
-                self.row.last = (Instant::now(), records);
-            }
-            return sent;
+            return self.send_part(plan, part).await;
         }
         if plan.has_untried() {
             return Ok(());
@@ -275,7 +248,7 @@ impl Attempt<'_, '_, '_> {
         match verdict(&result, &self.case.refusal) {
             Verdict::Stored => {
                 evidence.asked_control(self.case.message, now, true);
-                (self.row.limit, self.row.was_accepted) = (u32::MAX, true);
+                (self.row.is_trusted, self.row.was_accepted) = (true, true);
                 self.row.ends();
                 Ok(true)
             }
@@ -292,9 +265,7 @@ impl Attempt<'_, '_, '_> {
         self.opened.close_divided();
         // What was found out since the last acceptance may be wrong.
         if !matches!(stop, Ok(()) | Err(Stop::Pace)) {
-            for record in &self.row.refused_once {
-                self.case.refused_once.remove(record);
-            }
+            self.case.refusals.forget_since(self.opened.around.evidence.accepted_at());
         }
         self.case.edges = match stop {
             Err(Stop::NothingAccepted) => std::mem::take(&mut self.row.edges),

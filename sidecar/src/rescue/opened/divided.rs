@@ -1,5 +1,7 @@
 //! Records of several samples, divided until the bad ones are alone.
 
+use tokio::time::Instant;
+
 use super::{
     super::{Reason, case::Case, ledger::Decision, message::Samples},
     Opened,
@@ -26,6 +28,24 @@ impl Opened<'_> {
         self.divide(record, |number, _| number < samples.count / 2)
     }
 
+    /// Notes that a record was refused that is divided into these.
+    pub(in crate::rescue) fn refuse_whole(
+        &self,
+        case: &mut Case,
+        record: usize,
+        parts: &[usize],
+        now: Instant,
+    ) {
+        let Some(whole) = self.hash(record) else { return };
+        if parts.len() > 1 {
+            let hashes: Vec<_> = parts.iter().filter_map(|part| self.hash(*part)).collect();
+            case.refusals.divide(now, &whole, &hashes);
+        } else {
+            // It may have been refused for its exemplars, which are left out now.
+            case.refusals.settle(&whole, false);
+        }
+    }
+
     fn leave_exemplars_out(&mut self, record: usize) -> Result<Option<Vec<usize>>, Failure> {
         let held = self.hold(self.chunk.bytes(record).len())?;
         let Some(bare) = self.chunk.without_exemplars(record) else { return Ok(None) };
@@ -47,6 +67,9 @@ impl Opened<'_> {
             let hashed = self.hashed(*part);
             self.hashes.push(hashed);
             self.note_refused(*part);
+            if let Some(decision) = self.decision(*part) {
+                self.note(*part, decision);
+            }
         }
         parts
     }

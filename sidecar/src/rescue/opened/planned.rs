@@ -30,6 +30,7 @@ impl Opened<'_> {
         max_bytes: usize,
     ) -> Result<Plan, Failure> {
         let mut undecided = Vec::new();
+        let new_suspects = self.new_suspects;
         for record in 0..self.received {
             if self.chunk.is_cut_off(record) {
                 self.decide(case, record, Decision::Refused(Reason::TooLarge));
@@ -39,6 +40,8 @@ impl Opened<'_> {
                 None => self.add_undecided(case, record, &mut undecided)?,
             }
         }
+        // What was decided of divided ones in earlier attempts is not new.
+        self.new_suspects = new_suspects;
         let mut classes = self.grouped(case, &undecided);
         let refused = classes.extract_if(.., |(class, _)| *class == Class::Refused);
         let refused: Vec<Unit> = refused.flat_map(|(_, units)| units).collect();
@@ -62,9 +65,8 @@ impl Opened<'_> {
             edges.clear();
         }
         let mut plan = Plan::new(classes, known_bad, max_bytes, &edges);
-        plan.add_refused(refused, |record| {
-            self.hash(record).and_then(|hash| case.refused_once.get(&hash).copied())
-        });
+        let refused_at = |record| case.refusals.refused_alone(&self.hash(record)?);
+        plan.add_refused(refused, refused_at, |record| self.is_halved(record));
         plan.keep_back(witnesses);
         Ok(plan)
     }
@@ -112,7 +114,11 @@ impl Opened<'_> {
             _ => None,
         });
         let parts = match split {
-            _ if was_halved => self.halve(case, record)?,
+            _ if was_halved => {
+                let parts = self.halve(case, record)?;
+                self.halved.extend(parts.iter().flatten());
+                parts
+            }
             Some(split) => {
                 case.split.extend(hash.map(|hash| (hash, split)));
                 self.divide(record, |_, time| time < split)?
@@ -137,11 +143,11 @@ impl Opened<'_> {
         let named = search::named(&case.refusal.body);
         let mut classes: Vec<(Class, Vec<Unit>)> = Vec::new();
         let mut known: HashMap<(Class, Hash), usize> = HashMap::new();
-        // All of a series waits for its first sample.
+        // All of a series waits for its first sample. What was halved is known to be refused.
         let refused: HashSet<Hash> = undecided
             .iter()
-            .filter_map(|record| self.hashes.get(*record))
-            .filter_map(|(hash, labels)| case.refused_once.contains_key(hash).then_some(*labels))
+            .filter(|record| self.is_refused_once(case, **record) || self.is_halved(**record))
+            .filter_map(|record| Some(self.hashes.get(*record)?.1))
             .collect();
         for record in undecided.iter().copied() {
             let Some((_, labels)) = self.hashes.get(record).copied() else { continue };

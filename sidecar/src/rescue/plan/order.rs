@@ -12,13 +12,20 @@ const SMALLEST_EVERY: usize = 4;
 
 impl Plan {
     /// The next part to be sent: what was refused before something was accepted that was
-    /// sent at `accepted_at`; then mostly the largest of those of which the most is
-    /// expected, since the more of a batch is stored, the less can go wrong. `None`
-    /// while there is none, or none that may be sent before others are settled.
-    pub(in crate::rescue) fn next(&mut self, accepted_at: Option<Instant>) -> Option<Part> {
-        if let Some(part) = self.next_of_chains(|waiting| {
+    /// sent at `accepted_at`, or last, if it `waits` for others to decide about it; then
+    /// mostly the largest of those of which the most is expected, since the more of a batch
+    /// is stored, the less can go wrong. `None` while there is none, or none that may be
+    /// sent before others are settled.
+    pub(in crate::rescue) fn next(
+        &mut self,
+        accepted_at: Option<Instant>,
+        waits: impl Fn(usize) -> bool,
+    ) -> Option<Part> {
+        let is_next = |waiting: &Waiting| {
             waiting.after.is_some_and(|refused_at| accepted_at >= Some(refused_at))
-        }) {
+        };
+        let waits = |waiting: &Waiting| waiting.records.iter().copied().all(&waits);
+        if let Some(part) = self.next_of_chains(|waiting| is_next(waiting) && !waits(waiting)) {
             return Some(part);
         }
         self.handed_out += 1;
@@ -31,7 +38,7 @@ impl Plan {
             let found =
                 (0..self.untried.len()).max_by_key(|index| self.untried.get(*index).map(key));
             let next_of_chains =
-                |plan: &mut Self| plan.next_of_chains(|waiting| waiting.after.is_none());
+                |plan: &mut Self| plan.part_of_refused().or_else(|| plan.next_of_chains(is_next));
             let Some(index) = found else { return next_of_chains(self) };
             let is_doomed = |one: &Untried| matches!(one.class, Class::Doomed(_));
             if self.testing > 0 && self.untried.get(index).is_some_and(is_doomed) {
@@ -67,6 +74,17 @@ impl Plan {
         let Waiting { records, after } = chain.waiting.pop_front()?;
         chain.busy = true;
         Some(Part { records, place: Place::Within { unit: chain.unit, after } })
+    }
+
+    /// A record that was refused and is still to be sent once more, of those that
+    /// `is_meant`.
+    pub(in crate::rescue) fn refused_once(
+        &mut self,
+        is_meant: impl Fn(usize) -> bool,
+    ) -> Option<Part> {
+        self.next_of_chains(|waiting| {
+            waiting.after.is_some() && waiting.records.iter().copied().all(&is_meant)
+        })
     }
 
     /// What was refused and is still to be sent once more, if that is one record alone and

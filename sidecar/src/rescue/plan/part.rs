@@ -73,15 +73,6 @@ impl Part {
         }
         self
     }
-
-    /// Whether nothing that was left out of it is still to be sent.
-    pub(in crate::rescue) fn is_all_there_is(&self) -> bool {
-        match &self.place {
-            Place::Units(Untried { other, rest, .. }) => other.is_empty() && rest.is_empty(),
-            Place::Promising { witnesses, .. } => witnesses.is_empty(),
-            Place::Within { .. } => true,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ fn settle(plan: &mut Plan, bad: &BTreeSet<usize>, width: usize) -> (Vec<usize>, 
     let mut under_way = VecDeque::new();
     loop {
         while under_way.len() < width {
-            let Some(part) = plan.next(None) else { break };
+            let Some(part) = plan.next(None, |_| false) else { break };
             under_way.push_back(part);
             sent += 1;
         }
@@ -99,9 +99,9 @@ fn doomed_units_wait_for_a_test_which_may_spare_them() {
         let mut classes = vec![(Class::Doomed(Reason::Other), doomed)];
         classes.extend(all.into_iter().map(|unit| (Class::Test, vec![unit])));
         let mut plan = Plan::new(classes, false, usize::MAX, &Edges::new());
-        let tests = [plan.next(None).unwrap(), plan.next(None).unwrap()];
+        let tests = [plan.next(None, |_| false).unwrap(), plan.next(None, |_| false).unwrap()];
         assert!(tests.iter().all(|test| test.records.len() == 1 && test.records[0] < 2));
-        assert_eq!(plan.next(None), None, "before the tests are answered");
+        assert_eq!(plan.next(None, |_| false), None, "before the tests are answered");
         for (test, verdict) in tests
             .into_iter()
             .zip([Verdict::Refused, if healed { Verdict::Stored } else { Verdict::Refused }])
@@ -122,20 +122,20 @@ fn doomed_units_wait_for_a_test_which_may_spare_them() {
 #[test]
 fn a_series_is_sent_in_order_and_one_part_at_a_time() {
     let mut plan = Plan::new([(Class::Ordinary, units(&[6]))], false, usize::MAX, &Edges::new());
-    let whole = plan.next(None).unwrap();
+    let whole = plan.next(None, |_| false).unwrap();
     assert_eq!(plan.settle(whole, Verdict::Refused), Settled::Open);
-    let first = plan.next(None).unwrap();
+    let first = plan.next(None, |_| false).unwrap();
     assert_eq!(first.records, [0, 1, 2]);
-    assert_eq!(plan.next(None), None, "the rest comes after it");
+    assert_eq!(plan.next(None, |_| false), None, "the rest comes after it");
     assert_eq!(plan.settle(first, Verdict::Untried), Settled::Open);
-    let first = plan.next(None).unwrap();
+    let first = plan.next(None, |_| false).unwrap();
     assert_eq!(plan.settle(first, Verdict::Refused), Settled::Open);
-    let first = plan.next(None).unwrap();
+    let first = plan.next(None, |_| false).unwrap();
     assert_eq!(plan.settle(first, Verdict::Refused), Settled::Single { record: 0, unit: 0 });
-    assert_eq!(plan.next(None), None, "before its own parts");
+    assert_eq!(plan.next(None, |_| false), None, "before its own parts");
     plan.replace(0, &[10, 11]);
     let order: Vec<_> = std::iter::from_fn(|| {
-        let part = plan.next(None)?;
+        let part = plan.next(None, |_| false)?;
         let records = part.records.clone();
         plan.settle(part, Verdict::Stored);
         Some(records)
@@ -147,11 +147,11 @@ fn a_series_is_sent_in_order_and_one_part_at_a_time() {
 #[test]
 fn a_batch_that_is_too_large_is_cut_in_order() {
     let mut plan = Plan::new([(Class::Ordinary, units(&[1; 10]))], false, 400, &Edges::new());
-    let first = plan.next(None).unwrap();
+    let first = plan.next(None, |_| false).unwrap();
     assert_eq!(first.records, [0, 1, 2, 3]);
     assert_eq!(plan.settle(first, Verdict::TooLarge), Settled::Open);
     let sizes: Vec<_> = std::iter::from_fn(|| {
-        let part = plan.next(None)?;
+        let part = plan.next(None, |_| false)?;
         let count = part.records.len();
         plan.settle(part, Verdict::Stored);
         Some(count)
@@ -164,13 +164,14 @@ fn a_batch_that_is_too_large_is_cut_in_order() {
 #[test]
 fn a_plan_continues_with_the_parts_of_another() {
     let mut plan = Plan::new([(Class::Ordinary, units(&[1; 64]))], true, usize::MAX, &Edges::new());
-    let first = plan.next(None).unwrap();
+    let first = plan.next(None, |_| false).unwrap();
     assert_eq!(first.records.len(), 16);
     plan.settle(first, Verdict::Refused);
     let left = plan.edges();
     assert_eq!(left.len(), 3 + 4);
     let mut again = Plan::new([(Class::Ordinary, units(&[1; 64]))], false, usize::MAX, &left);
-    let sizes: Vec<_> = std::iter::from_fn(|| Some(again.next(None)?.records.len())).collect();
+    let sizes: Vec<_> =
+        std::iter::from_fn(|| Some(again.next(None, |_| false)?.records.len())).collect();
     assert_eq!(sizes, [16, 16, 16, 4, 4, 4, 4]);
 }
 
@@ -194,19 +195,19 @@ fn witnesses_are_kept_back_until_they_are_asked_for() {
     let witnesses = ordinary.split_off(6);
     let mut plan = Plan::new([(Class::Ordinary, ordinary)], false, usize::MAX, &Edges::new());
     plan.keep_back(witnesses);
-    assert_eq!(plan.next(None).unwrap().records, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(plan.next(None, |_| false).unwrap().records, [0, 1, 2, 3, 4, 5]);
     assert_eq!(
-        (plan.next(None), plan.has_untried(), plan.undecided()),
+        (plan.next(None, |_| false), plan.has_untried(), plan.undecided()),
         (None, false, vec![6, 7, 8])
     );
     let witness = plan.witness().unwrap();
     assert_eq!(witness.records, [6]);
     assert_eq!(plan.settle(witness, Verdict::Untried), Settled::Open);
-    assert_eq!(plan.next(None).unwrap().records, [6], "it is one like the others now");
+    assert_eq!(plan.next(None, |_| false).unwrap().records, [6], "it is one like the others now");
     let last = plan.all_witnesses().unwrap();
     assert_eq!((last.records.as_slice(), plan.undecided()), (&[7, 8][..], vec![]));
     assert_eq!(plan.settle(last, Verdict::Refused), Settled::Open);
-    assert_eq!(plan.next(None).unwrap().records, [7]);
+    assert_eq!(plan.next(None, |_| false).unwrap().records, [7]);
     assert!(plan.kept_back().eq([8]), "the other half is kept back again");
     let last = plan.all_witnesses().unwrap();
     assert_eq!(plan.settle(last, Verdict::Stored), Settled::Stored(vec![8]));
@@ -229,7 +230,7 @@ fn witnesses_go_with_what_looks_good_where_all_else_is_doomed() {
         }
         assert_eq!(part.records, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(plan.settle(part, Verdict::Refused), Settled::Open);
-        assert!(plan.next(None).unwrap().records.len() < 3, "it is divided at once");
+        assert!(plan.next(None, |_| false).unwrap().records.len() < 3, "it is divided at once");
         assert_eq!(plan.witness().unwrap().records, [6]);
     }
 }

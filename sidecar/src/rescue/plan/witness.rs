@@ -59,7 +59,7 @@ impl Plan {
         };
         let fits = self.untried.get(index).is_some_and(|one| bytes(self, one) <= self.max_bytes);
         if !(is_one && fits && self.untried.iter().all(all_doomed)) {
-            return self.next(None);
+            return self.next(None, |_| false);
         }
         let Untried { range, .. } = self.untried.swap_remove(index);
         let witnesses = std::mem::replace(&mut self.witnesses, 0..0);
