@@ -22,6 +22,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("export", "sets a variable for what follows"),
     ("go", "fetches a tool from the network"),
     ("kubectl", "asks a cluster; its names are looked at, and what it runs in a pod is parsed"),
+    ("manifests/azure/commands.sh", "asks Azure; `azure.rs` runs it against a played one"),
 ];
 
 /// Subcommands of Cargo itself that pages use.
@@ -154,6 +155,10 @@ async fn helm(place: &str, arguments: &[String]) {
         let (_, values) =
             words.iter().zip(words.iter().skip(1)).find(|(flag, _)| *flag == "--values").unwrap();
         assert!(root().join(values).exists(), "{place}: there is no {values}");
+        // Without these flags an upgrade drops the reader's own values, and upgrades the chart.
+        for flag in ["--reuse-values", "--version"] {
+            assert!(words.iter().any(|word| word == flag), "{place}: without {flag}");
+        }
         return;
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -64,6 +64,9 @@ async fn check(block: &Block, document: &Value) {
         assert!(spec.pointer("/remoteWrite/0/url").is_some(), "{place}");
     } else if has("metadata") {
         pod(place, document);
+        if has("spec") {
+            excerpt(place, document);
+        }
     } else if are_values(document) {
         values(place, document).await;
     } else if has("image") {
@@ -106,6 +109,47 @@ fn pod(place: &str, document: &Value) {
     let outcomes = manifests::inject(&config.clone().into(), &pod.to_string()).unwrap().outcomes;
     let [outcome] = outcomes.as_slice() else { panic!("{place}: {outcomes:?}") };
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{place}: {:?}", outcome.decision);
+}
+
+/// An excerpt of an injected pod: what it shows is what the webhook adds to the
+/// pod's own container.
+fn excerpt(place: &str, document: &Value) {
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": document["metadata"],
+        "spec": {"containers": document["spec"]["containers"]},
+    });
+    let config = crate::examples::config("workload-identity");
+    let injected = manifests::inject(&config.into(), &pod.to_string()).unwrap().text;
+    let injected: Value = serde_saphyr::from_str(&injected).unwrap();
+    assert!(holds(&injected["spec"], &document["spec"]), "{place}: {injected}");
+}
+
+/// Whether `all` has everything that is in `shown`; entries of lists in any order.
+fn holds(all: &Value, shown: &Value) -> bool {
+    match (all, shown) {
+        (Value::Object(all), Value::Object(shown)) => {
+            shown.iter().all(|(key, value)| all.get(key).is_some_and(|own| holds(own, value)))
+        }
+        (Value::Array(all), Value::Array(shown)) => {
+            shown.iter().all(|value| all.iter().any(|own| holds(own, value)))
+        }
+        (all, shown) => all == shown,
+    }
+}
+
+/// What the pages show of kube-prometheus-stack's values is the file that they apply.
+#[test]
+fn values_of_kube_prometheus_stack_are_those_of_the_file() {
+    let file = crate::examples::read("kube-prometheus-stack/profile.yaml");
+    let file: Value = serde_saphyr::from_str(&file).unwrap();
+    for name in ["README.md", "manifests/README.md"] {
+        let page = pages().into_iter().find(|page| page.name == name).unwrap();
+        let block = page.blocks.iter().find(|block| block.text.starts_with("prometheus:\n"));
+        let shown: Value = serde_saphyr::from_str(&block.unwrap().text).unwrap();
+        assert_eq!(shown, file, "{name}");
+    }
 }
 
 /// Whether each of its keys is one of our chart's.

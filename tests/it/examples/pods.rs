@@ -53,6 +53,7 @@ fn pods_of_kube_prometheus_stack_get_the_identity_that_the_file_names() {
         ("application", None, "aadApplication"),
         ("profile", Some("user-assigned"), "userAssigned"),
         ("relabelling", Some("user-assigned"), "userAssigned"),
+        ("tuned", Some("user-assigned"), "userAssigned"),
         ("two-workspaces", Some("two-workspaces"), "userAssigned"),
         ("system-assigned", None, "systemAssigned"),
         ("user-assigned", None, "userAssigned"),
@@ -74,7 +75,7 @@ fn pods_of_kube_prometheus_stack_get_the_identity_that_the_file_names() {
         writes_to_the_sidecar(spec, &pod);
         assert_eq!(text(spec, "/externalLabels/cluster"), "aks-1", "{file}");
     }
-    assert_eq!(list("kube-prometheus-stack").len(), 7);
+    assert_eq!(list("kube-prometheus-stack").len(), 8);
 }
 
 /// Two queues with opposite relabelling, and a destination for each.
