@@ -24,6 +24,8 @@ mod journey;
 #[cfg(test)]
 mod monitoring;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod release;
 #[cfg(test)]
 mod rotation;

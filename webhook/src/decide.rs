@@ -23,7 +23,9 @@ use crate::{
 };
 
 pub use decision::{Decision, Denial, DenyReason, Injection, Repair, Skip, SkipReason};
-pub use neighbours::{is_hand_written, is_injected_by_us};
+pub use neighbours::{
+    MICROSOFTS_IMAGES, NODE_PORTS, is_hand_written, is_injected_by_us, repository,
+};
 
 /// Where the kubelet marks its mirror pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";

@@ -10,7 +10,7 @@ mod resources;
 
 use serde_json::Value;
 
-pub use mesh::Mesh;
+pub use mesh::{MESHES, Mesh, Signs};
 pub use resources::Resource;
 
 /// A view of a pod, or of a template's `metadata` and `spec`.

@@ -65,6 +65,20 @@ pub(crate) async fn create(client: &Client, object: &Value) -> kube::Result<Valu
     Ok(serde_json::to_value(created).unwrap())
 }
 
+/// Creates it in a namespace, without a trace.
+pub(crate) async fn create_dry(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+) -> kube::Result<Value> {
+    let mut object = object.clone();
+    object["metadata"]["namespace"] = json!(namespace);
+    let posted: DynamicObject = serde_json::from_value(object.clone()).unwrap();
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let created = api(client, &object).create(&params, &posted).await?;
+    Ok(serde_json::to_value(created).unwrap())
+}
+
 /// Makes a namespace in which Pod Security is enforced at `level`.
 pub(crate) async fn namespace(client: &Client, name: &str, level: &str) {
     let labels = json!({"pod-security.kubernetes.io/enforce": level});

@@ -20,7 +20,7 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "webhook/cli/README.md",
         CLI,
-        &["inject", "explain", "migrate", "check", "status", "validate"],
+        &["inject", "explain", "migrate", "policy", "check", "status", "validate"],
     ),
     ("certs/README.md", CERTS, &["issue", "rotate"]),
 ];

@@ -50,6 +50,15 @@ pub(crate) enum Command {
     /// effect for the identity type is a warning.
     #[command(after_long_help = examples::VALIDATE)]
     Validate(Validate),
+    /// Prints admission policies that inject sidecars without a webhook.
+    ///
+    /// For each profile of the configuration, a mutating policy that adds what the webhook
+    /// would add, its binding and its parameters; for all of them, a validating policy that
+    /// refuses a pod that asks and cannot get a sidecar in this way, and says why. This
+    /// needs Kubernetes 1.36. If anything is wrong with the configuration, nothing is
+    /// printed and the exit status is 78.
+    #[command(after_long_help = examples::POLICY)]
+    Policy(Policy),
     /// Shows every sidecar of a cluster, and all problems with their next steps.
     ///
     /// A line for each injected pod: who injected it, whether its settings are
@@ -71,6 +80,20 @@ pub(crate) enum Command {
     /// Writes the configuration's JSON Schema to standard output.
     #[command(after_long_help = examples::SCHEMA)]
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    /// The webhook's configuration, or values of the chart; - is standard input.
+    #[arg(long, env = "CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Only this profile; several times for several profiles.
+    #[arg(long = "profile", value_name = "NAME")]
+    pub(crate) profiles: Vec<String>,
+    /// The namespace of the parameters, which exists already; without this, namespace
+    /// prom-remotewrite is printed as well.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
 }
 
 /// What of which clusters.

@@ -14,12 +14,13 @@ use cli::{
         explain::{self, Explanation},
     },
     needs::lookup,
+    policy::{self, Options},
     validate,
 };
 use contract::names::EXIT_CONFIGURATION;
 use webhook::config::{self, ConfigFile};
 
-use crate::arguments::{Explain, Manifests, Validate};
+use crate::arguments::{Explain, Manifests, Policy, Validate};
 use streams::{CommandError, finish, name, read, say, text, write};
 
 pub(crate) use fleet::{check, status};
@@ -106,6 +107,17 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
             say(&HELM_CHECKS);
         }
         Ok(ExitCode::SUCCESS)
+    }))
+}
+
+/// Writes policies that do the webhook's work, or nothing at all.
+pub(crate) fn policy(arguments: &Policy) -> ExitCode {
+    let Policy { config, profiles, namespace } = arguments;
+    finish(text(config).and_then(|text| {
+        let options = Options { profiles: profiles.clone(), namespace: namespace.clone() };
+        let policies = policy::policy(&text, &options)
+            .map_err(|mistakes| CommandError::Config { file: name(config), mistakes })?;
+        write(&policies).map(|()| ExitCode::SUCCESS)
     }))
 }
 

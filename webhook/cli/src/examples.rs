@@ -18,6 +18,11 @@ pub(crate) const VALIDATE: &str = "\
 Examples:
   kubectl prom-remotewrite validate --config my-values.yaml";
 
+pub(crate) const POLICY: &str = "\
+Examples:
+  kubectl prom-remotewrite policy --config my-values.yaml | kubectl apply -f -
+  kubectl prom-remotewrite policy --config my-values.yaml --profile default --namespace monitoring";
+
 pub(crate) const STATUS: &str = "\
 Examples:
   kubectl prom-remotewrite status

@@ -6,6 +6,7 @@
 //! manifests   the webhook's decision and patch without a cluster: inject, explain
 //! needs       what an injected pod needs in its namespace, and whether it is there
 //! validate    what a configuration says in vain
+//! policy      injection without a webhook, as admission policies
 //! migrate     from a sidecar written by hand to an annotation and a profile
 //! status      every sidecar of a cluster at a glance, and what is wrong around them
 //! doctor      the sidecar's own check in each sidecar of a cluster
@@ -19,6 +20,7 @@ pub mod doctor;
 pub mod manifests;
 pub mod migrate;
 pub mod needs;
+pub mod policy;
 pub mod status;
 pub mod validate;
 

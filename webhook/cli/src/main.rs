@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => commands::validate(&arguments),
         Command::Status(arguments) => commands::status(&arguments, now()),
         Command::Check(arguments) => commands::check(&arguments),
+        Command::Policy(arguments) => commands::policy(&arguments),
         Command::Schema => commands::schema(),
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod language;
 #[cfg(test)]
 mod tests;
 
+use contract::annotations::INJECTED;
 use json_patch::{
     AddOperation, Patch, PatchOperation,
     jsonptr::{PointerBuf, Token},
@@ -24,6 +25,7 @@ use webhook::{
 
 use crate::{
     loopback::{self, Loopback},
+    policy,
     workloads::{Workload, workloads},
     yaml::{self, documents, edit},
 };
@@ -157,6 +159,12 @@ fn outcome(
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
         }
     }
+    let injected = Pod::new(&workload.pod).annotation(INJECTED).unwrap_or_default();
+    if injected.contains(policy::MARK)
+        && matches!(decision, Decision::Skip(_) | Decision::Repair(_))
+    {
+        hints.push("a policy injected its sidecar, and not the webhook".to_owned());
+    }
     ReviewedPod { number, subject: workload.subject, decision, hints }
 }
 
@@ -208,7 +216,7 @@ fn mesh(effective: &Effective) -> Option<String> {
 }
 
 /// Namespaces that the chart excludes, whatever its values say.
-const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+pub(crate) const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// Whether the webhook is known not to be asked about pods there.
 fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {

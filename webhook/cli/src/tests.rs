@@ -8,7 +8,7 @@ use webhook::{
     config::{Config, ConfigFile},
 };
 
-const CONFIG: &str = include_str!("../../testdata/config.yaml");
+pub(crate) const CONFIG: &str = include_str!("../../testdata/config.yaml");
 
 pub(crate) fn config() -> Config {
     Config::parse(CONFIG).unwrap()

@@ -26,11 +26,11 @@ pub(super) enum Sidecar<'a> {
 /// What the path of Microsoft's image has in it: today, and until 2023.
 ///
 /// <https://learn.microsoft.com/azure/azure-monitor/containers/prometheus-remote-write-managed-identity>
-const MICROSOFTS_IMAGES: [&str; 2] =
+pub const MICROSOFTS_IMAGES: [&str; 2] =
     ["/prometheus-remote-write/images", "/promdev/prom-remotewrite"];
 
 /// Ports of a node that the kubelet and kube-proxy have.
-const NODE_PORTS: [u16; 5] = [10248, 10249, 10250, 10255, 10256];
+pub const NODE_PORTS: [u16; 5] = [10248, 10249, 10250, 10255, 10256];
 
 /// The sidecar that `pod` has already. A reviewed pod that comes again has
 /// ours; a pod written after Microsoft's documentation has that one.
@@ -77,7 +77,7 @@ pub fn is_hand_written(container: Container<'_>) -> bool {
 }
 
 /// An image without its tag and digest.
-fn repository(image: &str) -> &str {
+pub fn repository(image: &str) -> &str {
     let image = image.split_once('@').map_or(image, |(name, _)| name);
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => name,

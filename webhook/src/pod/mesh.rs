@@ -16,22 +16,24 @@ pub struct Mesh {
 }
 
 /// What a mesh leaves in a pod.
-struct Signs {
-    mesh: &'static str,
+#[derive(Debug)]
+pub struct Signs {
+    /// Its name.
+    pub mesh: &'static str,
     /// Annotations that its injector writes.
-    annotations: &'static [&'static str],
+    pub annotations: &'static [&'static str],
     /// Containers and init containers that it adds.
-    containers: &'static [&'static str],
+    pub containers: &'static [&'static str],
     /// Labels or annotations that ask for it, with the values that do; without
     /// values, any. Its injector may be called after this webhook.
-    requests: &'static [(&'static str, &'static [&'static str])],
+    pub requests: &'static [(&'static str, &'static [&'static str])],
     /// A label or annotation, with the values that decline it.
-    declines: (&'static str, &'static [&'static str]),
+    pub declines: (&'static str, &'static [&'static str]),
 }
 
 /// Names are those of Istio 1.29 (also of AKS' add-on), Linkerd 2.20, Consul 1.9
 /// on Kubernetes and Kuma 2.13.
-const MESHES: [Signs; 4] = [
+pub const MESHES: [Signs; 4] = [
     Signs {
         mesh: "Istio",
         annotations: &["sidecar.istio.io/status"],

@@ -1,0 +1,241 @@
+//! Injection without a webhook, on a real API server: each pod goes to the chart's
+//! webhook in one namespace and to the policies in another, and what comes out is
+//! compared field by field.
+
+mod compare;
+mod pods;
+mod random;
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use http::Request;
+use kube::{Client, client::Body};
+use serde_json::{Value, json};
+use tests::{
+    binaries::{self, CLI},
+    folder,
+    process::Program,
+};
+
+use crate::chart::{
+    injected::sidecar,
+    objects::{self, of_kind, text},
+    trial::{Trial, eventually, values},
+};
+use compare::{compared, refused_by_policy};
+
+/// Where pods go to the webhook.
+const WITH_WEBHOOK: &str = "policy-webhook";
+/// Where they go to the policies, and where the parameters are.
+const WITH_POLICY: &str = "policy-policies";
+/// Where they go to neither.
+const WITHOUT: &str = "policy-neither";
+const RANDOM_PODS: usize = 500;
+const UNTOUCHED_PODS: usize = 50;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the command prints for the chart's values.
+async fn printed() -> Vec<Value> {
+    let folder = folder::temporary("policy").unwrap();
+    let file = folder.path().join("values.yaml");
+    fs::write(&file, values(WITH_POLICY, &[], &json!({})).to_string()).unwrap();
+    let print = async || {
+        Program::new(CLI, binaries::find(CLI).unwrap())
+            .args(["policy", "--namespace", WITH_POLICY, "--config"])
+            .arg(file.display().to_string())
+            .run(PATIENCE)
+            .await
+            .unwrap()
+    };
+    let text = print().await;
+    assert_eq!(text, print().await, "the same values, the same text");
+    objects::documents(&text)
+}
+
+/// Applies all of it; the API server has nothing to say.
+async fn install(client: &Client, printed: &[Value]) {
+    for object in printed {
+        let path = objects::api(client, object).resource_url().to_owned();
+        let request = Request::post(format!("{path}?dryRun=All&fieldValidation=Strict"))
+            .header("content-type", "application/json")
+            .body(Body::from(object.to_string().into_bytes()))
+            .unwrap();
+        let response = client.send(request).await.unwrap();
+        let warnings: Vec<_> = response.headers().get_all("warning").iter().cloned().collect();
+        assert!(warnings.is_empty(), "{warnings:?}: {}", object["metadata"]["name"]);
+        objects::apply(client, object).await.unwrap();
+    }
+    for profile in ["application", "default", "federated", "secret", "stack", "tenants"] {
+        let asks = pods::prometheus(&[("inject", "true"), ("profile", profile)]);
+        eventually(&format!("policy of profile {profile} is in force"), async || {
+            let pod = objects::create_dry(client, WITH_POLICY, &asks).await.ok()?;
+            sidecar(&pod).map(|_| ())
+        })
+        .await;
+    }
+    let unclear = pods::prometheus(&[("inject", "perhaps")]);
+    eventually("the refusing policy is in force", async || {
+        let error = objects::create_dry(client, WITH_POLICY, &unclear).await.err()?.to_string();
+        error.contains("expected true or false").then_some(())
+    })
+    .await;
+    let policy = of_kind(printed, "ValidatingAdmissionPolicy");
+    let checked = eventually("the API server has checked its types", async || {
+        let api = objects::api(client, policy);
+        let found = api.get(text(policy, "/metadata/name")).await.unwrap();
+        let status = found.data.get("status")?.clone();
+        status.get("typeChecking").is_some().then_some(status)
+    })
+    .await;
+    assert_eq!(checked["typeChecking"], json!({}), "{checked:#}");
+}
+
+/// What became of pods, by what is expected of them.
+#[derive(Debug, Default)]
+struct Tally {
+    injected: usize,
+    repaired: usize,
+    unchanged: usize,
+    refused_by_both: usize,
+    no_pods: usize,
+    only_with_webhook: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    /// Sends a pod both ways.
+    async fn add(&mut self, client: &Client, name: &str, pod: &Value) -> Option<Value> {
+        let webhook = objects::create_dry(client, WITH_WEBHOOK, pod).await;
+        let policy = objects::create_dry(client, WITH_POLICY, pod).await;
+        match (webhook, policy) {
+            (Ok(webhook), Ok(policy)) => {
+                let (webhook, policy) = (compared(&webhook), compared(&policy));
+                assert_eq!(policy, webhook, "{name}: {pod:#}");
+                self.unchanged_or_not(client, name, pod, &policy).await;
+                Some(policy)
+            }
+            (Ok(_), Err(error)) => {
+                let error = error.to_string();
+                let needs = pods::needs_webhook(pod);
+                let (kind, text) = needs.unwrap_or_else(|| panic!("{name}: {error}: {pod:#}"));
+                assert!(refused_by_policy(&error) && error.contains(text), "{name}: {error}");
+                *self.only_with_webhook.entry(kind).or_default() += 1;
+                None
+            }
+            (Err(webhook), Err(policy)) => {
+                let (webhook, policy) = (webhook.to_string(), policy.to_string());
+                // What is no pod at all never comes to the refusing policy.
+                if policy.contains(" is invalid: ") {
+                    self.no_pods += 1;
+                } else {
+                    let both = webhook.contains("admission webhook") && refused_by_policy(&policy);
+                    assert!(both, "{name}: {webhook}\n{policy}\n{pod:#}");
+                    self.refused_by_both += 1;
+                }
+                None
+            }
+            (Err(error), Ok(_)) => panic!("{name}: the policy takes it: {error}: {pod:#}"),
+        }
+    }
+
+    /// Counts it, and creates again what came out, which changes no more.
+    async fn unchanged_or_not(&mut self, client: &Client, name: &str, pod: &Value, made: &Value) {
+        let again = objects::create_dry(client, WITH_POLICY, made).await;
+        let again = again.unwrap_or_else(|error| panic!("{name}: {error}: {made:#}"));
+        assert_eq!(compared(&again), *made, "{name}: a second pass changes it");
+        match (sidecar(pod), sidecar(made)) {
+            (None, Some(_)) => self.injected += 1,
+            (Some(_), Some(_)) if pods::lost(pod, made) => self.repaired += 1,
+            _ => self.unchanged += 1,
+        }
+    }
+}
+
+#[tokio::test]
+async fn pods_come_out_of_the_policies_as_from_the_webhook() {
+    const TEST: &str = "pods_come_out_of_the_policies_as_from_the_webhook";
+    let Some(trial) = Trial::new(TEST, WITH_WEBHOOK, &[], &json!({})).await else { return };
+    let client = &trial.client;
+    for namespace in [WITH_WEBHOOK, WITH_POLICY] {
+        objects::namespace(client, namespace, "privileged").await;
+    }
+    install(client, &printed().await).await;
+
+    let (mut tally, mut made) = (Tally::default(), Vec::new());
+    for (name, pod) in pods::golden().into_iter().chain(pods::meshes()) {
+        made.extend(tally.add(client, &name, &pod).await);
+    }
+    let all = (tally.refused_by_both, tally.no_pods, tally.injected + tally.repaired);
+    assert_eq!(all, (0, 0, made.len()), "{tally:?}");
+    assert!(made.len() > 9, "{tally:?}");
+    for pod in &made {
+        for (name, damaged) in pods::damaged(pod) {
+            tally.add(client, name, &damaged).await;
+        }
+    }
+    assert!(tally.repaired >= 20, "{tally:?}");
+
+    let mut tally = Tally::default();
+    for number in 0..RANDOM_PODS {
+        tally.add(client, &format!("random pod {number}"), &random::pod(number)).await;
+    }
+    let few = tally.only_with_webhook.values().sum::<usize>();
+    assert!(tally.injected >= 200 && few <= RANDOM_PODS / 10, "{tally:?}");
+    assert!(tally.unchanged >= 20 && tally.refused_by_both >= 20, "{tally:?}");
+
+    untouched(client).await;
+    refused(client).await;
+}
+
+/// Pods that do not ask are as without any policy.
+async fn untouched(client: &Client) {
+    objects::namespace(client, WITHOUT, "privileged").await;
+    for number in 0..UNTOUCHED_PODS {
+        let mut pod = random::pod(number);
+        for name in ["inject", "injected"] {
+            let annotations = pod["metadata"]["annotations"].as_object_mut().unwrap();
+            annotations.remove(&format!("{}{name}", contract::annotations::PREFIX));
+        }
+        let without = objects::create_dry(client, WITHOUT, &pod).await;
+        let policy = objects::create_dry(client, WITH_POLICY, &pod).await;
+        match (without, policy) {
+            (Ok(without), Ok(policy)) => assert_eq!(compared(&policy), compared(&without)),
+            (Err(_), Err(error)) => assert!(!refused_by_policy(&error.to_string()), "{error}"),
+            (without, policy) => panic!("{without:?}\n{policy:?}"),
+        }
+    }
+}
+
+/// A refusal says all that is in the way.
+async fn refused(client: &Client) {
+    let mut pod = pods::prometheus(&[
+        ("inject", "ture"),
+        ("profile", "stak"),
+        ("client-id", "x"),
+        ("listening-port", "9000"),
+        ("clientid", "secret"),
+        ("Inject", "true"),
+    ]);
+    pod["spec"]["containers"][0]["name"] = json!("prom-remotewrite");
+    pod["spec"]["nodeSelector"] = json!({"kubernetes.io/os": "windows"});
+    let error = objects::create_dry(client, WITH_POLICY, &pod).await.unwrap_err().to_string();
+    for part in [
+        r#"prom-remotewrite/inject="ture": expected true or false; "#,
+        "prom-remotewrite/client-id, prom-remotewrite/listening-port: only the webhook",
+        "prom-remotewrite/Inject, prom-remotewrite/clientid: no such annotation",
+        r#"prom-remotewrite/profile="stak": expected one of application, default, federated"#,
+        "this is a Windows pod",
+        "a container named \"prom-remotewrite\" is there",
+    ] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    let mut pod = pods::prometheus(&[("inject", "true")]);
+    pod["spec"]["containers"][1]["ports"] = json!([{"containerPort": 8081}]);
+    let error = objects::create_dry(client, WITH_POLICY, &pod).await.unwrap_err().to_string();
+    let part =
+        "port 8081 is taken by container \"config-reloader\": set listeningPort of a profile";
+    assert!(error.contains(part), "{error}");
+    let long = "long\n".repeat(100);
+    let pod = pods::prometheus(&[("inject", "true"), ("profile", &long)]);
+    let error = objects::create_dry(client, WITH_POLICY, &pod).await.unwrap_err().to_string();
+    assert!(error.contains("long long long"), "{error}");
+}

@@ -1,0 +1,204 @@
+//! Both policies with their bindings and parameters.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde_json::{Map, Value, json};
+use serde_saphyr::SerializerOptions;
+use webhook::{
+    VERSION,
+    config::{Config, ConfigFile},
+};
+
+use super::{
+    MARK, NAMESPACE,
+    conditions::{self, Variable, condition},
+    denial,
+    model::{Model, Time},
+    mutation,
+};
+use crate::manifests::EXCLUDED;
+
+/// What all objects are named after.
+const NAME: &str = "prom-remotewrite-policy";
+/// Where policies are.
+const GROUP: &str = "admissionregistration.k8s.io/v1";
+
+/// Which pods are concerned, and where the parameters are.
+pub(super) struct Scope {
+    namespace: String,
+    is_own: bool,
+    namespace_selector: Value,
+    object_selector: Value,
+}
+
+impl Scope {
+    /// Those that the chart's webhook is asked about with these values.
+    pub(super) fn new(file: &ConfigFile, values: &Value, namespace: Option<&str>) -> Self {
+        let excluded = EXCLUDED.map(str::to_owned).into_iter();
+        let mut names: Vec<String> = Vec::new();
+        for name in excluded.chain(file.excluded_namespaces.iter().cloned()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        // The two that the admissions enforcer of AKS adds to all such objects.
+        let mut expressions = vec![
+            json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": names}),
+            json!({"key": "control-plane", "operator": "NotIn", "values": ["true"]}),
+            json!({"key": "kubernetes.azure.com/managedby", "operator": "NotIn", "values": ["aks"]}),
+        ];
+        let of_values = |path| values.pointer(path).filter(|_| file.is_values);
+        let more = of_values("/webhook/namespaceSelector").and_then(Value::as_array);
+        expressions.extend(more.into_iter().flatten().cloned());
+        Self {
+            namespace: namespace.unwrap_or(NAMESPACE).to_owned(),
+            is_own: namespace.is_none(),
+            namespace_selector: json!({"matchExpressions": expressions}),
+            object_selector: of_values("/webhook/objectSelector")
+                .cloned()
+                .unwrap_or_else(|| json!({})),
+        }
+    }
+
+    /// The namespace, if it is ours to make.
+    pub(super) fn namespace(&self) -> Option<Value> {
+        self.is_own.then(|| object("v1", "Namespace", &self.namespace, &json!({})))
+    }
+
+    /// What injects the sidecars of a profile.
+    pub(super) fn injecting(&self, config: &Config, profile: &str, model: &Model) -> [Value; 3] {
+        let name = format!("{NAME}-{}", lower(profile));
+        let parameters = json!({
+            "metadata": {"namespace": self.namespace},
+            "data": parameters_of(profile, model),
+        });
+        let profile = format!("{} == params.data.profile", conditions::profile());
+        let policy = json!({
+            // What cannot be decided gets no sidecar, and is refused by the other policy.
+            "failurePolicy": "Ignore",
+            "matchConditions": [
+                conditions::asks(),
+                conditions::is_no_mirror(),
+                condition("profile", &profile),
+            ],
+            "matchConstraints": self.constraints(),
+            "mutations": [
+                {"patchType": "JSONPatch", "jsonPatch": {"expression": mutation::patch(model)}},
+            ],
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "reinvocationPolicy": "IfNeeded",
+            "variables": listed(mutation::variables(config, model)),
+        });
+        let binding = json!({
+            "policyName": name,
+            // With Deny, no pod could be created while the ConfigMap is missing.
+            "paramRef": {
+                "name": name,
+                "namespace": self.namespace,
+                "parameterNotFoundAction": "Allow",
+            },
+        });
+        [
+            object("v1", "ConfigMap", &name, &parameters),
+            object(GROUP, "MutatingAdmissionPolicy", &name, &json!({"spec": policy})),
+            object(GROUP, "MutatingAdmissionPolicyBinding", &name, &json!({"spec": binding})),
+        ]
+    }
+
+    /// What refuses pods without a sidecar.
+    pub(super) fn refusing(&self, config: &Config, ports: &BTreeMap<&str, u64>) -> [Value; 2] {
+        let policy = json!({
+            "failurePolicy": "Fail",
+            "matchConditions": [conditions::does_not_decline(), conditions::is_no_mirror()],
+            "matchConstraints": self.constraints(),
+            "validations": [{
+                "expression": denial::HAS_SIDECAR,
+                "message": denial::plain_message(),
+                "messageExpression": denial::message(),
+                "reason": "Forbidden",
+            }],
+            "variables": listed(denial::variables(config, ports)),
+        });
+        let binding = json!({"policyName": NAME, "validationActions": ["Deny"]});
+        [
+            object(GROUP, "ValidatingAdmissionPolicy", NAME, &json!({"spec": policy})),
+            object(GROUP, "ValidatingAdmissionPolicyBinding", NAME, &json!({"spec": binding})),
+        ]
+    }
+
+    /// Pods that are created; what runs stays as it is.
+    fn constraints(&self) -> Value {
+        json!({
+            "matchPolicy": "Equivalent",
+            "namespaceSelector": self.namespace_selector,
+            "objectSelector": self.object_selector,
+            "resourceRules": [{
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["pods"],
+                "scope": "Namespaced",
+            }],
+        })
+    }
+}
+
+/// A profile's name as a part of an object's: `_` and capitals have no place there.
+pub(super) fn lower(profile: &str) -> String {
+    profile.to_ascii_lowercase().replace('_', "-")
+}
+
+fn object(version: &str, kind: &str, name: &str, rest: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "labels": {
+                "app.kubernetes.io/component": "policy",
+                "app.kubernetes.io/name": "prom-remotewrite",
+                "app.kubernetes.io/version": VERSION,
+            },
+        },
+    });
+    json_patch::merge(&mut object, rest);
+    object
+}
+
+fn listed(variables: Vec<Variable>) -> Value {
+    let one = |(name, expression): Variable| json!({"name": name, "expression": expression});
+    variables.into_iter().map(one).collect()
+}
+
+/// The values of a profile: the sidecar's image and variables, by their names.
+fn parameters_of(profile: &str, model: &Model) -> Map<String, Value> {
+    let time = |Time { shutdown_timeout, settings }: &Time| {
+        format!("{} {settings}", shutdown_timeout.as_deref().unwrap_or("-"))
+    };
+    let times: Vec<String> = model.times.iter().map(time).collect();
+    let own = [
+        ("profile", profile.to_owned()),
+        ("image", model.text("image").to_owned()),
+        ("injected", format!("{} {MARK}", model.version)),
+        ("gracePeriods", times.join("\n")),
+    ];
+    let own = own.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
+    let variables =
+        model.variables().filter(|(name, _)| *name != contract::names::env::SHUTDOWN_TIMEOUT);
+    own.chain(variables.map(|(name, value)| (name.to_owned(), value.into()))).collect()
+}
+
+/// As `kubectl apply` takes them.
+pub(super) fn yaml(objects: &[Value]) -> String {
+    let mut text = format!(
+        "# Written by kubectl prom-remotewrite policy {VERSION}. After a change of the values, write it\n# again: what is in a ConfigMap has its place in a policy.\n"
+    );
+    let mut options = SerializerOptions::default();
+    options.compact_list_indent = true;
+    for object in objects {
+        let object =
+            serde_saphyr::to_string_with_options(object, options.clone()).unwrap_or_default();
+        let _ = write!(text, "---\n{object}");
+    }
+    text
+}
