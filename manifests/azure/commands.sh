@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What main.bicep does for workload identity, as plain commands: for those who
-# would rather see each step. Needs the Azure CLI, logged in. Each command makes
-# what is missing and leaves what is there, so it may be run again.
+# Creates the resources in Azure for workload identity, like main.bicep, with plain
+# commands, and prints values for the chart. Needs the Azure CLI, logged in. Each
+# command creates what is missing and keeps what exists, so it can be run again.
 #
 #   GROUP=monitoring CLUSTER=aks-1 NAMESPACE=monitoring \
 #     SERVICE_ACCOUNT=kube-prometheus-stack-prometheus ./commands.sh > my-profiles.yaml
@@ -18,7 +18,7 @@ location=$(az group show --name "$GROUP" --query location --output tsv)
 group=$(az group show --name "$GROUP" --query id --output tsv)
 insights=$group/providers/Microsoft.Insights
 
-# 1. The workspace: where samples are kept, and asked for.
+# 1. The workspace, which stores samples and answers queries.
 workspace=$(az monitor account create --name "$NAME" --resource-group "$GROUP" \
   --location "$location" --query id --output tsv)
 
@@ -49,7 +49,7 @@ rule=$(az rest --method put \
   }" \
   --query properties.immutableId --output tsv)
 
-# 4. The identity, and the service account that may pass for it.
+# 4. The identity, federated with the service account.
 az identity create --name "$NAME" --resource-group "$GROUP" --location "$location" --output none
 client=$(az identity show --name "$NAME" --resource-group "$GROUP" --query clientId --output tsv)
 principal=$(az identity show --name "$NAME" --resource-group "$GROUP" --query principalId --output tsv)
@@ -62,15 +62,15 @@ az identity federated-credential create --name prometheus --identity-name "$NAME
   --subject "system:serviceaccount:$NAMESPACE:$SERVICE_ACCOUNT" \
   --audiences api://AzureADTokenExchange --output none
 
-# 5. Its right to write: Monitoring Metrics Publisher, on the rule. It takes up to
-# 30 minutes to apply; samples wait in Prometheus' log meanwhile, and Azure takes
-# those that are not older than 20 minutes then.
+# 5. Its role: Monitoring Metrics Publisher, on the rule. It takes up to 30 minutes to
+# apply; until then samples wait in Prometheus' WAL, and Azure accepts those that are
+# not older than 20 minutes.
 az role assignment create --role 3913510d-42f4-4e42-8a64-420c390055eb \
   --assignee-object-id "$principal" --assignee-principal-type ServicePrincipal \
   --scope "$insights/dataCollectionRules/$NAME" --output none
 
-# 6. If an action group is given: notify it before the workspace reaches its limits,
-# which would cost samples.
+# 6. If an action group is given: alerts before the workspace reaches its limits, beyond
+# which samples are lost.
 if [[ -n ${ACTION_GROUP:-} ]]; then
   for alert in \
     series-75:ActiveTimeSeriesPercentUtilization:3 \

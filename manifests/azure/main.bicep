@@ -1,5 +1,5 @@
-// From a resource group to a profile of the chart: workspace, data collection
-// endpoint and rule, an identity, and its right to write to the rule.
+// Creates a workspace, a data collection endpoint and rule, an identity and its role on
+// the rule, and outputs a profile for the chart.
 //
 //   az deployment group create --resource-group GROUP \
 //     --template-file main.bicep --parameters main.bicepparam \
@@ -7,43 +7,43 @@
 
 targetScope = 'resourceGroup'
 
-@description('The cluster\'s name: part of the names of what is made here, and the external label by which its samples are told from others.')
+@description('The cluster\'s name: part of the names of the created resources, and the external label that distinguishes its series from others.')
 @minLength(1)
 @maxLength(26)
 param clusterName string
 
-@description('The region of endpoint and rule. Azure demands that it is the workspace\'s.')
+@description('The region of endpoint and rule. Azure requires that it is the workspace\'s.')
 param location string = resourceGroup().location
 
-@description('The resource id of an Azure Monitor workspace that is there. Empty: one is made.')
+@description('The resource id of an existing Azure Monitor workspace. Empty: one is created.')
 param workspaceId string = ''
 
-@description('How the sidecar proves who it is.')
+@description('The type of identity with which the sidecar authenticates.')
 @allowed(['userAssigned', 'systemAssigned', 'workloadIdentity', 'aadApplication'])
 param identityType string = 'workloadIdentity'
 
-@description('The object id of an identity that is there: of a managed identity (principalId), or of an application\'s service principal, not of its registration. Empty: a user-assigned identity is made, which can be for userAssigned and workloadIdentity only.')
+@description('The object id of an existing identity: of a managed identity (principalId), or of an application\'s service principal, not of its registration. Empty: a user-assigned identity is created, for userAssigned and workloadIdentity only.')
 param principalId string = ''
 
-@description('The client id of that identity or application; nothing for systemAssigned.')
+@description('The client id of that identity or application; empty for systemAssigned.')
 param clientId string = ''
 
-@description('For workloadIdentity with an identity that is made here: the cluster\'s OIDC issuer, as `az aks show --query oidcIssuerProfile.issuerUrl` prints it.')
+@description('For workloadIdentity with an identity that is created here: the cluster\'s OIDC issuer, as `az aks show --query oidcIssuerProfile.issuerUrl` prints it.')
 param oidcIssuerUrl string = ''
 
 @description('The namespace of Prometheus\' pod.')
 param namespace string = 'monitoring'
 
-@description('The service account of Prometheus\' pod, as its spec.serviceAccountName says.')
+@description('The service account of Prometheus\' pod (spec.serviceAccountName).')
 param serviceAccount string = 'prometheus'
 
-@description('For aadApplication: the Key Vault with the certificate. Empty: no right to a vault is given.')
+@description('For aadApplication: the Key Vault with the certificate. Empty: no role on a vault is assigned.')
 param vaultName string = ''
 
 @description('The resource group of the vault.')
 param vaultResourceGroup string = resourceGroup().name
 
-@description('The object id of the identity by which the Secrets Store CSI driver reads the vault.')
+@description('The object id of the identity with which the Secrets Store CSI driver reads the vault.')
 param vaultReaderPrincipalId string = ''
 
 @description('The certificate\'s name in the vault.')
@@ -52,7 +52,7 @@ param certificateName string = 'prometheus'
 @description('The SecretProviderClass in Prometheus\' namespace that delivers the certificate.')
 param secretProviderClass string = 'prom-remotewrite'
 
-@description('The cloud, as the sidecar calls it. Empty: the one that this is deployed in. Custom takes an audience, and an authority as well where the identity is not a managed one.')
+@description('The sidecar\'s name of the cloud. Empty: the one of this deployment. Custom requires an audience, and an authority as well unless the identity is a managed one.')
 @allowed(['', 'AzurePublic', 'AzureGovernment', 'AzureChina', 'Custom'])
 param cloud string = ''
 
@@ -62,11 +62,11 @@ param audience string = ''
 @description('Replaces the cloud\'s authority, https://…')
 param authorityHost string = ''
 
-@description('Whether workspace and endpoint are reached from the internet. Disabled takes private links, which are not made here.')
+@description('Whether workspace and endpoint accept connections from the internet. Disabled requires private links, which are not created here.')
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string = 'Enabled'
 
-@description('The resource ids of action groups that are notified before the workspace reaches its limits, which would cost samples. Empty: no alerts are created.')
+@description('The resource ids of action groups that are notified before the workspace reaches its limits, beyond which samples are lost. Empty: no alerts are created.')
 param alertActionGroupIds array = []
 
 param tags object = {}
@@ -74,7 +74,7 @@ param tags object = {}
 // Monitoring Metrics Publisher: may write metrics, and nothing else.
 var publisherRole = '3913510d-42f4-4e42-8a64-420c390055eb'
 var stream = 'Microsoft-PrometheusMetrics'
-// Endpoints' names are the shortest: at most 44 characters.
+// The limit of endpoints' names: 44 characters.
 var name = 'prom-remotewrite-${clusterName}'
 var governed = environment().name == 'AzureUSGovernment' ? 'AzureGovernment' : 'AzurePublic'
 var ownCloud = environment().name == 'AzureChinaCloud' ? 'AzureChina' : governed
@@ -140,7 +140,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
   tags: tags
 }
 
-// The audience is the one that the webhook has the token made for, in every cloud.
+// The audience of the token that the webhook projects, in every cloud.
 resource federation 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = if (makesIdentity && identityType == 'workloadIdentity') {
   parent: identity
   name: 'prometheus'
@@ -151,7 +151,7 @@ resource federation 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedI
   }
 }
 
-// On the rule alone. It takes up to 30 minutes to apply: samples older than 20 minutes
+// On the rule only. It takes up to 30 minutes to apply: samples older than 20 minutes
 // are lost by then, so deploy this before Prometheus writes.
 resource mayWrite 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: rule
@@ -214,7 +214,7 @@ output values object = {
   }
 }
 
-@description('The identity to attach to the scale set of every node pool that Prometheus may run on, where userAssigned made one.')
+@description('The identity to attach to the scale set of every node pool that Prometheus may run on, if one was created for userAssigned.')
 output identityId string = makesIdentity ? identity.id : ''
 
 @description('The workspace, for queries and for Grafana.')

@@ -1,5 +1,5 @@
-// Lets one identity read the secrets of a vault. A module, since a right is given
-// in the resource group of what it is about.
+// Lets one identity read the secrets of a vault. It is a module because a role is
+// assigned in the resource group of the vault.
 
 targetScope = 'resourceGroup'
 
@@ -7,7 +7,7 @@ param vaultName string
 param principalId string
 
 // Key Vault Secrets User. A certificate's private key is only in its secret, so
-// a right to certificates would not do. It counts where the vault uses Azure's
+// a role for certificates is not sufficient. It applies if the vault uses Azure's
 // role-based access (enableRbacAuthorization), not access policies.
 var secretsUserRole = '4633458b-17de-408a-b874-0445c86b69e6'
 
