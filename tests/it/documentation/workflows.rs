@@ -33,8 +33,27 @@ fn every_action_is_pinned_by_hash_and_says_its_version() {
 /// A step that may write says so, and nothing else may.
 #[test]
 fn rights_are_given_where_they_are_needed() {
-    for name in ["ci.yml", "release.yml"] {
+    for name in ["ci.yml", "nightly.yml", "release.yml"] {
         let workflow: Value = serde_saphyr::from_str(&read(name)).unwrap();
         assert_eq!(workflow["permissions"], serde_json::json!({"contents": "read"}), "{name}");
     }
+}
+
+/// A workflow's steps are all those of `.ci/run`: none is forgotten when one is added.
+#[test]
+fn every_step_of_the_gate_is_a_job() {
+    let script = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let listed = |name: &str| {
+        let (_, rest) = script.split_once(&format!("\n{name}=(")).unwrap();
+        let names = rest.split_once(')').unwrap().0.split(' ');
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let steps = |name: &str, job: &str| {
+        let workflow: Value = serde_saphyr::from_str(&read(name)).unwrap();
+        let steps = workflow["jobs"][job]["strategy"]["matrix"]["step"].clone();
+        serde_json::from_value::<Vec<String>>(steps).unwrap()
+    };
+    assert_eq!(steps("ci.yml", "check"), listed("STEPS"));
+    let apart = [vec!["advisories".to_owned()], steps("nightly.yml", "check")].concat();
+    assert_eq!(apart, listed("APART"));
 }
