@@ -64,6 +64,23 @@ fn the_dockerfile_has_a_target_for_every_image() {
     }
 }
 
+/// What is built for others lists its crates, by one version of the tool.
+#[test]
+fn every_program_that_is_released_lists_its_crates() {
+    let (script, file, workflow) = (
+        read(".ci/run"),
+        read("manifests/images/Dockerfile"),
+        read(".github/workflows/release.yml"),
+    );
+    let (_, rest) = script.split_once("\nCARGO_AUDITABLE=").unwrap();
+    let pinned = format!("cargo-auditable@{}", rest.lines().next().unwrap());
+    for (text, installs) in [(&file, 1), (&workflow, 2)] {
+        assert_eq!(text.matches("cargo-auditable@").count(), installs);
+        assert_eq!(text.matches(&pinned).count(), installs, "{pinned}");
+        assert!(text.contains("cargo auditable build") && !text.contains("cargo build"));
+    }
+}
+
 /// The rules are krew's own, `internal/index/validation/validate.go`.
 #[tokio::test]
 async fn the_plugins_manifest_has_what_krew_demands_for_every_archive() {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -54,19 +54,38 @@ pub fn find(name: &str) -> Outcome<PathBuf> {
 /// [`SIDECAR`], [`WEBHOOK`] and [`CERTS`] are. Each is built by itself, so that it
 /// has no feature of a dependency that only another needs.
 pub fn find_optimised(name: &str) -> Outcome<PathBuf> {
+    optimised(name, &["build"])
+}
+
+/// The same for an image: with a list of the crates that are in it, which scanners
+/// read, if `cargo-auditable` is installed to add it.
+pub fn find_auditable(name: &str) -> Outcome<PathBuf> {
+    if environment::on_path("cargo-auditable").is_none() {
+        let _closed = writeln!(
+            io::stderr(),
+            "{name}: without the list of its crates, since cargo-auditable is not installed"
+        );
+        return find_optimised(name);
+    }
+    optimised(name, &["auditable", "build"])
+}
+
+fn optimised(name: &str, command: &[&str]) -> Outcome<PathBuf> {
     let Place { target, .. } = Place::find()?;
     let package = match name {
         WEBHOOK => "webhook",
         CERTS => "certs",
         _ => "sidecar",
     };
-    let built = cargo(&[&format!("--package={package}"), "--profile=release"], &target)?;
+    let package = format!("--package={package}");
+    let what = [package.as_str(), "--profile=release", "--locked"];
+    let built = cargo(&[command, &what].concat(), &target)?;
     built.get(name).cloned().context(format!("find the optimised program {name}"))
 }
 
 fn build() -> Outcome<BTreeMap<String, PathBuf>> {
     let Place { profile, target } = Place::find()?;
-    cargo(&["--workspace", &format!("--profile={profile}")], &target)
+    cargo(&["build", "--workspace", &format!("--profile={profile}")], &target)
 }
 
 /// Builds programs and says where they are.
@@ -74,8 +93,8 @@ fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>
     let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--bins", "--message-format=json-render-diagnostics"])
         .args(arguments)
+        .args(["--bins", "--message-format=json-render-diagnostics"])
         .arg(format!("--target-dir={}", target.display()))
         .current_dir(environment::crate_folder())
         .stderr(Stdio::inherit());

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 fn write(folder: &Path, tag: &str) -> Outcome<()> {
     fs::create_dir_all(folder).context(format!("make {}", folder.display()))?;
     for program in [SIDECAR, WEBHOOK, CERTS] {
-        let image = images::product(program, tag, &binaries::find_optimised(program)?)?;
+        let image = images::product(program, tag, &binaries::find_auditable(program)?)?;
         let file = image.save_in(folder)?;
         let _closed = writeln!(stdout(), "{}: {}", image.name(), file.display());
     }
