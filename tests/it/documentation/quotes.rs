@@ -11,7 +11,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("manifests/troubleshooting.md", "## The sidecar restarts"),
     ("manifests/troubleshooting.md", "## Messages of the sidecar"),
     ("manifests/troubleshooting.md", "## Messages of the webhook"),
-    ("certs/README.md", "## What it says"),
+    ("certs/README.md", "## Log messages"),
 ];
 
 /// All Rust of the three programs, on one line as far as texts go.
