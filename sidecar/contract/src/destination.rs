@@ -8,6 +8,7 @@
 //! `INGESTION_URL_TENANTS`.
 
 use crate::{
+    Settings,
     names::{WRITE_PATH, env},
     text::checked_text,
 };
@@ -71,6 +72,27 @@ impl DestinationName {
     /// Where Prometheus posts what is for this destination.
     pub fn write_path(&self) -> String {
         format!("/{self}{WRITE_PATH}")
+    }
+}
+
+/// One destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// What it is called; `None` for the unnamed one.
+    pub name: Option<DestinationName>,
+    /// What a sidecar for it alone would be told.
+    pub settings: Settings,
+}
+
+impl Destination {
+    /// Its name in logs, metrics and reports; empty for the unnamed one.
+    pub fn label(&self) -> &str {
+        self.name.as_ref().map_or("", DestinationName::as_str)
+    }
+
+    /// Where Prometheus posts what is for it.
+    pub fn write_path(&self) -> String {
+        self.name.as_ref().map_or_else(|| WRITE_PATH.to_owned(), DestinationName::write_path)
     }
 }
 

@@ -9,9 +9,10 @@
 //! In reading order:
 //!
 //! * [`names`]: container, port, paths, volumes, variables;
-//! * [`DestinationName`]: which of a sidecar's destinations;
-//! * [`Settings`]: a sidecar's configuration. [`Settings::to_env`] is what the
-//!   webhook writes, [`Settings::from_env`] what the sidecar reads;
+//! * [`Settings`]: the configuration of a sidecar with one destination.
+//!   [`Settings::to_env`] is what the webhook writes, [`Settings::from_env`] what the
+//!   sidecar reads;
+//! * [`Destinations`]: the same for several, each with its [`DestinationName`];
 //! * [`annotations`]: what a pod's author writes, and the [`Overrides`] that
 //!   it parses into;
 //! * [`Identity`], [`Cloud`], [`IngestionUrl`], …: the values;
@@ -30,6 +31,7 @@ mod address;
 pub mod annotations;
 mod azure;
 mod destination;
+mod destinations;
 mod entra;
 mod identity;
 mod ingestion;
@@ -46,7 +48,8 @@ mod text;
 
 pub use address::without_userinfo;
 pub use azure::{Audience, AuthorityHost, Cloud, IdentityEndpoint, MetadataHost};
-pub use destination::{DESTINATION_VARIABLES, DestinationName, MAX_DESTINATIONS};
+pub use destination::{DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS};
+pub use destinations::Destinations;
 pub use entra::{ClientId, TenantId};
 pub use identity::{Certificate, Identity, IdentityType};
 pub use ingestion::IngestionUrl;

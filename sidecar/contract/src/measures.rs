@@ -54,6 +54,15 @@ impl ByteSize {
     pub fn length(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+
+    /// An equal share for each of so many, in whole KiB where it has one.
+    #[must_use]
+    pub(crate) fn divided(self, among: usize) -> Self {
+        const KIB: u64 = 1 << 10;
+        let share = self.0 / u64::try_from(among).unwrap_or(u64::MAX).max(1);
+        let whole = if among > 1 && share >= KIB { share / KIB * KIB } else { share };
+        Self(whole.max(1))
+    }
 }
 
 const SIZE_UNITS: [(&str, u64); 7] = [

@@ -121,6 +121,17 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
 }
 
+impl Limits {
+    /// The limits of one of so many destinations: each has an equal share of what
+    /// bounds memory, and takes no request that is larger than its share.
+    #[must_use]
+    pub fn divided(self, destinations: usize) -> Self {
+        let max_in_flight = self.max_in_flight.divided(destinations);
+        let max_request = self.max_request.min(max_in_flight);
+        Self { max_in_flight, max_request, ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -4,7 +4,7 @@
 mod limits;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     path::{Path, PathBuf},
@@ -129,6 +129,29 @@ impl Settings {
 
     /// What looks wrong, though it might be meant: one sentence each.
     pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = self.destination_doubts();
+        doubts.extend(self.sidecar_doubts());
+        doubts
+    }
+
+    /// The same of the sidecar, whatever its destinations are.
+    pub(crate) fn sidecar_doubts(&self) -> Option<String> {
+        (self.accept_from == AcceptFrom::Any).then(|| {
+            format!("{}=any: whoever reaches the port writes with this identity", env::ACCEPT_FROM)
+        })
+    }
+
+    /// Whether a token for one is a token for the other: the same identity asks the
+    /// same authority for the same audience.
+    pub fn shares_tokens_with(&self, other: &Self) -> bool {
+        let asks_authority = self.identity.tenant_id().is_some();
+        self.identity == other.identity
+            && self.audience == other.audience
+            && (!asks_authority || self.authority_host == other.authority_host)
+    }
+
+    /// The same of the destination alone, and not of the sidecar.
+    pub fn destination_doubts(&self) -> Vec<String> {
         let mut doubts = self.ingestion_url.doubts();
         if self.cloud == Cloud::Int && Some(&self.audience) == self.cloud.audience().as_ref() {
             doubts.push(format!(
@@ -143,12 +166,6 @@ impl Settings {
                 env::INGESTION_AAD_AUDIENCE,
                 self.audience.resource(),
                 env::CLOUD
-            ));
-        }
-        if self.accept_from == AcceptFrom::Any {
-            doubts.push(format!(
-                "{}=any: whoever reaches the port writes with this identity",
-                env::ACCEPT_FROM
             ));
         }
         doubts
@@ -212,6 +229,6 @@ fn differs<T: PartialEq + ToString>(given: &T, usual: &T) -> Option<String> {
     (given != usual).then(|| given.to_string())
 }
 
-fn path_text(path: &Path) -> String {
+pub(crate) fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

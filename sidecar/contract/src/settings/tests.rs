@@ -251,7 +251,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn all_settings()(
+    pub(crate) fn all_settings()(
         identity in identities(),
         cloud in prop::sample::select(vec!["AzurePublic", "AzureGovernment", "AzureChina", "Custom", "INT"]),
         audience in prop::option::of("https://[a-z]{1,9}\\.example/{0,2}"),

@@ -1,0 +1,258 @@
+//! The environment of several destinations, read.
+
+use std::collections::BTreeMap;
+
+use super::{Destinations, links::is_service_link};
+use crate::{
+    Cloud, DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS, Mistake,
+    Rejected, Settings, did_you_mean, names::env, without_userinfo,
+};
+
+/// A variable is not taken from the unnamed destination where one of these is set for
+/// the destination itself: another name for the same, or what it belongs to.
+const REPLACED_BY: [(&str, &[&str]); 5] = [
+    (env::AZURE_CLIENT_CERTIFICATE_PATH, &[env::MDM_CERT_PATH]),
+    (env::MDM_CERT_PATH, &[env::AZURE_CLIENT_CERTIFICATE_PATH]),
+    (
+        env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE,
+        &[env::AZURE_CLIENT_CERTIFICATE_PATH, env::MDM_CERT_PATH],
+    ),
+    (env::AZURE_AUTHORITY_HOST, &[env::AAD_HOST_ENDPOINT]),
+    (env::AAD_HOST_ENDPOINT, &[env::AZURE_AUTHORITY_HOST]),
+];
+
+/// Reads every destination, so that every mistake is found.
+pub(super) fn read(
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Destinations, Vec<Mistake>> {
+    let mut reader = Reader::new(variables);
+    let destinations = reader.destinations();
+    match destinations {
+        Some(destinations) if reader.mistakes.is_empty() => Ok(destinations),
+        _ => Err(reader.mistakes),
+    }
+}
+
+struct Reader {
+    /// All, empty ones too: an empty `HTTPS_PROXY` goes before `https_proxy`.
+    variables: BTreeMap<String, String>,
+    /// Whether there is an unnamed destination, from which others take what they
+    /// do not set.
+    has_unnamed: bool,
+    names: Vec<DestinationName>,
+    mistakes: Vec<Mistake>,
+    doubts: Vec<String>,
+}
+
+impl Reader {
+    fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut known = BTreeMap::new();
+        for (name, value) in variables {
+            // As everywhere, the first of two with the same name counts.
+            known.entry(name).or_insert(value);
+        }
+        let (names, mistakes) = names(&known);
+        // `IDENTITY_TYPE` is set for a destination alone, so that one is meant.
+        let is_meant =
+            [env::INGESTION_URL, env::IDENTITY_TYPE].iter().any(|name| is_set(&known, name));
+        let has_unnamed = names.is_empty() || is_meant;
+        Self { variables: known, has_unnamed, names, mistakes, doubts: Vec::new() }
+    }
+
+    fn destinations(&mut self) -> Option<Destinations> {
+        let mut all: Vec<Option<Destination>> = Vec::new();
+        if self.has_unnamed {
+            let settings = Settings::from_env(|name| self.variables.get(name).cloned());
+            let settings = settings.map_err(|mistakes| self.mistakes.extend(mistakes)).ok();
+            all.push(settings.map(|settings| Destination { name: None, settings }));
+        }
+        for name in self.names.clone() {
+            all.push(self.named(name));
+        }
+        self.count();
+        self.strays();
+        let mut all = all.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
+        let found = Destinations {
+            first: all.next()?,
+            others: all.collect(),
+            doubts: std::mem::take(&mut self.doubts),
+        };
+        self.check_share(&found);
+        Some(found)
+    }
+
+    fn named(&mut self, name: DestinationName) -> Option<Destination> {
+        match Settings::from_env(|variable| self.value(&name, variable)) {
+            Ok(settings) => {
+                self.doubt_audience(&name);
+                Some(Destination { name: Some(name), settings })
+            }
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    self.note(&name, mistake);
+                }
+                None
+            }
+        }
+    }
+
+    /// The destination's own value, or what it takes over.
+    fn value(&self, name: &DestinationName, variable: &str) -> Option<String> {
+        let shared = || self.variables.get(variable).cloned();
+        if !DESTINATION_VARIABLES.contains(&variable) {
+            return shared();
+        }
+        let own = |variable: &str| set(&self.variables, &name.variable(variable)).cloned();
+        let replaced = REPLACED_BY.iter().filter(|(known, _)| *known == variable);
+        let is_replaced = replaced.flat_map(|(_, by)| *by).any(|by| own(by).is_some());
+        own(variable).or_else(|| shared().filter(|_| self.has_unnamed && !is_replaced))
+    }
+
+    /// Takes down a mistake at the variable in which it was found, once for all
+    /// destinations that take it over.
+    fn note(&mut self, name: &DestinationName, mistake: Mistake) {
+        let is_own = DESTINATION_VARIABLES.contains(&mistake.name.as_str())
+            && (mistake.value.is_none() || is_set(&self.variables, &name.variable(&mistake.name)));
+        let is_known = self.mistakes.iter().any(|known| {
+            known.name == mistake.name && (!is_own || (self.has_unnamed && known.value.is_none()))
+        });
+        if !is_known {
+            let at = if is_own { name.variable(&mistake.name) } else { mistake.name };
+            self.mistakes.push(Mistake { name: at, ..mistake });
+        }
+    }
+
+    fn count(&mut self) {
+        let count = self.names.len() + usize::from(self.has_unnamed);
+        let Some(last) = self.names.last().filter(|_| count > MAX_DESTINATIONS) else { return };
+        let variable = last.variable(env::INGESTION_URL);
+        let value = self.variables.get(&variable).map(String::as_str).unwrap_or_default();
+        let rejected =
+            Rejected::expected(format!("at most {MAX_DESTINATIONS} destinations, not {count}"));
+        self.mistakes.push(rejected.at(&variable, without_userinfo(value)));
+    }
+
+    /// Variables of destinations that there are not.
+    fn strays(&mut self) {
+        let (mut mistakes, mut doubts) = (Vec::new(), Vec::new());
+        for (variable, value) in &self.variables {
+            let Some((base, suffix)) = split(variable) else { continue };
+            let name = DestinationName::of_suffix(suffix);
+            if base == env::INGESTION_URL
+                || !is_set(&self.variables, variable)
+                || name.is_some_and(|name| self.names.contains(&name))
+                || is_service_link(variable, &self.variables)
+            {
+                continue;
+            }
+            let known: Vec<String> = self.names.iter().map(|name| name.variable(base)).collect();
+            let suggestion = did_you_mean(variable, known.iter().map(String::as_str));
+            if base == env::CLOUD {
+                doubts.extend(self.doubt_cloud(value, suffix, suggestion));
+                continue;
+            }
+            let expected = format!(
+                "{}{suffix} beside it, since a destination is what has an ingestion URL",
+                env::INGESTION_URL
+            );
+            let value = Some(without_userinfo(value).into_owned());
+            mistakes.push(Mistake { name: variable.clone(), value, expected, suggestion });
+        }
+        self.mistakes.extend(mistakes);
+        self.doubts.extend(doubts);
+    }
+}
+
+/// The names of destinations, and the suffixes that are none.
+fn names(variables: &BTreeMap<String, String>) -> (Vec<DestinationName>, Vec<Mistake>) {
+    let (mut names, mut mistakes) = (Vec::new(), Vec::new());
+    for (variable, value) in variables {
+        let Some((env::INGESTION_URL, suffix)) = split(variable) else { continue };
+        if !is_set(variables, variable) || is_service_link(variable, variables) {
+            continue;
+        }
+        if let Some(name) = DestinationName::of_suffix(suffix) {
+            names.push(name);
+            continue;
+        }
+        let upper = suffix.replace('-', "_").to_ascii_uppercase();
+        let name = DestinationName::of_suffix(&upper);
+        mistakes.push(Mistake {
+            name: variable.clone(),
+            value: Some(without_userinfo(value).into_owned()),
+            expected: format!(
+                "{}_NAME, with a name of upper case letters, digits and _ between them",
+                env::INGESTION_URL
+            ),
+            suggestion: name.map(|name| name.variable(env::INGESTION_URL)),
+        });
+    }
+    names.sort();
+    (names, mistakes)
+}
+
+/// A variable that says something.
+fn set<'a>(variables: &'a BTreeMap<String, String>, name: &str) -> Option<&'a String> {
+    variables.get(name).filter(|value| !value.trim().is_empty())
+}
+
+fn is_set(variables: &BTreeMap<String, String>, name: &str) -> bool {
+    set(variables, name).is_some()
+}
+
+/// A variable of a destination and the suffix behind it.
+fn split(variable: &str) -> Option<(&'static str, &str)> {
+    DESTINATION_VARIABLES.into_iter().find_map(|base| {
+        let suffix = variable.strip_prefix(base)?;
+        suffix.starts_with('_').then_some((base, suffix))
+    })
+}
+
+impl Reader {
+    /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no mistake. It is
+    /// doubted where it looks like ours.
+    fn doubt_cloud(&self, value: &str, suffix: &str, suggestion: Option<String>) -> Option<String> {
+        let is_ours = suggestion.is_some() || value.trim().parse::<Cloud>().is_ok();
+        let meant = suggestion.map(|other| format!(" (did you mean {other}?)"));
+        let (cloud, url, meant) = (env::CLOUD, env::INGESTION_URL, meant.unwrap_or_default());
+        (is_ours && !self.names.is_empty())
+            .then(|| format!("{cloud}{suffix} is ignored, since there is no {url}{suffix}{meant}"))
+    }
+
+    /// Each cloud has its own audience.
+    fn doubt_audience(&mut self, name: &DestinationName) {
+        let own = |variable| is_set(&self.variables, &name.variable(variable));
+        if self.has_unnamed
+            && own(env::CLOUD)
+            && !own(env::INGESTION_AAD_AUDIENCE)
+            && is_set(&self.variables, env::INGESTION_AAD_AUDIENCE)
+        {
+            self.doubts.push(format!(
+                "{} is set and {} is not: the audience is that of {}",
+                name.variable(env::CLOUD),
+                name.variable(env::INGESTION_AAD_AUDIENCE),
+                env::INGESTION_AAD_AUDIENCE
+            ));
+        }
+    }
+
+    /// A batch must fit into its destination's share. The default gives way; a value
+    /// that was set does not.
+    fn check_share(&mut self, found: &Destinations) {
+        let (limits, count) = (found.sidecar().limits, found.len());
+        let share = found.limits().max_in_flight;
+        if count == 1
+            || limits.max_request <= share
+            || !is_set(&self.variables, env::MAX_REQUEST_BYTES)
+        {
+            return;
+        }
+        let expected = format!(
+            "at most {share}, the share of {}={} that each of {count} destinations has: raise that, too, together with the container's memory limit",
+            env::MAX_IN_FLIGHT_BYTES,
+            limits.max_in_flight
+        );
+        let rejected = Rejected::expected(expected);
+        self.mistakes.push(rejected.at(env::MAX_REQUEST_BYTES, limits.max_request.to_string()));
+    }
+}

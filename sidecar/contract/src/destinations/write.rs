@@ -1,0 +1,82 @@
+//! The environment of several destinations, written.
+
+use super::Destinations;
+use crate::{
+    DESTINATION_VARIABLES, Destination, Identity, Settings, names::env, settings::path_text,
+};
+
+impl Destinations {
+    /// The variables that make a sidecar have these destinations. What a destination
+    /// would take over, and shall not have, is written out.
+    pub fn to_env(&self) -> Vec<(String, String)> {
+        let shared = self.sidecar().to_env().into_iter();
+        let is_unnamed = self.first.name.is_none();
+        let mut variables: Vec<(String, String)> = shared
+            .filter(|(name, _)| is_unnamed || !DESTINATION_VARIABLES.contains(name))
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let unnamed = Some(self.sidecar()).filter(|_| is_unnamed);
+        variables.extend(self.iter().flat_map(|destination| named(destination, unnamed)));
+        variables
+    }
+}
+
+/// The variables of a named destination beside those of the unnamed one.
+fn named(destination: &Destination, unnamed: Option<&Settings>) -> Vec<(String, String)> {
+    let Destination { name: Some(name), settings } = destination else { return Vec::new() };
+    let usual = Settings::new(
+        settings.ingestion_url.clone(),
+        settings.identity.clone(),
+        settings.audience.clone(),
+    );
+    let beside = unnamed.unwrap_or(&usual);
+    let mut variables = identity(settings);
+    let is_other_cloud = settings.cloud != beside.cloud;
+    let mut add = |variable, value: Option<String>| {
+        variables.extend(value.map(|value| (variable, value)));
+    };
+    let chain = sends_chain(settings);
+    let other_chain = chain != unnamed.is_some_and(sends_chain);
+    add(env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN, other_chain.then(|| chain.to_string()));
+    add(env::CLOUD, is_other_cloud.then(|| settings.cloud.to_string()));
+    let differs = is_other_cloud || unnamed.is_none() || settings.audience != beside.audience;
+    add(env::INGESTION_AAD_AUDIENCE, differs.then(|| settings.audience.to_string()));
+    let differs = is_other_cloud || settings.authority_host != beside.authority_host;
+    let authority = settings.authority_host.as_ref().filter(|_| differs);
+    add(env::AZURE_AUTHORITY_HOST, authority.map(ToString::to_string));
+    let differs = settings.response_mode != beside.response_mode;
+    add(env::RESPONSE_MODE, differs.then(|| settings.response_mode.to_string()));
+    variables.into_iter().map(|(variable, value)| (name.variable(variable), value)).collect()
+}
+
+/// Where it writes, and as whom: always written, for whoever reads the pod.
+fn identity(settings: &Settings) -> Vec<(&'static str, String)> {
+    let Settings { ingestion_url, identity, .. } = settings;
+    let mut variables = vec![
+        (env::INGESTION_URL, ingestion_url.to_string()),
+        (env::IDENTITY_TYPE, identity.kind().to_string()),
+    ];
+    let ids = [
+        (env::AZURE_CLIENT_ID, identity.client_id().map(ToString::to_string)),
+        (env::AZURE_TENANT_ID, identity.tenant_id().map(ToString::to_string)),
+    ];
+    variables.extend(ids.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    match identity {
+        Identity::AadApplication { certificate, .. } => {
+            variables.push((env::AZURE_CLIENT_CERTIFICATE_PATH, path_text(&certificate.path)));
+            let password = certificate.password_file.as_ref();
+            variables.extend(
+                password.map(|path| (env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE, path_text(path))),
+            );
+        }
+        Identity::WorkloadIdentity { token_file, .. } => {
+            variables.push((env::AZURE_FEDERATED_TOKEN_FILE, path_text(token_file)));
+        }
+        Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
+    }
+    variables
+}
+
+fn sends_chain(settings: &Settings) -> bool {
+    matches!(&settings.identity, Identity::AadApplication { certificate, .. } if certificate.send_chain)
+}
