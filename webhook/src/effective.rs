@@ -17,21 +17,21 @@ mod mount_path;
 mod probes;
 mod resources;
 
-use std::{fmt::Display, path::PathBuf};
+use std::{borrow::Cow, fmt::Display, path::PathBuf};
 
 use contract::{
-    DestinationName, Image, ImagePullPolicy, Key, LivenessProbe, LogLevel, Mistake, MountPath,
-    ObjectName, Overrides, Port, ReadinessProbe, Settings, SidecarMode,
+    AuthorityHost, DestinationName, Destinations, Image, ImagePullPolicy, Key, LivenessProbe,
+    LogLevel, Mistake, MountPath, ObjectName, Overrides, Port, ReadinessProbe, Settings,
+    SidecarMode,
     annotations::{self, Annotations},
-    names,
+    names::{self, env},
 };
 
 use crate::{
-    config::{Config, Profile, Resources, TrustConfigMap},
+    config::{Config, PROFILE_ONLY, Profile, Resources, TrustConfigMap},
     pod::{Mesh, Pod},
 };
 use chosen::chosen;
-pub(crate) use destination::unsaid_authority;
 pub use destination::{Destination, DestinationView};
 use fingerprint::fingerprint;
 pub use ignored::describes_destination;
@@ -47,6 +47,8 @@ pub struct Effective {
     pub variables: Vec<(&'static str, String)>,
     /// Where else it writes to, in the pod's order.
     pub further: Vec<Destination>,
+    /// The same as variables.
+    pub further_variables: Vec<(String, String)>,
     /// A short hash of everything that a change of configuration may change, so
     /// that pods with an older sidecar can be listed. What the rest of the pod
     /// decides is no part of it, since other webhooks change that.
@@ -80,17 +82,29 @@ pub struct Effective {
 
 impl Effective {
     /// The profiles that the pod chose, as its annotation has them.
-    pub fn profiles(&self) -> String {
+    pub fn profiles(&self) -> Cow<'_, str> {
+        if self.further.is_empty() {
+            return Cow::Borrowed(&self.profile);
+        }
         let further = self.further.iter().map(|destination| destination.name.as_str());
         let names: Vec<&str> = std::iter::once(self.profile.as_str()).chain(further).collect();
-        names.join(",")
+        Cow::Owned(names.join(","))
     }
 
     /// The sidecar's variables, those of further destinations included.
     pub fn all_variables(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
-        let further = self.further.iter().flat_map(|destination| &destination.variables);
+        let further = self.further_variables.iter();
         own.chain(further.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// The unnamed destination's authority, where the variables leave it out as a default
+    /// and a destination asks it. It is written out all the same: the webhook of
+    /// azure-workload-identity adds variables of Azure's SDKs where they are absent.
+    pub(crate) fn unsaid_authority(&self) -> Option<&AuthorityHost> {
+        let is_said = self.variables.iter().any(|(name, _)| *name == env::AZURE_AUTHORITY_HOST);
+        let is_asked = self.destinations().any(|one| one.settings.identity.tenant_id().is_some());
+        self.settings.authority_host.as_ref().filter(|_| is_asked && !is_said)
     }
 
     /// Its destinations: the unnamed one, and the further ones.
@@ -213,24 +227,53 @@ impl Merge<'_> {
         self.assembled(settings, certificate, further, &configured)
     }
 
+    /// The variables of further destinations, which the sidecar must be able to read:
+    /// what is right alone need not be so beside others, since it divides its limits.
+    fn further_variables(
+        &mut self,
+        settings: &Settings,
+        further: &[Destination],
+    ) -> Vec<(String, String)> {
+        if further.is_empty() {
+            return Vec::new();
+        }
+        let named = further.iter().map(|one| contract::Destination {
+            name: Some(one.name.clone()),
+            settings: one.settings.clone(),
+        });
+        let unnamed = contract::Destination { name: None, settings: settings.clone() };
+        let mut variables = Destinations::new(unnamed, named.collect()).to_env();
+        let mistakes = Destinations::from_env(variables.iter().cloned()).err();
+        let by_key = |mistake: Mistake| {
+            let known = PROFILE_ONLY.iter().find(|one| one.variable == mistake.name);
+            let name = known.map(|one| format!("{} of profile {:?}", one.key, self.name));
+            Mistake { name: name.unwrap_or(mistake.name), ..mistake }
+        };
+        self.mistakes.extend(mistakes.into_iter().flatten().map(by_key));
+        variables.split_off(settings.to_env().len().min(variables.len()))
+    }
+
     /// Everything together, when nothing is missing.
     fn assembled(
-        &self,
+        &mut self,
         settings: Settings,
         certificate: Option<CertificateSource>,
         further: Vec<Destination>,
         configured: &Resources,
     ) -> Option<Effective> {
+        let further: Vec<Destination> =
+            further.into_iter().map(|one| one.within(&settings)).collect();
+        let further_variables = self.further_variables(&settings, &further);
         let (config, merged) = (self.config, &self.merged);
         let (resources, mut warnings) = self.fitting_resources(configured);
         warnings.extend(self.ignored(&further));
         let mesh = self.pod.mesh();
-        let further = further.into_iter().map(|one| one.within(&settings)).collect();
         let mut effective = Effective {
             profile: self.name.to_owned(),
             variables: settings.to_env(),
             settings,
             further,
+            further_variables,
             fingerprint: String::new(),
             image: merged.image.as_ref().unwrap_or(&config.image).clone(),
             image_pull_policy: merged.image_pull_policy.unwrap_or(config.image_pull_policy),

@@ -20,7 +20,7 @@ use k8s_openapi::{
 use crate::{
     VERSION,
     config::Resources,
-    effective::{Effective, unsaid_authority},
+    effective::Effective,
     patch::{Additions, Json},
     pod::Pod,
 };
@@ -96,7 +96,7 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
 /// The variables; those of further destinations come last.
 fn environment(effective: &Effective) -> Vec<EnvVar> {
     let own = &effective.variables;
-    let host = unsaid_authority(&effective.settings, own);
+    let host = effective.unsaid_authority();
     let variable = |name: &str, value: &str| EnvVar {
         name: name.to_owned(),
         value: Some(literal(value)),
@@ -104,7 +104,7 @@ fn environment(effective: &Effective) -> Vec<EnvVar> {
     };
     let own = own.iter().map(|(name, value)| variable(name, value));
     let host = host.map(|host| variable(names::env::AZURE_AUTHORITY_HOST, host.as_str()));
-    let further = effective.further.iter().flat_map(|destination| &destination.variables);
+    let further = effective.further_variables.iter();
     own.chain(host).chain(further.map(|(name, value)| variable(name, value))).collect()
 }
 

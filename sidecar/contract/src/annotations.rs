@@ -91,7 +91,7 @@ fn parse_one(
 
 /// The profiles that a value of [`PROFILE`] names, in its order: the first one is the
 /// sidecar's, each further one a destination of its name. An empty name is a mistake.
-pub fn profile_names(value: &str) -> impl Iterator<Item = &str> {
+pub fn profile_names(value: &str) -> impl Iterator<Item = &str> + Clone {
     value.split(',').map(str::trim)
 }
 

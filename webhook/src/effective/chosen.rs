@@ -29,7 +29,6 @@ pub(super) fn chosen<'a>(config: &'a Config, value: Option<&'a str>) -> Chosen<'
         chosen.first = Some((name, config.profiles.get(name)));
         return chosen;
     };
-    let mut seen: Vec<&str> = Vec::new();
     for (index, name) in annotations::profile_names(value).enumerate() {
         if index == MAX_DESTINATIONS {
             // Nobody looks at the rest of a list of any length.
@@ -37,38 +36,38 @@ pub(super) fn chosen<'a>(config: &'a Config, value: Option<&'a str>) -> Chosen<'
             chosen.mistakes.push(Rejected::expected(expected).at(PROFILE, value));
             break;
         }
-        if let Err(mistake) = chosen.take(config, value, name, &seen)
+        if let Err(mistake) = chosen.take(config, value, index, name)
             && !chosen.mistakes.contains(&mistake)
         {
             chosen.mistakes.push(mistake);
         }
-        seen.push(name);
     }
     chosen
 }
 
 impl<'a> Chosen<'a> {
-    /// Takes the next name, which comes after `seen` in `value`.
+    /// Takes the name at `index` of `value`.
     fn take(
         &mut self,
         config: &'a Config,
         value: &str,
+        index: usize,
         name: &'a str,
-        seen: &[&str],
     ) -> Result<(), Mistake> {
+        let mut before = annotations::profile_names(value).take(index);
         if name.is_empty() {
             let expected = "the name of a profile before and after each comma";
             return Err(Rejected::expected(expected).at(PROFILE, value));
         }
-        if seen.contains(&name) {
+        if before.clone().any(|other| other == name) {
             return Err(Rejected::expected("each profile once").at(PROFILE, name));
         }
-        // All names are listed once: a denial shows as an event of 1024 bytes.
-        let is_known = |name: &&str| name.is_empty() || config.profiles.contains_key(*name);
-        let lists_names = seen.iter().all(is_known);
-        let profile = config.profiles.get(name);
-        let profile = profile.ok_or_else(|| unknown(config, name, lists_names))?;
-        if seen.is_empty() {
+        let profile = config.profiles.get(name).ok_or_else(|| {
+            // All names are listed once: a denial shows as an event of 1024 bytes.
+            let is_known = |name: &str| name.is_empty() || config.profiles.contains_key(name);
+            unknown(config, name, before.all(is_known))
+        })?;
+        if index == 0 {
             self.first = Some((name, Some(profile)));
             return Ok(());
         }

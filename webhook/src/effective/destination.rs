@@ -1,10 +1,7 @@
-//! Where samples go and as whom: what a profile says of a destination, and how it is
-//! written down where a sidecar has several.
+//! Where samples go and as whom: what a profile says of a destination.
 
 use contract::{
-    AuthorityHost, Cloud, DESTINATION_VARIABLES, DestinationName, Identity, Key, MountPath,
-    ResponseMode, Settings,
-    names::{WRITE_PATH, env},
+    Cloud, DestinationName, Identity, Key, MountPath, ResponseMode, Settings, names::WRITE_PATH,
 };
 
 use super::{CertificateSource, Merge};
@@ -20,8 +17,6 @@ pub struct Destination {
     pub certificate: Option<CertificateSource>,
     /// Where the certificate is mounted.
     pub mount_path: MountPath,
-    /// The variables that describe it, where they differ from the unnamed one's.
-    pub variables: Vec<(String, String)>,
 }
 
 /// One destination of a sidecar, named or not.
@@ -89,8 +84,7 @@ impl Destination {
             response_mode,
             ..sidecar.clone()
         };
-        let variables = variables(&self.name, &settings, sidecar);
-        Self { settings, variables, ..self }
+        Self { settings, ..self }
     }
 }
 
@@ -126,63 +120,10 @@ impl Merge<'_> {
             settings: settings?,
             certificate,
             mount_path: self.mount_path()?,
-            variables: Vec::new(),
         })
     }
 
     pub(super) fn cloud(&self) -> Cloud {
         self.merged.cloud.unwrap_or_default()
-    }
-}
-
-/// What the sidecar is told of a destination besides what it takes from the unnamed
-/// one, which has the settings `unnamed`. Without its address there is none.
-fn variables(name: &DestinationName, own: &Settings, unnamed: &Settings) -> Vec<(String, String)> {
-    let (own_variables, taken) = (written(own), written(unnamed));
-    let of = |all: &[(&'static str, String)], name: &str| {
-        all.iter().find(|(one, _)| *one == name).map(|(_, value)| value.clone())
-    };
-    let one = |variable: &&str| {
-        let (given, taken) = (of(&own_variables, variable), of(&taken, variable));
-        let is_taken = given == taken && *variable != env::INGESTION_URL;
-        // What it does not have it must not take.
-        let value = given.or_else(|| taken.and_then(|_| usual(own, variable)));
-        value.filter(|_| !is_taken).map(|value| (name.variable(variable), value))
-    };
-    DESTINATION_VARIABLES.iter().filter_map(one).collect()
-}
-
-fn written(settings: &Settings) -> Vec<(&'static str, String)> {
-    let mut variables = settings.to_env();
-    let host = unsaid_authority(settings, &variables).map(ToString::to_string);
-    variables.extend(host.map(|host| (env::AZURE_AUTHORITY_HOST, host)));
-    variables
-}
-
-/// The authority that `variables`, which are those of `settings`, leave out as a
-/// default. It is written out all the same: the webhook of azure-workload-identity adds
-/// variables of Azure's SDKs where they are absent.
-pub(crate) fn unsaid_authority<'a>(
-    settings: &'a Settings,
-    variables: &[(&str, String)],
-) -> Option<&'a AuthorityHost> {
-    let is_said = variables.iter().any(|(name, _)| *name == env::AZURE_AUTHORITY_HOST);
-    let asks_it = settings.identity.tenant_id().is_some() && !is_said;
-    settings.authority_host.as_ref().filter(|_| asks_it)
-}
-
-/// A variable's value in full where the encoding leaves it out as a default; `None`
-/// where the identity has no use for it.
-fn usual(settings: &Settings, variable: &str) -> Option<String> {
-    match variable {
-        env::CLOUD => Some(settings.cloud.to_string()),
-        env::INGESTION_AAD_AUDIENCE => Some(settings.audience.to_string()),
-        env::AZURE_AUTHORITY_HOST => settings.authority_host.as_ref().map(ToString::to_string),
-        env::RESPONSE_MODE => Some(settings.response_mode.to_string()),
-        env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN => {
-            let signs = matches!(settings.identity, Identity::AadApplication { .. });
-            signs.then(|| "false".to_owned())
-        }
-        _ => None,
     }
 }

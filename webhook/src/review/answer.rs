@@ -114,7 +114,7 @@ fn audit(decision: &Decision) -> BTreeMap<&'static str, String> {
         audit.insert("reason", decision.reason().to_owned());
     }
     if let Decision::Inject(injection) = decision {
-        audit.insert("profile", injection.effective.profiles());
+        audit.insert("profile", injection.effective.profiles().into_owned());
         audit.insert("settings", injection.effective.fingerprint.clone());
     }
     audit

@@ -143,7 +143,7 @@ fn record(shared: &Shared, answered: &Answered, took: Duration) {
             pod,
             owner,
             dry_run,
-            profile = injection.effective.profiles(),
+            profile = injection.effective.profiles().as_ref(),
             settings = injection.effective.fingerprint,
             warnings = injection.warnings.len(),
             "injected"

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Certificate, DESTINATION_VARIABLES, DestinationName, Identity, Settings};
+use contract::{Certificate, DestinationName, Destinations, Identity, Settings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -80,13 +80,10 @@ fn with_azures(mut variables: BTreeMap<String, String>) -> BTreeMap<String, Stri
 }
 
 /// The settings of a destination as its sidecar reads them.
-fn settings(variables: &BTreeMap<String, String>, name: Option<&DestinationName>) -> Settings {
-    let lookup = |variable: &str| {
-        let is_its_own = DESTINATION_VARIABLES.contains(&variable);
-        let own = name.filter(|_| is_its_own).map(|name| name.variable(variable));
-        own.and_then(|own| variables.get(&own)).or_else(|| variables.get(variable)).cloned()
-    };
-    Settings::from_env(lookup).unwrap()
+fn settings(variables: &BTreeMap<String, String>, name: Option<&str>) -> Settings {
+    let read = Destinations::from_env(variables.clone()).unwrap();
+    let found = read.iter().find(|one| one.name.as_ref().map(DestinationName::as_str) == name);
+    found.unwrap().settings.clone()
 }
 
 /// What counts of a destination, and the certificate's file.
@@ -169,8 +166,8 @@ proptest! {
             if is_called_too { with_azures(variables) } else { variables }
         };
         for (index, name) in names.iter().enumerate() {
-            let destination = (index > 0).then(|| name.parse().unwrap());
-            let together = of_destination(&settings(&read(&pod), destination.as_ref()));
+            let destination = (index > 0).then_some(*name);
+            let together = of_destination(&settings(&read(&pod), destination));
             let alone_pod = pod_of(&[name]);
             let alone = of_destination(&settings(&read(&alone_pod), None));
             prop_assert_eq!(&together.0, &alone.0, "{}", name);

@@ -1,6 +1,6 @@
 //! Any JSON: no panic, no patch that doesn't apply, nothing changed.
 
-use contract::Settings;
+use contract::{Destinations, Settings};
 use json_patch::PatchOperation;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -159,12 +159,14 @@ fn assert_understood(patched: &Value, effective: &Effective) {
         Some(found.first()?["value"].as_str()?.replace("$$", "$"))
     };
     assert_eq!(Settings::from_env(variable).as_ref(), Ok(&effective.settings));
+    let all = sidecar["env"].as_array().unwrap().iter();
+    let text = |one: &Value| one.as_str().unwrap().replace("$$", "$");
+    let read = Destinations::from_env(all.map(|one| (text(&one["name"]), text(&one["value"]))));
+    let read = read.unwrap();
+    assert_eq!(read.len(), 1 + effective.further.len());
     for Destination { name, settings, .. } in &effective.further {
-        let its_own = |text: &str| {
-            let is_its_own = contract::DESTINATION_VARIABLES.contains(&text);
-            is_its_own.then(|| variable(&name.variable(text))).flatten().or_else(|| variable(text))
-        };
-        assert_eq!(Settings::from_env(its_own).as_ref(), Ok(settings));
+        let found = read.iter().find(|one| one.name.as_ref() == Some(name)).unwrap();
+        assert_eq!(&found.settings, settings);
     }
     let mounts = sidecar["volumeMounts"].as_array().unwrap();
     let volumes = patched["spec"]["volumes"].as_array().unwrap();

@@ -103,6 +103,19 @@ fn what_each_profile_lacks_is_named() {
     assert!(!text.contains("prom-remotewrite/tenant-id"), "{text}");
 }
 
+/// The sidecar would end with exit code 78.
+#[test]
+fn what_fits_one_destination_may_not_fit_several() {
+    let yaml = format!("{}    maxRequestBytes: 12Mi\n", crate::tests::CONFIG);
+    let config = Config::parse(&yaml).unwrap();
+    assert_eq!(decide(&config, Pod::new(&named("tenants"))).word(), "inject");
+    assert_eq!(decide(&config, Pod::new(&named("tenants,default"))).word(), "inject");
+    let text = mistakes(&config, &named("tenants,default,federated"), 1);
+    let expected = "maxRequestBytes of profile \"tenants\"=\"12Mi\": expected at most ";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.contains("the share of MAX_IN_FLIGHT_BYTES=32Mi"), "{text}");
+}
+
 #[test]
 fn certificates_do_not_hide_each_other() {
     let with = |path: &str| {
