@@ -5,6 +5,7 @@ mod nodes;
 mod people;
 mod prometheus;
 mod webhook;
+mod workspaces;
 
 use std::{future::ready, pin::Pin};
 
@@ -26,7 +27,7 @@ pub(crate) struct Scenario {
 }
 
 /// All of them.
-static ALL: [Scenario; 14] = [
+static ALL: [Scenario; 15] = [
     Scenario {
         name: "steady",
         what: "nothing happens",
@@ -71,6 +72,11 @@ static ALL: [Scenario; 14] = [
         name: "identity",
         what: "no identity service issues tokens until all have ended",
         play: |stack| Box::pin(azure::identity(stack)),
+    },
+    Scenario {
+        name: "two-workspaces",
+        what: "one Prometheus writes to two workspaces, one of which gets no token for a while",
+        play: |stack| Box::pin(workspaces::two(stack)),
     },
     Scenario {
         name: "restart",

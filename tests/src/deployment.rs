@@ -90,6 +90,28 @@ pub fn install(cluster: &Cluster, steps: &Steps) -> Outcome<()> {
     })
 }
 
+/// The Prometheus with two workspaces, by each of which it goes: the managed identity
+/// writes to the first, the workload identity to the second.
+pub const TWO_WORKSPACES: [Identity; 2] = [
+    Identity {
+        name: "both",
+        client_id: "33334444-dddd-5555-eeee-6666ffff7777",
+        rule: "dcr-00000000000000000000000000000004",
+    },
+    Identity {
+        name: "both",
+        client_id: "44445555-eeee-6666-ffff-7777aaaa8888",
+        rule: "dcr-00000000000000000000000000000005",
+    },
+];
+
+/// Installs it and waits until it runs.
+pub fn install_two_workspaces(cluster: &Cluster) -> Outcome<()> {
+    let [first, _] = TWO_WORKSPACES;
+    cluster.apply(&[manifests().join("two-workspaces.yaml")])?;
+    running(cluster, first)
+}
+
 /// Programs of the workspace that become images.
 pub const PROGRAMS: [&str; 4] = [SIDECAR, WEBHOOK, CERTS, binaries::AZURE];
 
