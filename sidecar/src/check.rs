@@ -17,6 +17,7 @@ mod write;
 use std::time::{Duration, SystemTime};
 
 use contract::Settings;
+use futures_util::future::join_all;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, timeout_at};
 
@@ -28,36 +29,37 @@ use crate::{
     explain::Code,
     identity::{Issuer, Token},
     metrics::DialCounters,
+    trust::Trust,
     upstream::Upstream,
 };
 
-/// Takes every step that can be taken, all of them within `time`.
+/// Takes every step that can be taken, all of them within `time`. Destinations are
+/// looked at side by side, so that one which hangs takes no time of another.
 pub async fn check(
-    lookup: impl Fn(&str) -> Option<String>,
+    variables: impl IntoIterator<Item = (String, String)>,
     time: Duration,
     now: fn() -> SystemTime,
 ) -> Report {
+    let deadline = Instant::now() + time;
     let mut report = Report::new();
-    let Some(settings) = report.note(step::CONFIGURATION, configuration::read(lookup)) else {
+    let Some(destinations) = report.note(step::CONFIGURATION, configuration::read(variables))
+    else {
         return report;
     };
-    let roots = configuration::trusted_roots(&settings);
+    let roots = configuration::trusted_roots(destinations.sidecar());
     let Some(trust) = report.note(step::TRUSTED_ROOTS, roots) else {
         return report;
     };
-    let dialer = Dialer::new(settings.proxy.as_ref(), &trust, &DialCounters::default());
-    report.note(step::PROXY, configuration::routes(&settings, &dialer));
-    let upstream = Upstream::new(&settings.ingestion_url, dialer.clone(), Counter::default());
-    let mut checkup = Checkup { settings, report, deadline: Instant::now() + time, now };
-    let way = checkup.way(&upstream).await;
-    let token = checkup.token(&dialer).await;
-    if let (Some(()), Some(token)) = (way, token) {
-        checkup.write(&upstream, &token).await;
-    }
-    checkup.report
+    let trust = &trust;
+    let checkups = destinations.iter().map(|destination| async move {
+        let settings = destination.settings.clone();
+        let checkup = Checkup { settings, report: Report::new(), deadline, now };
+        (destination, Box::pin(checkup.run(trust)).await)
+    });
+    report.of_destinations(join_all(checkups).await)
 }
 
-/// The steps that need the network.
+/// The steps that are taken for each destination.
 struct Checkup {
     settings: Settings,
     report: Report,
@@ -66,6 +68,20 @@ struct Checkup {
 }
 
 impl Checkup {
+    async fn run(mut self, trust: &Trust) -> Report {
+        let settings = &self.settings;
+        let dialer = Dialer::new(settings.proxy.as_ref(), trust, &DialCounters::default());
+        self.report.note(step::PROXY, configuration::routes(settings, &dialer));
+        let url = &settings.ingestion_url;
+        let upstream = Upstream::new(url, dialer.clone(), Counter::default(), 1);
+        let way = self.way(&upstream).await;
+        let token = self.token(&dialer).await;
+        if let (Some(()), Some(token)) = (way, token) {
+            self.write(&upstream, &token).await;
+        }
+        self.report
+    }
+
     /// The way to the ingestion endpoint, as far as it is open.
     async fn way(&mut self, upstream: &Upstream) -> Option<()> {
         let found = self.in_time(network::dns(upstream)).await;

@@ -25,6 +25,7 @@ use crate::{
     forward::{Forwarder, refuse},
     http1::{Framing, Method, RequestHead},
     memory::Memory,
+    metrics::Exposition,
     notices::Notices,
     outcome,
     slots::Slot,
@@ -32,7 +33,9 @@ use crate::{
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) forwarder: Forwarder,
+    /// The unnamed destination first, if there is one; never none.
+    pub(crate) destinations: Vec<Forwarder>,
+    pub(crate) exposition: Exposition,
     pub(crate) writers: Writers,
     pub(crate) limits: Limits,
     /// Of the one listener, for advice.
@@ -40,6 +43,13 @@ pub(crate) struct Shared {
     /// For heads and answers that are larger than usual.
     pub(crate) buffers: Arc<Memory>,
     pub(crate) notices: Notices,
+}
+
+impl Shared {
+    /// The destination of this name, which is empty for the unnamed one.
+    pub(crate) fn destination(&self, name: &str) -> Option<&Forwarder> {
+        self.destinations.iter().find(|one| one.metrics.name().unwrap_or_default() == name)
+    }
 }
 
 /// What [`Shared::buffers`] may hold: 500 of the largest heads at once. Each
@@ -72,7 +82,7 @@ const SHORT_ANSWER_BYTES: usize = 1 << 10;
 impl Connection {
     pub(crate) fn new(stream: TcpStream, slot: Slot, shared: Arc<Shared>) -> Self {
         let _ = stream.set_nodelay(true);
-        shared.forwarder.metrics.connections.inc();
+        shared.exposition.connections.inc();
         Self { stream, input: Vec::new(), slot, shared, writer: None, served: false }
     }
 
@@ -110,9 +120,11 @@ impl Connection {
     }
 
     async fn answer(&mut self, head: &RequestHead, begun: Instant) -> io::Result<Answer> {
-        match task(head, self.slot.may_write) {
-            Task::Forward => self.answer_write(head, begun).await,
-            other => {
+        let shared = Arc::clone(&self.shared);
+        let destination = shared.destination(&head.destination);
+        match (task(head, self.slot.may_write, destination.is_some()), destination) {
+            (Task::Forward, Some(forwarder)) => self.answer_write(forwarder, head, begun).await,
+            (other, _) => {
                 let answer = self.answer_other(other, head);
                 // A body that nobody asked for is not read.
                 Ok(if head.framing == Framing::Empty { answer } else { answer.closing() })
@@ -120,35 +132,41 @@ impl Connection {
         }
     }
 
-    async fn answer_write(&mut self, head: &RequestHead, begun: Instant) -> io::Result<Answer> {
+    async fn answer_write(
+        &mut self,
+        forwarder: &Forwarder,
+        head: &RequestHead,
+        begun: Instant,
+    ) -> io::Result<Answer> {
         if self.slot.is_overflow {
-            let answer = self.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS"));
+            let answer = forwarder.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS"));
             return Ok(answer.closing());
         }
         self.writer.get_or_insert_with(|| self.shared.writers.add());
-        let shared = Arc::clone(&self.shared);
-        let deadline = begun + shared.limits.upstream_timeout;
-        shared.forwarder.metrics.in_flight_requests.inc();
-        let read = self.read_body(head, deadline).await;
+        let limits = self.shared.limits;
+        let deadline = begun + limits.upstream_timeout;
+        let Forwarder { metrics, memory, summary, .. } = forwarder;
+        metrics.in_flight_requests.inc();
+        let read = self.read_body(head, memory, deadline).await;
         let (answer, bytes) = match &read {
-            Ok(body) => (shared.forwarder.forward(head, body, deadline).await, body.len()),
-            Err(error) => (self.refuse(error.reason(), error.answer(&shared.limits)).closing(), 0),
+            Ok(body) => (forwarder.forward(head, body, deadline).await, body.len()),
+            Err(error) => (forwarder.refuse(error.reason(), error.answer(&limits)).closing(), 0),
         };
-        shared.forwarder.metrics.in_flight_requests.dec();
+        metrics.in_flight_requests.dec();
         if let Err(BodyError::Gone(error)) = read {
             return Err(error);
         }
         let took = begun.elapsed();
-        shared.forwarder.metrics.request_seconds.observe(took.as_secs_f64());
-        shared.forwarder.metrics.received_bytes.inc_by(bytes as u64);
-        shared.forwarder.summary.add(answer.status(), bytes, took);
+        metrics.request_seconds.observe(took.as_secs_f64());
+        metrics.received_bytes.inc_by(bytes as u64);
+        summary.add(answer.status(), bytes, took);
         Ok(answer)
     }
 
-    /// Counts and logs a request that is refused here.
+    /// Counts and logs a request to no destination.
     fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
-        let Shared { forwarder, notices, .. } = &*self.shared;
-        refuse(&forwarder.metrics, notices, reason, answer)
+        let Shared { exposition, notices, .. } = &*self.shared;
+        refuse(&exposition.refusals, notices, reason, answer)
     }
 
     /// Reads some bytes behind those held; 0 at the connection's end.
@@ -184,6 +202,6 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared.forwarder.metrics.connections.dec();
+        self.shared.exposition.connections.dec();
     }
 }

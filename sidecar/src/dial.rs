@@ -198,7 +198,8 @@ impl Dialer {
 
     fn count(&self, family: &DialFamily, failed: Option<&DialError>) {
         let result = failed.map_or(Dial::OK, DialError::reason);
-        family.get_or_create(&Dial { peer: self.peer, result }).inc();
+        let (peer, destination) = (self.peer, Arc::clone(&self.counters.destination));
+        family.get_or_create(&Dial { peer, result, destination }).inc();
     }
 }
 

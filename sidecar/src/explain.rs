@@ -163,11 +163,10 @@ fn throttled(received: &Received) -> String {
 }
 
 /// Prometheus has not written yet.
-pub(crate) fn no_write_yet(after: Duration, port: u16) -> String {
+pub(crate) fn no_write_yet(after: Duration, port: u16, path: &str) -> String {
     format!(
-        "no write has arrived in {} s: does remote_write of Prometheus' configuration have url: http://localhost:{port}{}?",
-        after.as_secs(),
-        contract::names::WRITE_PATH
+        "no write has arrived in {} s: does remote_write of Prometheus' configuration have url: http://localhost:{port}{path}?",
+        after.as_secs()
     )
 }
 

@@ -12,7 +12,7 @@ use crate::{
     http1::RequestHead,
     identity::Token,
     memory::Memory,
-    metrics::{Codes, HARMLESS, Metrics, REFUSALS, Reason},
+    metrics::{HARMLESS, Metrics, REFUSALS, Refusals},
     notices::Notices,
     outcome,
     rescue::{Batch, Deliver, Requests, Rescue, Rescued},
@@ -22,8 +22,10 @@ use crate::{
     wire,
 };
 
-/// Everything that a request needs on its way.
+/// Everything that a request to one destination needs on its way.
 pub(crate) struct Forwarder {
+    /// Where requests for it are posted.
+    pub(crate) path: String,
     pub(crate) tokens: Tokens,
     pub(crate) upstream: Upstream,
     pub(crate) mode: ResponseMode,
@@ -126,8 +128,8 @@ impl Forwarder {
     }
 
     /// A request that was not sent on.
-    fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
-        refuse(&self.metrics, &self.notices, reason, answer)
+    pub(crate) fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
+        refuse(&self.metrics.refusals, &self.notices, reason, answer)
     }
 
     fn report(&self, rescued: &Rescued, answer: &Answer) {
@@ -135,7 +137,7 @@ impl Forwarder {
             && failure.is_our_limit()
         {
             let reason = failure.reason();
-            self.metrics.refused.get_or_create(&Reason { reason }).inc();
+            self.metrics.refusals.count(reason);
             self.warn(reason, answer, || explain::no_answer(failure, &self.host));
             return;
         }
@@ -145,12 +147,11 @@ impl Forwarder {
             }
             Ok(received) => received.status.to_string(),
             Err(failure) => {
-                self.metrics.failures.get_or_create(&Reason { reason: failure.reason() }).inc();
+                self.metrics.failed(failure.reason());
                 failure.reason().to_owned()
             }
         };
-        let codes = Codes { upstream, answered: answer.status() };
-        self.metrics.requests.get_or_create(&codes).inc();
+        self.metrics.answered(upstream, answer.status());
         match rescued {
             Rescued::Answered(Ok(received)) if (200..300).contains(&received.status) => {
                 self.succeeded();
@@ -191,7 +192,7 @@ impl Forwarder {
         // An endpoint that fails now and then would otherwise fill the log.
         if self.summary.is_troubled() && self.notices.may_say(ACCEPTED).is_some() {
             self.summary.recovered();
-            info!("Azure accepts samples");
+            info!(destination = self.metrics.name(), "Azure accepts samples");
             self.notices.over_but(ACCEPTED);
         }
     }
@@ -199,7 +200,7 @@ impl Forwarder {
     /// What loses nothing is worth a line a minute.
     fn inform(&self, subject: &'static str, text: &str) {
         if let Some(held_back) = self.notices.may_say(subject) {
-            info!(held_back, "{text}");
+            info!(destination = self.metrics.name(), held_back, "{text}");
         }
     }
 
@@ -207,27 +208,35 @@ impl Forwarder {
     fn warn(&self, subject: &'static str, answer: &Answer, text: impl FnOnce() -> String) {
         self.summary.troubled();
         if let Some(held_back) = self.notices.may_say(subject) {
-            warn!(upstream = subject, answered = answer.status(), held_back, "{}", text());
+            let destination = self.metrics.name();
+            warn!(
+                destination,
+                upstream = subject,
+                answered = answer.status(),
+                held_back,
+                "{}",
+                text()
+            );
         }
     }
 }
 
 /// Counts a request that is not sent on, and says why.
 pub(crate) fn refuse(
-    metrics: &Metrics,
+    refusals: &Refusals,
     notices: &Notices,
     reason: &'static str,
     answer: Answer,
 ) -> Answer {
     debug_assert!(REFUSALS.contains(&reason), "{reason} is not among those that begin at 0");
-    metrics.refused.get_or_create(&Reason { reason }).inc();
+    refusals.count(reason);
     if let Some(held_back) = notices.may_say(reason) {
         let text = String::from_utf8_lossy(answer.body());
-        let (answered, text) = (answer.status(), text.trim_end());
+        let (destination, answered, text) = (refusals.name(), answer.status(), text.trim_end());
         if HARMLESS.contains(&reason) {
-            info!(answered, reason, held_back, "{text}");
+            info!(destination, answered, reason, held_back, "{text}");
         } else {
-            warn!(answered, reason, held_back, "{text}");
+            warn!(destination, answered, reason, held_back, "{text}");
         }
     }
     answer

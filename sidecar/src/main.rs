@@ -11,6 +11,7 @@ mod health;
 mod listen;
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     process::{self, ExitCode},
     thread,
@@ -18,7 +19,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use contract::{LogFormat, LogLevel, Settings, names};
+use contract::{Destinations, LogFormat, LogLevel, names};
 use sidecar::{Heartbeat, RunError, Trust};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -46,10 +47,11 @@ fn main() -> ExitCode {
 
 /// Serves until told to stop.
 fn run() -> io::Result<ExitCode> {
-    let settings = match Settings::from_env(environment) {
-        Ok(settings) => settings,
+    let destinations = match Destinations::from_env(environment()) {
+        Ok(destinations) => destinations,
         Err(mistakes) => return Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
     };
+    let settings = destinations.sidecar();
     log(settings.log_level, settings.log_format);
     let roots = (settings.trusted_roots_file.as_deref(), settings.trusted_roots_dir.as_deref());
     let trust = match Trust::load(roots.0, roots.1) {
@@ -58,7 +60,7 @@ fn run() -> io::Result<ExitCode> {
     };
     files::allow_all();
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(settings, &trust));
+    let served = runtime.block_on(serve(destinations, &trust));
     // A name that is still being looked up must not hold the process.
     runtime.shutdown_background();
     served
@@ -80,8 +82,8 @@ fn watch(heartbeat: Heartbeat) -> io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(watch).map(drop)
 }
 
-async fn serve(settings: Settings, trust: &Trust) -> io::Result<ExitCode> {
-    let listener = listen::listen(settings.listening_port.get())?;
+async fn serve(destinations: Destinations, trust: &Trust) -> io::Result<ExitCode> {
+    let listener = listen::listen(destinations.sidecar().listening_port.get())?;
     let heartbeat = Heartbeat::default();
     watch(heartbeat.clone())?;
     let mut terminate = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -95,7 +97,7 @@ async fn serve(settings: Settings, trust: &Trust) -> io::Result<ExitCode> {
         }
     };
     tokio::select! {
-        run = sidecar::run(settings, trust, listener, SystemTime::now, first) => match run {
+        run = sidecar::run(destinations, trust, listener, SystemTime::now, first) => match run {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(RunError::Identity(trouble)) => Ok(misconfigured([trouble.to_string()])),
         },
@@ -107,7 +109,7 @@ async fn serve(settings: Settings, trust: &Trust) -> io::Result<ExitCode> {
 /// Says what works and what does not.
 fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
     let runtime = runtime()?;
-    let report = runtime.block_on(sidecar::check(environment, timeout, SystemTime::now));
+    let report = runtime.block_on(sidecar::check(environment(), timeout, SystemTime::now));
     // A name that is still being looked up must not hold the process.
     runtime.shutdown_background();
     say(&match output {
@@ -119,7 +121,7 @@ fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
 
 /// Says whether the sidecar in this pod lives.
 fn health() -> ExitCode {
-    match health::health(environment(names::env::LISTENING_PORT).as_deref()) {
+    match health::health(variable(names::env::LISTENING_PORT).as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             // Plain text: it becomes part of the probe's event.
@@ -135,13 +137,21 @@ fn native(output: Language) -> io::Result<ExitCode> {
         Language::Yaml => sidecar::Language::Prometheus,
         Language::Operator => sidecar::Language::Operator,
     };
-    match Settings::from_env(environment) {
-        Ok(settings) => say(&sidecar::native(&settings, language)).map(|()| ExitCode::SUCCESS),
+    match Destinations::from_env(environment()) {
+        Ok(destinations) => {
+            say(&sidecar::native(&destinations, language)).map(|()| ExitCode::SUCCESS)
+        }
         Err(mistakes) => Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
     }
 }
 
-fn environment(name: &str) -> Option<String> {
+/// All variables, since some name a destination.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 

@@ -1,253 +1,156 @@
 //! What the sidecar counts, and the text in which it tells.
+//!
+//! [`Exposition`] is the whole; [`Metrics`] are those of one destination, which has
+//! its label in all of them.
 
 mod beginning;
+mod families;
+mod labels;
 mod outgoing;
+mod register;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::atomic::AtomicU64, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::SystemTime,
+};
 
 use prometheus_client::{
-    encoding::{
-        EncodeLabelSet,
-        text::{encode_eof, encode_registry},
-    },
+    encoding::text::{encode_eof, encode_registry},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
 pub(crate) use self::{
     beginning::{HARMLESS, REFUSALS},
-    outgoing::{Dial, DialCounters, DialFamily, Outgoing},
+    outgoing::{Dial, DialCounters, DialFamily},
+};
+use self::{
+    families::Families,
+    labels::{Codes, Fetch, Named, Reason},
 };
 use crate::rescue;
 
-/// All counters; each is public inside the crate and counted where it happens.
-pub(crate) struct Metrics {
+/// All counters of all destinations, and those of the process.
+pub(crate) struct Exposition {
     registry: Registry,
-    pub(crate) outgoing: Outgoing,
-    pub(crate) requests: Family<Codes, Counter>,
-    pub(crate) failures: Family<Reason, Counter>,
-    pub(crate) refused: Family<Reason, Counter>,
+    families: Families,
+    /// Of requests that go to no destination.
+    pub(crate) refusals: Refusals,
+    pub(crate) connections: Gauge,
+    pub(crate) displaced_connections: Counter,
+    roots: Gauge,
+    roots_reloaded: Gauge,
+}
+
+/// The counters of one destination; each is counted where it happens.
+pub(crate) struct Metrics {
+    destination: Arc<str>,
+    requests: Family<Codes, Counter>,
+    failures: Family<Reason, Counter>,
+    refused_samples: Family<Reason, Counter>,
+    token_fetches: Family<Fetch, Counter>,
+    pub(crate) refusals: Refusals,
     pub(crate) request_seconds: Histogram,
     pub(crate) upstream_seconds: Histogram,
+    pub(crate) upstream_requests: Counter,
+    pub(crate) dials: DialCounters,
     pub(crate) received_bytes: Counter,
     pub(crate) in_flight_requests: Gauge,
     pub(crate) in_flight_bytes: Gauge,
-    pub(crate) connections: Gauge,
-    pub(crate) displaced_connections: Counter,
     pub(crate) replays: Counter,
     pub(crate) splits: Counter,
     pub(crate) searches: Counter,
     pub(crate) rescued_samples: Counter,
-    pub(crate) refused_samples: Family<Reason, Counter>,
-    pub(crate) token_fetches: Family<Fetch, Counter>,
     token_expiry: Timestamp,
     certificate_expiry: Timestamp,
     next_certificate_expiry: Timestamp,
     last_success: Timestamp,
 }
 
-/// A request, by what Azure said and what Prometheus was told.
-#[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
-pub(crate) struct Codes {
-    /// Azure's status, or why there is none.
-    pub(crate) upstream: String,
-    /// Our status.
-    pub(crate) answered: u16,
+/// What is refused before it is sent on.
+#[derive(Clone)]
+pub(crate) struct Refusals {
+    destination: Arc<str>,
+    refused: Family<Reason, Counter>,
 }
 
-/// Something that happened, by reason.
-#[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
-pub(crate) struct Reason {
-    pub(crate) reason: &'static str,
-}
-
-/// A fetch of a token.
-#[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
-pub(crate) struct Fetch {
-    /// Why it was begun.
-    pub(crate) reason: &'static str,
-    /// `ok`, or how it failed.
-    pub(crate) result: &'static str,
-}
-
+/// Seconds since 1970.
 type Timestamp = Gauge<f64, AtomicU64>;
 
-/// From a loopback round trip to the deadline of 25 s.
-const SECONDS: [f64; 13] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0];
-
-impl Metrics {
-    /// All at nothing. The labels of build info are what an operator compares
-    /// across a fleet.
+impl Exposition {
+    /// All at nothing, and no destination yet. The labels of build info are what an
+    /// operator compares across a fleet.
     pub(crate) fn new(version: &str, identity_type: &str, cluster: &str) -> Self {
-        let mut metrics = Self {
+        let families = Families::default();
+        let refused = families.refused.clone();
+        let mut exposition = Self {
             registry: Registry::with_prefix("prom_remotewrite"),
-            outgoing: Outgoing::default(),
-            requests: Family::default(),
-            failures: Family::default(),
-            refused: Family::default(),
-            request_seconds: Histogram::new(SECONDS),
-            upstream_seconds: Histogram::new(SECONDS),
-            received_bytes: Counter::default(),
-            in_flight_requests: Gauge::default(),
-            in_flight_bytes: Gauge::default(),
+            families,
+            refusals: Refusals { destination: Arc::default(), refused },
             connections: Gauge::default(),
             displaced_connections: Counter::default(),
-            replays: Counter::default(),
-            splits: Counter::default(),
-            searches: Counter::default(),
-            rescued_samples: Counter::default(),
-            refused_samples: Family::default(),
-            token_fetches: Family::default(),
-            token_expiry: Timestamp::default(),
-            certificate_expiry: Timestamp::default(),
-            next_certificate_expiry: Timestamp::default(),
-            last_success: Timestamp::default(),
+            roots: Gauge::default(),
+            roots_reloaded: Gauge::default(),
         };
-        metrics.register_requests();
-        metrics.outgoing.register(&mut metrics.registry);
-        metrics.register_load();
-        metrics.register_rescues();
-        metrics.register_identity();
-        metrics.begin_at_zero();
+        exposition.register_requests();
+        exposition.register_outgoing();
+        exposition.register_load();
+        exposition.register_rescues();
+        exposition.register_identity();
+        exposition.refusals.begin_at_zero(|_| true);
         let labels = [("version", version), ("identity_type", identity_type), ("cluster", cluster)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        metrics.registry.register("build", "What runs here", Info::new(labels.to_vec()));
+        exposition.registry.register("build", "What runs here", Info::new(labels.to_vec()));
+        exposition
+    }
+
+    /// The metrics of a destination; the unnamed one's label is empty.
+    pub(crate) fn destination(&self, label: &str) -> Metrics {
+        let Families { connections, handshakes, .. } = &self.families;
+        let destination: Arc<str> = label.into();
+        let of = &Named { destination: Arc::clone(&destination) };
+        let families = &self.families;
+        let metrics = Metrics {
+            requests: families.requests.clone(),
+            failures: families.failures.clone(),
+            refused_samples: families.refused_samples.clone(),
+            token_fetches: families.token_fetches.clone(),
+            refusals: Refusals {
+                destination: Arc::clone(&destination),
+                refused: families.refused.clone(),
+            },
+            request_seconds: families.request_seconds.get_or_create_owned(of),
+            upstream_seconds: families.upstream_seconds.get_or_create_owned(of),
+            upstream_requests: families.upstream_requests.get_or_create_owned(of),
+            dials: DialCounters {
+                destination: Arc::clone(&destination),
+                connections: connections.clone(),
+                handshakes: handshakes.clone(),
+            },
+            received_bytes: families.received_bytes.get_or_create_owned(of),
+            in_flight_requests: families.in_flight_requests.get_or_create_owned(of),
+            in_flight_bytes: families.in_flight_bytes.get_or_create_owned(of),
+            replays: families.replays.get_or_create_owned(of),
+            splits: families.splits.get_or_create_owned(of),
+            searches: families.searches.get_or_create_owned(of),
+            rescued_samples: families.rescued_samples.get_or_create_owned(of),
+            token_expiry: families.token_expiry.get_or_create_owned(of),
+            certificate_expiry: families.certificate_expiry.get_or_create_owned(of),
+            next_certificate_expiry: families.next_certificate_expiry.get_or_create_owned(of),
+            last_success: families.last_success.get_or_create_owned(of),
+            destination,
+        };
+        metrics.begin_at_zero();
         metrics
     }
 
-    fn register_requests(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "requests",
-            "Remote-write requests, by what Azure said and what Prometheus was told",
-            self.requests.clone(),
-        );
-        registry.register(
-            "upstream_failures",
-            "Requests that got no answer from Azure, by reason",
-            self.failures.clone(),
-        );
-        registry.register(
-            "refused_requests",
-            "Requests that were refused before they were sent on, by reason",
-            self.refused.clone(),
-        );
-        registry.register(
-            "request_duration_seconds",
-            "From a request's first byte to its answer",
-            self.request_seconds.clone(),
-        );
-        registry.register(
-            "upstream_duration_seconds",
-            "From sending a request on to Azure's answer",
-            self.upstream_seconds.clone(),
-        );
-        registry.register(
-            "replayed_requests",
-            "Requests that were sent again with a new token",
-            self.replays.clone(),
-        );
-        registry.register(
-            "last_success_timestamp_seconds",
-            "When Azure last accepted a request",
-            self.last_success.clone(),
-        );
-    }
-
-    fn register_load(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "received_bytes",
-            "Bytes of remote-write bodies received",
-            self.received_bytes.clone(),
-        );
-        registry.register(
-            "in_flight_requests",
-            "Remote-write requests under way",
-            self.in_flight_requests.clone(),
-        );
-        registry.register(
-            "in_flight_bytes",
-            "Bytes held for requests under way",
-            self.in_flight_bytes.clone(),
-        );
-        registry.register("connections", "Connections that are open", self.connections.clone());
-        registry.register(
-            "displaced_connections",
-            "Idle connections that were closed because all slots were taken",
-            self.displaced_connections.clone(),
-        );
-        registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
-    }
-
-    fn register_rescues(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "split_requests",
-            "Requests that were larger than Azure takes and were split by series",
-            self.splits.clone(),
-        );
-        registry.register(
-            "searched_requests",
-            "Requests that were searched for the series for which Azure refused them",
-            self.searches.clone(),
-        );
-        registry.register(
-            "rescued_samples",
-            "Samples that were stored of batches which Azure refused as a whole",
-            self.rescued_samples.clone(),
-        );
-        registry.register(
-            "refused_samples",
-            "Samples of single series that Azure refuses, by reason",
-            self.refused_samples.clone(),
-        );
-    }
-
-    fn register_identity(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "token_fetches",
-            "Tokens asked for, by why and with which result",
-            self.token_fetches.clone(),
-        );
-        registry.register(
-            "token_expiry_timestamp_seconds",
-            "When the held token ends; 0 without one",
-            self.token_expiry.clone(),
-        );
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When the application's certificate that is in use ends; 0 without one",
-            self.certificate_expiry.clone(),
-        );
-        registry.register(
-            "next_certificate_expiry_timestamp_seconds",
-            "When a newer certificate ends that Entra has not accepted yet; 0 without one",
-            self.next_certificate_expiry.clone(),
-        );
-    }
-
-    pub(crate) fn token_ends(&self, at: SystemTime) {
-        self.token_expiry.set(unix_seconds(at));
-    }
-
-    /// When the certificate in use ends, and one that is to replace it.
-    pub(crate) fn certificates_end(&self, in_use: Option<SystemTime>, next: Option<SystemTime>) {
-        self.certificate_expiry.set(in_use.map_or(0.0, unix_seconds));
-        self.next_certificate_expiry.set(next.map_or(0.0, unix_seconds));
-    }
-
-    /// Samples of single series are refused.
-    pub(crate) fn refuse_samples(&self, reason: rescue::Reason, samples: u64) {
-        self.refused_samples.get_or_create(&Reason { reason: reason.as_str() }).inc_by(samples);
-    }
-
-    pub(crate) fn succeeded(&self, at: SystemTime) {
-        self.last_success.set(unix_seconds(at));
+    /// How many roots are in use, and whether they are the newest.
+    pub(crate) fn trusted_roots(&self, roots: usize, reloaded: bool) {
+        self.roots.set(i64::try_from(roots).unwrap_or(i64::MAX));
+        self.roots_reloaded.set(i64::from(reloaded));
     }
 
     /// The `OpenMetrics` text.
@@ -284,6 +187,67 @@ impl Metrics {
             }
         });
         Ok(lines.collect())
+    }
+}
+
+impl Metrics {
+    /// The destination's name, if it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.refusals.name()
+    }
+
+    /// A request was answered: by what Azure said, or why it said nothing, and what
+    /// Prometheus was told.
+    pub(crate) fn answered(&self, upstream: String, answered: u16) {
+        let destination = Arc::clone(&self.destination);
+        self.requests.get_or_create(&Codes { upstream, answered, destination }).inc();
+    }
+
+    /// A request got no answer from Azure.
+    pub(crate) fn failed(&self, reason: &'static str) {
+        self.failures.get_or_create(&self.reason(reason)).inc();
+    }
+
+    /// A token was asked for: why, and `ok` or how that failed.
+    pub(crate) fn fetched(&self, reason: &'static str, result: &'static str) {
+        let destination = Arc::clone(&self.destination);
+        self.token_fetches.get_or_create(&Fetch { reason, result, destination }).inc();
+    }
+
+    pub(crate) fn token_ends(&self, at: SystemTime) {
+        self.token_expiry.set(unix_seconds(at));
+    }
+
+    /// When the certificate in use ends, and one that is to replace it.
+    pub(crate) fn certificates_end(&self, in_use: Option<SystemTime>, next: Option<SystemTime>) {
+        self.certificate_expiry.set(in_use.map_or(0.0, unix_seconds));
+        self.next_certificate_expiry.set(next.map_or(0.0, unix_seconds));
+    }
+
+    /// Samples of single series are refused.
+    pub(crate) fn refuse_samples(&self, reason: rescue::Reason, samples: u64) {
+        self.refused_samples.get_or_create(&self.reason(reason.as_str())).inc_by(samples);
+    }
+
+    pub(crate) fn succeeded(&self, at: SystemTime) {
+        self.last_success.set(unix_seconds(at));
+    }
+
+    fn reason(&self, reason: &'static str) -> Reason {
+        Reason { reason, destination: Arc::clone(&self.destination) }
+    }
+}
+
+impl Refusals {
+    /// The destination's name, if it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        Some(&*self.destination).filter(|name| !name.is_empty())
+    }
+
+    /// One more.
+    pub(crate) fn count(&self, reason: &'static str) {
+        let destination = Arc::clone(&self.destination);
+        self.refused.get_or_create(&Reason { reason, destination }).inc();
     }
 }
 

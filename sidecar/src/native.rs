@@ -12,9 +12,9 @@ mod differences;
 
 use std::fmt::Write as _;
 
-use contract::{Identity, Settings};
+use contract::{Destination, Destinations, Identity, Settings};
 
-use self::azuread::AzureAd;
+use self::azuread::{AzureAd, Version};
 
 /// In whose language the entry is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +35,13 @@ impl Language {
         }
     }
 
+    /// Whether it has no word for this identity.
+    const fn lacks(self, settings: &Settings) -> bool {
+        matches!((self, &settings.identity), (Self::Operator, Identity::AadApplication { .. }))
+    }
+
     /// Who can do it, and where the entry belongs.
-    fn heading(self, azuread: &AzureAd) -> String {
-        let AzureAd { since, operator, .. } = azuread;
+    fn heading(self, since: Version, operator: Version) -> String {
         match self {
             Self::Prometheus => format!(
                 "# Prometheus {since} and newer write without the sidecar, with this in its own configuration.\n"
@@ -49,32 +53,59 @@ impl Language {
     }
 }
 
-/// YAML that Prometheus, or the operator, accepts, with comments.
-pub fn native(settings: &Settings, language: Language) -> String {
-    if language == Language::Operator
-        && matches!(settings.identity, Identity::AadApplication { .. })
-    {
-        return NO_CERTIFICATE.to_owned();
+/// YAML that Prometheus, or the operator, accepts, with comments; an entry for each
+/// destination.
+pub fn native(destinations: &Destinations, language: Language) -> String {
+    let (certificates, said): (Vec<&Destination>, Vec<_>) =
+        destinations.iter().partition(|one| language.lacks(&one.settings));
+    let entries: Vec<AzureAd> =
+        said.iter().map(|one| AzureAd::of(&one.settings, language)).collect();
+    let mut text = String::new();
+    let versions = entries.iter().map(|entry| (entry.since, entry.operator));
+    let oldest = versions.reduce(|one, other| (one.0.max(other.0), one.1.max(other.1)));
+    if let Some((since, operator)) = oldest {
+        text = language.heading(since, operator);
+        let _ = writeln!(text, "{}:", language.key("remote_write", "remoteWrite"));
     }
-    let azuread = AzureAd::of(settings, language);
-    let (differences, missing) =
-        (differences::of(settings, language), differences::missing(settings, language));
-    let mut text = language.heading(&azuread);
-    let _ = writeln!(text, "{}:", language.key("remote_write", "remoteWrite"));
+    let is_named = destinations.len() > 1;
+    for (destination, entry) in said.iter().zip(&entries) {
+        if is_named {
+            let _ = writeln!(text, "  # what is written to {}", destination.write_path());
+        }
+        add_entry(&mut text, &destination.settings, entry, language);
+    }
+    let all = |remarks: fn(&Settings, Language) -> Vec<String>| {
+        let mut all: Vec<String> = Vec::new();
+        for remark in said.iter().flat_map(|one| remarks(&one.settings, language)) {
+            if !all.contains(&remark) {
+                all.push(remark);
+            }
+        }
+        all
+    };
+    list(&mut text, "What is different then:", &all(differences::of));
+    list(&mut text, "What has no counterpart there:", &all(differences::missing));
+    if !certificates.is_empty() {
+        let paths: Vec<String> = certificates.iter().map(|one| one.write_path()).collect();
+        let whose = if is_named { format!("# {}: ", paths.join(", ")) } else { "# ".to_owned() };
+        text = text + &whose + NO_CERTIFICATE;
+    }
+    text
+}
+
+fn add_entry(text: &mut String, settings: &Settings, entry: &AzureAd, language: Language) {
+    // Writing to a string does not fail.
     let _ = writeln!(text, "  - url: {}", quoted(settings.ingestion_url.url().as_str()));
     let (proxy, tls) = (proxy(settings, language), tls(settings, language));
-    for line in azuread.lines.iter().chain(&proxy).chain(&tls) {
+    for line in entry.lines.iter().chain(&proxy).chain(&tls) {
         let _ = writeln!(text, "    {line}");
     }
     text.push_str(&queue(language));
-    list(&mut text, "What is different then:", &differences);
-    list(&mut text, "What has no counterpart there:", &missing);
-    text
 }
 
 /// <https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.AzureAD>
 const NO_CERTIFICATE: &str =
-    "# prometheus-operator's azureAd has no certificate: only Prometheus' own configuration,
+    "prometheus-operator's azureAd has no certificate: only Prometheus' own configuration,
 # which `prom-remotewrite native` prints, can say it.
 ";
 

@@ -37,6 +37,8 @@ fn code(text: &str) -> String {
 fn the_tables_are_what_the_program_says() {
     let text = with_section(README, "variables", &variables::table());
     let text = with_section(&text, "metrics", &metrics::table());
+    let variables = contract::DESTINATION_VARIABLES.map(code).join(", ");
+    let text = with_section(&text, "destination variables", &(variables + "\n"));
     let codes = Code::ALL.iter().map(|one| [code(one.as_str()), one.meaning().to_owned()]);
     let text = with_section(&text, "codes", &table(["code", "meaning"], codes));
     expect_file!["../README.md"].assert_eq(&text);

@@ -52,6 +52,7 @@ use self::{
     cases::{Cases, Key},
     evidence::Evidence,
     ledger::Ledger,
+    survey::Bounds,
 };
 pub(crate) use self::{
     reason::Reason,
@@ -83,6 +84,7 @@ pub(crate) struct Rescue {
     evidence: Evidence,
     cases: Cases,
     admission: Admission,
+    bounds: Bounds,
 }
 
 /// A batch that is refused again and again with a status that is normally retried
@@ -92,10 +94,20 @@ const STUCK_ATTEMPTS: u32 = 10;
 const STUCK_AFTER: Duration = Duration::from_mins(3);
 const STUCK_ACCEPTED: u64 = 10;
 impl Rescue {
-    pub(crate) fn new(memory: Arc<Memory>, metrics: Arc<Metrics>, now: fn() -> SystemTime) -> Self {
-        Self::with_ledger(memory, metrics, now, Ledger::new())
+    /// For one of so many destinations, which divide what is remembered, and with it
+    /// the memory for that.
+    pub(crate) fn new(
+        memory: Arc<Memory>,
+        metrics: Arc<Metrics>,
+        now: fn() -> SystemTime,
+        destinations: usize,
+    ) -> Self {
+        let ledger = Ledger::new().divided(destinations);
+        let (cases, bounds) = (Cases::divided(destinations), Bounds::divided(destinations));
+        Self { cases, bounds, ..Self::with_ledger(memory, metrics, now, ledger) }
     }
 
+    /// For the only destination.
     fn with_ledger(
         memory: Arc<Memory>,
         metrics: Arc<Metrics>,
@@ -103,7 +115,8 @@ impl Rescue {
         ledger: Ledger,
     ) -> Self {
         let (evidence, cases) = (Evidence::new(), Cases::default());
-        Self { memory, metrics, now, ledger, evidence, cases, admission: Admission::new() }
+        let (admission, bounds) = (Admission::new(), Bounds::default());
+        Self { memory, metrics, now, ledger, evidence, cases, admission, bounds }
     }
 
     /// Forgets what is old.

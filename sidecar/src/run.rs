@@ -1,11 +1,14 @@
 //! Puts the parts together and lets them run.
 
+mod assemble;
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use contract::Settings;
+use contract::{DestinationName, Destinations};
+use futures_util::future::join_all;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -13,23 +16,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use self::assemble::assemble;
 use crate::{
-    VERSION,
-    connection::{BUFFERS_BYTES, Shared},
-    dial::Dialer,
-    drain::Writers,
-    explain,
-    forward::Forwarder,
-    identity::{Issuer, SetupError},
-    memory::Memory,
-    metrics::Metrics,
-    notices::Notices,
-    rescue::Rescue,
-    server::serve,
-    summary::Summary,
-    token::{Tokens, refresh},
-    trust::Trust,
-    upstream::Upstream,
+    VERSION, connection::Shared, explain, forward::Forwarder, identity::SetupError, server::serve,
+    token::refresh, trust::Trust,
 };
 
 /// Why the sidecar cannot run with these settings.
@@ -51,20 +41,18 @@ const REAP_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Serves on `listener` until `shutdown` comes and nobody writes any more.
 pub async fn run(
-    settings: Settings,
+    destinations: Destinations,
     trust: &Trust,
     listener: TcpListener,
     now: fn() -> SystemTime,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let cluster = settings.cluster.as_deref().unwrap_or_default();
-    let identity_type = settings.identity.kind().name();
-    let metrics = Arc::new(Metrics::new(VERSION, identity_type, cluster));
-    let tokens = Tokens::new(now);
-    let dialer = Dialer::new(settings.proxy.as_ref(), trust, &metrics.outgoing.dials);
-    let issuer = Issuer::new(&settings, &dialer, now).map_err(RunError::Identity)?;
-    let shared = Arc::new(assemble(&settings, dialer, &tokens, &metrics, now));
-    announce(&settings);
+    let settings = destinations.sidecar();
+    let (shared, sources) = assemble(&destinations, trust, now)?;
+    let refreshes =
+        sources.into_iter().map(|source| refresh(source.issuer, source.tokens, source.metrics));
+    let shared = Arc::new(shared);
+    announce(&destinations);
     trust.warn_of_errors();
     let writers = shared.writers.clone();
     let stop = async {
@@ -73,81 +61,62 @@ pub async fn run(
     };
     tokio::select! {
         () = serve(listener, settings.accept_from, Arc::clone(&shared)) => {}
-        () = refresh(issuer, tokens, Arc::clone(&metrics)) => {}
-        () = trust.watch(&metrics) => {}
-        () = keep_house(&shared, settings.listening_port.get()) => {}
+        _ = join_all(refreshes) => {}
+        () = trust.watch(&shared.exposition) => {}
+        () = keep_house(&shared) => {}
         () = stop => {}
     }
     Ok(())
 }
 
-fn assemble(
-    settings: &Settings,
-    dialer: Dialer,
-    tokens: &Tokens,
-    metrics: &Arc<Metrics>,
-    now: fn() -> SystemTime,
-) -> Shared {
-    let memory = Memory::new(settings.limits.max_in_flight.length());
-    let forwarder = Forwarder {
-        tokens: tokens.clone(),
-        upstream: Upstream::new(&settings.ingestion_url, dialer, metrics.outgoing.requests.clone()),
-        mode: settings.response_mode,
-        max_decompressed: settings.limits.max_decompressed,
-        host: settings.ingestion_url.host(),
-        rescue: Rescue::new(Arc::clone(&memory), Arc::clone(metrics), now),
-        memory,
-        metrics: Arc::clone(metrics),
-        summary: Summary::default(),
-        notices: Notices::default(),
-        now,
-    };
-    Shared {
-        forwarder,
-        writers: Writers::new(),
-        limits: settings.limits,
-        port: settings.listening_port.get(),
-        buffers: Memory::new(BUFFERS_BYTES),
-        notices: Notices::default(),
+fn announce(destinations: &Destinations) {
+    for destination in destinations.iter() {
+        let settings = &destination.settings;
+        let name = destination.name.as_ref().map(DestinationName::as_str);
+        info!(
+            destination = name,
+            version = VERSION,
+            identity_type = %settings.identity.kind(),
+            client_id = settings.identity.client_id().map_or("", |id| id.as_str()),
+            audience = %settings.audience.resource(),
+            ingestion_host = %settings.ingestion_url.host(),
+            cluster = settings.cluster.as_deref().unwrap_or_default(),
+            port = settings.listening_port.get(),
+            "listening"
+        );
+        for doubt in settings.destination_doubts() {
+            warn!(destination = name, "{doubt}");
+        }
     }
-}
-
-fn announce(settings: &Settings) {
-    info!(
-        version = VERSION,
-        identity_type = %settings.identity.kind(),
-        client_id = settings.identity.client_id().map_or("", |id| id.as_str()),
-        audience = %settings.audience.resource(),
-        ingestion_host = %settings.ingestion_url.host(),
-        cluster = settings.cluster.as_deref().unwrap_or_default(),
-        port = settings.listening_port.get(),
-        "listening"
-    );
-    for doubt in settings.doubts() {
+    for doubt in destinations.doubts() {
         warn!("{doubt}");
     }
 }
 
 /// The summary line, the hint that nobody writes, and old connections and
 /// buffers.
-async fn keep_house(shared: &Shared, port: u16) {
+async fn keep_house(shared: &Shared) {
     let started = Instant::now();
     let mut reap = interval_at(started + REAP_INTERVAL, REAP_INTERVAL);
     let mut minute = interval_at(started + MINUTE, MINUTE);
     let mut minutes = 0_u64;
     loop {
         tokio::select! {
-            now = reap.tick() => {
-                shared.forwarder.upstream.reap(now);
-                shared.forwarder.memory.free_spare();
-                shared.forwarder.rescue.reap(now);
-            }
+            now = reap.tick() => for destination in &shared.destinations {
+                destination.upstream.reap(now);
+                destination.memory.free_spare();
+                destination.rescue.reap(now);
+            },
             _ = minute.tick() => {
                 minutes += 1;
-                let summary = &shared.forwarder.summary;
-                summary.log();
-                if !summary.has_written() && minutes % HINT_INTERVAL == FIRST_HINT {
-                    warn!("{}", explain::no_write_yet(started.elapsed(), port));
+                let is_time_for_hint = minutes % HINT_INTERVAL == FIRST_HINT;
+                for Forwarder { summary, metrics, path, .. } in &shared.destinations {
+                    let name = metrics.name();
+                    summary.log(name);
+                    if is_time_for_hint && !summary.has_written() {
+                        let text = explain::no_write_yet(started.elapsed(), shared.port, path);
+                        warn!(destination = name, "{text}");
+                    }
                 }
             }
         }

@@ -49,7 +49,7 @@ pub(crate) async fn serve(listener: TcpListener, accept_from: AcceptFrom, shared
 }
 
 fn report_full(shared: &Shared) {
-    shared.forwarder.metrics.displaced_connections.inc();
+    shared.exposition.displaced_connections.inc();
     if let Some(held_back) = shared.notices.may_say("connection_slots") {
         info!(
             held_back,

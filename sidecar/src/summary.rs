@@ -56,7 +56,7 @@ impl Summary {
 
     /// Writes the line and begins anew.
     #[expect(clippy::cast_precision_loss, reason = "an average is shown, not counted with")]
-    pub(crate) fn log(&self) {
+    pub(crate) fn log(&self, destination: Option<&str>) {
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
         let (succeeded, failed) = (take(&self.succeeded), take(&self.failed));
         let (bytes, microseconds) = (take(&self.bytes), take(&self.microseconds));
@@ -65,6 +65,7 @@ impl Summary {
         let seconds = microseconds as f64 / requests as f64 / 1e6;
         let seconds = format!("{seconds:.3}");
         info!(
+            destination,
             avgBytesPerRequest = bytes_per_request,
             avgRequestDurationInSec = %seconds,
             failedPublishing = failed,

@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::{task::spawn_blocking, time::sleep};
 use tracing::{info, warn};
 
-use crate::metrics::Metrics;
+use crate::metrics::Exposition;
 
 /// Files are compared this often: a rotation is announced hours before.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -120,7 +120,7 @@ impl Trust {
 
     /// Takes changed roots into use for as long as it is polled. The system's
     /// change with the image only, so they are read once.
-    pub(crate) async fn watch(&self, metrics: &Metrics) {
+    pub(crate) async fn watch(&self, metrics: &Exposition) {
         metrics.trusted_roots(self.roots(), true);
         if self.0.file.is_none() && self.0.dir.is_none() {
             return std::future::pending().await;

@@ -114,6 +114,7 @@ pub(crate) struct Upstream {
     /// Request line and host, the same for every request.
     prologue: Vec<u8>,
     idle: Mutex<Vec<Idle>>,
+    max_idle: usize,
 }
 
 struct Idle {
@@ -133,12 +134,18 @@ impl Idle {
 /// idle times that load balancers are known to have (60 s and more), so that
 /// a request seldom meets a connection that is being closed.
 const MAX_IDLE: Duration = Duration::from_secs(50);
-/// More are not kept: as many as Prometheus has shards at the most that is
-/// recommended.
+/// More are not kept of all destinations together: as many as Prometheus has shards
+/// at the most that is recommended. Each takes some 40 KiB.
 const MAX_IDLE_CONNECTIONS: usize = 200;
 
 impl Upstream {
-    pub(crate) fn new(url: &IngestionUrl, dialer: Dialer, requests: Counter) -> Self {
+    /// The way to one of so many destinations.
+    pub(crate) fn new(
+        url: &IngestionUrl,
+        dialer: Dialer,
+        requests: Counter,
+        destinations: usize,
+    ) -> Self {
         let url_text = url.url();
         let target = match url_text.query() {
             Some(query) => format!("{}?{query}", url_text.path()),
@@ -151,7 +158,8 @@ impl Upstream {
         };
         let prologue = format!("POST {target} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
         let destination = Destination::of(url_text);
-        Self { dialer, destination, requests, prologue, idle: Mutex::default() }
+        let max_idle = MAX_IDLE_CONNECTIONS / destinations;
+        Self { dialer, destination, requests, prologue, idle: Mutex::default(), max_idle }
     }
 
     /// Posts `body` with the header fields `forwarded` (each with its line end)
@@ -234,7 +242,7 @@ impl Upstream {
         let (received, reusable) = connection.exchange(head, body, deadline).await?;
         if reusable {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < MAX_IDLE_CONNECTIONS {
+            if idle.len() < self.max_idle {
                 idle.push(Idle { connection, since: Instant::now() });
             }
         }

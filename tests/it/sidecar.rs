@@ -168,29 +168,16 @@ impl Rig {
         self.post(body).await.status.as_u16()
     }
 
-    /// The names of the metrics that the stand-in holds, each with how often all
-    /// of its series were stored: none more or less often than another.
+    /// What the stand-in holds of the unnamed destination's.
     fn stored(&self) -> BTreeMap<String, usize> {
-        let mut metrics: BTreeMap<String, (usize, Vec<usize>)> = BTreeMap::new();
-        self.azure().workspace(&self.stage.rule, |workspace| {
-            for (labels, one) in workspace.series() {
-                let (all, times) =
-                    metrics.entry(labels.get("__name__").cloned().unwrap_or_default()).or_default();
-                *all = labels.get(OF).and_then(|all| all.parse().ok()).unwrap_or(0);
-                times.push(one.samples.len());
-            }
-        });
-        let each = metrics.into_iter().map(|(name, (all, times))| {
-            assert!(all == 0 || all == times.len(), "{} of {all} series of {name}", times.len());
-            assert!(times.iter().all(|one| *one == times[0]), "{name} in parts: {times:?}");
-            (name, times[0])
-        });
-        each.collect()
+        stored(self.azure(), &self.stage.rule)
     }
 
-    /// One value of the sidecar's own metrics, summed over what begins so.
+    /// One value of the sidecar's own metrics, summed over what begins so. To
+    /// Prometheus, an empty label is none.
     async fn metric(&self, series: &str) -> u64 {
         let text = self.client.get(&self.url("/metrics")).await.unwrap().text();
+        let text = text.replace(",destination=\"\"}", "}").replace("{destination=\"\"}", "");
         let values = text.lines().filter(|line| line.starts_with(series));
         values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
     }
@@ -205,6 +192,26 @@ impl Rig {
     fn asked(&self, service: Service) -> usize {
         self.azure().requests(service).len()
     }
+}
+
+/// The names of the metrics that a stand-in holds, each with how often all of its
+/// series were stored: none more or less often than another.
+fn stored(azure: &Azure, rule: &str) -> BTreeMap<String, usize> {
+    let mut metrics: BTreeMap<String, (usize, Vec<usize>)> = BTreeMap::new();
+    azure.workspace(rule, |workspace| {
+        for (labels, one) in workspace.series() {
+            let (all, times) =
+                metrics.entry(labels.get("__name__").cloned().unwrap_or_default()).or_default();
+            *all = labels.get(OF).and_then(|all| all.parse().ok()).unwrap_or(0);
+            times.push(one.samples.len());
+        }
+    });
+    let each = metrics.into_iter().map(|(name, (all, times))| {
+        assert!(all == 0 || all == times.len(), "{} of {all} series of {name}", times.len());
+        assert!(times.iter().all(|one| *one == times[0]), "{name} in parts: {times:?}");
+        (name, times[0])
+    });
+    each.collect()
 }
 
 /// An address of this machine that is not loopback; what is sent there does not

@@ -1,6 +1,6 @@
 //! What the environment says: settings, trusted roots, the forward proxy.
 
-use contract::{Identity, Mistake, Settings, names::env};
+use contract::{Destinations, Identity, Mistake, Settings, names::env};
 use url::Url;
 
 use super::report::Found;
@@ -10,15 +10,25 @@ use crate::{
     trust::Trust,
 };
 
-/// The settings, or every mistake in them.
-pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Found<Settings> {
-    match Settings::from_env(lookup) {
-        Ok(settings) => {
-            let seen = describe(&settings);
-            let doubts = settings.doubts().into_iter();
-            let doubts =
-                doubts.map(|doubt| (Code::DoubtfulConfiguration, doubt)).collect::<Vec<_>>();
-            Found::ok(settings, seen).doubting(doubts)
+/// The settings of all destinations, or every mistake in them.
+pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Found<Destinations> {
+    match Destinations::from_env(variables) {
+        Ok(destinations) => {
+            let several = destinations.len() > 1;
+            let seen = destinations.iter().map(|one| {
+                let path = one.write_path();
+                let whose = if several { format!("{path}: ") } else { String::new() };
+                whose + &describe(&one.settings)
+            });
+            let seen: Vec<String> = seen.collect();
+            let of_each = destinations.iter().flat_map(|one| {
+                let whose = one.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+                let doubts = one.settings.destination_doubts().into_iter();
+                doubts.map(move |doubt| format!("{whose}{doubt}"))
+            });
+            let doubts = of_each.chain(destinations.doubts());
+            let doubts: Vec<_> = doubts.map(|doubt| (Code::DoubtfulConfiguration, doubt)).collect();
+            Found::ok(destinations, seen.join("; ")).doubting(doubts)
         }
         Err(mistakes) => {
             let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
@@ -60,12 +70,12 @@ pub(super) fn trusted_roots(settings: &Settings) -> Found<Trust> {
     }
 }
 
-/// Which destinations are reached through the forward proxy.
+/// What is reached through the forward proxy.
 pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
     if settings.proxy.is_none() {
         return Found::ok((), "none: everything is reached directly");
     }
-    let mut seen: Vec<String> = destinations(settings)
+    let mut seen: Vec<String> = reached(settings)
         .into_iter()
         .map(|(what, destination)| match dialer.proxy_for(&destination) {
             Some(proxy) => format!("{what} {} through {proxy}", destination.host()),
@@ -82,7 +92,7 @@ pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
     Found::ok((), seen.join("; "))
 }
 
-fn destinations(settings: &Settings) -> Vec<(&'static str, Destination)> {
+fn reached(settings: &Settings) -> Vec<(&'static str, Destination)> {
     let ingestion = Destination::of(settings.ingestion_url.url());
     let asks_authority = settings.identity.tenant_id().is_some();
     let authority = settings.authority_host.as_ref().filter(|_| asks_authority);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use contract::names;
+use contract::{Destination, names};
 use serde::Serialize;
 
 use crate::{
@@ -26,6 +26,10 @@ pub(crate) mod step {
     pub(crate) const ALL: [&str; 10] =
         [CONFIGURATION, TRUSTED_ROOTS, PROXY, DNS, TCP, TLS, IDENTITY, TOKEN, PROBE_WRITE, CLOCK];
 }
+
+/// Those that are taken once; the others are taken for each destination. If one of
+/// these fails, the sidecar does not start.
+const OF_SIDECAR: [&str; 2] = [step::CONFIGURATION, step::TRUSTED_ROOTS];
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -58,6 +62,9 @@ impl Status {
 pub struct Step {
     /// Which step: `configuration`, `dns`, `probe_write`, …
     pub name: &'static str,
+    /// For which destination, if that has a name and the step is taken for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// How it ended.
     pub status: Status,
     /// What was seen.
@@ -86,6 +93,7 @@ impl Report {
     pub(super) fn new() -> Self {
         let untaken = |name| Step {
             name,
+            destination: None,
             status: Status::Skipped,
             detail: "a step that this one needs has failed".to_owned(),
             code: None,
@@ -106,18 +114,42 @@ impl Report {
         value
     }
 
+    /// The steps for the sidecar, and after them those for each destination.
+    pub(super) fn of_destinations(mut self, parts: Vec<(&Destination, Self)>) -> Self {
+        let is_shared = |step: &Step| OF_SIDECAR.contains(&step.name);
+        self.steps.retain(is_shared);
+        for (destination, part) in parts {
+            self.ok &= part.ok;
+            let name = destination.name.as_ref().map(ToString::to_string);
+            let steps = part.steps.into_iter().filter(|step| !is_shared(step));
+            self.steps.extend(steps.map(|step| Step { destination: name.clone(), ..step }));
+        }
+        self
+    }
+
     /// 0 where no step failed, else 1; 78 where the sidecar does not start with
     /// this configuration.
     pub fn exit_status(&self) -> u8 {
-        let start = [step::CONFIGURATION, step::TRUSTED_ROOTS];
-        let failed = |step: &Step| step.status == Status::Failed && start.contains(&step.name);
+        let failed = |step: &Step| step.status == Status::Failed && OF_SIDECAR.contains(&step.name);
         if self.steps.iter().any(failed) { names::EXIT_CONFIGURATION } else { u8::from(!self.ok) }
     }
 
-    /// One line for each step, and below it what to do.
+    /// One line for each step, and below it what to do; where destinations have names,
+    /// a line before the steps of each.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for Step { name, status, detail, remedy, .. } in &self.steps {
+        let is_named = self.steps.iter().any(|step| step.destination.is_some());
+        let mut before: Option<&Step> = None;
+        for step in &self.steps {
+            let Step { name, destination, status, detail, remedy, .. } = step;
+            let is_shared = |step: &Step| OF_SIDECAR.contains(&step.name);
+            let begins =
+                before.is_none_or(|before| is_shared(before) || before.destination != *destination);
+            if is_named && begins && !is_shared(step) {
+                let path = destination.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+                let _ = writeln!(text, "\ndestination at {path}{}", names::WRITE_PATH);
+            }
+            before = Some(step);
             // Writing to a string does not fail.
             let _ = writeln!(text, "{:<8} {:<13}  {detail}", status.word(), name.replace('_', " "));
             for line in remedy.iter().flat_map(|remedy| remedy.lines()) {
@@ -128,7 +160,7 @@ impl Report {
     }
 
     /// A JSON object: `version`, `ok`, and `steps`, each with `name`, `status`,
-    /// `detail`, `code` and `remedy`.
+    /// `detail`, `code` and `remedy`, and with `destination` if that has a name.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }

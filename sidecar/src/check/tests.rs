@@ -1,7 +1,5 @@
 //! The doctor as a whole, where no Azure is needed.
 
-use std::collections::BTreeMap;
-
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -11,9 +9,8 @@ use super::*;
 
 const CLIENT_ID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 
-fn environment<'a>(variables: &[(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + use<'a> {
-    let variables: BTreeMap<_, _> = variables.iter().copied().collect();
-    move |name| variables.get(name).map(|value| (*value).to_owned())
+fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn statuses(report: &Report) -> String {
@@ -131,4 +128,39 @@ async fn a_proxy_that_wants_another_password_is_named_without_it() {
     assert!(step.detail.contains("answered 407 to CONNECT"), "{step:?}");
     assert!(step.remedy.as_deref().unwrap().contains(&format!("127.0.0.1:{port}")), "{step:?}");
     assert!(!report.json().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn one_destination_that_never_answers_takes_no_time_of_another() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let report = checked(
+        &[
+            ("INGESTION_URL", &address),
+            ("IDENTITY_TYPE", "systemAssigned"),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", &address),
+            ("INGESTION_URL_TENANTS", "http://127.0.0.1:1/"),
+            ("IDENTITY_TYPE_TENANTS", "workloadIdentity"),
+            ("AZURE_CLIENT_ID_TENANTS", CLIENT_ID),
+            ("AZURE_TENANT_ID_TENANTS", CLIENT_ID),
+            ("AZURE_FEDERATED_TOKEN_FILE_TENANTS", "/nowhere/token"),
+        ],
+        Duration::from_millis(500),
+    )
+    .await;
+    assert_eq!(
+        statuses(&report),
+        "warning ok ok ok ok ok ok failed skipped skipped ok ok failed skipped failed skipped skipped skipped"
+    );
+    let step = &report.steps[14];
+    assert_eq!((step.name, step.destination.as_deref()), ("identity", Some("tenants")));
+    assert!(step.detail.contains("/nowhere/token"), "{step:?}");
+    let text = report.text();
+    for line in ["\ndestination at /api/v1/write\n", "\ndestination at /tenants/api/v1/write\n"] {
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(json["steps"][14]["destination"], "tenants");
+    assert_eq!(json["steps"][2].get("destination"), None);
+    assert_eq!(report.exit_status(), 1);
 }

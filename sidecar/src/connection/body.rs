@@ -1,6 +1,6 @@
 //! A request's body, read within time and memory.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use contract::Limits;
 use tokio::{
@@ -12,7 +12,7 @@ use super::Connection;
 use crate::{
     answer::Answer,
     http1::{self, ChunkError, Chunked, Framing, RequestHead},
-    memory::Held,
+    memory::{Held, Memory},
     outcome,
 };
 
@@ -43,26 +43,31 @@ impl Connection {
     pub(super) async fn read_body(
         &mut self,
         head: &RequestHead,
+        memory: &Arc<Memory>,
         deadline: Instant,
     ) -> Result<Held, BodyError> {
         let reading = async {
             match head.framing {
-                Framing::Chunked => self.read_chunks(head).await,
-                Framing::Length(length) => self.read_length(head, length).await,
-                Framing::Empty | Framing::UntilClose => self.hold(0),
+                Framing::Chunked => self.read_chunks(head, memory).await,
+                Framing::Length(length) => self.read_length(head, memory, length).await,
+                Framing::Empty | Framing::UntilClose => hold(memory, 0),
             }
         };
         timeout_at(deadline, reading).await.unwrap_or(Err(BodyError::Slow))
     }
 
-    async fn read_length(&mut self, head: &RequestHead, length: u64) -> Result<Held, BodyError> {
+    async fn read_length(
+        &mut self,
+        head: &RequestHead,
+        memory: &Arc<Memory>,
+        length: u64,
+    ) -> Result<Held, BodyError> {
         if length > self.shared.limits.max_request.bytes() {
             return Err(BodyError::TooLarge);
         }
         let length = usize::try_from(length).map_err(|_| BodyError::TooLarge)?;
-        let ample = self.shared.forwarder.memory.is_ample();
-        let step = if ample { STEP_BYTES } else { SMALL_STEP_BYTES };
-        let mut body = self.hold(length.min(step))?;
+        let step = if memory.is_ample() { STEP_BYTES } else { SMALL_STEP_BYTES };
+        let mut body = hold(memory, length.min(step))?;
         self.invite(head).await?;
         let arrived = length.min(self.input.len());
         grow(&mut body, arrived)?;
@@ -78,8 +83,12 @@ impl Connection {
         Ok(body)
     }
 
-    async fn read_chunks(&mut self, head: &RequestHead) -> Result<Held, BodyError> {
-        let mut body = self.hold(SMALL_STEP_BYTES)?;
+    async fn read_chunks(
+        &mut self,
+        head: &RequestHead,
+        memory: &Arc<Memory>,
+    ) -> Result<Held, BodyError> {
+        let mut body = hold(memory, SMALL_STEP_BYTES)?;
         let (mut chunked, mut piece) = (Chunked::default(), Vec::new());
         self.invite(head).await?;
         loop {
@@ -99,10 +108,6 @@ impl Connection {
         }
     }
 
-    fn hold(&self, bytes: usize) -> Result<Held, BodyError> {
-        self.shared.forwarder.memory.hold(bytes).ok_or(BodyError::NoMemory)
-    }
-
     /// Tells a client that waits for it to send its body.
     async fn invite(&mut self, head: &RequestHead) -> Result<(), BodyError> {
         if head.expects_continue && self.input.is_empty() {
@@ -111,6 +116,10 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+fn hold(memory: &Arc<Memory>, bytes: usize) -> Result<Held, BodyError> {
+    memory.hold(bytes).ok_or(BodyError::NoMemory)
 }
 
 fn grow(body: &mut Held, more: usize) -> Result<(), BodyError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contract::{AcceptFrom, names};
 
 use super::{Connection, route::Task};
-use crate::{answer::Answer, http1::RequestHead, outcome};
+use crate::{answer::Answer, forward::Forwarder, http1::RequestHead, outcome};
 
 /// For what an operator has to change: the same as for Azure's refusals of this
 /// kind.
@@ -39,8 +39,8 @@ impl Connection {
                 self.refuse("method_not_allowed", answer)
             }
             Task::Forward | Task::NotFound => {
-                let path = names::WRITE_PATH;
-                let text = format!("there is nothing here: remote write goes to {path}");
+                let paths = self.joined(|one| one.path.clone());
+                let text = format!("there is nothing here: remote write goes to {paths}");
                 // Others may find its target malformed, and end the connection.
                 self.refuse("not_found", Answer::text(404, text)).closing()
             }
@@ -52,7 +52,7 @@ impl Connection {
         let shown: String = path.chars().take(MAX_SHOWN_PATH).collect();
         format!(
             "a remote write went to {shown}, which does not take it: set url to {} in the sender's remote_write",
-            self.write_url()
+            self.write_urls()
         )
     }
 
@@ -61,33 +61,50 @@ impl Connection {
             "a write came from {}, outside of this pod, and {name}={} accepts writes from loopback only: write to {} from a container of this pod, or set {name}={}, with which everyone who reaches the port writes with this identity",
             self.slot.peer.ip().to_canonical(),
             AcceptFrom::Loopback,
-            self.write_url(),
+            self.write_urls(),
             AcceptFrom::Any,
             name = names::env::ACCEPT_FROM,
         )
     }
 
-    fn write_url(&self) -> String {
-        format!("http://localhost:{}{}", self.shared.port, names::WRITE_PATH)
+    fn write_urls(&self) -> String {
+        self.joined(|one| format!("http://localhost:{}{}", self.shared.port, one.path))
     }
 
+    /// A text for each destination, as a choice among them.
+    fn joined(&self, text: impl Fn(&Forwarder) -> String) -> String {
+        let texts: Vec<String> = self.shared.destinations.iter().map(text).collect();
+        texts.join(" or ")
+    }
+
+    /// Ready are all destinations together: a pod with one that cannot write is to be
+    /// looked at.
     fn answer_ready(&self) -> Answer {
-        let tokens = &self.shared.forwarder.tokens;
-        match tokens.usable() {
-            Some(_) => Answer::text(200, "a usable token is held"),
-            None => Answer::text(503, format!("no usable token: {}", tokens.trouble())),
+        let lacking = self.shared.destinations.iter().filter(|one| one.tokens.usable().is_none());
+        let lacking: Vec<String> = lacking
+            .map(|one| match one.metrics.name() {
+                Some(name) => format!("no usable token for {name}: {}", one.tokens.trouble()),
+                None => format!("no usable token: {}", one.tokens.trouble()),
+            })
+            .collect();
+        if lacking.is_empty() {
+            return Answer::text(200, "a usable token is held");
         }
+        Answer::text(503, lacking.join("; "))
     }
 
     fn answer_metrics(&self, head: &RequestHead) -> Answer {
-        let metrics = &self.shared.forwarder.metrics;
-        metrics
-            .in_flight_bytes
-            .set(i64::try_from(self.shared.forwarder.memory.reserved()).unwrap_or(i64::MAX));
+        for Forwarder { metrics, memory, .. } in &self.shared.destinations {
+            metrics.in_flight_bytes.set(i64::try_from(memory.reserved()).unwrap_or(i64::MAX));
+        }
+        let exposition = &self.shared.exposition;
         let (kind, text) = if head.accepts_open_metrics {
-            ("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.open_metrics())
+            (
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                exposition.open_metrics(),
+            )
         } else {
-            ("text/plain; version=0.0.4; charset=utf-8", metrics.text())
+            ("text/plain; version=0.0.4; charset=utf-8", exposition.text())
         };
         match text {
             // Other clients do not read theirs.

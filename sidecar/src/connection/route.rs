@@ -24,13 +24,20 @@ pub(super) enum Task {
     Metrics,
 }
 
+/// What is done with a request, the destination of which `exists` or not.
+///
 /// A remote write that goes to the wrong path or comes from the wrong address is
 /// an operator's mistake: nothing about the batch is wrong, so the answer lets
 /// the sender keep it.
-pub(super) fn task(head: &RequestHead, may_write: bool) -> Task {
+pub(super) fn task(head: &RequestHead, may_write: bool, exists: bool) -> Task {
     let is_read = matches!(head.method, Method::Get | Method::Head);
     let is_post = head.method == Method::Post;
-    match head.route {
+    // What is posted for a destination that there is not went to the wrong path.
+    let route = match head.route {
+        Route::Write if !exists => Route::OtherWrite,
+        route => route,
+    };
+    match route {
         Route::Write if !is_post => Task::NotAllowed("POST"),
         Route::Write if !may_write && head.announces_no_write() => Task::Forbid,
         Route::Write if !may_write => Task::TurnAway,
@@ -62,7 +69,8 @@ mod tests {
     fn tasks(line: &str, fields: &str) -> [Task; 2] {
         let text = format!("{line} HTTP/1.1\r\n{fields}\r\n");
         let (head, _) = parse_request(text.as_bytes()).unwrap().unwrap();
-        [task(&head, true), task(&head, false)]
+        let exists = ["", "tenants"].contains(&head.destination.as_str());
+        [task(&head, true, exists), task(&head, false, exists)]
     }
 
     #[test]
@@ -77,6 +85,13 @@ mod tests {
             ("POST /api/v1/write", JSON, Forward, Forbid),
             ("POST /api/v1/write", "", Forward, TurnAway),
             ("POST /api/v1/write?get_vm_proto_version=1", "", Decline, TurnAway),
+            ("POST /tenants/api/v1/write", WRITE, Forward, TurnAway),
+            ("POST //tenants/api//v1/write/?x=y", WRITE, Forward, TurnAway),
+            ("GET /tenants/api/v1/write", "", NotAllowed("POST"), NotAllowed("POST")),
+            ("POST /other/api/v1/write", WRITE, Redirect, TurnAway),
+            ("POST /other/api/v1/write", JSON, NotFound, NotFound),
+            ("GET /other/api/v1/write", "", NotFound, NotFound),
+            ("POST /tenants/x/api/v1/write", WRITE, Redirect, TurnAway),
             ("POST /api/v1/push", WRITE, Redirect, TurnAway),
             ("POST /api/v1/push", "", Redirect, TurnAway),
             ("POST /api/v1/push", JSON, NotFound, NotFound),

@@ -98,7 +98,7 @@ async fn what_a_proxy_may_answer() {
         let text = crate::outcome::describe(&error);
         assert!(text.contains(expected), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
-        let counted = Dial { peer: "ingestion", result: "proxy" };
+        let counted = Dial { peer: "ingestion", result: "proxy", destination: Arc::default() };
         assert_eq!(dialer.counters.connections.get_or_create(&counted).get(), 1);
     }
 }

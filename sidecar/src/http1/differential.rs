@@ -185,7 +185,7 @@ async fn answer(
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    let is_write = route(target) == Route::Write && parts.method == HyperMethod::POST;
+    let is_write = route(target).0 == Route::Write && parts.method == HyperMethod::POST;
     let mut answer = Response::new(Empty::new());
     // Nor does hyper go on after a CONNECT that succeeds.
     *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

@@ -49,7 +49,9 @@ pub(crate) enum Message {
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) route: Route,
-    /// The path, where nothing is there.
+    /// The destination that a write is for; empty for the unnamed one.
+    pub(crate) destination: String,
+    /// The path, where nothing is there, or only if there is such a destination.
     pub(crate) unknown_path: Option<String>,
     /// The query asks which protocol is understood, as older versions of vmagent
     /// do before they write.
@@ -136,11 +138,13 @@ pub(crate) fn parse_request(input: &[u8]) -> Result<Option<(RequestHead, usize)>
         _ => Method::Other,
     };
     let target = request.path.unwrap_or_default();
-    let route = route(target);
-    let nothing_there = matches!(route, Route::OtherWrite | Route::Unknown);
+    let (route, destination) = route(target);
+    let nothing_there =
+        !destination.is_empty() || matches!(route, Route::OtherWrite | Route::Unknown);
     let mut head = RequestHead {
         method,
         route,
+        destination: destination.to_owned(),
         unknown_path: nothing_there.then(|| path(target).to_owned()),
         asks_protocol: target.contains("get_vm_proto_version="),
         framing: Framing::Empty,
@@ -201,18 +205,29 @@ fn read_fields(
 /// and goes no further: to refuse a write for a character in it would lose the
 /// batch, and Go's servers, Microsoft's among them, don't either. For the same
 /// reason, a slash too many is forgiven.
-pub(super) fn route(target: &str) -> Route {
+///
+/// With it goes the name of the destination that a write is for, or nothing.
+pub(super) fn route(target: &str) -> (Route, &str) {
     let path = path(target);
     let segments = || path.split('/').filter(|segment| !segment.is_empty());
     let is = |known: &str| path == known || segments().eq(known.split('/').skip(1));
-    match path {
+    let route = match path {
         _ if is(names::WRITE_PATH) => Route::Write,
+        _ if is_below_destination(segments()) => {
+            return (Route::Write, segments().next().unwrap_or_default());
+        }
         _ if is(names::HEALTH_PATH) => Route::Health,
         _ if is(names::READY_PATH) => Route::Ready,
         _ if is(names::METRICS_PATH) => Route::Metrics,
         _ if segments().any(|segment| WRITING.contains(&segment)) => Route::OtherWrite,
         _ => Route::Unknown,
-    }
+    };
+    (route, "")
+}
+
+/// Whether one segment comes before those of the path for writes.
+fn is_below_destination<'a>(mut segments: impl Iterator<Item = &'a str>) -> bool {
+    segments.next().is_some() && segments.eq(names::WRITE_PATH.split('/').skip(1))
 }
 
 /// In the paths to which senders write: Prometheus' receiver, Mimir, Cortex,

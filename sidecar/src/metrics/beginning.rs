@@ -3,7 +3,9 @@
 //! Prometheus sees an increase only where it has seen a value before: what costs
 //! samples when it happens once is there before it happens.
 
-use super::{Codes, Metrics, Reason};
+use std::sync::Arc;
+
+use super::{Codes, Metrics, Reason, Refusals};
 use crate::rescue;
 
 /// Answers of Azure on which Prometheus drops its batch in either mode.
@@ -39,18 +41,37 @@ pub(crate) const REFUSALS: [&str; 21] = [
 pub(crate) const HARMLESS: [&str; 4] =
     ["client_gone", "method_not_allowed", "not_found", "protocol_question"];
 
+/// Those of them that are known before a destination is, or without one.
+const WITHOUT_DESTINATION: [&str; 7] = [
+    "foreign_peer",
+    "head_too_large",
+    "malformed_head",
+    "method_not_allowed",
+    "not_found",
+    "slow_head",
+    "wrong_path",
+];
+
 impl Metrics {
     pub(super) fn begin_at_zero(&self) {
-        self.outgoing.begin_at_zero();
+        self.dials.begin_at_zero();
         for status in FINAL {
-            let codes = Codes { upstream: status.to_string(), answered: status };
+            let destination = Arc::clone(&self.destination);
+            let codes = Codes { upstream: status.to_string(), answered: status, destination };
             drop(self.requests.get_or_create(&codes));
         }
-        for reason in REFUSALS {
-            drop(self.refused.get_or_create(&Reason { reason }));
-        }
+        self.refusals.begin_at_zero(|reason| !WITHOUT_DESTINATION.contains(&reason));
         for reason in rescue::Reason::ALL {
             self.refuse_samples(reason, 0);
+        }
+    }
+}
+
+impl Refusals {
+    pub(super) fn begin_at_zero(&self, can_be: impl Fn(&str) -> bool) {
+        for reason in REFUSALS.into_iter().filter(|reason| can_be(reason)) {
+            let destination = Arc::clone(&self.destination);
+            drop(self.refused.get_or_create(&Reason { reason, destination }));
         }
     }
 }

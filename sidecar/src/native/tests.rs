@@ -12,8 +12,13 @@ const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.co
 fn native_of(variables: &[(&str, &str)]) -> String {
     let usual = [("INGESTION_URL", URL), ("AZURE_CLIENT_ID", ID), ("AZURE_TENANT_ID", ID)];
     let all: BTreeMap<_, _> = usual.iter().chain(variables).copied().collect();
-    let lookup = |name: &str| all.get(name).map(|value| (*value).to_owned());
-    native(&Settings::from_env(lookup).unwrap(), Language::Prometheus)
+    native(&destinations(all), Language::Prometheus)
+}
+
+fn destinations<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Destinations {
+    let variables = variables.into_iter();
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Destinations::from_env(variables).unwrap()
 }
 
 /// The configuration without the remarks behind it.
@@ -195,4 +200,31 @@ fn a_proxys_password_stays_where_it_is() {
         ("HTTPS_PROXY", "http://user:s3cret@proxy.example:3128"),
     ]);
     assert!(!text.contains("s3cret") && !text.contains("user:"), "{text}");
+}
+
+#[test]
+fn each_destination_is_an_entry_of_one_list() {
+    let variables = [
+        ("INGESTION_URL", URL),
+        ("IDENTITY_TYPE", "userAssigned"),
+        ("AZURE_CLIENT_ID", ID),
+        ("INGESTION_URL_TENANTS", "https://tenants.example/"),
+        ("IDENTITY_TYPE_TENANTS", "aadApplication"),
+        ("AZURE_TENANT_ID_TENANTS", ID),
+        ("MDM_CERT_PATH_TENANTS", "/mnt/certificate"),
+    ];
+    let text = native(&destinations(variables), Language::Prometheus);
+    assert!(text.starts_with("# Prometheus 3.13.0 and newer"), "the newest field decides: {text}");
+    assert_eq!(text.matches("\nremote_write:\n").count(), 1, "{text}");
+    let (_, rest) = text.split_once("  # what is written to /api/v1/write\n").unwrap();
+    let (first, second) =
+        rest.split_once("  # what is written to /tenants/api/v1/write\n").unwrap();
+    assert!(first.contains(URL) && first.contains("managed_identity:"), "{first}");
+    let is_second = second.contains("https://tenants.example/") && second.contains("certificate:");
+    assert!(is_second, "{second}");
+    assert_eq!(text.matches("half of its life").count(), 1, "once for both: {text}");
+    let operators = native(&destinations(variables), Language::Operator);
+    assert!(operators.contains("  # what is written to /api/v1/write\n"), "{operators}");
+    assert!(operators.contains("# /tenants/api/v1/write: prometheus-operator's"), "{operators}");
+    assert!(!operators.contains("tenants.example"), "{operators}");
 }

@@ -1,18 +1,16 @@
 //! The metrics, from the text that Prometheus would scrape.
 
-use crate::metrics::{Codes, Fetch, Metrics, Reason};
+use crate::metrics::Exposition;
 
 use super::code;
 
 pub(super) fn table() -> String {
-    let metrics = Metrics::new("1.0.0", "userAssigned", "aks-1");
+    let exposition = Exposition::new("1.0.0", "userAssigned", "aks-1");
+    let metrics = exposition.destination("tenants");
     // Labels are seen only where something was counted.
-    drop(metrics.requests.get_or_create(&Codes { upstream: "204".into(), answered: 204 }));
-    drop(metrics.token_fetches.get_or_create(&Fetch { reason: "start", result: "ok" }));
-    for family in [&metrics.failures, &metrics.refused, &metrics.refused_samples] {
-        drop(family.get_or_create(&Reason { reason: "reason" }));
-    }
-    let text = metrics.text().unwrap();
+    metrics.fetched("start", "ok");
+    metrics.failed("connect");
+    let text = exposition.text().unwrap();
     let rows = text.lines().filter_map(|line| {
         let (name, help) = line.strip_prefix("# HELP ")?.split_once(' ')?;
         let kind = format!("# TYPE {name} ");
@@ -23,7 +21,9 @@ pub(super) fn table() -> String {
 }
 
 fn labels(text: &str, name: &str) -> String {
-    let series = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    // A histogram's own are those of its count.
+    let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    let series = of(name).or_else(|| of(&format!("{name}_count")));
     let labels = series.and_then(|series| series.split_once('}')).map_or("", |(labels, _)| labels);
     let names = labels.split(',').filter_map(|label| label.split_once('='));
     names.map(|(name, _)| code(name)).collect::<Vec<_>>().join(", ")

@@ -17,8 +17,11 @@ use super::{
 pub(super) type Key = (usize, Hash);
 
 /// The cases that are remembered.
-#[derive(Default)]
-pub(super) struct Cases(Mutex<State>);
+pub(super) struct Cases {
+    state: Mutex<State>,
+    /// What was decided of so many records is surely remembered.
+    max_unfinished: usize,
+}
 
 #[derive(Default)]
 struct State {
@@ -43,7 +46,18 @@ const ABANDONED_AFTER: Duration = Duration::from_mins(2);
 /// Senders retry within seconds, or a minute.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
+impl Default for Cases {
+    fn default() -> Self {
+        Self::divided(1)
+    }
+}
+
 impl Cases {
+    /// Those of one of so many destinations, which divide what is remembered.
+    pub(super) fn divided(among: usize) -> Self {
+        Self { state: Mutex::default(), max_unfinished: MAX_UNFINISHED / among }
+    }
+
     /// Marks a batch as opened; `None` if it is: its sender did not wait for the answer,
     /// or two senders have the same.
     pub(super) fn open(&self, key: Key) -> Option<OpenCase<'_>> {
@@ -66,7 +80,7 @@ impl Cases {
             .filter(|case| case.searching && now.duration_since(case.last) < ABANDONED_AFTER);
         let waiting: usize = unfinished.map(|case| case.records).sum();
         let others = waiting + state.open.values().sum::<usize>();
-        let fits = is_searched || others == 0 || others + records <= MAX_UNFINISHED;
+        let fits = is_searched || others == 0 || others + records <= self.max_unfinished;
         if fits {
             state.open.insert(key, records);
         }
@@ -110,7 +124,7 @@ impl Cases {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

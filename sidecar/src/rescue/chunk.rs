@@ -8,7 +8,7 @@ mod divide;
 use super::{
     inflate::Inflate,
     message::{self, Kind, Label, Record, Samples},
-    survey::{CHUNK_BYTES, MAX_CHUNK_RECORDS, MAX_RECORD_BYTES, Survey, next_record},
+    survey::{MAX_RECORD_BYTES, Survey, next_record},
     symbols,
 };
 use crate::http1::Message;
@@ -108,8 +108,8 @@ impl Iterator for Chunks<'_> {
                 continue;
             }
             let kept = if length > MAX_RECORD_BYTES { STUB_BYTES } else { length };
-            let full = chunk.raw.len() - begin + kept > CHUNK_BYTES
-                || chunk.records.len() == MAX_CHUNK_RECORDS;
+            let full = chunk.raw.len() - begin + kept > self.survey.bounds.chunk_bytes
+                || chunk.records.len() == self.survey.bounds.chunk_records;
             if full && !chunk.records.is_empty() {
                 break;
             }

@@ -4,7 +4,7 @@
 use super::{
     chunk::{Chunk, Chunks},
     search,
-    survey::survey,
+    survey::{Bounds, survey},
 };
 use crate::http1::Message;
 
@@ -35,7 +35,7 @@ pub(crate) fn keep_series(raw: &[u8], refusal: &[u8]) {
 
 fn chunks(message: Message, raw: &[u8]) -> Vec<Chunk> {
     let body = snap::raw::Encoder::new().compress_vec(raw).unwrap();
-    let Ok(survey) = survey(message, &body) else { return Vec::new() };
+    let Ok(survey) = survey(message, &body, Bounds::default()) else { return Vec::new() };
     Chunks::new(message, &body, &survey).unwrap().collect()
 }
 

@@ -96,6 +96,15 @@ impl Ledger {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), state: Mutex::new(state) }
     }
 
+    /// One of so many, which together remember as much as one would.
+    pub(super) fn divided(self, among: usize) -> Self {
+        let state = State {
+            records: Generations::new(MAX_RECORDS / among),
+            labels: Generations::new(MAX_LABELS / among),
+        };
+        Self { state: Mutex::new(state), ..self }
+    }
+
     /// The hash of parts, each told from the next.
     pub(super) fn hash<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Hash {
         let mut context = hmac::Context::with_key(&self.key);

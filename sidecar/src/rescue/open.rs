@@ -17,7 +17,7 @@ use super::{
     ledger::Decision,
     opened::{Opened, Surroundings},
     search,
-    survey::{CHUNK_BYTES, Survey, Unopened, survey},
+    survey::{Survey, Unopened, survey},
     under_way,
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Rescue {
             Err(Unread::Never) => return self.unopened(batch, key, case, send).await,
             Err(Unread::NotNow) => return self.no_memory(key, case),
         };
-        let survey = match survey(batch.message, batch.body) {
+        let survey = match survey(batch.message, batch.body, self.bounds) {
             Ok(survey) => survey,
             // That it is refused needs no other proof.
             Err(Unopened::Damaged) => return Rescued::Answered(Ok(case.refusal)),
@@ -134,7 +134,8 @@ impl Rescue {
         };
         let compressed = cut::limit(&case.refusal.body);
         let decompressed = snap::raw::decompress_len(batch.body).unwrap_or_default();
-        let raw = cut::raw_bytes(compressed, decompressed, batch.body.len()).min(CHUNK_BYTES);
+        let raw = cut::raw_bytes(compressed, decompressed, batch.body.len())
+            .min(survey.bounds.chunk_bytes);
         let limits = Limits { raw, compressed };
         for chunk in Chunks::new(batch.message, batch.body, survey).into_iter().flatten() {
             let opened = Opened::new(&around, chunk, case);

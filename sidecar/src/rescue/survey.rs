@@ -19,13 +19,43 @@ pub(super) struct Survey {
     /// The bytes of all records that are not shared, and of the largest.
     bytes: usize,
     largest: usize,
+    pub(super) bounds: Bounds,
+}
+
+/// How much of a batch is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// A batch of more records is not opened.
+    pub(super) records: usize,
+    /// One chunk's records.
+    pub(super) chunk_records: usize,
+    /// The same in bytes.
+    pub(super) chunk_bytes: usize,
+}
+
+impl Bounds {
+    /// Those of one of so many destinations, which divide memory and what is
+    /// remembered.
+    pub(super) const fn divided(among: usize) -> Self {
+        Self {
+            records: MAX_RECORDS / among,
+            chunk_records: MAX_CHUNK_RECORDS / among,
+            chunk_bytes: CHUNK_BYTES / among,
+        }
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self::divided(1)
+    }
 }
 
 /// A batch of more records is not opened: Prometheus sends 2,000 series at once
 /// unless it is configured otherwise, and what is noted of each takes memory.
 pub(super) const MAX_RECORDS: usize = 1 << 17;
 /// One chunk's records.
-pub(super) const MAX_CHUNK_RECORDS: usize = 1 << 14;
+const MAX_CHUNK_RECORDS: usize = 1 << 14;
 /// What is noted of each record of a chunk, in bytes: position, hashes, group.
 const NOTED_BYTES: usize = 160;
 /// A chunk's records, in bytes: large enough for one piece of the 1 MiB that Azure
@@ -47,9 +77,9 @@ pub(super) enum Unopened {
 }
 
 /// Reads a whole batch once.
-pub(super) fn survey(message: Message, body: &[u8]) -> Result<Survey, Unopened> {
+pub(super) fn survey(message: Message, body: &[u8], bounds: Bounds) -> Result<Survey, Unopened> {
     let mut inflate = Inflate::new(body).ok_or(Unopened::Damaged)?;
-    let mut survey = Survey::default();
+    let mut survey = Survey { bounds, ..Survey::default() };
     while let Some(next) = next_record(&mut inflate).ok_or(Unopened::Damaged)? {
         let kind = message::kind(message, next.field, next.delimited);
         survey.add(&mut inflate, kind, next.record_bytes)?;
@@ -81,7 +111,7 @@ impl Survey {
                 self.shared.extend_from_slice(record);
             }
         }
-        if self.records + self.shared_records > MAX_RECORDS {
+        if self.records + self.shared_records > self.bounds.records {
             return Err(Unopened::TooMany);
         }
         inflate.skip(length).ok_or(Unopened::Damaged)
@@ -89,7 +119,7 @@ impl Survey {
 
     /// The memory that an opened chunk takes beside what reading it does, in bytes.
     pub(super) fn needed(&self) -> usize {
-        let noted = self.records.min(MAX_CHUNK_RECORDS) + self.shared_records;
+        let noted = self.records.min(self.bounds.chunk_records) + self.shared_records;
         let shared = 2 * self.shared.len();
         self.largest + self.chunk_bytes() + shared + noted * NOTED_BYTES
     }
@@ -101,7 +131,7 @@ impl Survey {
     }
 
     pub(super) fn chunk_bytes(&self) -> usize {
-        self.bytes.min(CHUNK_BYTES)
+        self.bytes.min(self.bounds.chunk_bytes)
     }
 }
 

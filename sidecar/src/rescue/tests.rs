@@ -27,7 +27,7 @@ use super::{Batch, Deliver, Requests, Rescue, Rescued, ledger::Ledger};
 use crate::{
     http1::Message,
     memory::Memory,
-    metrics::Metrics,
+    metrics::Exposition,
     upstream::{Failure, Received},
 };
 
@@ -222,7 +222,7 @@ fn encoded(series: impl IntoIterator<Item = Series>) -> Vec<u8> {
 
 struct Sender {
     rescue: Rescue,
-    metrics: Arc<Metrics>,
+    exposition: Exposition,
     memory: Arc<Memory>,
 }
 
@@ -243,11 +243,12 @@ impl Sender {
 
     /// Which series are witnesses depends on the seed.
     fn with_seed(seed: u64) -> Self {
-        let metrics = Arc::new(Metrics::new("", "", ""));
+        let exposition = Exposition::new("", "", "");
+        let metrics = Arc::new(exposition.destination(""));
         let memory = Memory::new(32 << 20);
         let ledger = Ledger::with_key(&seed.to_le_bytes());
-        let rescue = Rescue::with_ledger(Arc::clone(&memory), Arc::clone(&metrics), now, ledger);
-        Self { rescue, metrics, memory }
+        let rescue = Rescue::with_ledger(Arc::clone(&memory), metrics, now, ledger);
+        Self { rescue, exposition, memory }
     }
 
     /// One attempt, as the forwarder makes it.
@@ -308,7 +309,7 @@ impl Sender {
     }
 
     fn count(&self, name: &str) -> u64 {
-        let text = self.metrics.text().unwrap();
+        let text = self.exposition.text().unwrap();
         let lines =
             text.lines().filter(|line| line.starts_with(&format!("prom_remotewrite_{name}")));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()

@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 use super::{Tokens, schedule};
 use crate::{
     identity::{FetchError, Issuer, RENEWAL_ADVICE, Reload, Summary, Token, WARN_BEFORE_EXPIRY},
-    metrics::{Fetch, Metrics},
+    metrics::Metrics,
 };
 
 /// Files are compared so often: the CSI driver itself looks every two minutes.
@@ -19,11 +19,15 @@ const FILE_INTERVAL: Duration = Duration::from_secs(5);
 const MAX_SLEEP: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Fetches tokens for `tokens` until it is dropped.
-pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Arc<Metrics>) {
+/// Fetches tokens for `tokens`, which the destinations with these `metrics` share,
+/// until it is dropped.
+pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Vec<Arc<Metrics>>) {
+    let names: Vec<&str> = metrics.iter().filter_map(|one| one.name()).collect();
+    let destination = Some(names.join(",")).filter(|names| !names.is_empty());
     let mut task = Refresh {
         issuer,
         tokens,
+        destination,
         metrics,
         failures: 0,
         due: Instant::now(),
@@ -43,7 +47,9 @@ pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Arc<Metrics
 struct Refresh {
     issuer: Issuer,
     tokens: Tokens,
-    metrics: Arc<Metrics>,
+    /// Those with a name of the destinations that share the tokens.
+    destination: Option<String>,
+    metrics: Vec<Arc<Metrics>>,
     /// In a row.
     failures: u32,
     due: Instant,
@@ -70,7 +76,9 @@ impl Refresh {
     }
 
     fn count(&self, reason: &'static str, result: &'static str) {
-        self.metrics.token_fetches.get_or_create(&Fetch { reason, result }).inc();
+        for metrics in &self.metrics {
+            metrics.fetched(reason, result);
+        }
     }
 
     /// Tries a certificate that Entra has not accepted yet. Nothing is lost if it
@@ -106,13 +114,17 @@ impl Refresh {
         self.failures = 0;
         self.was_valid = !left.is_zero();
         self.next("due", schedule::after_success(left, again, chance()));
-        self.metrics.token_ends(token.expires_on);
+        for metrics in &self.metrics {
+            metrics.token_ends(token.expires_on);
+        }
+        let destination = self.destination.as_deref();
         if left.is_zero() {
             error!(
+                destination,
                 "the token that was just issued has already expired: this machine's clock is ahead of Azure's"
             );
         } else {
-            info!(valid_seconds = left.as_secs(), "token obtained");
+            info!(destination, valid_seconds = left.as_secs(), "token obtained");
         }
         self.tokens.shared.held.send_modify(|held| {
             held.token = Some(Arc::new(token));
@@ -130,15 +142,17 @@ impl Refresh {
         self.heed(error.retry_after.map(|asked| asked.min(pause)));
         self.next("retry", pause);
         let retry_seconds = format!("{:.1}", pause.as_secs_f64());
+        let destination = self.destination.as_deref();
         if usable.is_some() {
             warn!(
+                destination,
                 reason = error.kind.as_str(),
                 valid_seconds = left.as_secs(),
                 retry_seconds,
                 "no new token, the old one is still valid: {error}"
             );
         } else {
-            error!(reason = error.kind.as_str(), retry_seconds, "no token: {error}");
+            error!(destination, reason = error.kind.as_str(), retry_seconds, "no token: {error}");
         }
         self.tokens.shared.held.send_modify(|held| {
             held.trouble = Some(error.to_string());
@@ -156,16 +170,18 @@ impl Refresh {
             () = sleep_until(until) => {}
             () = shared.wanted.notified() => return self.forced(),
         }
+        let destination = self.destination.clone();
         match self.issuer.reload().await {
             Reload::Unchanged => {}
             Reload::Changed => {
-                info!("the certificate's file has changed");
+                info!(destination, "the certificate's file has changed");
                 if self.issuer.next_certificate().is_none() {
                     self.next("certificate", Duration::ZERO);
                 }
             }
             Reload::Failed(reason) => {
                 warn!(
+                    destination,
                     "the certificate's file has changed but cannot be used, the old one is kept: {reason}"
                 );
             }
@@ -176,7 +192,7 @@ impl Refresh {
         self.note_certificates();
         // After a paused machine the monotonic clock may lag behind the wall's.
         if self.was_valid && self.tokens.usable().is_none() && self.failures == 0 {
-            debug!("the token ended before its refresh was due");
+            debug!(destination, "the token ended before its refresh was due");
             self.was_valid = false;
             self.next("due", Duration::ZERO);
         }
@@ -208,7 +224,9 @@ impl Refresh {
     fn note_certificates(&mut self) {
         let (in_use, next) = (self.issuer.certificate(), self.issuer.next_certificate());
         let end = |certificate: Option<&Summary>| certificate.map(|known| known.not_after);
-        self.metrics.certificates_end(end(in_use), end(next));
+        for metrics in &self.metrics {
+            metrics.certificates_end(end(in_use), end(next));
+        }
         let Some(in_use) = in_use else { return };
         let left = in_use.not_after.duration_since((self.tokens.shared.now)()).unwrap_or_default();
         let warned = self.warned_of_expiry.is_some_and(|at| at.elapsed() < DAY);
@@ -216,15 +234,16 @@ impl Refresh {
             return;
         }
         self.warned_of_expiry = Some(Instant::now());
+        let destination = self.destination.as_deref();
         let days = left.as_secs() / DAY.as_secs();
         let advice = match next {
             Some(next) => format!("register the new one, {next}, with the application"),
             None => RENEWAL_ADVICE.to_owned(),
         };
         if left.is_zero() {
-            error!(certificate = %in_use, "the application's certificate has expired: {advice}");
+            error!(destination, certificate = %in_use, "the application's certificate has expired: {advice}");
         } else {
-            warn!(certificate = %in_use, days, "the application's certificate ends soon: {advice}");
+            warn!(destination, certificate = %in_use, days, "the application's certificate ends soon: {advice}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use contract::{Key, annotations::PREFIX};
+use contract::{DESTINATION_VARIABLES, DestinationName, Key, annotations::PREFIX};
 
 use super::{pages, root};
 
@@ -90,7 +90,9 @@ fn variables_are_those_of_the_contract() {
     let is_read = |name: &str| {
         readers.contains(&format!("\"{name}\"")) || readers.contains(&format!("${{{name}"))
     };
-    let known = |name: &str| table.contains(name) || VARIABLES.contains(&name) || is_read(name);
+    let known = |name: &str| {
+        table.contains(name) || VARIABLES.contains(&name) || is_read(name) || is_destinations(name)
+    };
     let mut seen = 0;
     for page in &pages {
         for quoted in page.text.split('`').skip(1).step_by(2) {
@@ -103,6 +105,13 @@ fn variables_are_those_of_the_contract() {
         }
     }
     assert!(seen > 20, "{seen}");
+}
+
+/// Whether it is the suffix of a destination, or a variable with one.
+fn is_destinations(name: &str) -> bool {
+    let is_suffix = |suffix: &str| DestinationName::of_suffix(suffix).is_some();
+    let mut suffixes = DESTINATION_VARIABLES.iter().filter_map(|base| name.strip_prefix(base));
+    is_suffix(name) || suffixes.any(is_suffix)
 }
 
 fn is_variable(c: char) -> bool {

@@ -151,7 +151,7 @@ async fn an_application_signs_with_the_certificate_that_lies_in_the_file_now() {
     let (client, url) = (rig.client.clone(), rig.url("/metrics"));
     let fetched = async |_: &Process| {
         let text = client.get(&url).await.ok()?.text();
-        let with_new = r#"token_fetches_total{reason="certificate",result="ok"} 1"#;
+        let with_new = r#"token_fetches_total{reason="certificate",result="ok",destination=""} 1"#;
         text.contains(with_new).then_some(())
     };
     rig.process.until("a token came with the new certificate", PATIENCE, fetched).await.unwrap();
@@ -269,7 +269,7 @@ impl Rig {
     /// When something ends, by the sidecar's metrics: seconds since 1970.
     async fn expiry(&self, what: &str) -> f64 {
         let text = self.client.get(&self.url("/metrics")).await.unwrap().text();
-        let name = format!("prom_remotewrite_{what}_expiry_timestamp_seconds ");
+        let name = format!("prom_remotewrite_{what}_expiry_timestamp_seconds{{destination=\"\"}} ");
         let value = text.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
         value.parse().unwrap()
     }

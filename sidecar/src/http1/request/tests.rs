@@ -102,14 +102,21 @@ fn targets_are_known_by_their_path() {
         ("/write", Route::OtherWrite),
         ("/api/v1/push", Route::OtherWrite),
         ("/api/v1/receive", Route::OtherWrite),
-        ("/tenants/api/v1/write", Route::OtherWrite),
+        ("/us/east/api/v1/write", Route::OtherWrite),
         ("/insert/0/prometheus", Route::OtherWrite),
         ("/", Route::Unknown),
         ("*", Route::Unknown),
         ("/api/v1/query?write", Route::Unknown),
         ("/API/v1/writes", Route::Unknown),
     ] {
-        assert_eq!(route(target), expected, "{target}");
+        assert_eq!(route(target), (expected, ""), "{target}");
+    }
+    for target in [
+        "/tenants/api/v1/write",
+        "//tenants//api/v1/write/?x",
+        "http://x:8081/tenants/api/v1/write",
+    ] {
+        assert_eq!(route(target), (Route::Write, "tenants"), "{target}");
     }
 }
 

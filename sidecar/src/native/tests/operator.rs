@@ -5,8 +5,7 @@ use super::*;
 fn operators(variables: &[(&str, &str)]) -> String {
     let usual = [("INGESTION_URL", URL), ("AZURE_CLIENT_ID", ID), ("AZURE_TENANT_ID", ID)];
     let all: BTreeMap<_, _> = usual.iter().chain(variables).copied().collect();
-    let lookup = |name: &str| all.get(name).map(|value| (*value).to_owned());
-    native(&Settings::from_env(lookup).unwrap(), Language::Operator)
+    native(&destinations(all), Language::Operator)
 }
 
 #[test]

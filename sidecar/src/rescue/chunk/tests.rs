@@ -2,9 +2,13 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{
-    super::survey::{MAX_RECORDS, Unopened, survey},
+    super::survey::{self, Bounds, CHUNK_BYTES, MAX_RECORDS, Unopened},
     *,
 };
+
+fn survey(message: Message, body: &[u8]) -> Result<Survey, Unopened> {
+    survey::survey(message, body, Bounds::default())
+}
 
 /// `prometheus.WriteRequest`, with a field that nobody knows yet.
 #[derive(Clone, PartialEq, prost::Message)]

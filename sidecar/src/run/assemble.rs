@@ -1,0 +1,111 @@
+//! The parts of each destination, which share nothing but tokens.
+
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+
+use contract::{Destination, Destinations, Settings};
+
+use super::RunError;
+use crate::{
+    VERSION,
+    connection::{BUFFERS_BYTES, Shared},
+    dial::Dialer,
+    drain::Writers,
+    forward::Forwarder,
+    identity::Issuer,
+    memory::Memory,
+    metrics::{Exposition, Metrics},
+    notices::Notices,
+    rescue::Rescue,
+    summary::Summary,
+    token::Tokens,
+    trust::Trust,
+    upstream::Upstream,
+};
+
+/// Where tokens come from, and the metrics of the destinations that share them.
+pub(super) struct Source<'a> {
+    settings: &'a Settings,
+    pub(super) issuer: Issuer,
+    pub(super) tokens: Tokens,
+    pub(super) metrics: Vec<Arc<Metrics>>,
+}
+
+/// What serves requests, and the sources of its tokens: one for each identity and
+/// audience.
+pub(super) fn assemble<'a>(
+    destinations: &'a Destinations,
+    trust: &Trust,
+    now: fn() -> SystemTime,
+) -> Result<(Shared, Vec<Source<'a>>), RunError> {
+    let settings = destinations.sidecar();
+    let exposition = exposition(destinations);
+    let (mut forwarders, mut sources) = (Vec::new(), Vec::new());
+    for destination in destinations.iter() {
+        let metrics = Arc::new(exposition.destination(destination.label()));
+        let dialer = Dialer::new(settings.proxy.as_ref(), trust, &metrics.dials);
+        let tokens = tokens(&mut sources, &destination.settings, &dialer, &metrics, now)?;
+        let memory = Memory::new(destinations.limits().max_in_flight.length());
+        let count = destinations.len();
+        forwarders.push(Forwarder {
+            rescue: Rescue::new(Arc::clone(&memory), Arc::clone(&metrics), now, count),
+            upstream: upstream(destination, dialer, &metrics, count),
+            path: destination.write_path(),
+            mode: destination.settings.response_mode,
+            max_decompressed: settings.limits.max_decompressed,
+            host: destination.settings.ingestion_url.host(),
+            summary: Summary::default(),
+            notices: Notices::default(),
+            tokens,
+            memory,
+            metrics,
+            now,
+        });
+    }
+    let shared = Shared {
+        destinations: forwarders,
+        exposition,
+        writers: Writers::new(),
+        limits: destinations.limits(),
+        port: settings.listening_port.get(),
+        buffers: Memory::new(BUFFERS_BYTES),
+        notices: Notices::default(),
+    };
+    Ok((shared, sources))
+}
+
+fn exposition(destinations: &Destinations) -> Exposition {
+    let kinds = destinations.iter().map(|one| one.settings.identity.kind().name());
+    let kinds: Vec<&str> = kinds.collect::<BTreeSet<_>>().into_iter().collect();
+    let cluster = destinations.sidecar().cluster.as_deref().unwrap_or_default();
+    Exposition::new(VERSION, &kinds.join(","), cluster)
+}
+
+/// The tokens for a destination: those of another one, if they serve both.
+fn tokens<'a>(
+    sources: &mut Vec<Source<'a>>,
+    settings: &'a Settings,
+    dialer: &Dialer,
+    metrics: &Arc<Metrics>,
+    now: fn() -> SystemTime,
+) -> Result<Tokens, RunError> {
+    let metrics = Arc::clone(metrics);
+    let known = sources.iter_mut().find(|known| settings.shares_tokens_with(known.settings));
+    if let Some(known) = known {
+        known.metrics.push(metrics);
+        return Ok(known.tokens.clone());
+    }
+    let issuer = Issuer::new(settings, dialer, now).map_err(RunError::Identity)?;
+    let tokens = Tokens::new(now);
+    sources.push(Source { settings, issuer, tokens: tokens.clone(), metrics: vec![metrics] });
+    Ok(tokens)
+}
+
+fn upstream(
+    destination: &Destination,
+    dialer: Dialer,
+    metrics: &Metrics,
+    destinations: usize,
+) -> Upstream {
+    let requests = metrics.upstream_requests.clone();
+    Upstream::new(&destination.settings.ingestion_url, dialer, requests, destinations)
+}
