@@ -4,6 +4,7 @@
 mod answers;
 mod check;
 mod connections;
+mod destinations;
 mod fidelity;
 mod health;
 mod limits;
