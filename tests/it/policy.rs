@@ -9,7 +9,7 @@ mod random;
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use http::Request;
-use kube::{Client, client::Body};
+use kube::{Client, api::DeleteParams, client::Body};
 use serde_json::{Value, json};
 use tests::{
     binaries::{self, CLI},
@@ -28,9 +28,11 @@ use compare::{compared, refused_by_policy};
 const WITH_WEBHOOK: &str = "policy-webhook";
 /// Where they go to the policies, and where the parameters are.
 const WITH_POLICY: &str = "policy-policies";
+/// Where they go to both.
+const WITH_BOTH: &str = "policy-both";
 /// Where they go to neither.
 const WITHOUT: &str = "policy-neither";
-const RANDOM_PODS: usize = 500;
+const RANDOM_PODS: usize = 320;
 const UNTOUCHED_PODS: usize = 50;
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -38,7 +40,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 async fn printed() -> Vec<Value> {
     let folder = folder::temporary("policy").unwrap();
     let file = folder.path().join("values.yaml");
-    fs::write(&file, values(WITH_POLICY, &[], &json!({})).to_string()).unwrap();
+    fs::write(&file, values(WITH_POLICY, &[WITH_BOTH], &json!({})).to_string()).unwrap();
     let print = async || {
         Program::new(CLI, binaries::find(CLI).unwrap())
             .args(["policy", "--namespace", WITH_POLICY, "--config"])
@@ -79,15 +81,16 @@ async fn install(client: &Client, printed: &[Value]) {
         error.contains("expected true or false").then_some(())
     })
     .await;
-    let policy = of_kind(printed, "ValidatingAdmissionPolicy");
-    let checked = eventually("the API server has checked its types", async || {
-        let api = objects::api(client, policy);
-        let found = api.get(text(policy, "/metadata/name")).await.unwrap();
-        let status = found.data.get("status")?.clone();
-        status.get("typeChecking").is_some().then_some(status)
-    })
-    .await;
-    assert_eq!(checked["typeChecking"], json!({}), "{checked:#}");
+    for policy in printed.iter().filter(|one| one["kind"] == "ValidatingAdmissionPolicy") {
+        let checked = eventually("the types are checked", async || {
+            let api = objects::api(client, policy);
+            let found = api.get(text(policy, "/metadata/name")).await.unwrap();
+            let status = found.data.get("status")?.clone();
+            status.get("typeChecking").is_some().then_some(status)
+        })
+        .await;
+        assert_eq!(checked["typeChecking"], json!({}), "{checked:#}");
+    }
 }
 
 /// What became of pods, by what is expected of them.
@@ -153,12 +156,15 @@ impl Tally {
 #[tokio::test]
 async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     const TEST: &str = "pods_come_out_of_the_policies_as_from_the_webhook";
-    let Some(trial) = Trial::new(TEST, WITH_WEBHOOK, &[], &json!({})).await else { return };
+    let Some(trial) = Trial::new(TEST, WITH_WEBHOOK, &[WITH_BOTH], &json!({})).await else {
+        return;
+    };
     let client = &trial.client;
-    for namespace in [WITH_WEBHOOK, WITH_POLICY] {
+    for namespace in [WITH_WEBHOOK, WITH_POLICY, WITH_BOTH, WITHOUT] {
         objects::namespace(client, namespace, "privileged").await;
     }
-    install(client, &printed().await).await;
+    let printed = printed().await;
+    install(client, &printed).await;
 
     let (mut tally, mut made) = (Tally::default(), Vec::new());
     for (name, pod) in pods::golden().into_iter().chain(pods::meshes()) {
@@ -180,15 +186,18 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     }
     let few = tally.only_with_webhook.values().sum::<usize>();
     assert!(tally.injected >= 200 && few <= RANDOM_PODS / 10, "{tally:?}");
-    assert!(tally.unchanged >= 20 && tally.refused_by_both >= 20, "{tally:?}");
+    assert!(tally.unchanged >= 10 && tally.refused_by_both >= 20, "{tally:?}");
 
     untouched(client).await;
     refused(client).await;
+    forgotten(client).await;
+    beside_the_webhook(client).await;
+    in_a_meshs_namespace(client).await;
+    without_parameters(client, &printed).await;
 }
 
 /// Pods that do not ask are as without any policy.
 async fn untouched(client: &Client) {
-    objects::namespace(client, WITHOUT, "privileged").await;
     for number in 0..UNTOUCHED_PODS {
         let mut pod = random::pod(number);
         for name in ["inject", "injected"] {
@@ -238,4 +247,91 @@ async fn refused(client: &Client) {
     let pod = pods::prometheus(&[("inject", "true"), ("profile", &long)]);
     let error = objects::create_dry(client, WITH_POLICY, &pod).await.unwrap_err().to_string();
     assert!(error.contains("long long long"), "{error}");
+}
+
+/// Whoever has annotations and no `inject` is warned, and gets no sidecar.
+async fn forgotten(client: &Client) {
+    let pod = pods::prometheus(&[("injct", "true"), ("profile", "stack")]);
+    let warnings = warnings(client, &pod).await;
+    for part in ["prom-remotewrite/injct: no such annotation", "have no effect without prom-"] {
+        assert!(warnings.contains(part), "{part} is not in {warnings}");
+    }
+    for annotations in [[("inject", "false")], [("inject", "true")], [("injected", "x")]] {
+        let warnings = self::warnings(client, &pods::prometheus(&annotations)).await;
+        assert!(!warnings.contains("prom-remotewrite-policy"), "{warnings}");
+    }
+}
+
+/// The API server's warnings about a pod that would be created.
+async fn warnings(client: &Client, pod: &Value) -> String {
+    let path = format!("/api/v1/namespaces/{WITH_POLICY}/pods?dryRun=All");
+    let mut pod = pod.clone();
+    pod["metadata"]["namespace"] = json!(WITH_POLICY);
+    let request = Request::post(path).header("content-type", "application/json");
+    let request = request.body(Body::from(pod.to_string().into_bytes())).unwrap();
+    let response = client.send(request).await.unwrap();
+    assert!(response.status().is_success(), "{response:?}");
+    let all = response.headers().get_all("warning").into_iter();
+    all.map(|warning| warning.to_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// What a policy has injected, the webhook leaves; what it cannot do, the webhook does.
+async fn beside_the_webhook(client: &Client) {
+    let injected = async |annotations: &[(&str, &str)]| {
+        let pod = objects::create_dry(client, WITH_BOTH, &pods::prometheus(annotations)).await;
+        text(&pod.unwrap(), "/metadata/annotations/prom-remotewrite~1injected").to_owned()
+    };
+    assert!(injected(&[("inject", "true")]).await.contains(" by=policy "));
+    for (name, value) in [("listening-port", "9000"), ("profile", "default,tenants")] {
+        let text = injected(&[("inject", "true"), (name, value)]).await;
+        assert!(text.starts_with("version=") && !text.contains("policy"), "{text}");
+    }
+}
+
+/// A mesh's injector comes later, and its namespace says that it will.
+async fn in_a_meshs_namespace(client: &Client) {
+    let probe = async || {
+        let asks = pods::prometheus(&[("inject", "true")]);
+        let pod = objects::create_dry(client, WITH_POLICY, &asks).await.unwrap();
+        sidecar(&pod).unwrap().1["livenessProbe"].clone()
+    };
+    assert!(probe().await.get("httpGet").is_some());
+    for metadata in [
+        json!({"labels": {"istio-injection": "enabled"}}),
+        json!({"labels": {"kuma.io/sidecar-injection": "enabled"}}),
+        json!({"annotations": {"linkerd.io/inject": "enabled"}}),
+    ] {
+        let namespace = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": WITH_POLICY},
+        });
+        let mut with_mesh = namespace.clone();
+        json_patch::merge(&mut with_mesh["metadata"], &metadata);
+        objects::apply(client, &with_mesh).await.unwrap();
+        eventually(&format!("{metadata}: the probe is a command"), async || {
+            probe().await.get("exec").map(|_| ())
+        })
+        .await;
+        objects::apply(client, &namespace).await.unwrap();
+    }
+    objects::namespace(client, WITH_POLICY, "privileged").await;
+}
+
+/// A pod never starts without its sidecar, and others are created as before.
+async fn without_parameters(client: &Client, printed: &[Value]) {
+    let map = of_kind(printed, "ConfigMap");
+    let profile = text(map, "/data/profile").to_owned();
+    let name = text(map, "/metadata/name");
+    objects::api(client, map).delete(name, &DeleteParams::default()).await.unwrap();
+    let asks = pods::prometheus(&[("inject", "true"), ("profile", &profile)]);
+    let error = eventually("the pod is refused", async || {
+        objects::create_dry(client, WITH_POLICY, &asks).await.err()
+    })
+    .await
+    .to_string();
+    assert!(refused_by_policy(&error) && error.contains("its ConfigMap is missing"), "{error}");
+    for annotations in [&[][..], &[("inject", "true"), ("profile", "secret")]] {
+        objects::create_dry(client, WITH_POLICY, &pods::prometheus(annotations)).await.unwrap();
+    }
 }

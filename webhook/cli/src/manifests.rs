@@ -9,7 +9,6 @@ pub(crate) mod language;
 #[cfg(test)]
 mod tests;
 
-use contract::annotations::INJECTED;
 use json_patch::{
     AddOperation, Patch, PatchOperation,
     jsonptr::{PointerBuf, Token},
@@ -159,10 +158,8 @@ fn outcome(
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
         }
     }
-    let injected = Pod::new(&workload.pod).annotation(INJECTED).unwrap_or_default();
-    if injected.contains(policy::MARK)
-        && matches!(decision, Decision::Skip(_) | Decision::Repair(_))
-    {
+    let is_there = matches!(decision, Decision::Skip(_) | Decision::Repair(_));
+    if is_there && policy::is_by_policy(Pod::new(&workload.pod)) {
         hints.push("a policy injected its sidecar, and not the webhook".to_owned());
     }
     ReviewedPod { number, subject: workload.subject, decision, hints }

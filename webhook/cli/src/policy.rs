@@ -5,7 +5,7 @@
 //! model       what the webhook adds to pods of a profile: it is asked for it
 //! conditions  what of a pod both policies look at
 //! mutation    the policy that injects: the model, where a pod has no other conditions
-//! denial      the policy that refuses
+//! denial      the policy that refuses, and the one that warns
 //! objects     both with their bindings and parameters, as YAML
 //! cel         texts of CEL
 //! ```
@@ -21,8 +21,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use contract::{Mistake, Rejected, did_you_mean};
-use webhook::config::{Config, ConfigFile};
+use contract::{Mistake, Rejected, annotations::INJECTED, did_you_mean};
+use webhook::{
+    config::{Config, ConfigFile},
+    pod::Pod,
+};
 
 use crate::yaml;
 use model::Model;
@@ -32,7 +35,12 @@ use objects::Scope;
 pub const NAMESPACE: &str = "prom-remotewrite";
 
 /// What the annotation of an injected pod says if a policy wrote it.
-pub(crate) const MARK: &str = "by=policy";
+const MARK: &str = "by=policy";
+
+/// Whether a policy injected the pod's sidecar.
+pub(crate) fn is_by_policy(pod: Pod<'_>) -> bool {
+    pod.annotation(INJECTED).is_some_and(|text| text.split(' ').any(|word| word == MARK))
+}
 
 /// What there is to be said on the command line.
 #[derive(Debug, Default)]
@@ -59,7 +67,7 @@ pub fn policy(text: &str, options: &Options) -> Result<String, Vec<Mistake>> {
         objects.extend(scope.injecting(&file.config, name, model));
     }
     let ports = models.iter().map(|(name, model)| (*name, model.port())).collect();
-    objects.extend(scope.refusing(&file.config, &ports));
+    objects.extend(scope.validating(&file.config, &ports));
     Ok(objects::yaml(&objects))
 }
 
@@ -93,7 +101,7 @@ fn models<'a>(
             mistakes.push(Rejected::expected(expected).at("profiles", name));
             continue;
         }
-        let same = |other: &&&str| objects::lower(other) == objects::lower(name);
+        let same = |other: &&&str| objects::name(other) == objects::name(name);
         if let Some(other) = models.keys().find(same) {
             let expected = format!(
                 "a name that differs from {other:?} in more than capitals and _, since objects are named after it"

@@ -44,6 +44,19 @@ pub(super) fn does_not_decline() -> Value {
     condition("does-not-decline", &format!("{} && !{}", has_inject(), inject_is(&NO)))
 }
 
+/// The pod has annotations of ours, and not the one without which they mean nothing.
+pub(super) fn forgets_to_ask() -> Value {
+    condition(
+        "forgets-to-ask",
+        &format!(
+            "has(object.metadata.annotations) && !({} in object.metadata.annotations) && object.metadata.annotations.exists(name, name.startsWith({}) && name != {})",
+            cel::text(INJECT),
+            cel::text(PREFIX),
+            cel::text(INJECTED)
+        ),
+    )
+}
+
 /// The pod is not the kubelet's own, which cannot be changed.
 pub(super) fn is_no_mirror() -> Value {
     condition("is-no-mirror", &format!("!({} in object.metadata.annotations)", cel::text(MIRROR)))
@@ -82,11 +95,8 @@ pub(super) fn inject_is(words: &[&str]) -> String {
 /// What both policies know of a pod. `port` is the sidecar's.
 pub(super) fn variables(config: &Config, port: &str) -> Vec<Variable> {
     let spec = |name: &str| format!("has(object.spec.{name}) ? object.spec.{name} : []");
-    let known = Key::ALL.iter().map(|key| format!("{PREFIX}{}", key.annotation()));
-    let known: Vec<String> = known.collect();
-    let others = [INJECT, PROFILE, INJECTED].map(str::to_owned);
-    vec![
-        variable("annotations", "object.metadata.annotations"),
+    let names = names_of_annotations();
+    names.into_iter().chain(vec![
         variable("initContainers", spec("initContainers")),
         variable("containers", "variables.initContainers + object.spec.containers"),
         // An init container that ends frees its ports and what it requested.
@@ -96,18 +106,6 @@ pub(super) fn variables(config: &Config, port: &str) -> Vec<Variable> {
         ),
         variable("port", port),
         variable("sidecars", format!("variables.containers.filter(c, {})", is_sidecar(config))),
-        variable(
-            "settings",
-            format!("{}.filter(name, name in variables.annotations)", cel::texts(&known)),
-        ),
-        variable(
-            "unknown",
-            format!(
-                "variables.annotations.filter(name, name.startsWith({}) && !(name in {}))",
-                cel::text(PREFIX),
-                cel::texts(known.iter().chain(&others))
-            ),
-        ),
         variable("windows", is_windows()),
         variable(
             "foreign",
@@ -123,6 +121,25 @@ pub(super) fn variables(config: &Config, port: &str) -> Vec<Variable> {
                 "has(object.spec.hostNetwork) && object.spec.hostNetwork && variables.port in {NODE_PORTS:?}"
             ),
         ),
+    ])
+    .collect()
+}
+
+/// The annotations, those that only the webhook lets a pod set, and unknown ones of ours.
+pub(super) fn names_of_annotations() -> [Variable; 3] {
+    let known = Key::ALL.iter().map(|key| format!("{PREFIX}{}", key.annotation()));
+    let known: Vec<String> = known.collect();
+    let others = [INJECT, PROFILE, INJECTED].map(str::to_owned);
+    let settings = format!("{}.filter(name, name in variables.annotations)", cel::texts(&known));
+    let unknown = format!(
+        "variables.annotations.filter(name, name.startsWith({}) && !(name in {}))",
+        cel::text(PREFIX),
+        cel::texts(known.iter().chain(&others))
+    );
+    [
+        variable("annotations", "object.metadata.annotations"),
+        variable("settings", settings),
+        variable("unknown", unknown),
     ]
 }
 

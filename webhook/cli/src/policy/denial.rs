@@ -1,5 +1,5 @@
 //! The policy that refuses: pods that ask for a sidecar and have none, with all the
-//! reasons in one message.
+//! reasons in one message; and the one that warns: about pods that forget to ask.
 
 use std::collections::BTreeMap;
 
@@ -80,13 +80,7 @@ fn reasons(config: &Config, ports: &BTreeMap<&str, u64>) -> Vec<String> {
             "size(variables.settings) > 0",
             "variables.settings.join(\", \") + \": only the webhook lets a pod override its profile: make it a profile\"",
         ),
-        when(
-            "size(variables.unknown) > 0",
-            &format!(
-                "variables.unknown.sort().join(\", \") + {}",
-                cel::text(&format!(": no such annotation: expected {INJECT} or {PROFILE}"))
-            ),
-        ),
+        unknown(),
         format!(
             "(variables.profile in variables.profiles ? [] : [!({is_named}) ? {missing} : variables.profile.contains(\",\") ? {} : {} + {expected}])",
             cel::text(&several),
@@ -109,6 +103,23 @@ fn reasons(config: &Config, ports: &BTreeMap<&str, u64>) -> Vec<String> {
             ),
         ),
     ]
+}
+
+/// What is said of annotations of ours that do not exist.
+fn unknown() -> String {
+    let expected = cel::text(&format!(": no such annotation: expected {INJECT} or {PROFILE}"));
+    format!(
+        "(size(variables.unknown) > 0 ? [variables.unknown.sort().join(\", \") + {expected}] : [])"
+    )
+}
+
+/// The warning about a pod that has annotations of ours and does not ask: what is
+/// misspelt, and what the webhook says.
+pub(super) fn warning(config: &Config) -> String {
+    let pod = json!({"metadata": {"annotations": {PROFILE: ""}}});
+    let decision = decide(config, Pod::new(&pod));
+    let warnings = decision.warnings().iter().map(|one| cel::text(one));
+    format!("({} + {}).join(\"; \")", unknown(), cel::list(warnings))
 }
 
 /// An annotation's value on one line, cut if it is long.

@@ -67,7 +67,7 @@ impl Scope {
 
     /// What injects the sidecars of a profile.
     pub(super) fn injecting(&self, config: &Config, profile: &str, model: &Model) -> [Value; 3] {
-        let name = format!("{NAME}-{}", lower(profile));
+        let name = name(profile);
         let parameters = json!({
             "metadata": {"namespace": self.namespace},
             "data": parameters_of(profile, model),
@@ -105,9 +105,9 @@ impl Scope {
         ]
     }
 
-    /// What refuses pods without a sidecar.
-    pub(super) fn refusing(&self, config: &Config, ports: &BTreeMap<&str, u64>) -> [Value; 2] {
-        let policy = json!({
+    /// What refuses pods without a sidecar, and what warns of pods that forget to ask.
+    pub(super) fn validating(&self, config: &Config, ports: &BTreeMap<&str, u64>) -> [Value; 4] {
+        let refusing = json!({
             "failurePolicy": "Fail",
             "matchConditions": [conditions::does_not_decline(), conditions::is_no_mirror()],
             "matchConstraints": self.constraints(),
@@ -119,10 +119,26 @@ impl Scope {
             }],
             "variables": listed(denial::variables(config, ports)),
         });
-        let binding = json!({"policyName": NAME, "validationActions": ["Deny"]});
+        let warning = json!({
+            "failurePolicy": "Ignore",
+            "matchConditions": [conditions::forgets_to_ask(), conditions::is_no_mirror()],
+            "matchConstraints": self.constraints(),
+            "validations": [{"expression": "false", "messageExpression": denial::warning(config)}],
+            "variables": listed(conditions::names_of_annotations().into()),
+        });
+        let warnings = format!("{NAME}-warnings");
+        let policy = |name: &str, spec: &Value| {
+            object(GROUP, "ValidatingAdmissionPolicy", name, &json!({"spec": spec}))
+        };
+        let binding = |name: &str, action: &str| {
+            let spec = json!({"policyName": name, "validationActions": [action]});
+            object(GROUP, "ValidatingAdmissionPolicyBinding", name, &json!({"spec": spec}))
+        };
         [
-            object(GROUP, "ValidatingAdmissionPolicy", NAME, &json!({"spec": policy})),
-            object(GROUP, "ValidatingAdmissionPolicyBinding", NAME, &json!({"spec": binding})),
+            policy(NAME, &refusing),
+            binding(NAME, "Deny"),
+            policy(&warnings, &warning),
+            binding(&warnings, "Warn"),
         ]
     }
 
@@ -143,9 +159,9 @@ impl Scope {
     }
 }
 
-/// A profile's name as a part of an object's: `_` and capitals have no place there.
-pub(super) fn lower(profile: &str) -> String {
-    profile.to_ascii_lowercase().replace('_', "-")
+/// The name of a profile's objects: `_` and capitals have no place there.
+pub(super) fn name(profile: &str) -> String {
+    format!("{NAME}.{}", profile.to_ascii_lowercase().replace('_', "-"))
 }
 
 fn object(version: &str, kind: &str, name: &str, rest: &Value) -> Value {

@@ -36,8 +36,8 @@ fn every_object_has_a_name_of_its_own() {
     let objects = documents(&policy(CONFIG, &Options::default()).unwrap());
     let names: BTreeSet<String> =
         objects.iter().map(|one| format!("{} {}", one["kind"], one["metadata"]["name"])).collect();
-    // A namespace, three for each of six profiles, two for all.
-    assert_eq!((objects.len(), names.len()), (21, 21), "{names:?}");
+    // A namespace, three for each of six profiles, four for all.
+    assert_eq!((objects.len(), names.len()), (23, 23), "{names:?}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn pods_are_selected_as_the_chart_does_it() {
     let objects = documents(&policy(&values.to_string(), &only(&["default"])).unwrap());
     let constraints = objects.iter().filter_map(|one| one.pointer("/spec/matchConstraints"));
     let constraints: Vec<&Value> = constraints.collect();
-    assert_eq!(constraints.len(), 2);
+    assert_eq!(constraints.len(), 3);
     for one in constraints {
         let expressions = &one["namespaceSelector"]["matchExpressions"];
         let names = json!(["kube-system", "kube-public", "kube-node-lease", "one"]);

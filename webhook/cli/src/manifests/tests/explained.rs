@@ -269,3 +269,32 @@ fn what_azures_webhook_provides_is_explained_as_provided() {
     let without = explain::explain(&config, &pod.replace("use: 'true'", "use: 'false'")).unwrap();
     assert!(without[0].is_bad(), "{}", without[0]);
 }
+
+#[test]
+fn a_policys_sidecar_is_told_from_the_webhooks() {
+    let pod = "\
+kind: Pod
+metadata:
+  name: a
+  annotations:
+    prom-remotewrite/inject: 'true'
+    prom-remotewrite/injected: version=1.0.0 by=policy settings=ffffffffffff
+spec:
+  initContainers:
+  - name: prom-remotewrite
+    restartPolicy: Always
+    ports: [{name: rw-port, containerPort: 8081}]
+";
+    let explained = explain::explain(&config_file(), pod).unwrap();
+    let text = explained[0].to_string();
+    for part in [
+        "Pod a stays as it is: it has its sidecar already",
+        "warning: the sidecar in this pod was injected with other settings",
+        "hint: a policy injected its sidecar, and not the webhook",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let text =
+        explain::explain(&config_file(), &pod.replace("by=policy ", "")).unwrap()[0].to_string();
+    assert!(!text.contains("policy"), "{text}");
+}

@@ -8,6 +8,7 @@ use webhook::{config::Config, pod::Pod};
 
 use super::{Problem, ProblemKind};
 use crate::{
+    policy,
     status::{
         DAY,
         facts::{FoundCluster, FoundPod, FoundWebhook, our_webhook, text},
@@ -21,7 +22,7 @@ const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if cluster.asked_since().is_none() {
+    if cluster.asked_since().is_none() && !has_policies(cluster) {
         problems.push(problem(
             "cluster",
             "there is no MutatingWebhookConfiguration of prom-remotewrite, so no pod gets a sidecar",
@@ -43,6 +44,11 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
         None => {}
     }
     problems
+}
+
+/// Whether sidecars come from policies, which need no webhook.
+fn has_policies(cluster: &FoundCluster) -> bool {
+    cluster.pods.iter().any(|found| policy::is_by_policy(found.pod()))
 }
 
 fn problem(object: &str, message: &str, next: &str) -> Problem {

@@ -111,3 +111,14 @@ pub(super) const INSTALLATION: &[Case] = &[
         &["statefulsets cannot be listed", "--rbac"],
     ),
 ];
+
+/// Policies inject, and no webhook is missing.
+#[test]
+fn policies_need_no_webhook() {
+    let found = problems(|cluster| {
+        cluster.webhooks.clear();
+        let annotations = &mut cluster.pods[0].raw["metadata"]["annotations"];
+        annotations["prom-remotewrite/injected"] = json!("version=1 by=policy settings=0");
+    });
+    assert_eq!(found, []);
+}
