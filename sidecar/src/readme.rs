@@ -46,13 +46,13 @@ fn the_tables_are_what_the_program_says() {
 
 #[test]
 fn every_step_of_the_doctor_is_described_in_its_order() {
-    let (_, steps) = README.split_once("\n## Is everything as it should be?\n").unwrap();
+    let (_, steps) = README.split_once("\n## Check the way to Azure\n").unwrap();
     assert_eq!(first_column(steps, step::ALL.len()), step::ALL);
 }
 
 #[test]
 fn every_reason_for_a_refusal_is_described() {
-    let (_, reasons) = README.split_once("\n## Refused before they are sent on\n").unwrap();
+    let (_, reasons) = README.split_once("\n## Requests that the sidecar rejects\n").unwrap();
     assert_eq!(first_column(reasons, REFUSALS.len()), REFUSALS);
 }
 
