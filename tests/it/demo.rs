@@ -1,6 +1,6 @@
 //! The demo proves something, since it can fail.
 
-use std::{process::ExitStatus, time::Duration};
+use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
 
 use rustix::process::Signal;
 use tests::{
@@ -41,6 +41,13 @@ async fn it_ends_after_the_first_proof_and_states_it() {
     assert_eq!(numbers.len(), 4, "{last}");
     assert!(numbers.iter().all(|number| *number > 100), "{last}");
     assert!(said.contains("MiB peak memory") && said.contains("CPU per request"), "{said}");
+    let (_, stored) = said.split_once("  Stored ").unwrap();
+    let rows: Vec<&str> =
+        stored.lines().map(str::trim).filter(|row| row.contains("{job=")).collect();
+    let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.split("  ").next()).collect();
+    assert!(rows.len() > 6 && names.len() == rows.len(), "rows are distinguishable: {rows:#?}");
+    let of_application = |row: &&str| row.contains("destination=\"application\"");
+    assert!(rows.iter().any(of_application), "{rows:#?}");
 }
 
 #[tokio::test]
@@ -60,6 +67,7 @@ async fn it_fails_where_no_good_token_is_sent() {
             _ => "Azure answered 403",
         };
         assert_eq!(reason.matches(expected).count(), 2, "{fault}: {reason}");
+        assert!(reason.contains("the sidecar complained of "), "{fault}: {reason}");
         assert!(!reason.contains("complained of nothing"), "{fault}: {reason}");
     }
 }
@@ -73,7 +81,7 @@ async fn nothing_outlives_it_even_if_it_is_killed() {
     let step = |line: &str| line.contains("remote_write application").then_some(());
     demo.line("Prometheus ran", PATIENCE, step).await.unwrap();
     let children = children(demo.id());
-    assert!(children.len() >= 5, "webhook, two sidecars, Prometheus, the warden: {children:?}");
+    assert!(children.len() >= 4, "webhook, sidecar, Prometheus, the warden: {children:?}");
     demo.signal(Signal::KILL).unwrap();
     demo.wait(PATIENCE).await.unwrap();
     for _ in 0..500 {

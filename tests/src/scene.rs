@@ -124,6 +124,17 @@ impl Scene {
     /// The pod that kube-prometheus-stack's `StatefulSet` creates, asking for a
     /// sidecar with this role on this port.
     pub fn pod(role: &Role, port: u16) -> Outcome<Value> {
+        Self::asking(role.profile, port)
+    }
+
+    /// The same pod with a sidecar that writes as both roles: the first is its unnamed
+    /// destination, the second one of its profile's name.
+    pub fn pod_of_both(&self, port: u16) -> Outcome<Value> {
+        let profiles = self.roles().map(|role| role.profile);
+        Self::asking(&profiles.join(","), port)
+    }
+
+    fn asking(profiles: &str, port: u16) -> Outcome<Value> {
         let mut pod = prometheus_pod()?;
         let annotations = pod
             .pointer_mut("/metadata/annotations")
@@ -131,7 +142,7 @@ impl Scene {
             .context("annotate the pod")?;
         for (name, value) in [
             (contract::annotations::INJECT, "true".to_owned()),
-            (contract::annotations::PROFILE, role.profile.to_owned()),
+            (contract::annotations::PROFILE, profiles.to_owned()),
             ("prom-remotewrite/listening-port", port.to_string()),
         ] {
             annotations.insert(name.to_owned(), value.into());

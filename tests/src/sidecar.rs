@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use contract::names;
+use contract::{DestinationName, names};
 use serde_json::Value;
 
 use crate::{
@@ -58,6 +58,14 @@ impl Sidecar {
     /// Where Prometheus writes to.
     pub fn write_url(&self) -> String {
         format!("http://{}{}", self.address(), names::WRITE_PATH)
+    }
+
+    /// Where Prometheus writes what is for the destination of this name.
+    pub fn write_url_of(&self, destination: &str) -> Outcome<String> {
+        let name: DestinationName = destination
+            .parse()
+            .map_err(|_| Failure::new(format!("{destination:?} is no destination's name")))?;
+        Ok(format!("http://{}{}", self.address(), name.write_path()))
     }
 
     /// Waits until it holds a token.

@@ -1,10 +1,11 @@
 //! The main job on real input, as a person would watch it.
 //!
-//! An annotated pod as kube-prometheus-stack makes it goes through the real
-//! webhook, once for a managed identity and once for an application with a
-//! certificate; each injected sidecar is started from the patched pod, and a
-//! real Prometheus writes through both to a stand-in for Azure that refuses
-//! whatever Azure refuses. The end says what was stored, or why nothing was.
+//! An annotated pod as kube-prometheus-stack makes it goes through the real webhook.
+//! It names two profiles: a workspace for a managed identity, and one for an
+//! application with a certificate. The injected sidecar is started from the patched
+//! pod, and a real Prometheus writes to both of its destinations, behind which a
+//! stand-in for Azure refuses whatever Azure refuses. The end says what was stored, or
+//! why nothing was.
 
 mod arguments;
 mod brief;
@@ -68,13 +69,9 @@ async fn prove(
         fault.inflict(&scene);
     }
     let webhook = steps::webhook(screen, &scene).await?;
-    let [managed, application] = scene.roles();
-    let pods = [
-        steps::admit(screen, &webhook, managed).await?,
-        steps::admit(screen, &webhook, application).await?,
-    ];
-    let sidecars = steps::sidecars(screen, &scene, &pods, sidecar).await?;
-    let mut stage = Stage::new(scene, webhook, sidecars);
+    let pod = steps::admit(screen, &webhook, &scene).await?;
+    let sidecar = steps::sidecar(screen, &scene, &pod, sidecar).await?;
+    let mut stage = Stage::new(scene, webhook, sidecar);
     steps::prometheus(screen, &mut stage).await?;
     let proofs = watch::first_proof(screen, &mut stage, arguments.patience()).await?;
     Ok((stage, proofs))

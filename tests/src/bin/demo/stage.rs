@@ -12,20 +12,19 @@ use tests::{
 };
 
 /// The jobs that Prometheus scrapes, itself first.
-pub(crate) const JOBS: [&str; 4] =
-    ["prometheus", "webhook", "sidecar-managed-identity", "sidecar-application"];
+pub(crate) const JOBS: [&str; 3] = ["prometheus", "webhook", "sidecar"];
 
 /// The running parts. Dropped, they are killed.
 pub(crate) struct Stage {
     pub(crate) scene: Scene,
     pub(crate) webhook: Webhook,
-    pub(crate) sidecars: [Sidecar; 2],
+    pub(crate) sidecar: Sidecar,
     pub(crate) prometheus: Option<Prometheus>,
-    /// What each sidecar had used before it got its first request.
-    idle: [Option<Usage>; 2],
+    /// What the sidecar had used before it got its first request.
+    idle: Option<Usage>,
 }
 
-/// What a sidecar costs.
+/// What the sidecar costs.
 pub(crate) struct Cost {
     /// Bytes.
     pub(crate) peak_memory: u64,
@@ -36,18 +35,13 @@ pub(crate) struct Cost {
 }
 
 impl Stage {
-    pub(crate) fn new(scene: Scene, webhook: Webhook, sidecars: [Sidecar; 2]) -> Self {
-        Self { scene, webhook, sidecars, prometheus: None, idle: [None, None] }
+    pub(crate) fn new(scene: Scene, webhook: Webhook, sidecar: Sidecar) -> Self {
+        Self { scene, webhook, sidecar, prometheus: None, idle: None }
     }
 
     /// From now on requests come; what was used so far is not theirs.
     pub(crate) fn begin_to_count(&mut self) {
-        self.idle = self.sidecars.each_ref().map(Sidecar::usage);
-    }
-
-    /// Each role with its sidecar.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Role, &Sidecar)> {
-        self.scene.roles().into_iter().zip(&self.sidecars)
+        self.idle = self.sidecar.usage();
     }
 
     /// How Azure answered the writes to a role's rule.
@@ -57,19 +51,13 @@ impl Stage {
         of_rule.filter_map(|one| one.status).collect()
     }
 
-    /// What each sidecar has cost so far; `None` where the system doesn't tell.
-    pub(crate) fn costs(&self) -> [Option<Cost>; 2] {
-        let [first, second] = self.scene.roles();
-        let cost = |role, sidecar: &Sidecar, idle: Option<Usage>| {
-            let usage = sidecar.usage()?;
-            let requests = u32::try_from(self.answers(role).len()).unwrap_or(u32::MAX);
-            let busy = usage.cpu.saturating_sub(idle?.cpu);
-            let per_request = busy.checked_div(requests);
-            Some(Cost { peak_memory: usage.peak_memory, per_request, requests })
-        };
-        [
-            cost(first, &self.sidecars[0], self.idle[0]),
-            cost(second, &self.sidecars[1], self.idle[1]),
-        ]
+    /// What the sidecar has cost so far; `None` where the system doesn't tell.
+    pub(crate) fn cost(&self) -> Option<Cost> {
+        let usage = self.sidecar.usage()?;
+        let requests: usize = self.scene.roles().map(|role| self.answers(role).len()).iter().sum();
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        let busy = usage.cpu.saturating_sub(self.idle?.cpu);
+        let per_request = busy.checked_div(requests);
+        Some(Cost { peak_memory: usage.peak_memory, per_request, requests })
     }
 }

@@ -12,7 +12,7 @@ use tests::{
     failure::{Failure, Outcome},
     ports,
     prometheus::{Options, Prometheus},
-    scene::{CLUSTER, Role, Scene},
+    scene::{CLUSTER, Scene},
     sidecar::Sidecar,
     tools,
     webhook::{IssuedCertificate, Webhook},
@@ -60,10 +60,10 @@ pub(crate) async fn webhook(screen: &Screen, scene: &Scene) -> Outcome<Webhook> 
 }
 
 /// Has the pod admitted, and once more.
-pub(crate) async fn admit(screen: &Screen, webhook: &Webhook, role: &Role) -> Outcome<Value> {
-    let pod = Scene::pod(role, ports::free()?)?;
+pub(crate) async fn admit(screen: &Screen, webhook: &Webhook, scene: &Scene) -> Outcome<Value> {
+    let pod = scene.pod_of_both(ports::free()?)?;
     let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    screen.step("Admission", &format!("as {}: {name}", role.name));
+    screen.step("Admission", name);
     let annotations = pod.pointer("/metadata/annotations").and_then(Value::as_object);
     for (name, value) in annotations.into_iter().flatten() {
         if name.starts_with(contract::annotations::PREFIX) {
@@ -90,23 +90,17 @@ pub(crate) async fn admit(screen: &Screen, webhook: &Webhook, role: &Role) -> Ou
     Ok(admitted.pod)
 }
 
-/// Starts each from its patched pod.
-pub(crate) async fn sidecars(
+/// Starts it from the patched pod.
+pub(crate) async fn sidecar(
     screen: &Screen,
     scene: &Scene,
-    pods: &[Value; 2],
+    pod: &Value,
     file: &Path,
-) -> Outcome<[Sidecar; 2]> {
-    screen.step("Sidecars", "started from exactly what the patched pods say");
-    let [first, second] = pods;
-    let sidecars = [
-        Sidecar::start(&scene.kubelet, first, file).await?,
-        Sidecar::start(&scene.kubelet, second, file).await?,
-    ];
-    for (role, sidecar) in scene.roles().into_iter().zip(&sidecars) {
-        screen.good(&format!("as {}: listening on port {}", role.name, sidecar.port()));
-    }
-    Ok(sidecars)
+) -> Outcome<Sidecar> {
+    screen.step("Sidecar", "started from exactly what the patched pod says");
+    let sidecar = Sidecar::start(&scene.kubelet, pod, file).await?;
+    screen.good(&format!("listening on port {}", sidecar.port()));
+    Ok(sidecar)
 }
 
 /// Says which tokens were obtained; that none was is for the proof to say.
@@ -125,23 +119,27 @@ fn tokens(screen: &Screen, scene: &Scene) {
     }
 }
 
-/// Starts Prometheus, which scrapes everything and writes through both.
+/// Starts Prometheus, which scrapes everything and writes to both destinations.
 pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
-    let [managed, application] = &stage.sidecars;
-    let addresses = [stage.webhook.metrics_address(), managed.address(), application.address()];
+    let (scene, sidecar) = (&stage.scene, &stage.sidecar);
+    let addresses = [stage.webhook.metrics_address(), sidecar.address()];
     let names = JOBS.iter().skip(1).map(|name| (*name).to_owned());
+    let [first, further] = scene.roles().map(|role| role.profile);
     let options = Options {
         targets: names.zip(addresses).collect(),
         remote_writes: vec![
-            ("managed-identity".to_owned(), managed.write_url()),
-            ("application".to_owned(), application.write_url()),
+            (first.to_owned(), sidecar.write_url()),
+            (further.to_owned(), sidecar.write_url_of(further)?),
         ],
         external_labels: BTreeMap::from([("cluster".to_owned(), CLUSTER.to_owned())]),
         ..Options::default()
     };
     let prometheus = Prometheus::start(&options).await?;
     tokens(screen, &stage.scene);
-    screen.step("Prometheus", "scrapes itself, the webhook and both sidecars, and writes");
+    screen.step(
+        "Prometheus",
+        "scrapes itself, the webhook and the sidecar, and writes to both destinations",
+    );
     for (name, url) in &options.remote_writes {
         screen.detail(&format!("remote_write {name}: {url}"));
     }
@@ -152,29 +150,26 @@ pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()
 
 /// Stops everything in the order in which nothing is lost.
 pub(crate) async fn finish(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
-    screen.step("Cost", "of each sidecar so far");
-    for (role, cost) in stage.scene.roles().into_iter().zip(stage.costs()) {
-        let Some(cost) = cost else {
-            screen.detail("this system does not tell");
-            continue;
-        };
-        let mebibytes = to_mebibytes(cost.peak_memory);
-        let per_request = cost.per_request.map_or_else(
-            || "no request".to_owned(),
-            |each| format!("{:.2} ms CPU per request", each.as_secs_f64() * 1000.0),
-        );
-        screen.line(&format!(
-            "as {}: {mebibytes:.1} MiB peak memory, {per_request} over {} requests",
-            role.name, cost.requests
-        ));
+    screen.step("Cost", "of the sidecar so far");
+    match stage.cost() {
+        None => screen.detail("this system does not tell"),
+        Some(cost) => {
+            let mebibytes = to_mebibytes(cost.peak_memory);
+            let per_request = cost.per_request.map_or_else(
+                || "no request".to_owned(),
+                |each| format!("{:.2} ms CPU per request", each.as_secs_f64() * 1000.0),
+            );
+            screen.line(&format!(
+                "{mebibytes:.1} MiB peak memory, {per_request} over {} requests",
+                cost.requests
+            ));
+        }
     }
     screen.step("End", "Prometheus first, so that it can send what it still has");
     if let Some(prometheus) = &mut stage.prometheus {
         prometheus.stop().await?;
     }
-    for sidecar in &mut stage.sidecars {
-        sidecar.stop().await?;
-    }
+    stage.sidecar.stop().await?;
     stage.webhook.stop().await
 }
 

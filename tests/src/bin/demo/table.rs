@@ -7,13 +7,12 @@ use super::{
     stage::{JOBS, Stage},
 };
 
-/// What a person recognises: a metric, and the label that tells its series
+/// What a person recognises: a metric, and the labels that tell its series
 /// apart besides the job.
-const SERIES: [(&str, &str, &str); 4] = [
-    ("prometheus_tsdb_head_series", "prometheus", ""),
-    ("prom_remotewrite_webhook_reviews_total", "webhook", "decision"),
-    ("prom_remotewrite_requests_total", "sidecar-managed-identity", "upstream"),
-    ("prom_remotewrite_requests_total", "sidecar-application", "upstream"),
+const SERIES: [(&str, &str, &[&str]); 3] = [
+    ("prometheus_tsdb_head_series", "prometheus", &[]),
+    ("prom_remotewrite_webhook_reviews_total", "webhook", &["decision", "reason"]),
+    ("prom_remotewrite_requests_total", "sidecar", &["destination", "upstream"]),
 ];
 
 struct Row {
@@ -40,16 +39,18 @@ pub(crate) fn show(screen: &Screen, stage: &Stage) {
 }
 
 fn rows(stage: &Stage, rule: &str) -> Vec<Row> {
-    let ups = JOBS.iter().map(|job| ("up", *job, ""));
+    let none: &[&str] = &[];
+    let ups = JOBS.iter().map(|job| ("up", *job, none));
     let wanted: Vec<_> = ups.chain(SERIES).collect();
     stage.scene.azure.workspace(rule, |workspace| {
         let mut rows = Vec::new();
-        for (metric, job, label) in wanted {
+        for (metric, job, besides) in wanted {
             let labels = [("__name__", metric), ("job", job), ("cluster", CLUSTER)];
             for (labels, series) in workspace.find(&labels) {
-                let Some(sample) = series.newest() else { continue };
+                // Most of what is counted has never happened.
+                let Some(sample) = series.newest().filter(|one| one.value != 0.0) else { continue };
                 rows.push(Row {
-                    series: name(labels, label),
+                    series: name(labels, besides),
                     newest: sample.value.to_string(),
                     cluster: labels.get("cluster").cloned().unwrap_or_default(),
                 });
@@ -60,10 +61,11 @@ fn rows(stage: &Stage, rule: &str) -> Vec<Row> {
 }
 
 /// `up{job="webhook"}`
-fn name(labels: &Labels, besides: &str) -> String {
+fn name(labels: &Labels, besides: &[&str]) -> String {
     let metric = labels.get("__name__").map(String::as_str).unwrap_or_default();
-    let shown = ["job", besides]
-        .into_iter()
-        .filter_map(|label| labels.get(label).map(|value| format!("{label}={value:?}")));
+    let shown = std::iter::once(&"job").chain(besides).filter_map(|label| {
+        let value = labels.get(*label)?;
+        Some(format!("{label}={value:?}"))
+    });
     format!("{metric}{{{}}}", shown.collect::<Vec<_>>().join(","))
 }

@@ -84,7 +84,7 @@ fn counts(screen: &Screen, stage: &Stage) -> String {
 /// Why nothing came, as far as it can be known.
 fn reasons(stage: &Stage, patience: Duration) -> String {
     let mut lines = vec![format!("no proof within {} s", patience.as_secs())];
-    for (role, sidecar) in stage.pairs() {
+    for role in stage.scene.roles() {
         if proof_of(stage, role).is_some() {
             continue;
         }
@@ -99,8 +99,9 @@ fn reasons(stage: &Stage, patience: Duration) -> String {
         } else {
             format!("Azure answered {}", answers.join(", "))
         };
-        let said = sidecar.last_complaint().unwrap_or_else(|| "nothing".to_owned());
-        lines.push(format!("{}: {azure}; its sidecar complained of {said}", role.name));
+        lines.push(format!("{}: {azure}", role.name));
     }
+    let said = stage.sidecar.last_complaint().unwrap_or_else(|| "nothing".to_owned());
+    lines.push(format!("the sidecar complained of {said}"));
     lines.join("\n  ")
 }
