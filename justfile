@@ -6,11 +6,11 @@ default:
 check:
     .ci/run
 
-# Put the code into its form
+# Format the code
 fmt:
     cargo fmt --all
 
-# Compiler's and clippy's warnings, as errors
+# Warnings of the compiler and of clippy, as errors
 lint:
     .ci/run lint
 
@@ -18,7 +18,7 @@ lint:
 test *ARGS:
     cargo test {{ ARGS }}
 
-# Rewrite what tests compare with: golden pods, tables in READMEs, install.yaml
+# Update golden files: golden pods, tables in READMEs, install.yaml
 bless:
     UPDATE_EXPECT=1 cargo test
 
@@ -26,46 +26,46 @@ bless:
 doc:
     .ci/run doc
 
-# Licences, sources and duplicates among the dependencies
+# Check licences, sources and duplicates of the dependencies
 deny:
     .ci/run deny
 
-# The main job on real input; `just demo --once` ends after the first proof
+# Run the main path on real data, without Azure; `just demo --once` stops after the first proof
 demo *ARGS:
     cargo demo -- {{ ARGS }}
 
-# Random input for a parser of sidecar, webhook or webhook/cli; needs a nightly compiler and cargo-fuzz
+# Fuzz a parser of sidecar, webhook or webhook/cli; needs a nightly compiler and cargo-fuzz
 fuzz PROGRAM="webhook" TARGET="review" *ARGS:
     cd {{ PROGRAM }} && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}
 
-# What a request costs, counted; `UPDATE_EXPECT=1 just guard` writes it down
+# Count instructions, allocations and system calls of a request; `UPDATE_EXPECT=1 just guard` updates them
 guard:
     .ci/run guard
 
-# CPU, latency and memory beside nginx and a bare hyper proxy; `just bench --help`
+# Measure CPU, latency and memory, compared with nginx and a minimal hyper proxy; `just bench --help`
 bench *ARGS:
     cargo run --profile bench --package tests --bin bench -- {{ ARGS }}
 
-# A real cluster on this machine, from nothing: minutes the first time
+# Create a local test cluster with kind: takes minutes the first time
 kind-up *ARGS:
     cargo kind up {{ ARGS }}
 
-# Remove it, and whatever was started for it
+# Delete it, and everything that was started for it
 kind-down *ARGS:
     cargo kind down {{ ARGS }}
 
-# Build images anew and load them into its nodes: sidecar, webhook, certs, azure
+# Rebuild images and load them into its nodes: sidecar, webhook, certs, azure
 kind-load +IMAGES:
     cargo kind load {{ IMAGES }}
 
-# Write the logs of its nodes and pods into a folder
+# Write the logs of its nodes and pods to a folder
 kind-logs *FOLDER:
     cargo kind logs {{ FOLDER }}
 
-# The whole product on that cluster, through every fault; or by scenarios' names
+# Test the product on that cluster, in every scenario of faults, or in the given scenarios
 kind-test *SCENARIOS:
     cargo test --package tests --features kind --test kind -- {{ SCENARIOS }}
 
-# Write the three images into a folder, for `docker load`: no engine, no registry
+# Build the three images into a folder, for `docker load`, without an engine or a registry
 images FOLDER="target/images":
     cargo run --package tests --bin images -- {{ FOLDER }}

@@ -35,7 +35,7 @@ param oidcIssuerUrl string = ''
 param namespace string = 'monitoring'
 
 @description('The service account of Prometheus\' pod (spec.serviceAccountName).')
-param serviceAccount string = 'prometheus'
+param serviceAccount string = 'kube-prometheus-stack-prometheus'
 
 @description('For aadApplication: the Key Vault with the certificate. Empty: no role on a vault is assigned.')
 param vaultName string = ''

@@ -9,13 +9,13 @@ use tests::environment;
 use super::helm::{Helm, chart};
 
 const INSTALL: &str = "\
-# Rendered from manifests/chart with its own values; a test keeps it equal.
+# Rendered from manifests/chart with default values; a test compares them.
 #
 #   kubectl apply --server-side -f manifests/install.yaml
 #
-# Then write profiles into the ConfigMap: running webhooks take them over.
-# For Kubernetes 1.30 and newer; 1.29 refuses the last two objects, and all else
-# works there.
+# Before: replace the registry of the images (manifests/README.md#without-helm). Then
+# add profiles to the ConfigMap: running webhooks load them. For Kubernetes 1.30 and
+# newer; 1.29 rejects the last two objects, and everything else works.
 apiVersion: v1
 kind: Namespace
 metadata:
