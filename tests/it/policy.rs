@@ -18,9 +18,10 @@ use tests::{
 };
 
 use crate::chart::{
+    helm::Helm,
     injected::sidecar,
     objects::{self, of_kind, text},
-    trial::{Trial, eventually, values},
+    trial::{Trial, config, eventually, values},
 };
 use compare::{compared, refused_by_policy};
 
@@ -36,11 +37,13 @@ const RANDOM_PODS: usize = 320;
 const UNTOUCHED_PODS: usize = 50;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What the command prints for the chart's values.
-async fn printed() -> Vec<Value> {
+/// What the command prints for the chart's values with this configuration.
+async fn printed(config: &Value) -> Vec<Value> {
     let folder = folder::temporary("policy").unwrap();
     let file = folder.path().join("values.yaml");
-    fs::write(&file, values(WITH_POLICY, &[WITH_BOTH], &json!({})).to_string()).unwrap();
+    let mut values = values(WITH_POLICY, &[WITH_BOTH], &json!({}));
+    values["config"] = config.clone();
+    fs::write(&file, values.to_string()).unwrap();
     let print = async || {
         Program::new(CLI, binaries::find(CLI).unwrap())
             .args(["policy", "--namespace", WITH_POLICY, "--config"])
@@ -69,9 +72,10 @@ async fn install(client: &Client, printed: &[Value]) {
     }
     for profile in ["application", "default", "federated", "secret", "stack", "tenants"] {
         let asks = pods::prometheus(&[("inject", "true"), ("profile", profile)]);
+        let webhook = objects::create_dry(client, WITH_WEBHOOK, &asks).await.unwrap();
         eventually(&format!("policy of profile {profile} is in force"), async || {
             let pod = objects::create_dry(client, WITH_POLICY, &asks).await.ok()?;
-            sidecar(&pod).map(|_| ())
+            (compared(&pod) == compared(&webhook)).then_some(())
         })
         .await;
     }
@@ -163,8 +167,8 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     for namespace in [WITH_WEBHOOK, WITH_POLICY, WITH_BOTH, WITHOUT] {
         objects::namespace(client, namespace, "privileged").await;
     }
-    let printed = printed().await;
-    install(client, &printed).await;
+    let policies = printed(&config()).await;
+    install(client, &policies).await;
 
     let (mut tally, mut made) = (Tally::default(), Vec::new());
     for (name, pod) in pods::golden().into_iter().chain(pods::meshes()) {
@@ -186,6 +190,11 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     }
     let few = tally.only_with_webhook.values().sum::<usize>();
     assert!(tally.injected >= 200 && few <= RANDOM_PODS / 10, "{tally:?}");
+    for pod in pods::mirrors() {
+        assert!(
+            tally.add(client, "mirror pod", &pod).await.is_some_and(|it| sidecar(&it).is_none())
+        );
+    }
     assert!(tally.unchanged >= 10 && tally.refused_by_both >= 20, "{tally:?}");
 
     untouched(client).await;
@@ -193,7 +202,8 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     forgotten(client).await;
     beside_the_webhook(client).await;
     in_a_meshs_namespace(client).await;
-    without_parameters(client, &printed).await;
+    configured_otherwise(&trial).await;
+    without_parameters(client, &policies).await;
 }
 
 /// Pods that do not ask are as without any policy.
@@ -316,6 +326,55 @@ async fn in_a_meshs_namespace(client: &Client) {
         objects::apply(client, &namespace).await.unwrap();
     }
     objects::namespace(client, WITH_POLICY, "privileged").await;
+}
+
+/// The same with a configuration that leaves out what the first one has, and has the rest;
+/// what is there is replaced.
+async fn configured_otherwise(trial: &Trial) {
+    let mut config = config();
+    json_patch::merge(
+        &mut config,
+        &json!({
+            "imagePullPolicy": "Always",
+            "imagePullSecrets": [],
+            "readinessProbe": "http",
+            "resources": {"requests": {"cpu": null, "memory": null}, "limits": {"memory": "64Mi"}},
+            "sidecarMode": "container",
+            "profiles": {
+                "default": {"livenessProbe": "none", "listeningPort": 9201},
+                "application": {"mountPath": "/etc/certificate", "cpuLimit": "50m"},
+                "secret": {"certificateName": null, "shutdownTimeout": "2m"},
+                "federated": {"sidecarMode": "native", "shutdownTimeout": "1500ms"},
+                "stack": {"memoryRequest": "16Mi", "memoryLimit": null, "cpuRequest": "5m"},
+            },
+        }),
+    );
+    let mut values = values(WITH_WEBHOOK, &[WITH_BOTH], &json!({}));
+    values["config"] = config.clone();
+    let helm = Helm::find("configured_otherwise").unwrap();
+    let rendered = helm.template((WITH_WEBHOOK, WITH_WEBHOOK), &values, &[]).await.unwrap();
+    let file = text(of_kind(&rendered, "ConfigMap"), "/data/config.yaml").to_owned();
+    fs::write(trial.serving.config(), file).unwrap();
+    let client = &trial.client;
+    let asks = pods::prometheus(&[("inject", "true")]);
+    eventually("the webhook has the other configuration", async || {
+        let pod = objects::create_dry(client, WITH_WEBHOOK, &asks).await.unwrap();
+        sidecar(&pod)?.1.get("readinessProbe").map(|_| ())
+    })
+    .await;
+    install(client, &printed(&config).await).await;
+    let mut tally = Tally::default();
+    for (name, pod) in pods::golden().into_iter().chain(pods::meshes()) {
+        if let Some(made) = tally.add(client, &name, &pod).await {
+            for (name, damaged) in pods::damaged(&made) {
+                tally.add(client, name, &damaged).await;
+            }
+        }
+    }
+    for number in RANDOM_PODS..RANDOM_PODS + 100 {
+        tally.add(client, &format!("random pod {number}"), &random::pod(number)).await;
+    }
+    assert!(tally.injected >= 60, "{tally:?}");
 }
 
 /// A pod never starts without its sidecar, and others are created as before.

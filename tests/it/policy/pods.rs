@@ -54,6 +54,20 @@ pub(crate) fn meshes() -> Vec<(String, Value)> {
     pods
 }
 
+/// Pods as a kubelet makes them of static ones.
+pub(crate) fn mirrors() -> [Value; 2] {
+    ["true", "perhaps"].map(|inject| {
+        let annotations =
+            json!({"prom-remotewrite/inject": inject, "kubernetes.io/config.mirror": "x"});
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "one", "annotations": annotations},
+            "spec": {"nodeName": "node", "containers": [{"name": "one", "image": "one"}]},
+        })
+    })
+}
+
 /// What somebody would create: without what a cluster has given it.
 fn as_created(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();

@@ -153,8 +153,9 @@ fn is_sidecar(config: &Config) -> String {
     let repository = repository(config.image.as_str());
     let image = format!(r"^{}(:[^:/@]*)?(@.*)?$", escaped(repository));
     let variable = |name| {
-        let name = cel::text(&format!("^{name}({SUFFIX})?$"));
-        format!("c.env.exists(e, e.name.matches({name}))")
+        // Most names differ at once, which costs less than an expression.
+        let (start, whole) = (cel::text(name), cel::text(&format!("^{name}({SUFFIX})?$")));
+        format!("c.env.exists(e, e.name.startsWith({start}) && e.name.matches({whole}))")
     };
     [
         format!("(has(c.image) && ({}))", images.join(" || ")),

@@ -58,7 +58,7 @@ pub(super) fn plain_message() -> String {
 
 fn not_in_force() -> String {
     format!(
-        "the policy of its profile is not in force, or its ConfigMap is missing: apply what kubectl prom-remotewrite policy prints; or remove the annotation {INJECT} to start the pod without a sidecar"
+        "the policy of its profile is not in force, which takes Kubernetes 1.36, or its ConfigMap is missing: apply what kubectl prom-remotewrite policy prints; or remove the annotation {INJECT} to start the pod without a sidecar"
     )
 }
 

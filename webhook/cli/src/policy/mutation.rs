@@ -150,7 +150,8 @@ fn container(model: &Model) -> String {
         let of = format!("{of}.{name}");
         let value = match name.as_str() {
             "image" => "string(params.data.image)".to_owned(),
-            "env" => "variables.env".to_owned(),
+            // In a list, only objects with a type become JSON, whatever the list is made of.
+            "env" => format!("variables.env.map(e, {of}{{name: e.name, value: e.value}})"),
             "volumeMounts" => volumes::mounts(model, &of),
             _ => {
                 let variants = model.variants.iter().filter_map(|(variable, other)| {

@@ -127,3 +127,16 @@ fn names_that_would_be_one_are_told_apart() {
         ]
     );
 }
+
+/// Those of the repository, one for each kind of identity.
+#[test]
+fn the_examples_can_do_without_a_webhook() {
+    let mut count = 0;
+    for file in std::fs::read_dir("../../manifests/examples/profiles").unwrap() {
+        let path = file.unwrap().path();
+        let printed = policy(&std::fs::read_to_string(&path).unwrap(), &Options::default());
+        assert!(printed.is_ok(), "{}: {:?}", path.display(), printed.err());
+        count += 1;
+    }
+    assert!(count >= 5, "the examples have gone");
+}
