@@ -145,11 +145,17 @@ fn pull_secrets(reader: &mut Reader, top: &mut Section) -> Vec<ObjectName> {
 
 fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile> {
     let Some(given) = reader.subsection(top, "profiles") else { return BTreeMap::new() };
-    given
-        .into_entries()
-        .into_iter()
-        .filter_map(|(name, path, value)| Some((name, profile::read(reader, &path, value)?)))
-        .collect()
+    let mut profiles = BTreeMap::new();
+    for (name, path, value) in given.into_entries() {
+        // A pod could not name it.
+        if name.contains(',') {
+            let expected = "a name without a comma, which separates profiles in an annotation";
+            reader.mistakes.push(Rejected::expected(expected).at(path, name));
+            continue;
+        }
+        profiles.extend(profile::read(reader, &path, value).map(|profile| (name, profile)));
+    }
+    profiles
 }
 
 fn policy(reader: &mut Reader, top: &mut Section) -> Policy {

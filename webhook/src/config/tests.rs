@@ -107,6 +107,13 @@ fn what_could_never_work_is_no_configuration() {
             r#"profiles.p.certificateSecret="a": expected only one of certificateSecret and secretProviderClass"#
         ]
     );
+    let comma = "image: a\nprofiles: {'a,b': {}, c: {}}";
+    assert_eq!(
+        mistakes(comma),
+        [
+            r#"profiles.a,b="a,b": expected a name without a comma, which separates profiles in an annotation"#
+        ]
+    );
     let key = "image: a\nprofiles: {p: {trustConfigMap: {name: roots, key: a/b}}}";
     assert_eq!(
         mistakes(key),
