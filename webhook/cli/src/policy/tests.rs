@@ -86,11 +86,11 @@ fn pods_are_selected_as_the_chart_does_it() {
 
 #[test]
 fn all_mistakes_come_together() {
-    let config = "image: a/b:1\nprofiles:\n  half: {identityType: userAssigned}\n  long:\n    ingestionUrl: https://a.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write\n    identityType: systemAssigned\n    shutdownTimeout: 2h\n  'a,b': {}\n";
+    let config = "image: a/b:1\nprofiles:\n  half: {identityType: userAssigned}\n  long:\n    ingestionUrl: https://a.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write\n    identityType: systemAssigned\n    shutdownTimeout: 2h\n  'a b': {}\n";
     assert_eq!(
         mistakes(config, &Options::default()),
         [
-            r#"profiles="a,b": expected at most 63 letters, digits, - and _, as in team-a"#,
+            r#"profiles="a b": expected at most 63 letters, digits, - and _, as in team-a"#,
             "profiles.half.ingestionUrl is missing: expected the metrics ingestion URL with the data collection rule in its path",
             "profiles.half.clientId is missing: expected the identity's client id",
             r#"profiles.long.shutdownTimeout="2h": expected at most 1h, since the parameters of a policy list each grace period"#,
@@ -99,7 +99,7 @@ fn all_mistakes_come_together() {
     assert_eq!(
         mistakes(config, &only(&["haf", "half"])),
         [
-            r#"--profile="haf": expected a profile of the configuration: a,b, half, long (did you mean "half"?)"#,
+            r#"--profile="haf": expected a profile of the configuration: a b, half, long (did you mean "half"?)"#,
             "profiles.half.ingestionUrl is missing: expected the metrics ingestion URL with the data collection rule in its path",
             "profiles.half.clientId is missing: expected the identity's client id",
         ]
