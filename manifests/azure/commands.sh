@@ -7,7 +7,8 @@
 #     SERVICE_ACCOUNT=kube-prometheus-stack-prometheus ./commands.sh > my-profiles.yaml
 #
 # With ACTION_GROUP, the resource id of an action group, it also creates the alerts
-# that Microsoft recommends for the workspace's limits.
+# that Microsoft recommends for the workspace's limits. With IMAGES_REGISTRY, the
+# registry that has the images, it also prints that value.
 set -euo pipefail
 
 : "${GROUP:?the resource group}" "${CLUSTER:?the AKS cluster, in that group}"
@@ -101,3 +102,9 @@ config:
       cloud: $cloud
       cluster: $CLUSTER
 YAML
+if [[ -n ${IMAGES_REGISTRY:-} ]]; then
+  cat <<YAML
+images:
+  registry: $IMAGES_REGISTRY
+YAML
+fi

@@ -85,7 +85,8 @@ async fn run_commands(more: &[(&'static str, &str)]) -> (String, String) {
 
 #[tokio::test]
 async fn the_commands_print_values_that_work() {
-    let (printed, log) = run_commands(&[]).await;
+    const REGISTRY: &str = "one.azurecr.io";
+    let (printed, log) = run_commands(&[("IMAGES_REGISTRY", REGISTRY)]).await;
     let call = |start: &str| log.lines().find(|line| line.starts_with(start)).unwrap();
     let role = call("role assignment create");
     assert!(
@@ -106,6 +107,7 @@ async fn the_commands_print_values_that_work() {
     let values: Value = serde_saphyr::from_str(&printed).unwrap();
     let rendered = helm.template(("one", "two"), &values, &[]).await.unwrap();
     let config = objects::text(objects::of_kind(&rendered, "ConfigMap"), "/data/config.yaml");
+    assert!(config.contains(&format!("{REGISTRY}/prom-remotewrite:")), "{config}");
     let config = Config::parse(config).unwrap();
     let cloud = config.profiles["default"].overrides.get(Key::Cloud);
     assert_eq!(cloud.as_deref(), Some("AzureGovernment"));
