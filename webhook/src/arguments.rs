@@ -78,7 +78,7 @@ pub(crate) struct Serve {
     /// Where /mutate is served, over TLS.
     #[arg(long, env = "LISTEN", default_value = "[::]:8443", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Where /health, /ready, /metrics and /config are served.
+    /// Where /health, /ready, /metrics, /config and /certificate are served.
     #[arg(long, env = "ADMIN", default_value = "[::]:8080", value_name = "ADDRESS")]
     pub(crate) admin: SocketAddr,
     /// Serve only clients with a certificate of these authorities (PEM); read again when

@@ -107,8 +107,8 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     );
     let ready = Readiness::default();
     ready.set(true);
+    let admin = admin::routes(shared.clone(), ready.clone(), tls.clone());
     let files = tls::Watch::start(tls, shared.clone(), ready.clone(), SystemTime::now());
-    let admin = admin::routes(shared.clone(), ready.clone());
     let (phase, phases) = watch::channel(Phase::Serving);
     let serving = serve::serve(
         listener,

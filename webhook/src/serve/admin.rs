@@ -1,12 +1,12 @@
 //! The admin listener, plain HTTP for the kubelet and Prometheus: `/health`,
-//! `/ready`, `/metrics`, and `/config`, which tells the configuration in use by its
-//! hash.
+//! `/ready`, `/metrics`; and for people's tools `/config`, the configuration in use by
+//! its hash, and `/certificate`, the chain in use in PEM, which every TLS client sees.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{Json, Router, extract::State, http::StatusCode, http::header, routing::get};
 
-use super::routes::Shared;
+use super::{routes::Shared, tls::Tls};
 use crate::VERSION;
 
 /// What prometheus-client writes.
@@ -52,13 +52,15 @@ impl Readiness {
 }
 
 /// The admin routes.
-pub fn routes(shared: Arc<Shared>, ready: Readiness) -> Router {
+pub fn routes(shared: Arc<Shared>, ready: Readiness, tls: Arc<Tls>) -> Router {
     let readiness = move || async move { ready.answer() };
+    let certificate = move || async move { tls.chain().ok_or(StatusCode::SERVICE_UNAVAILABLE) };
     Router::new()
         .route("/health", get(|| async { "ok\n" }))
         .route("/ready", get(readiness))
         .route("/metrics", get(metrics))
         .route("/config", get(config))
+        .route("/certificate", get(certificate))
         .with_state(shared)
 }
 

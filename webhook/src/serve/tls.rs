@@ -23,8 +23,8 @@ use std::{
 use rustls::{ServerConfig, crypto::CryptoProvider, server::NoServerSessionStorage};
 
 use clients::Clients;
-use pair::Certificates;
 pub(crate) use pair::{CHAIN_FILE, KEY_FILE};
+use pair::{Certificates, pem};
 pub use source::Reload;
 pub use watch::{POLL_INTERVAL, Watch};
 
@@ -82,6 +82,12 @@ impl Tls {
     pub fn reload(&self, now: SystemTime) -> [Reload; 2] {
         let clients = self.clients.as_ref().map(|clients| clients.reload());
         [self.certificates.reload(now), clients.unwrap_or(Reload::Unchanged)]
+    }
+
+    /// The chain in use, leaf first, in PEM; `None` while none is in use.
+    pub(super) fn chain(&self) -> Option<String> {
+        let key = self.certificates.in_use()?;
+        Some(key.cert.iter().map(|certificate| pem(certificate)).collect())
     }
 
     /// Whether a client CA is in use, or none is needed.

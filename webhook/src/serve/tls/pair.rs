@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -84,6 +85,19 @@ fn pair(
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
     let key = CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)?;
     Ok(Pair { key: Arc::new(key), expiry })
+}
+
+/// A certificate as text, in lines of 64 characters: RFC 7468.
+pub(super) fn pem(certificate: &[u8]) -> String {
+    const LINE: usize = 64;
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let encoded = BASE64_STANDARD.encode(certificate);
+    let characters: Vec<char> = encoded.chars().collect();
+    for line in characters.chunks(LINE) {
+        text.extend(line);
+        text.push('\n');
+    }
+    text + "-----END CERTIFICATE-----\n"
 }
 
 fn expiry(leaf: &CertificateDer<'_>) -> Result<i64, TlsError> {
