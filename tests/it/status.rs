@@ -5,7 +5,7 @@ mod pod_network;
 
 use std::{path::Path, time::Duration};
 
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::{ByteString, api::core::v1::Event};
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -55,6 +55,7 @@ const BROKEN: &[(&str, &str)] = &[
     ("unknown-profile", "Pod monitoring/unknown"),
     ("ignored-annotations", "Pod monitoring/without-inject"),
     ("denied", "StatefulSet full/refused"),
+    ("remote-write", "Deployment monitoring/without-operator"),
     ("denied", "StatefulSet monitoring/denied"),
     ("ignored-annotations", "StatefulSet monitoring/misplaced"),
     ("ignored-annotations", "Prometheus monitoring/misplaced"),
@@ -109,8 +110,9 @@ async fn every_broken_thing_is_found() {
     found_all(&overview);
     one_line(&overview);
     parts(&network.kubeconfig).await;
+    rights(&plane, &network, &client).await;
     checked(&network.kubeconfig, &scene).await;
-    rights(&plane, &client).await;
+    trusted(&network.kubeconfig, &client, &scene).await;
     without_configuration(&network.kubeconfig, &client).await;
 }
 
@@ -180,10 +182,12 @@ async fn checked(kubeconfig: &Path, scene: &Scene) {
     );
 }
 
-/// The rights that are printed are enough, and without them nothing is shown.
-async fn rights(plane: &ControlPlane, client: &Client) {
-    let kubeconfig = plane.kubeconfig_of(MONITORING, "default").await.unwrap();
-    let (code, refused) = run(&kubeconfig, &["status", "--no-metrics"]).await;
+/// The rights that are printed are enough for all that is shown, and without each of
+/// them something is missing.
+async fn rights(plane: &ControlPlane, network: &PodNetwork, client: &Client) {
+    let account = plane.kubeconfig_of(MONITORING, "default").await.unwrap();
+    let kubeconfig = network.through(&account);
+    let (code, refused) = run(&kubeconfig, &["status"]).await;
     assert_eq!((code, refused.as_str()), (1, ""));
     let (code, role) = run(&kubeconfig, &["status", "--rbac"]).await;
     assert_eq!(code, 0);
@@ -201,12 +205,90 @@ async fn rights(plane: &ControlPlane, client: &Client) {
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": MONITORING}],
     });
     objects::apply(client, &binding).await.unwrap();
-    let overview = eventually("the rights are in use", async || {
-        let (_, text) = run(&kubeconfig, &["status", "--no-metrics", "--output", "json"]).await;
-        serde_json::from_str(&text).ok()
+    let shown = async || {
+        let (_, status) = run(&kubeconfig, &["status", "--output", "json"]).await;
+        (serde_json::from_str::<Value>(&status).ok(), run(&kubeconfig, &["check"]).await)
+    };
+    let all = eventually("the rights are in use", async || {
+        let (overview, checked) = shown().await;
+        let overview =
+            overview.filter(|it| it["problems"].as_array().unwrap().len() == BROKEN.len());
+        overview.filter(|_| checked.0 == 0)
     })
     .await;
-    found_all(&overview);
+    found_all(&all);
+    one_line(&all);
+    for rule in 0..role["rules"].as_array().unwrap().len() {
+        let mut less = role.clone();
+        let removed = less["rules"].as_array_mut().unwrap().remove(rule);
+        objects::apply(client, &less).await.unwrap();
+        eventually(&format!("without {removed}"), async || {
+            let (overview, checked) = shown().await;
+            let is_same = overview.is_some_and(|it| it["problems"] == all["problems"]);
+            (!is_same || checked.0 != 0).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A CA bundle is held against what the webhook serves with.
+async fn trusted(kubeconfig: &Path, client: &Client, scene: &Scene) {
+    let name = format!("{0}.{0}.svc", RELEASE.1);
+    let certificate = IssuedCertificate::new(&name).await.unwrap();
+    let (own, other) =
+        (certificate.authority().unwrap(), IssuedCertificate::new(&name).await.unwrap());
+    let webhook = Webhook::start(certificate, &scene.configuration()).await.unwrap();
+    let port: u16 = webhook.metrics_address().rsplit(':').next().unwrap().parse().unwrap();
+    let deployment = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": RELEASE.1},
+    });
+    let deployment = objects::api(client, &deployment).get(RELEASE.1).await.unwrap();
+    let mut replica = trial::pod(RELEASE.1, "replica", &[]);
+    replica["metadata"]["labels"] = deployment.data["spec"]["selector"]["matchLabels"].clone();
+    replica["spec"]["containers"][0]["ports"] = json!([{"name": "admin", "containerPort": port}]);
+    objects::create(client, &replica).await.unwrap();
+    runs(client, &replica, &json!({})).await;
+    for (bundle, expected) in
+        [(other.authority().unwrap(), Some("another CA issued it")), (own, None)]
+    {
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+        });
+        let configurations = objects::api(client, &configuration);
+        let mut webhooks = configurations.get(RELEASE.0).await.unwrap().data["webhooks"].clone();
+        webhooks[0]["clientConfig"]["caBundle"] = json!(ByteString(bundle.into_bytes()));
+        let patch = Patch::Merge(json!({"webhooks": webhooks}));
+        configurations.patch(RELEASE.0, &PatchParams::default(), &patch).await.unwrap();
+        let (_, overview) = status(kubeconfig, &[]).await;
+        let problems = overview["problems"].as_array().unwrap();
+        let (kind, object) = BROKEN[0];
+        let found = problems
+            .iter()
+            .find(|one| text(one, "/kind") == kind && text(one, "/object") == object);
+        match expected {
+            Some(words) => {
+                assert!(text(found.unwrap(), "/message").contains(words), "{problems:#?}");
+            }
+            None => assert_eq!(found, None),
+        }
+    }
+    objects::api(client, &replica)
+        .delete("replica", &DeleteParams::default().grace_period(0))
+        .await
+        .unwrap();
+}
+
+/// Says that a pod runs.
+async fn runs(client: &Client, pod: &Value, more: &Value) {
+    let mut status =
+        json!({"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]});
+    json_patch::merge(&mut status, more);
+    let patch = Patch::Merge(json!({"status": status}));
+    let pods = objects::api(client, pod);
+    pods.patch_status(text(pod, "/metadata/name"), &PatchParams::default(), &patch).await.unwrap();
 }
 
 /// What decides is found by the Deployment that is left.
@@ -267,10 +349,7 @@ async fn well(client: &Client, scene: &Scene) -> (Sidecar, Prepared) {
         "name": contract::names::CONTAINER, "image": "a", "imageID": "a",
         "ready": true, "restartCount": 0,
     });
-    let status = json!({"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}], "initContainerStatuses": [ready]});
-    let patch = Patch::Merge(json!({"status": status}));
-    let pods = objects::api(client, &admitted.pod);
-    pods.patch_status("prometheus-0", &PatchParams::default(), &patch).await.unwrap();
+    runs(client, &admitted.pod, &json!({"initContainerStatuses": [ready]})).await;
     let doctor = scene.kubelet.prepare(&admitted.pod, contract::names::CONTAINER, &file).unwrap();
     (sidecar, doctor)
 }
@@ -379,7 +458,12 @@ fn workloads(role: &Role) -> Vec<Value> {
     };
     let right = "http://localhost:8081/api/v1/write";
     let elsewhere = "https://example.com/write";
+    let without_operator = stateful_set("without-operator", &json!({}), &asking(role));
+    let [config_map, without_operator] =
+        with_file(without_operator, "http://localhost:8082/api/v1/write");
     vec![
+        config_map,
+        without_operator,
         stateful_set("misplaced", &ours, &[]),
         stateful_set(
             "denied",
@@ -392,4 +476,23 @@ fn workloads(role: &Role) -> Vec<Value> {
         prometheus("nothing", json!({}), &ours, elsewhere),
         prometheus("wrong-port", json!({}), &ours, "http://localhost:8082/api/v1/write"),
     ]
+}
+
+/// A workload as a Deployment of a Prometheus without the operator, and its
+/// configuration.
+fn with_file(mut workload: Value, url: &str) -> [Value; 2] {
+    let (kind, name) = ("ConfigMap", workload["metadata"]["name"].clone());
+    workload["kind"] = json!("Deployment");
+    workload["spec"].as_object_mut().unwrap().remove("serviceName");
+    let volume = json!({"name": "prometheus-yml", "configMap": {"name": name}});
+    let volumes = workload["spec"]["template"]["spec"].as_object_mut().unwrap();
+    let volumes = volumes.entry("volumes").or_insert_with(|| json!([]));
+    volumes.as_array_mut().unwrap().push(volume);
+    let file = format!("scrape_configs: []\nremote_write: [{{url: '{url}'}}]\n");
+    let config_map = json!({
+        "apiVersion": "v1", "kind": kind,
+        "metadata": {"name": name, "namespace": MONITORING},
+        "data": {"prometheus.yml": file},
+    });
+    [config_map, workload]
 }

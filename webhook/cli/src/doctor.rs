@@ -43,8 +43,7 @@ pub async fn check(
     namespace: Option<&str>,
     named: &[String],
 ) -> Result<Vec<CheckedSidecar>, String> {
-    let mut unseen = Vec::new();
-    let pods = gather::pods(client, namespace, &mut unseen).await?;
+    let (pods, unseen) = gather::pods(client, namespace).await?;
     let (chosen, mut missing) = choose(&pods, named);
     let checks = chosen.into_iter().map(|found| async {
         let answer = tokio::time::timeout(CHECKED_WITHIN, run(client, found)).await;
@@ -68,9 +67,7 @@ fn choose<'a>(pods: &'a [FoundPod], named: &[String]) -> (Vec<&'a FoundPod>, Vec
         Some((namespace, name)) => found.namespace() == namespace && found.name() == name,
         None => found.name() == name,
     };
-    let injected = pods
-        .iter()
-        .filter(|found| found.is_alive() && matches!(found.standing(), Standing::Injected(_)));
+    let injected = pods.iter().filter(|found| matches!(found.standing(), Standing::Injected(_)));
     let chosen: Vec<_> = injected
         .filter(|found| named.is_empty() || named.iter().any(|name| is(found, name)))
         .collect();
@@ -153,13 +150,13 @@ mod tests {
 
     use super::*;
 
-    fn pod(name: &str, annotation: &str, phase: &str) -> FoundPod {
+    fn pod(name: &str, annotation: &str, phase: &str) -> Option<FoundPod> {
         let raw = json!({
             "metadata": {"namespace": "a", "name": name, "annotations": {annotation: "version=1"}},
             "spec": {"containers": [{"name": "prom-remotewrite"}]},
             "status": {"phase": phase},
         });
-        FoundPod { raw, figures: None }
+        FoundPod::new(raw)
     }
 
     #[test]
@@ -171,6 +168,7 @@ mod tests {
             pod("three", injected, "Failed"),
             pod("four", "other", "Running"),
         ];
+        let pods: Vec<_> = pods.into_iter().flatten().collect();
         for (named, expected, missing) in [
             (&[][..], &["one", "two"][..], &[][..]),
             (&["two"], &["two"], &[]),

@@ -118,6 +118,17 @@ pub fn has_pods(text: &str) -> bool {
     values.any(|value| !workloads(&value).is_empty())
 }
 
+/// What there is to say of a text without pods: what it is instead, where that is known.
+pub fn without_pods(text: &str) -> String {
+    let of = |document: &str| match yaml::read(document) {
+        Ok(Value::String(_)) | Err(_) => language::of(document).map(|what| what.to_string()),
+        Ok(object) => language::of_object(&object).map(str::to_owned),
+    };
+    let what = documents(text).into_iter().find_map(of);
+    let chart = || "of a chart, give what helm template prints".to_owned();
+    format!("no pod and no pod template found: {}", what.unwrap_or_else(chart))
+}
+
 fn inject_one(
     file: &ConfigFile,
     number: usize,
@@ -152,7 +163,9 @@ fn outcome(
 ) -> ReviewedPod {
     let mut hints = workload.hints.clone();
     if let Decision::Inject(injection) = &decision {
-        hints.extend(unreached(&workload, injection));
+        let writes = workload.writes.as_ref();
+        let unreached = writes.map(|urls| unreached("spec.remoteWrite", urls, injection));
+        hints.extend(unreached.into_iter().flatten());
         hints.extend(mesh(&injection.effective));
         if let Some(name) = workload.namespace.filter(|name| is_excluded(file, Some(name))) {
             hints.push(format!("the webhook is not asked about pods in namespace {name}"));
@@ -166,12 +179,11 @@ fn outcome(
 }
 
 /// Says so where a Prometheus writes elsewhere than to its sidecar's destinations: one
-/// sentence for each that is not reached, and for each address that none has.
-pub(crate) fn unreached(workload: &Workload<'_>, injection: &Injection) -> Vec<String> {
-    let Some(writes) = &workload.writes else { return Vec::new() };
+/// sentence for each that is not reached, and for each of the `urls` that none has. They
+/// stand at `place`.
+pub(crate) fn unreached(place: &str, urls: &[String], injection: &Injection) -> Vec<String> {
     let port = injection.effective.settings.listening_port.get();
-    let local: Vec<_> =
-        writes.iter().filter_map(|url| Some((url, loopback::parse(url)?))).collect();
+    let local: Vec<_> = urls.iter().filter_map(|url| Some((url, loopback::parse(url)?))).collect();
     let paths: Vec<_> =
         injection.effective.destinations().map(|one| (one, one.write_path())).collect();
     let reaches = |to: &Loopback<'_>, path: &str| to.port == port && to.rest == path;
@@ -184,20 +196,20 @@ pub(crate) fn unreached(workload: &Workload<'_>, injection: &Injection) -> Vec<S
         }
         let url = destination.remote_write_url();
         hints.push(match (strays.next(), destination.name) {
-            (Some((other, _)), _) => format!(
-                "spec.remoteWrite goes to {other}, where the sidecar does not listen: write {url}"
-            ),
+            (Some((other, _)), _) => {
+                format!("{place} goes to {other}, where the sidecar does not listen: write {url}")
+            }
             (None, Some(name)) => {
-                format!("nothing in spec.remoteWrite goes to destination {name}: add {url}")
+                format!("nothing in {place} goes to destination {name}: add {url}")
             }
             (None, None) => {
-                format!("nothing in spec.remoteWrite goes to the sidecar: add {url}")
+                format!("nothing in {place} goes to the sidecar: add {url}")
             }
         });
     }
     // Another port is somebody else's.
     hints.extend(strays.filter(|(_, to)| to.port == port).map(|(url, _)| {
-        format!("spec.remoteWrite goes to {url}, and the sidecar has no such destination: name its profile in prom-remotewrite/profile, or remove it")
+        format!("{place} goes to {url}, and the sidecar has no such destination: name its profile in prom-remotewrite/profile, or remove it")
     }));
     hints
 }

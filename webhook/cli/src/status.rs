@@ -4,6 +4,7 @@
 //! gather     asks clusters: metadata of everything, the whole of what matters
 //! facts      what was found, as it was found
 //! sidecars   a line for each injected pod                                   (pure)
+//! plain      what a Prometheus without prometheus-operator writes to        (pure)
 //! problems   what is wrong, and the next step                               (pure)
 //! render     both as text, wide text or JSON                                (pure)
 //! ```
@@ -18,6 +19,7 @@ pub mod render;
 pub mod sidecars;
 
 mod figures;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -43,8 +45,16 @@ pub struct Overview {
 impl Overview {
     /// Looks at everything that was found, at `now`, in seconds since 1970.
     pub fn new(clusters: &[FoundCluster], now: i64) -> Self {
-        let sidecars = clusters.iter().flat_map(|cluster| sidecars::rows(cluster, now)).collect();
-        Self { sidecars, problems: problems::find(clusters, now) }
+        let (mut lines, mut problems) = (Vec::new(), Vec::new());
+        for cluster in clusters {
+            let sidecars = sidecars::sidecars(cluster, now);
+            problems.extend(problems::of(cluster, &sidecars, now));
+            lines.extend(sidecars.into_iter().map(|sidecar| sidecar.line));
+        }
+        problems.extend(problems::same_labels(clusters));
+        // Problems before notes, otherwise as they are.
+        problems.sort_by_key(|problem| problem.severity == Severity::Note);
+        Self { sidecars: lines, problems }
     }
 
     /// Whether something is wrong.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 /// Beginnings of lines, what a text with such a line is, and the next step; the
 /// first that fits.
 const LANGUAGES: [(&str, &str, &str); 5] = [
@@ -27,6 +29,12 @@ const LANGUAGES: [(&str, &str, &str); 5] = [
         "run it, and use the YAML that it writes",
     ),
 ];
+
+/// What an object is that YAML can read and Kubernetes does not know, and the next step.
+pub(crate) fn of_object(object: &Value) -> Option<&'static str> {
+    let is_compose = object.get("services").is_some() && object.get("kind").is_none();
+    is_compose.then_some("this is a Compose file, and has no pods: make this project's image a service there, with the variables of the sidecar's README (Microsoft's are among them)")
+}
 
 /// What `text`, which YAML cannot read or takes for one text, is in fact, and the
 /// next step; `None` where nothing shows it.

@@ -2,7 +2,6 @@
 
 use std::str::FromStr as _;
 
-use contract::names;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use webhook::{
@@ -24,6 +23,8 @@ pub struct FoundCluster {
     pub pods: Vec<FoundPod>,
     /// Workloads with such a mark, and all objects of prometheus-operator.
     pub objects: Vec<Value>,
+    /// What the pods of these workloads mount, where `prometheus.yml` may be.
+    pub config_maps: Vec<Value>,
     /// Webhooks of ours; usually one.
     pub webhooks: Vec<FoundWebhook>,
     /// Why pods were not created lately: the controller, and what it was told.
@@ -32,8 +33,8 @@ pub struct FoundCluster {
     pub unseen: Vec<String>,
 }
 
-/// A pod, and what it says of itself.
-#[derive(Debug, Default)]
+/// A pod that is to run, and what it says of itself.
+#[derive(Debug)]
 pub struct FoundPod {
     /// The whole pod.
     pub raw: Value,
@@ -50,8 +51,8 @@ pub struct FoundWebhook {
     pub file: Option<Result<ConfigFile, String>>,
     /// Its Deployment, if it was found.
     pub deployment: Option<Value>,
-    /// Its pods.
-    pub replicas: Vec<FoundPod>,
+    /// Its pods, each with the chain that it serves with in PEM, if it was asked.
+    pub replicas: Vec<(FoundPod, Option<String>)>,
 }
 
 /// Which sidecar a pod has.
@@ -79,22 +80,21 @@ impl FoundCluster {
 }
 
 impl FoundPod {
+    /// One without metrics so far; `None` for one that has ended or is being removed,
+    /// which is nobody's concern.
+    pub fn new(raw: Value) -> Option<Self> {
+        let has_ended = matches!(text(&raw, "/status/phase"), "Succeeded" | "Failed");
+        let is_removed = raw.pointer("/metadata/deletionTimestamp").is_some();
+        (!has_ended && !is_removed).then_some(Self { raw, figures: None })
+    }
+
     pub(super) fn pod(&self) -> Pod<'_> {
         Pod::new(&self.raw)
     }
 
-    /// Whether it is still to run: one that has ended or is being removed is
-    /// nobody's concern.
-    pub(crate) fn is_alive(&self) -> bool {
-        let phase = text(&self.raw, "/status/phase");
-        !matches!(phase, "Succeeded" | "Failed")
-            && self.raw.pointer("/metadata/deletionTimestamp").is_none()
-    }
-
     pub(crate) fn standing(&self) -> Standing<'_> {
         let pod = self.pod();
-        let mut injected = pod.containers().filter(|one| is_injected_by_us(pod, *one));
-        if let Some(container) = injected.next() {
+        if let Some(container) = pod.containers().find(|one| is_injected_by_us(pod, *one)) {
             return Standing::Injected(container);
         }
         let by_hand = pod.containers().find(|container| is_hand_written(*container));
@@ -104,20 +104,6 @@ impl FoundPod {
     /// Metrics, where they could be read.
     pub(super) fn figures(&self) -> Option<&Figures> {
         self.figures.as_ref()?.as_ref().ok()
-    }
-
-    /// The number of the port of this name.
-    pub(super) fn port(&self, wanted: &str) -> Option<u64> {
-        let lists = ["/spec/initContainers", "/spec/containers"];
-        let containers = lists.iter().filter_map(|path| self.raw.pointer(path)?.as_array());
-        let ports = containers.flatten().filter_map(|one| one.get("ports")?.as_array()).flatten();
-        let found = ports.into_iter().find(|port| text(port, "/name") == wanted)?;
-        found.get("containerPort")?.as_u64()
-    }
-
-    /// Whether it can be asked anything.
-    pub(super) fn has_address(&self) -> bool {
-        self.is_alive() && !text(&self.raw, "/status/podIP").is_empty()
     }
 
     /// `Pod namespace/name`.
@@ -142,19 +128,12 @@ impl FoundPod {
 /// The webhook of ours in a `MutatingWebhookConfiguration`, by the name that the
 /// chart gives it.
 pub(super) fn our_webhook(configuration: &Value) -> Option<&Value> {
-    let webhooks = configuration.get("webhooks").and_then(Value::as_array);
-    webhooks?.iter().find(|one| text(one, "/name") == "pods.inject.prom-remotewrite")
-}
-
-/// Whether this is the webhook's Deployment, by the labels that the chart gives it.
-pub(super) fn is_our_deployment(object: &Value) -> bool {
-    let label = |name: &str| text(object, &format!("/metadata/labels/app.kubernetes.io~1{name}"));
-    text(object, "/kind") == "Deployment"
-        && (label("name"), label("component")) == (names::CONTAINER, "webhook")
+    let mut webhooks = items(configuration, "/webhooks");
+    webhooks.find(|one| text(one, "/name") == "pods.inject.prom-remotewrite")
 }
 
 /// When an object was created, in seconds since 1970; 0 where it does not say.
-pub(super) fn created(object: &Value) -> i64 {
+fn created(object: &Value) -> i64 {
     let time = text(object, "/metadata/creationTimestamp");
     Timestamp::from_str(time).map_or(0, Timestamp::as_second)
 }
@@ -162,4 +141,9 @@ pub(super) fn created(object: &Value) -> i64 {
 /// The text at `path`; empty where there is none.
 pub(super) fn text<'a>(object: &'a Value, path: &str) -> &'a str {
     object.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The items of the list at `path`; none where there is none.
+pub(super) fn items<'a>(object: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> {
+    object.pointer(path).and_then(Value::as_array).into_iter().flatten()
 }

@@ -1,4 +1,5 @@
-//! Metrics in Prometheus' text format, as far as our own programs write it.
+//! Metrics in Prometheus' text format, as far as our own programs write it and
+//! something is made of them here.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +11,21 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Reads a scrape; lines that are no samples are left out.
+    /// Reads a scrape; lines that are no samples are left out, and so are histograms,
+    /// which are most of it.
     pub fn parse(text: &str) -> Self {
         let sample = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
             Some((name.to_owned(), labels.to_owned(), value.parse().ok()?))
         };
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        Self { samples: lines.filter_map(sample).collect() }
+        let is_read = |line: &&str| !line.starts_with('#') && !line.contains("_bucket{");
+        Self { samples: text.lines().filter(is_read).filter_map(sample).collect() }
     }
 
     /// The sum over all labels; `None` if there is no such metric.
     pub(super) fn sum(&self, name: &str) -> Option<f64> {
-        let mut values = self.of(name).map(|(_, value)| value).peekable();
-        values.peek()?;
-        Some(values.sum())
+        self.of(name).map(|(_, value)| value).reduce(|sum, value| sum + value)
     }
 
     /// A point in time in seconds since 1970, the earliest of several; `None` where it

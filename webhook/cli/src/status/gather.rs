@@ -7,15 +7,23 @@
 
 mod webhooks;
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use contract::names;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{
+    StreamExt as _,
+    future::{join_all, ready},
+    stream,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
 use kube::Client;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::facts::{Figures, FoundCluster, FoundPod, Standing, text};
+use super::{
+    facts::{Figures, FoundCluster, FoundPod, Standing, items, text},
+    plain,
+};
 use crate::needs::lookup::{get, get_text};
 
 /// Some 2 MiB of metadata, which the API server gets from etcd in one go.
@@ -23,7 +31,7 @@ const PAGE: usize = 500;
 /// Requests under way: API servers give a user some dozens of places.
 const AT_ONCE: usize = 16;
 /// A scrape takes milliseconds; a pod behind a network policy answers never.
-const SCRAPED_WITHIN: Duration = Duration::from_secs(5);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// In names and annotations of ours, and in what a hand-written sidecar has.
@@ -31,7 +39,8 @@ const MARKS: [&str; 2] = [names::CONTAINER, names::env::INGESTION_URL];
 
 const WORKLOADS: [&str; 3] = ["deployments", "statefulsets", "daemonsets"];
 /// Objects of prometheus-operator, by their version.
-const OPERATORS: [(&str, &str); 2] = [("v1", "prometheuses"), ("v1alpha1", "prometheusagents")];
+const OPERATORS: [(&str, &str); 3] =
+    [("v1", "prometheuses"), ("v1alpha1", "prometheusagents"), ("v1", "thanosrulers")];
 
 /// All that matters in a cluster, or in one of its namespaces; with what sidecars
 /// and webhook say of themselves, if `metrics`.
@@ -43,139 +52,177 @@ pub async fn gather(
     namespace: Option<&str>,
     metrics: bool,
 ) -> Result<FoundCluster, String> {
-    let mut cluster =
-        FoundCluster { namespace: namespace.map(str::to_owned), ..FoundCluster::default() };
-    cluster.pods = pods(client, namespace, &mut cluster.unseen).await?;
-    if metrics {
-        let pods = std::mem::take(&mut cluster.pods).into_iter();
-        let scraped = pods.map(|found| async {
-            match found.standing() {
-                Standing::Injected(_) => scraped(client, found, names::PORT).await,
-                Standing::HandWritten(_) | Standing::Without => found,
-            }
-        });
-        cluster.pods = stream::iter(scraped).buffered(AT_ONCE).collect().await;
-    }
-    for kind in WORKLOADS {
-        let path = collection("/apis/apps/v1", namespace, kind);
-        match marked(client, &path).await {
-            Ok(paths) => cluster.objects.extend(all(client, paths, &mut cluster.unseen).await),
-            Err(reason) => cluster.unseen.push(format!("{kind} cannot be listed: {reason}")),
-        }
-    }
-    for (version, kind) in OPERATORS {
-        let path = collection(&format!("/apis/monitoring.coreos.com/{version}"), namespace, kind);
-        cluster.objects.extend(items(client, &path, &mut cluster.unseen).await);
-    }
-    let path = collection("/api/v1", namespace, "events?fieldSelector=reason=FailedCreate");
-    let events = items(client, &path, &mut cluster.unseen).await;
-    cluster.refusals = events.iter().map(refusal).collect();
-    cluster.webhooks = webhooks::webhooks(client, &mut cluster, metrics).await;
-    Ok(cluster)
+    let server = ApiServer { client, namespace, metrics, unseen: RefCell::default() };
+    let events = server.collection("/api/v1", "events?fieldSelector=reason=FailedCreate");
+    let (pods, objects, events) =
+        tokio::join!(server.pods(), server.objects(), server.list(&events));
+    let config_maps = server.all(plain::config_maps(&objects)).await;
+    let webhooks = webhooks::webhooks(&server, &objects).await;
+    Ok(FoundCluster {
+        context: None,
+        namespace: namespace.map(str::to_owned),
+        pods: pods?,
+        objects,
+        config_maps,
+        webhooks,
+        refusals: events.iter().map(refusal).collect(),
+        unseen: server.unseen.into_inner(),
+    })
 }
 
-/// Pods with a mark, each as a whole.
+/// The pods with a mark, and why others could not be read.
 ///
 /// # Errors
 /// Where pods cannot be listed.
 pub async fn pods(
     client: &Client,
     namespace: Option<&str>,
-    unseen: &mut Vec<String>,
-) -> Result<Vec<FoundPod>, String> {
-    let paths = marked(client, &collection("/api/v1", namespace, "pods")).await;
-    let paths = paths.map_err(|reason| format!("list pods: {reason}"))?;
-    let pods = all(client, paths, unseen).await.into_iter();
-    Ok(pods.map(|raw| FoundPod { raw, figures: None }).collect())
+) -> Result<(Vec<FoundPod>, Vec<String>), String> {
+    let server = ApiServer { client, namespace, metrics: false, unseen: RefCell::default() };
+    Ok((server.pods().await?, server.unseen.into_inner()))
 }
 
-fn collection(group: &str, namespace: Option<&str>, kind: &str) -> String {
-    match namespace {
-        Some(namespace) => format!("{group}/namespaces/{namespace}/{kind}"),
-        None => format!("{group}/{kind}"),
-    }
+/// One that is asked for all that matters in it.
+struct ApiServer<'a> {
+    client: &'a Client,
+    namespace: Option<&'a str>,
+    /// Whether pods are asked for their metrics.
+    metrics: bool,
+    /// What could not be looked at, and why.
+    unseen: RefCell<Vec<String>>,
 }
 
 /// Objects by their metadata, each as it was written.
 #[derive(Deserialize)]
 struct Page<'a> {
-    #[serde(default)]
-    metadata: PageEnd,
+    metadata: ListMeta,
     /// `null` where there are none.
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-struct PageEnd {
-    #[serde(default, rename = "continue")]
-    token: String,
 }
 
 #[derive(Deserialize)]
 struct Item {
-    metadata: Name,
+    metadata: ObjectMeta,
 }
 
-#[derive(Deserialize)]
-struct Name {
-    name: String,
-    namespace: String,
-}
+impl ApiServer<'_> {
+    /// Pods with a mark; the injected ones with their metrics.
+    async fn pods(&self) -> Result<Vec<FoundPod>, String> {
+        let paths = self.marked("/api/v1", "pods").await;
+        let paths = paths.map_err(|reason| format!("list pods: {reason}"))?;
+        let pods = paths.into_iter().map(|path| async move {
+            let found = FoundPod::new(self.object(&path).await?)?;
+            let is_injected = matches!(found.standing(), Standing::Injected(_));
+            Some(if is_injected { self.measured(found, names::PORT).await } else { found })
+        });
+        Ok(stream::iter(pods).buffered(AT_ONCE).filter_map(ready).collect().await)
+    }
 
-/// The paths of all objects of a kind that have a mark in their metadata.
-async fn marked(client: &Client, path: &str) -> Result<Vec<String>, String> {
-    let (mut paths, mut token) = (Vec::new(), String::new());
-    let (group, kind) = path.rsplit_once('/').unwrap_or_default();
-    let group = group.split("/namespaces/").next().unwrap_or_default();
-    loop {
-        let page = format!("{path}?limit={PAGE}&continue={token}");
-        let text = get_text(client, &page, METADATA).await?.unwrap_or_default();
-        let page: Page<'_> =
-            serde_json::from_str(&text).map_err(|error| format!("read the answer: {error}"))?;
-        let marked = page.items.iter().flatten().map(|item| item.get());
-        for item in marked.filter(|item| MARKS.iter().any(|mark| item.contains(mark))) {
-            let Item { metadata: Name { name, namespace } } =
-                serde_json::from_str(item).map_err(|error| format!("read an object: {error}"))?;
-            paths.push(format!("{group}/namespaces/{namespace}/{kind}/{name}"));
+    /// Workloads with a mark, and the operator's objects.
+    async fn objects(&self) -> Vec<Value> {
+        let workloads = WORKLOADS.map(|kind| async move {
+            let paths = self.marked("/apis/apps/v1", kind).await;
+            self.all(self.seen(kind, paths)).await
+        });
+        let operators = OPERATORS.map(|(version, kind)| async move {
+            let group = format!("/apis/monitoring.coreos.com/{version}");
+            self.list(&self.collection(&group, kind)).await
+        });
+        let (workloads, operators) = tokio::join!(join_all(workloads), join_all(operators));
+        [workloads, operators].concat().concat()
+    }
+
+    /// The paths of all objects of a kind that have a mark in their metadata.
+    async fn marked(&self, group: &str, kind: &str) -> Result<Vec<String>, String> {
+        let (mut paths, mut next) = (Vec::new(), String::new());
+        loop {
+            let path = self.collection(group, kind);
+            let path = format!("{path}?limit={PAGE}&continue={next}");
+            let text = get_text(self.client, &path, METADATA).await?.unwrap_or_default();
+            let page: Page<'_> =
+                serde_json::from_str(&text).map_err(|error| format!("read the answer: {error}"))?;
+            let items = page.items.iter().flatten().map(|item| item.get());
+            for item in items.filter(|item| MARKS.iter().any(|mark| item.contains(mark))) {
+                let Item { metadata } = serde_json::from_str(item)
+                    .map_err(|error| format!("read an object: {error}"))?;
+                let (namespace, name) = (metadata.namespace, metadata.name);
+                let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
+                paths.push(format!("{group}/namespaces/{namespace}/{kind}/{name}"));
+            }
+            next = page.metadata.continue_.unwrap_or_default();
+            if next.is_empty() {
+                return Ok(paths);
+            }
         }
-        if page.metadata.token.is_empty() {
-            return Ok(paths);
+    }
+
+    /// The objects at `paths`, but for those that are gone meanwhile.
+    async fn all(&self, paths: Vec<String>) -> Vec<Value> {
+        let objects = paths.into_iter().map(|path| async move { self.object(&path).await });
+        stream::iter(objects).buffered(AT_ONCE).filter_map(ready).collect().await
+    }
+
+    async fn object(&self, path: &str) -> Option<Value> {
+        self.seen(path, get(self.client, path).await).map(without_fields)
+    }
+
+    /// All objects at a path where there are few; none where nobody knows their kind.
+    async fn list(&self, path: &str) -> Vec<Value> {
+        let list = self.object(path).await.unwrap_or_default();
+        items(&list, "/items").cloned().map(without_fields).collect()
+    }
+
+    fn collection(&self, group: &str, kind: &str) -> String {
+        match self.namespace {
+            Some(namespace) => format!("{group}/namespaces/{namespace}/{kind}"),
+            None => format!("{group}/{kind}"),
         }
-        token = page.metadata.token;
+    }
+
+    /// What was found; where it could not be looked for, nothing, and that is noted.
+    fn seen<T: Default>(&self, what: &str, found: Result<T, String>) -> T {
+        found.unwrap_or_else(|reason| {
+            self.unseen.borrow_mut().push(format!("{what}: {reason}"));
+            T::default()
+        })
+    }
+
+    /// A pod with the metrics at its port of this name, if it is to be asked.
+    async fn measured(&self, found: FoundPod, port: &str) -> FoundPod {
+        let text = self.asked(&found, port, names::METRICS_PATH).await;
+        FoundPod { figures: text.map(|text| text.map(|text| Figures::parse(&text))), ..found }
+    }
+
+    /// What a pod answers at its port of this name, through the API server; `None` if it
+    /// is not to be asked, or has no such port or no address.
+    async fn asked(
+        &self,
+        found: &FoundPod,
+        port: &str,
+        path: &str,
+    ) -> Option<Result<String, String>> {
+        let port = port_of(&found.raw, port).filter(|_| self.metrics)?;
+        if text(&found.raw, "/status/podIP").is_empty() {
+            return None;
+        }
+        let (namespace, name) = (found.namespace(), found.name());
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{path}");
+        let answer = get_text(self.client, &path, "text/plain");
+        Some(match tokio::time::timeout(ANSWERED_WITHIN, answer).await {
+            Ok(Ok(text)) => text.ok_or_else(|| "nothing is there".to_owned()),
+            Ok(Err(reason)) => Err(reason),
+            Err(_) => Err(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())),
+        })
     }
 }
 
-/// The objects at `paths`, but for those that are gone meanwhile.
-async fn all(client: &Client, paths: Vec<String>, unseen: &mut Vec<String>) -> Vec<Value> {
-    let asked = paths.into_iter().map(|path| async move {
-        get(client, &path).await.map_err(|reason| format!("{path} cannot be read: {reason}"))
-    });
-    let found: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    let mut objects = Vec::new();
-    for result in found {
-        match result {
-            Ok(object) => objects.extend(object.map(without_fields)),
-            Err(reason) => unseen.push(reason),
-        }
-    }
-    objects
-}
-
-/// All objects of a kind of which there are few; none where nobody knows the kind.
-async fn items(client: &Client, path: &str, unseen: &mut Vec<String>) -> Vec<Value> {
-    let list = match get(client, path).await {
-        Ok(list) => list.unwrap_or_default(),
-        Err(reason) => {
-            let kind = path.rsplit('/').next().and_then(|kind| kind.split('?').next());
-            let kind = kind.unwrap_or(path);
-            unseen.push(format!("{kind} cannot be listed: {reason}"));
-            return Vec::new();
-        }
-    };
-    let Value::Object(mut list) = list else { return Vec::new() };
-    let Some(Value::Array(items)) = list.remove("items") else { return Vec::new() };
-    items.into_iter().map(without_fields).collect()
+/// The number of a pod's port of this name.
+fn port_of(pod: &Value, wanted: &str) -> Option<u64> {
+    let containers = ["/spec/initContainers", "/spec/containers"];
+    let containers = containers.into_iter().flat_map(|list| items(pod, list));
+    let mut ports = containers.flat_map(|container| items(container, "/ports"));
+    ports.find(|port| text(port, "/name") == wanted)?.get("containerPort")?.as_u64()
 }
 
 /// The list of fields is longer than the rest, and has been of use.
@@ -195,20 +242,4 @@ fn refusal(event: &Value) -> (String, String) {
         (kind, _) => format!("{kind} {}/{}", of("namespace"), of("name")),
     };
     (subject, text(event, "/message").to_owned())
-}
-
-/// A pod with the metrics at its port of this name, if it has an address.
-async fn scraped(client: &Client, found: FoundPod, port: &str) -> FoundPod {
-    let Some(port) = found.port(port).filter(|_| found.has_address()) else { return found };
-    let (namespace, name) = (found.namespace(), found.name());
-    let path =
-        format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{}", names::METRICS_PATH);
-    let answer = tokio::time::timeout(SCRAPED_WITHIN, get_text(client, &path, "text/plain")).await;
-    let figures = match answer {
-        Ok(Ok(Some(text))) => Ok(Figures::parse(&text)),
-        Ok(Ok(None)) => Err("nothing is there".to_owned()),
-        Ok(Err(reason)) => Err(reason),
-        Err(_) => Err(format!("no answer within {} s", SCRAPED_WITHIN.as_secs())),
-    };
-    FoundPod { figures: Some(figures), ..found }
 }

@@ -1,5 +1,6 @@
 //! What is wrong, and what to do about it.
 
+mod authority;
 mod failing;
 mod installation;
 mod unprovided;
@@ -9,7 +10,8 @@ use contract::annotations;
 use serde::Serialize;
 use webhook::{config::ConfigFile, pod::Pod};
 
-use super::facts::FoundCluster;
+use super::{DAY, facts::FoundCluster, sidecars::Sidecar, span};
+pub(super) use writers::same_labels;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,37 +93,42 @@ impl Problem {
     }
 }
 
-/// Everything that is wrong at `now`, in seconds since 1970: by cluster, the webhook
+/// Everything that is wrong in a cluster at `now`, in seconds since 1970: the webhook
 /// first, since much follows from it.
-pub(super) fn find(clusters: &[FoundCluster], now: i64) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for cluster in clusters {
-        let found = [
-            installation::problems(cluster, now),
-            unprovided::problems(cluster),
-            failing::problems(cluster, now),
-            writers::problems(cluster),
-            unseen(cluster),
-        ];
-        let context = |problem| Problem { context: cluster.context.clone(), ..problem };
-        problems.extend(found.concat().into_iter().map(context));
-    }
-    problems.extend(writers::same_labels(clusters));
-    // Problems before notes, otherwise as they are.
-    problems.sort_by_key(|problem| problem.severity == Severity::Note);
-    problems
-}
-
-fn unseen(cluster: &FoundCluster) -> Vec<Problem> {
+pub(super) fn of(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i64) -> Vec<Problem> {
     let rights = "ask for the rights that `kubectl prom-remotewrite status --rbac` prints";
-    let one = |text: &String| Problem::new(ProblemKind::NotSeen, "cluster", text.as_str(), rights);
-    cluster.unseen.iter().map(one).collect()
+    let unseen = cluster.unseen.iter();
+    let unseen = unseen.map(|text| Problem::new(ProblemKind::NotSeen, "cluster", text, rights));
+    let found = [
+        installation::problems(cluster, now),
+        unprovided::problems(cluster),
+        failing::problems(cluster, sidecars, now),
+        writers::problems(cluster),
+        unseen.collect(),
+    ];
+    let context = |problem| Problem { context: cluster.context.clone(), ..problem };
+    found.into_iter().flatten().map(context).collect()
 }
 
-/// The first profile that this pod names and the configuration does not have.
-fn unknown_profile<'a>(file: &ConfigFile, pod: Pod<'a>) -> Option<&'a str> {
-    let mut names = annotations::profile_names(pod.annotation(annotations::PROFILE)?);
-    names.find(|name| !file.config.profiles.contains_key(*name))
+/// The kind of problem where pods are denied: a profile that does not exist has one of
+/// its own.
+fn kind_of_denial(file: &ConfigFile, pod: Pod<'_>, otherwise: ProblemKind) -> ProblemKind {
+    let named = pod.annotation(annotations::PROFILE).map(annotations::profile_names);
+    let is_unknown = |name: &str| !file.config.profiles.contains_key(name);
+    if named.into_iter().flatten().any(is_unknown) {
+        ProblemKind::UnknownProfile
+    } else {
+        otherwise
+    }
+}
+
+/// Whether a certificate has expired, or does so within `days`.
+fn expiry(certificate: &str, left: i64, days: i64) -> Option<String> {
+    match left {
+        ..=0 => Some(format!("{certificate} has expired")),
+        left if left < days * DAY => Some(format!("{certificate} expires in {}", span(left))),
+        _ => None,
+    }
 }
 
 /// The first names, and how many more there are: a line holds no fleet.

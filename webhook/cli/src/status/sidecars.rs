@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 use contract::{annotations, names};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use webhook::{effective::wanted, pod::Container};
+use webhook::effective::wanted;
 
-use super::facts::{Figures, FoundCluster, FoundPod, Standing, text};
-
-/// An image is pulled and a token fetched in less, in seconds; before that, a pod
-/// is not asked whether it works.
-pub(super) const STARTING: i64 = 2 * 60;
+use super::facts::{Figures, FoundCluster, FoundPod, Standing, items, text};
 
 /// Why a sidecar that runs cannot write.
 pub(super) const NO_TOKEN: &str = "no token";
 
-/// An injected pod.
+/// An injected pod, and what is said of it.
+pub(super) struct Sidecar<'a> {
+    pub(super) found: &'a FoundPod,
+    pub(super) line: SidecarLine,
+    /// Where it listens.
+    pub(super) port: u64,
+}
+
+/// What is said of an injected pod: a column each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SidecarLine {
@@ -77,30 +81,29 @@ fn time<S: Serializer>(seconds: &Option<i64>, serializer: S) -> Result<S::Ok, S:
     time.map(|time| time.to_string()).serialize(serializer)
 }
 
-/// The lines of a cluster, by namespace and name.
-pub(super) fn rows(cluster: &FoundCluster, now: i64) -> Vec<SidecarLine> {
-    let alive = cluster.pods.iter().filter(|found| found.is_alive());
-    let mut rows: Vec<SidecarLine> = alive
-        .filter_map(|found| match found.standing() {
-            Standing::Injected(container) => Some(row(cluster, found, container, now)),
-            Standing::HandWritten(_) | Standing::Without => None,
-        })
-        .collect();
-    rows.sort_by(|a, b| (&a.namespace, &a.pod).cmp(&(&b.namespace, &b.pod)));
-    rows
+/// The injected pods of a cluster, by namespace and name.
+pub(super) fn sidecars(cluster: &FoundCluster, now: i64) -> Vec<Sidecar<'_>> {
+    let injected = cluster.pods.iter().filter_map(|found| match found.standing() {
+        Standing::Injected(container) => {
+            let url = container.variable(names::env::INGESTION_URL).unwrap_or_default();
+            let line = line(cluster, found, url, now);
+            let port = container.ports().next().unwrap_or(names::DEFAULT_LISTENING_PORT.into());
+            Some(Sidecar { found, line, port })
+        }
+        Standing::HandWritten(_) | Standing::Without => None,
+    });
+    let mut sidecars: Vec<_> = injected.collect();
+    sidecars
+        .sort_by(|a, b| (&a.line.namespace, &a.line.pod).cmp(&(&b.line.namespace, &b.line.pod)));
+    sidecars
 }
 
-pub(super) fn row(
-    cluster: &FoundCluster,
-    found: &FoundPod,
-    container: Container<'_>,
-    now: i64,
-) -> SidecarLine {
+fn line(cluster: &FoundCluster, found: &FoundPod, url: &str, now: i64) -> SidecarLine {
     let pod = found.pod();
     let injected = pod.annotation(annotations::INJECTED).unwrap_or_default();
     let version = injected.split(' ').find_map(|word| word.strip_prefix("version="));
-    let url = container.variable(names::env::INGESTION_URL).unwrap_or_default();
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let profile = pod.annotation(annotations::PROFILE);
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next();
     let figures = found.figures();
     let time = |name| figures.and_then(|figures| figures.time(name));
     let reason = not_ready(found, figures, now);
@@ -110,8 +113,8 @@ pub(super) fn row(
         pod: found.name().to_owned(),
         version: version.unwrap_or("?").to_owned(),
         settings: settings(cluster, found, injected),
-        profile: profile(found).to_owned(),
-        writes_to: host.split('/').next().unwrap_or_default().to_owned(),
+        profile: profile.map_or(annotations::DEFAULT_PROFILE, str::trim).to_owned(),
+        writes_to: host.unwrap_or_default().to_owned(),
         ready: reason.is_none(),
         reason,
         last_success: time("prom_remotewrite_last_success_timestamp_seconds"),
@@ -121,11 +124,6 @@ pub(super) fn row(
         certificate_expiry: time("prom_remotewrite_certificate_expiry_timestamp_seconds"),
         is_measured: figures.is_some(),
     }
-}
-
-/// The profile that a pod chooses.
-pub(super) fn profile(found: &FoundPod) -> &str {
-    found.pod().annotation(annotations::PROFILE).map_or(annotations::DEFAULT_PROFILE, str::trim)
 }
 
 fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshness {
@@ -140,9 +138,8 @@ fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshne
 /// Why a sidecar cannot write at `now`, if so.
 fn not_ready(found: &FoundPod, figures: Option<&Figures>, now: i64) -> Option<String> {
     let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
-    let statuses = lists.iter().filter_map(|path| found.raw.pointer(path)?.as_array()).flatten();
-    let ours = statuses.into_iter().find(|status| text(status, "/name") == names::CONTAINER);
-    let Some(status) = ours else {
+    let mut statuses = lists.into_iter().flat_map(|list| items(&found.raw, list));
+    let Some(status) = statuses.find(|status| text(status, "/name") == names::CONTAINER) else {
         return Some(text(&found.raw, "/status/phase").to_owned());
     };
     if status.get("ready").and_then(Value::as_bool) != Some(true) {

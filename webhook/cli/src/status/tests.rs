@@ -1,5 +1,6 @@
 //! What is found in a cluster, as a table of cases, and how it is shown.
 
+mod authorities;
 mod installation_cases;
 mod object_cases;
 mod pod_cases;
@@ -19,6 +20,7 @@ use super::{
     render,
 };
 use crate::tests::{config_file, prometheus};
+use authorities::{AUTHORITIES, AUTHORITY, TRUSTED};
 use installation_cases::INSTALLATION;
 use object_cases::OBJECTS;
 use pod_cases::PODS;
@@ -35,7 +37,10 @@ fn cluster() -> FoundCluster {
         "metadata": {"name": "prom-remotewrite", "creationTimestamp": INSTALLED},
         "webhooks": [{
             "name": "pods.inject.prom-remotewrite",
-            "clientConfig": {"caBundle": "Q0E=", "service": {"namespace": "a", "name": "b"}},
+            "clientConfig": {
+                "caBundle": AUTHORITY.bundle(),
+                "service": {"namespace": "monitoring", "name": "webhook"},
+            },
         }],
     });
     let deployment = json!({
@@ -65,7 +70,7 @@ fn plain(name: &str, annotations: &[(&str, &str)]) -> FoundPod {
     raw["metadata"]["namespace"] = json!("monitoring");
     raw["metadata"]["creationTimestamp"] = json!(RECENT);
     raw["status"] = json!({"phase": "Running", "podIP": "10.0.0.1"});
-    FoundPod { raw, figures: None }
+    FoundPod::new(raw).unwrap()
 }
 
 /// What the webhook makes of it, running, with these metrics besides those of a
@@ -108,6 +113,29 @@ fn object(name: &str, spec: &Value) -> Value {
     object
 }
 
+/// A Prometheus without the operator, which reads the `ConfigMap` b/a.
+fn server(name: &str) -> Value {
+    let mut pod = plain("a", &[("inject", "true")]).raw;
+    let volumes = pod["spec"]["volumes"].as_array_mut().unwrap();
+    volumes.push(json!({"name": "file", "configMap": {"name": "a"}}));
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "b"},
+        "spec": {"template": pod},
+    })
+}
+
+/// A `ConfigMap` b/a with a Prometheus' configuration.
+fn prometheus_yml(listener: &str, cluster: &str) -> Value {
+    let file = format!(
+        "global:\n  external_labels: {{cluster: {cluster}}}\nscrape_configs: []\nremote_write:\n- url: http://{listener}/api/v1/write\n"
+    );
+    json!({
+        "metadata": {"name": "a", "namespace": "b"},
+        "data": {"alerts.yml": "groups: []", "prometheus.yml": file},
+    })
+}
+
 /// All problems of a cluster with one sidecar that is well besides what a case adds.
 fn problems(case: impl FnOnce(&mut FoundCluster)) -> Vec<(String, String)> {
     let mut cluster = cluster();
@@ -132,7 +160,7 @@ type Change = fn(&mut FoundCluster);
 
 #[test]
 fn each_kind_of_problem_is_found_once() {
-    for (name, kind, case, words) in [PODS, OBJECTS, INSTALLATION].concat() {
+    for (name, kind, case, words) in [PODS, OBJECTS, INSTALLATION, AUTHORITIES].concat() {
         let found = problems(case);
         let of_kind: Vec<_> = found.iter().filter(|(found, _)| found == kind).collect();
         // Without a webhook there are two problems: it, and what it leaves.
@@ -146,24 +174,28 @@ fn each_kind_of_problem_is_found_once() {
 
 #[test]
 fn what_is_well_is_no_problem() {
-    let cases: [(&str, Change); 9] = [
+    let cases: [(&str, Change); 10] = [
         ("nothing else", |_| {}),
         ("opted out", |cluster| cluster.pods.push(plain("a", &[("inject", "false")]))),
         ("not asked for", |cluster| cluster.pods.push(plain("a", &[]))),
         ("it has ended", |cluster| {
             let mut pod = plain("a", &[("inject", "true")]);
             pod.raw["status"]["phase"] = json!("Failed");
-            cluster.pods.push(pod);
+            cluster.pods.extend(FoundPod::new(pod.raw));
         }),
         ("it is being removed", |cluster| {
-            cluster.pods[0] =
-                injected("well", &[("prom_remotewrite_token_expiry_timestamp_seconds", 0)]);
-            cluster.pods[0].raw["metadata"]["deletionTimestamp"] = json!(RECENT);
+            let mut pod = plain("a", &[("inject", "true")]);
+            pod.raw["metadata"]["deletionTimestamp"] = json!(RECENT);
+            cluster.pods.extend(FoundPod::new(pod.raw));
         }),
         ("it has just started", |cluster| {
             let mut pod = injected("a", &[("prom_remotewrite_token_expiry_timestamp_seconds", 0)]);
             pod.raw["metadata"]["creationTimestamp"] = json!("2025-12-31T23:59:00Z");
             cluster.pods.push(pod);
+        }),
+        ("a sound Prometheus without the operator", |cluster| {
+            cluster.objects.push(server("a"));
+            cluster.config_maps.push(prometheus_yml("localhost:8081", "a"));
         }),
         ("a sound Prometheus", |cluster| cluster.objects.push(object("a", &json!({})))),
         ("the operator's StatefulSet has its object's annotations", |cluster| {
@@ -182,7 +214,7 @@ fn what_is_well_is_no_problem() {
             cluster.objects.push(object("a", &json!({"podMetadata": null, "containers": proxy})));
         }),
     ];
-    for (name, case) in cases {
+    for (name, case) in cases.into_iter().chain(TRUSTED) {
         assert_eq!(problems(case), [], "{name}");
     }
 }
@@ -277,7 +309,7 @@ fn it_is_shown() {
 fn the_page_is_up_to_date() {
     let page = include_str!("../../README.md");
     assert!(page.contains(include_str!("../../testdata/golden/status.txt")));
-    for (_, kind, ..) in [PODS, OBJECTS, INSTALLATION].concat() {
+    for (_, kind, ..) in [PODS, OBJECTS, INSTALLATION, AUTHORITIES].concat() {
         assert!(page.contains(&format!("| `{kind}` |")), "{kind}");
     }
 }

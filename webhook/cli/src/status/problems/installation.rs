@@ -1,19 +1,15 @@
 //! The webhook: its configurations, its Deployment, its certificate, its profiles.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use contract::annotations;
 use serde_json::Value;
 use webhook::{config::Config, pod::Pod};
 
-use super::{Problem, ProblemKind};
+use super::{Problem, ProblemKind, authority, expiry};
 use crate::{
     policy,
-    status::{
-        DAY,
-        facts::{FoundCluster, FoundPod, FoundWebhook, our_webhook, text},
-        span,
-    },
+    status::facts::{FoundCluster, FoundPod, FoundWebhook, text},
     workloads::workloads,
 };
 
@@ -31,9 +27,10 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     }
     let Some(webhook) = cluster.webhooks.first() else { return problems };
     problems.extend(several(cluster));
-    problems.extend(authority(webhook));
+    problems.extend(authority::problems(webhook, now));
     problems.extend(deployment(webhook));
-    problems.extend(webhook.replicas.iter().flat_map(|replica| replica_problems(replica, now)));
+    problems
+        .extend(webhook.replicas.iter().flat_map(|(replica, _)| replica_problems(replica, now)));
     match &webhook.file {
         Some(Ok(file)) => problems.extend(unused_profiles(cluster, &file.config)),
         Some(Err(reason)) => problems.push(problem(
@@ -51,11 +48,11 @@ fn has_policies(cluster: &FoundCluster) -> bool {
     cluster.pods.iter().any(|found| policy::is_by_policy(found.pod()))
 }
 
-fn problem(object: &str, message: &str, next: &str) -> Problem {
+pub(super) fn problem(object: &str, message: &str, next: &str) -> Problem {
     Problem::new(ProblemKind::Webhook, object, message, next)
 }
 
-fn subject(webhook: &FoundWebhook) -> String {
+pub(super) fn subject(webhook: &FoundWebhook) -> String {
     match (&webhook.configuration, &webhook.deployment) {
         (Value::Null, Some(deployment)) => crate::workloads::subject(deployment, "Deployment"),
         (configuration, _) => {
@@ -73,21 +70,6 @@ fn several(cluster: &FoundCluster) -> Option<Problem> {
             others.join(", ")
         );
         problem(first, &message, "remove all but one, unless their selectors keep them apart").note()
-    })
-}
-
-/// Without a CA bundle, API servers trust public authorities, of which none has
-/// issued this certificate.
-fn authority(webhook: &FoundWebhook) -> Option<Problem> {
-    let ours = our_webhook(&webhook.configuration)?;
-    let is_missing = text(ours, "/clientConfig/caBundle").is_empty();
-    let public = ours.pointer("/clientConfig/url").is_some();
-    (is_missing && !public).then(|| {
-        problem(
-            &subject(webhook),
-            "it has no CA bundle, so API servers do not trust the webhook",
-            "see the log of the Deployment …-certs, which writes it; with a certificate of your own, set certificates.provided.caBundle",
-        )
     })
 }
 
@@ -111,34 +93,24 @@ fn deployment(webhook: &FoundWebhook) -> Option<Problem> {
 fn replica_problems(replica: &FoundPod, now: i64) -> Vec<Problem> {
     let subject = replica.subject();
     let figures = match &replica.figures {
-        Some(Ok(figures)) if replica.is_alive() => figures,
-        Some(Err(reason)) if replica.is_alive() => {
+        Some(Ok(figures)) => figures,
+        Some(Err(reason)) => {
             let message = format!("its metrics cannot be read: {reason}");
             let next = "allow pods/proxy (`status --rbac`) and traffic from API servers to its admin port; or leave metrics out with --no-metrics";
             return vec![Problem::new(ProblemKind::NotSeen, subject, message, next)];
         }
-        _ => return Vec::new(),
+        None => return Vec::new(),
     };
-    let mut problems = Vec::new();
-    let expiry = figures.time("prom_remotewrite_webhook_certificate_expiry_timestamp_seconds");
-    let left = expiry.map(|expiry| expiry - now);
-    if let Some(left) = left.filter(|left| *left < CERTIFICATE_DAYS * DAY) {
-        let message = match left {
-            ..=0 => "its serving certificate has expired".to_owned(),
-            _ => format!("its serving certificate expires in {}", span(left)),
-        };
-        let next = "see the log of the Deployment …-certs, which renews it; renew it yourself if it is your own";
-        problems.push(problem(&subject, &message, next));
-    }
-    if figures.sum("prom_remotewrite_webhook_config_current") == Some(0.0) {
-        let message = "it refused the configuration, and goes on with the one before";
-        problems.push(problem(
-            &subject,
-            message,
-            "its log says what is wrong: correct the chart's values",
-        ));
-    }
-    problems
+    let end = figures.time("prom_remotewrite_webhook_certificate_expiry_timestamp_seconds");
+    let ending = end.and_then(|end| expiry("its serving certificate", end - now, CERTIFICATE_DAYS));
+    let renew = "see the log of the Deployment …-certs, which renews it; renew it yourself if it is your own";
+    let is_old = figures.sum("prom_remotewrite_webhook_config_current") == Some(0.0);
+    let old = "it refused the configuration, and goes on with the one before".to_owned();
+    let correct = "its log says what is wrong: correct the chart's values";
+    let found = [(ending, renew), (Some(old).filter(|_| is_old), correct)];
+    let problem =
+        |(message, next): (Option<String>, &str)| Some(problem(&subject, &message?, next));
+    found.into_iter().filter_map(problem).collect()
 }
 
 /// Nobody can say so who has seen only one namespace.
@@ -146,29 +118,27 @@ fn unused_profiles(cluster: &FoundCluster, config: &Config) -> Vec<Problem> {
     if cluster.namespace.is_some() {
         return Vec::new();
     }
-    let mut used = BTreeSet::new();
-    let mut count = |pod: Pod<'_>| {
-        let asks =
-            annotations::parse_inject(pod.annotation(annotations::INJECT).unwrap_or_default());
-        if asks.is_ok_and(|inject| inject.asks) {
-            let named = pod.annotation(annotations::PROFILE);
-            let named = named.unwrap_or(annotations::DEFAULT_PROFILE);
-            used.extend(annotations::profile_names(named).map(str::to_owned));
-        }
-    };
-    cluster.pods.iter().for_each(|found| count(found.pod()));
-    for workload in cluster.objects.iter().flat_map(workloads) {
-        count(Pod::new(&workload.pod));
-    }
+    let pods = cluster.pods.iter().map(|found| Cow::Borrowed(&found.raw));
+    let workloads = cluster.objects.iter().flat_map(workloads).map(|workload| workload.pod);
+    let used: BTreeSet<String> = pods.chain(workloads).flat_map(|pod| profiles(&pod)).collect();
     let unused = config.profiles.keys().filter(|name| !used.contains(*name));
-    unused
-        .map(|name| {
-            Problem::new(
-                ProblemKind::UnusedProfile,
-                format!("profile {name}"),
-                "no pod uses it",
-                format!("annotate pods with prom-remotewrite/profile: {name}, or remove config.profiles.{name} from the chart's values"),
-            )
-        })
-        .collect()
+    let problem = |name: &String| {
+        let next = format!(
+            "annotate pods with prom-remotewrite/profile: {name}, or remove config.profiles.{name} from the chart's values"
+        );
+        let object = format!("profile {name}");
+        Problem::new(ProblemKind::UnusedProfile, object, "no pod uses it", next)
+    };
+    unused.map(problem).collect()
+}
+
+/// The profiles that a pod asks for.
+fn profiles(pod: &Value) -> Vec<String> {
+    let pod = Pod::new(pod);
+    let asks = annotations::parse_inject(pod.annotation(annotations::INJECT).unwrap_or_default());
+    if !asks.is_ok_and(|inject| inject.asks) {
+        return Vec::new();
+    }
+    let named = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
+    annotations::profile_names(named).map(str::to_owned).collect()
 }

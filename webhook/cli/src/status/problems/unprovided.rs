@@ -8,7 +8,7 @@ use webhook::{
     pod::Pod,
 };
 
-use super::{Problem, ProblemKind, unknown_profile};
+use super::{Problem, ProblemKind, kind_of_denial};
 use crate::{
     manifests,
     status::facts::{FoundCluster, FoundPod, Standing},
@@ -16,8 +16,7 @@ use crate::{
 };
 
 pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
-    let alive = cluster.pods.iter().filter(|found| found.is_alive());
-    let pods = alive.filter_map(|found| match found.standing() {
+    let pods = cluster.pods.iter().filter_map(|found| match found.standing() {
         Standing::Injected(_) => None,
         Standing::HandWritten(name) => Some(hand_written(found, name)),
         Standing::Without => without(cluster, found),
@@ -67,8 +66,7 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
         .map(|file| manifests::reviewed(file, Some(found.namespace()), decide(&file.config, pod)));
     let (kind, why, next) = match decision {
         Some(Decision::Deny(denial)) => {
-            let unknown = cluster.file().is_some_and(|file| unknown_profile(file, pod).is_some());
-            let kind = if unknown { ProblemKind::UnknownProfile } else { ProblemKind::NoSidecar };
+            let kind = kind_of_denial(cluster.file()?, pod, ProblemKind::NoSidecar);
             let why = format!("today it would be denied: {}", denial.message);
             (kind, why, format!("correct its annotations; then {}", again(found)))
         }

@@ -10,51 +10,55 @@ use webhook::{
     pod::Pod,
 };
 
-use super::{Problem, ProblemKind, unknown_profile};
+use super::{Problem, ProblemKind, kind_of_denial};
 use crate::{
-    loopback,
-    manifests::{self, unreached},
-    status::facts::{FoundCluster, text},
+    loopback, manifests,
+    status::{
+        facts::{FoundCluster, items, text},
+        plain,
+    },
     workloads::{OPERATORS, Workload, workloads},
 };
 
 pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
+    let all = cluster
+        .objects
+        .iter()
+        .flat_map(|object| workloads(object).into_iter().map(move |workload| (object, workload)));
     // A StatefulSet that a controller made is corrected where the controller reads.
-    let is_own = |object: &Value, workload: &Workload<'_>| {
+    let own = all.filter(|(object, workload)| {
         workload.writes.is_some() || Pod::new(object).owner().is_none()
-    };
-    let objects = cluster.objects.iter().flat_map(|object| {
-        workloads(object).into_iter().filter(move |workload| is_own(object, workload))
     });
-    objects.flat_map(|workload| of(cluster.file(), &workload)).collect()
+    own.flat_map(|(object, workload)| {
+        let written = written(object, &workload, &cluster.config_maps);
+        of(cluster.file(), &workload, written.as_ref())
+    })
+    .collect()
 }
 
-fn of(file: Option<&ConfigFile>, workload: &Workload<'_>) -> Vec<Problem> {
-    let subject = workload.subject.clone();
+fn of(
+    file: Option<&ConfigFile>,
+    workload: &Workload<'_>,
+    written: Option<&Written>,
+) -> Vec<Problem> {
     let misplaced = workload.hints.iter().filter(|hint| *hint != OPERATORS);
-    let mut problems: Vec<Problem> = misplaced
-        .map(|hint| split(ProblemKind::IgnoredAnnotations, subject.clone(), hint))
-        .collect();
+    let mut problems: Vec<Problem> =
+        misplaced.map(|hint| split(ProblemKind::IgnoredAnnotations, workload, hint)).collect();
     let Some(file) = file else { return problems };
     let pod = Pod::new(&workload.pod);
     let decision =
         manifests::reviewed(file, workload.namespace.as_deref(), decide(&file.config, pod));
     match &decision {
         Decision::Deny(denial) => {
-            let unknown = unknown_profile(file, pod).is_some();
-            let kind = if unknown { ProblemKind::UnknownProfile } else { ProblemKind::Denied };
+            let kind = kind_of_denial(file, pod, ProblemKind::Denied);
             let message = format!("its pods are denied: {}", denial.message);
-            problems.push(Problem::new(
-                kind,
-                subject,
-                message,
-                "correct its annotations, or the profile in the chart's values",
-            ));
+            let next = "correct its annotations, or the profile in the chart's values";
+            problems.push(Problem::new(kind, &workload.subject, message, next));
         }
         Decision::Inject(injection) => {
-            let unreached = unreached(workload, injection).into_iter();
-            let problem = |hint: String| split(ProblemKind::RemoteWrite, subject.clone(), &hint);
-            problems.extend(unreached.map(problem));
+            let hints = written.map(|it| manifests::unreached(it.place, &it.urls, injection));
+            let problem = |hint: String| split(ProblemKind::RemoteWrite, workload, &hint);
+            problems.extend(hints.into_iter().flatten().map(problem));
         }
         Decision::Skip(skip) if skip.reason == SkipReason::NotAskedFor => {
             problems.extend(nobody_listens(workload, pod));
@@ -65,9 +69,9 @@ fn of(file: Option<&ConfigFile>, workload: &Workload<'_>) -> Vec<Problem> {
 }
 
 /// A hint says what is wrong, and then what to do.
-fn split(kind: ProblemKind, subject: String, hint: &str) -> Problem {
+fn split(kind: ProblemKind, workload: &Workload<'_>, hint: &str) -> Problem {
     let (message, next) = hint.split_once(": ").unwrap_or((hint, "correct it"));
-    Problem::new(kind, subject, message, next)
+    Problem::new(kind, &workload.subject, message, next)
 }
 
 /// A Prometheus that writes to a sidecar that it does not ask for. Containers of its
@@ -87,31 +91,70 @@ fn nobody_listens(workload: &Workload<'_>, pod: Pod<'_>) -> Option<Problem> {
     ))
 }
 
-/// A Prometheus object in front of a workspace.
+/// What a Prometheus writes, by its configuration.
+struct Written {
+    /// Where that is said.
+    place: &'static str,
+    urls: Vec<String>,
+    /// Its external label `cluster`; empty without one.
+    cluster: String,
+    /// Whether another label tells it from the others of its cluster: unless told
+    /// otherwise, prometheus-operator adds one with namespace and name.
+    is_labelled: bool,
+}
+
+fn written(object: &Value, workload: &Workload<'_>, config_maps: &[Value]) -> Option<Written> {
+    if let Some(urls) = &workload.writes {
+        let name = object.pointer("/spec/prometheusExternalLabelName");
+        return Some(Written {
+            place: "spec.remoteWrite",
+            urls: urls.clone(),
+            cluster: text(object, "/spec/externalLabels/cluster").to_owned(),
+            is_labelled: name.is_none_or(|name| name != ""),
+        });
+    }
+    let file = plain::configuration(workload, config_maps)?;
+    Some(Written {
+        place: "remote_write of its ConfigMap",
+        urls: items(&file, "/remote_write").map(|entry| text(entry, "/url").to_owned()).collect(),
+        cluster: text(&file, "/global/external_labels/cluster").to_owned(),
+        is_labelled: false,
+    })
+}
+
+/// One of those in front of a workspace.
 struct Writer<'a> {
     context: Option<&'a str>,
     subject: String,
-    /// Whether the operator's own label tells it from the others of its cluster.
     is_labelled: bool,
+}
+
+impl Writer<'_> {
+    fn name(&self) -> String {
+        let context = self.context.map(|context| format!(" of {context}"));
+        format!("{}{}", self.subject, context.unwrap_or_default())
+    }
 }
 
 /// Prometheus with the same external label `cluster` in front of the same ingestion
 /// URL: by that label nobody can tell where a series comes from.
-pub(super) fn same_labels(clusters: &[FoundCluster]) -> Vec<Problem> {
-    let mut groups: BTreeMap<(String, &str), Vec<Writer<'_>>> = BTreeMap::new();
+pub(in crate::status) fn same_labels(clusters: &[FoundCluster]) -> Vec<Problem> {
+    let mut groups: BTreeMap<(String, String), Vec<Writer<'_>>> = BTreeMap::new();
     for cluster in clusters {
         let Some(file) = cluster.file() else { continue };
+        let context = cluster.context.as_deref();
         for object in &cluster.objects {
-            let label = text(object, "/spec/externalLabels/cluster");
-            for workload in workloads(object).into_iter().filter(|one| one.writes.is_some()) {
-                let decision = decide(&file.config, Pod::new(&workload.pod));
-                let Decision::Inject(injection) = decision else { continue };
+            for workload in workloads(object) {
+                let Decision::Inject(injection) = decide(&file.config, Pod::new(&workload.pod))
+                else {
+                    continue;
+                };
+                let written = written(object, &workload, &cluster.config_maps);
+                let Some(Written { cluster, is_labelled, .. }) = written else { continue };
                 for url in urls(&injection) {
-                    groups.entry((url, label)).or_default().push(Writer {
-                        context: cluster.context.as_deref(),
-                        subject: workload.subject.clone(),
-                        is_labelled: is_labelled(object),
-                    });
+                    let subject = workload.subject.clone();
+                    let writer = Writer { context, subject, is_labelled };
+                    groups.entry((url, cluster.clone())).or_default().push(writer);
                 }
             }
         }
@@ -125,11 +168,6 @@ fn urls(injection: &Injection) -> BTreeSet<String> {
     destinations.map(|destination| destination.settings.ingestion_url.to_string()).collect()
 }
 
-/// Unless told otherwise, prometheus-operator adds a label with namespace and name.
-fn is_labelled(object: &Value) -> bool {
-    object.pointer("/spec/prometheusExternalLabelName").is_none_or(|name| name != "")
-}
-
 fn shared(label: &str, writers: &[Writer<'_>]) -> Option<Problem> {
     let [first, others @ ..] = writers else { return None };
     let is_one_cluster = others.iter().all(|other| other.context == first.context);
@@ -137,21 +175,13 @@ fn shared(label: &str, writers: &[Writer<'_>]) -> Option<Problem> {
     if others.is_empty() || (is_one_cluster && label.is_empty()) {
         return None;
     }
-    let name = |writer: &Writer<'_>| match writer.context {
-        Some(context) => format!("{} of {context}", writer.subject),
-        None => writer.subject.clone(),
-    };
-    let all: Vec<String> = others.iter().map(name).collect();
     let label = if label.is_empty() { "no".to_owned() } else { format!("the same ({label:?})") };
-    let problem = Problem::new(
-        ProblemKind::SameClusterLabel,
-        name(first),
-        format!(
-            "it has {label} external label cluster, and so has {}, and all write to one workspace",
-            all.join(", ")
-        ),
-        "set spec.externalLabels.cluster to another value, unless both are in one cluster",
+    let names = others.iter().map(Writer::name).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "it has {label} external label cluster, and so has {names}, and all write to one workspace"
     );
+    let next = "set the external label cluster to another value, unless both are in one cluster";
+    let problem = Problem::new(ProblemKind::SameClusterLabel, first.name(), message, next);
     let is_told_apart = is_one_cluster && writers.iter().all(|writer| writer.is_labelled);
     Some(if is_told_apart { problem.note() } else { problem })
 }

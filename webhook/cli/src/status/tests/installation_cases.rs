@@ -36,15 +36,6 @@ pub(super) const INSTALLATION: &[Case] = &[
         &["MutatingWebhookConfiguration another"],
     ),
     (
-        "no CA bundle",
-        "webhook",
-        |cluster| {
-            cluster.webhooks[0].configuration["webhooks"][0]["clientConfig"]["caBundle"] =
-                json!("");
-        },
-        &["no CA bundle"],
-    ),
-    (
         "a replica is away",
         "webhook",
         |cluster| {
@@ -78,7 +69,7 @@ pub(super) const INSTALLATION: &[Case] = &[
             );
             let mut replica = plain("replica", &[]);
             replica.figures = Some(Ok(Figures::parse(&text)));
-            cluster.webhooks[0].replicas.push(replica);
+            cluster.webhooks[0].replicas.push((replica, None));
         },
         &["Pod monitoring/replica", "expires in 13d"],
     ),
@@ -89,7 +80,7 @@ pub(super) const INSTALLATION: &[Case] = &[
             let mut replica = plain("replica", &[]);
             replica.figures =
                 Some(Ok(Figures::parse("prom_remotewrite_webhook_config_current 0\n")));
-            cluster.webhooks[0].replicas.push(replica);
+            cluster.webhooks[0].replicas.push((replica, None));
         },
         &["goes on with the one before"],
     ),

@@ -95,6 +95,27 @@ pub(super) const OBJECTS: &[Case] = &[
         &["goes to http://127.0.0.1:8082/api/v1/write", "write http://localhost:8081/api/v1/write"],
     ),
     (
+        "the wrong port, in a ConfigMap",
+        "remote-write",
+        |cluster| {
+            cluster.objects.push(server("a"));
+            cluster.config_maps.push(prometheus_yml("127.0.0.1:8082", "a"));
+        },
+        &[
+            "Deployment b/a: remote_write of its ConfigMap goes to http://127.0.0.1:8082/api/v1/write",
+            "write http://localhost:8081/api/v1/write",
+        ],
+    ),
+    (
+        "one label for two without the operator",
+        "same-cluster-label",
+        |cluster| {
+            cluster.objects = vec![server("a"), server("c")];
+            cluster.config_maps.push(prometheus_yml("localhost:8081", "prod"));
+        },
+        &["Deployment b/a", "(\"prod\")", "so has Deployment b/c"],
+    ),
+    (
         "an object of another operator",
         "remote-write",
         |cluster| {

@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// What a sidecar has counted that nobody has written to.
+const NEVER_WRITTEN: [(&str, i64); 2] = [
+    ("prom_remotewrite_last_success_timestamp_seconds", 0),
+    ("prom_remotewrite_received_bytes_total", 0),
+];
+
 pub(super) const PODS: &[Case] = &[
     (
         "older",
@@ -169,13 +175,7 @@ pub(super) const PODS: &[Case] = &[
         "nothing arrives",
         "remote-write",
         |cluster| {
-            cluster.pods[0] = injected(
-                "well",
-                &[
-                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
-                    ("prom_remotewrite_received_bytes_total", 0),
-                ],
-            );
+            cluster.pods[0] = injected("well", &NEVER_WRITTEN);
         },
         &["written nothing", "http://localhost:8081/api/v1/write"],
     ),
@@ -186,8 +186,8 @@ pub(super) const PODS: &[Case] = &[
             cluster.pods[0] = injected(
                 "well",
                 &[
-                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
-                    ("prom_remotewrite_received_bytes_total", 0),
+                    NEVER_WRITTEN[0],
+                    NEVER_WRITTEN[1],
                     ("prom_remotewrite_refused_requests_total{reason=\"wrong_path\"}", 5),
                 ],
             );
@@ -201,8 +201,8 @@ pub(super) const PODS: &[Case] = &[
             cluster.pods[0] = injected(
                 "well",
                 &[
-                    ("prom_remotewrite_last_success_timestamp_seconds", 0),
-                    ("prom_remotewrite_received_bytes_total", 0),
+                    NEVER_WRITTEN[0],
+                    NEVER_WRITTEN[1],
                     ("prom_remotewrite_refused_requests_total{reason=\"foreign_peer\"}", 5),
                 ],
             );
