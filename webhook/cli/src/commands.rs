@@ -26,10 +26,6 @@ use streams::{CommandError, finish, name, read, say, text, write};
 pub(crate) use fleet::{check, status};
 pub(crate) use migration::migrate;
 
-/// What is said of a file without pods, such as a chart's values.
-const NO_PODS: &str =
-    "no pod and no pod template found: of a chart, give what helm template prints";
-
 /// Writes the manifests with sidecars, or nothing at all.
 pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
     finish(read(arguments).and_then(|(config, text)| {
@@ -43,7 +39,7 @@ pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
             return Ok(ExitCode::FAILURE);
         }
         if !manifests::has_pods(&text) {
-            say(&NO_PODS);
+            say(&manifests::without_pods(&text));
             return Ok(ExitCode::FAILURE);
         }
         write(&injected.text)?;
@@ -63,7 +59,7 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
         let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
         write(&texts.join("\n"))?;
         if texts.is_empty() {
-            say(&NO_PODS);
+            say(&manifests::without_pods(&text));
         }
         let bad = texts.is_empty() || explained.iter().any(Explanation::is_bad);
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -91,8 +87,8 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
         let file = ConfigFile::parse(&text)
             .map_err(|mistakes| CommandError::Config { file: name(&arguments.config), mistakes })?;
         let contradictions = validate::contradictions(&file.config);
-        for line in &contradictions {
-            say(&format!("{}: {line}", name(&arguments.config)));
+        for (profile, line) in &contradictions {
+            say(&format!("{}: profiles.{profile}: {line}", name(&arguments.config)));
         }
         for line in validate::without_effect(&file.config) {
             say(&format!("{}: warning: {line}", name(&arguments.config)));

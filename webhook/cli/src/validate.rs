@@ -21,8 +21,9 @@ const CERTIFICATE: [&str; 5] = [
 ];
 
 /// Where a profile's cloud is not that of its ingestion URL: tokens would be asked
-/// for of the wrong cloud, and the endpoint would refuse them.
-pub fn contradictions(config: &Config) -> Vec<String> {
+/// for of the wrong cloud, and the endpoint would refuse them. The profile's name, and
+/// what is wrong with it.
+pub fn contradictions(config: &Config) -> Vec<(&str, String)> {
     let found = config.profiles.iter().filter_map(|(name, profile)| {
         let url = profile.overrides.ingestion_url.as_ref()?;
         let (host, of_url) = HOSTS.iter().find(|(host, _)| url.is_below(host))?;
@@ -32,7 +33,8 @@ pub fn contradictions(config: &Config) -> Vec<String> {
         let agrees = cloud == *of_url
             || matches!(cloud, Cloud::Custom | Cloud::Int)
             || profile.overrides.audience.is_some();
-        (!agrees).then(|| format!("profiles.{name}: cloud is {cloud}, and the ingestion URL's host is one of {of_url} ({host}): write cloud: {of_url}, or another URL"))
+        let message = || format!("cloud is {cloud}, and the ingestion URL's host is one of {of_url} ({host}): write {of_url}, or another URL");
+        (!agrees).then(|| (name.as_str(), message()))
     });
     found.collect()
 }
@@ -114,7 +116,8 @@ mod tests {
             ("cn", "cloud: usgovernment", false),
             ("us", "", false),
         ] {
-            let found = contradictions(&config(url, cloud));
+            let config = config(url, cloud);
+            let found = contradictions(&config);
             assert_eq!(found.is_empty(), agrees, "{url} {cloud}: {found:?}");
         }
     }

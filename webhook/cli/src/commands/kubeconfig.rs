@@ -1,6 +1,6 @@
 //! The cluster of the kubeconfig.
 
-use std::io;
+use std::{error::Error, io};
 
 use kube::config::KubeConfigOptions;
 
@@ -36,7 +36,7 @@ async fn client_of(context: &str) -> Result<kube::Client, CommandError> {
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = kube::Config::from_kubeconfig(&options).await;
     let config = config
-        .map_err(|error| CommandError::File("kubeconfig".to_owned(), io::Error::other(error)))?;
+        .map_err(|error| CommandError::Refused(format!("kubeconfig: {}", with_causes(&error))))?;
     kube::Client::try_from(config).map_err(no_cluster)
 }
 
@@ -44,19 +44,30 @@ fn no_cluster(error: kube::Error) -> CommandError {
     CommandError::Cluster { error }
 }
 
-/// What to do where there is no kubeconfig.
-pub(super) const fn advice(error: &kube::Error) -> &'static str {
+/// Why no cluster answers, and what to do where there is no kubeconfig.
+pub(super) fn describe(error: &kube::Error) -> String {
     match error {
-        kube::Error::InferConfig(_) => "; set KUBECONFIG to the kubeconfig of a cluster",
-        _ => "",
+        // It tells of two places: a pod's own cluster is not what people mean.
+        kube::Error::InferConfig(both) => {
+            let kubeconfig = both.source().map(with_causes).unwrap_or_default();
+            format!("{kubeconfig}; set KUBECONFIG to the kubeconfig of a cluster")
+        }
+        other => with_causes(other),
     }
 }
 
-/// The innermost reason, where there is one besides the error's own text.
-pub(super) fn cause(error: &kube::Error) -> String {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source.and_then(std::error::Error::source) {
-        source = Some(inner);
+/// An error and what caused it, each said once: some texts have their cause in them. More
+/// lines than one are an excerpt of the kubeconfig, which may be secret.
+fn with_causes(error: &dyn Error) -> String {
+    let first = |error: &dyn Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+    let mut text = first(error);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = first(cause);
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
     }
-    source.map(|inner| format!(": {inner}")).unwrap_or_default()
+    text
 }

@@ -27,7 +27,7 @@ pub(super) enum CommandError {
     #[error("{file}: {source}")]
     Manifests { file: String, source: ManifestError },
     /// There is no kubeconfig that can be used, or nobody answers there.
-    #[error("ask the cluster: {error}{}{}", kubeconfig::cause(.error), kubeconfig::advice(.error))]
+    #[error("ask the cluster: {}", kubeconfig::describe(.error))]
     Cluster { error: kube::Error },
     /// The cluster does not say what is needed.
     #[error("ask the cluster: {0}")]

@@ -84,11 +84,12 @@ fn reason(
     let is_patch = document.as_array().is_some_and(|items| {
         items.iter().any(|item| item.get("op").is_some() && item.get("path").is_some())
     });
-    let language = document.as_str().and_then(language::of).map(|language| language.to_string());
+    let text = document.as_str().and_then(language::of).map(|language| language.to_string());
+    let language = text.map(|text| format!("it has {:?}, and {text}", mark.unwrap_or_default()));
+    let language = language.or_else(|| language::of_object(document).map(str::to_owned));
     let mark = mark.unwrap_or_default();
     match (source, language) {
-        (None, Some(language)) => format!("it has {mark:?}, and {language}"),
-        (None, None) if document.get("services").is_some() => "this is a Compose file, and has no pods: use this project's image there, with the same variables".to_owned(),
+        (None, Some(language)) => language,
         (None, None) => format!("it has {mark:?} in a form that is not known: migrate the Kubernetes object or the Helm values that come of it"),
         _ if is_patch => "this is a JSON patch: do without the operation that adds the container, and add the annotations to the same pod; or migrate the object that comes of it, as kustomize build prints it".to_owned(),
         (Some(source), _) if path.len() < 2 => format!("this is {} by itself, and where its pod's annotations are is not known: migrate the file that it goes into, if there is one", source.name()),

@@ -49,9 +49,17 @@ pub(super) fn usable(name: &str, text: &str) -> String {
     }
 }
 
-/// Whether `text` is a word where the variable `name` has something else: whoever
-/// replaces it has marked it in no way that is known.
-pub(super) fn is_word(name: &str, text: &str) -> bool {
+/// Why nothing can be made of `text` as the variable `name`: what follows from it cannot
+/// be guessed, or it is a word where the variable has something else, which whoever
+/// replaces it has marked in no way that is known.
+pub(super) fn unusable(name: &str, text: &str) -> Option<String> {
+    let is_open =
+        is_in(text) && matches!(name, env::IDENTITY_TYPE | env::CLOUD | env::LISTENING_PORT);
+    if is_open {
+        return Some(format!(
+            "{name}={text:?} is filled in later, and what the profile has to say follows from it: write its value here, and migrate again"
+        ));
+    }
     let is_word = match name {
         env::INGESTION_URL => !text.contains("://"),
         env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => {
@@ -60,5 +68,5 @@ pub(super) fn is_word(name: &str, text: &str) -> bool {
         env::LISTENING_PORT => text.bytes().all(|byte| !byte.is_ascii_digit()),
         _ => false,
     };
-    is_word && !text.is_empty() && !is_in(text)
+    (is_word && !text.is_empty() && !is_in(text)).then(|| format!("{name}={text:?} is a word that something replaces before this file is used, such as sops or a script: run that first, and migrate what it writes"))
 }

@@ -50,10 +50,10 @@ pub(super) fn plan(site: &Site<'_>, source: &Source, profiles: &Profiles) -> OrR
     let mut given = source.variables(site)?;
     let label = site.label(identity_webhook::LABEL);
     let elsewhere = identity_webhook::add(&mut given, label, site.account);
-    let words = given.iter().filter(|(name, text)| placeholder::is_word(name, text));
-    let words: Vec<String> = words.map(|(name, text)| format!("{name}={text:?} is a word that something replaces before this file is used, such as sops or a script: run that first, and migrate what it writes")).collect();
-    if !words.is_empty() {
-        return Err(words);
+    let open: Vec<String> =
+        given.iter().filter_map(|(name, text)| placeholder::unusable(name, text)).collect();
+    if !open.is_empty() {
+        return Err(open);
     }
     let lookup = |name: &str| given.get(name).map(|text| placeholder::usable(name, text));
     let settings = Settings::from_env(lookup)
@@ -122,6 +122,12 @@ pub(super) fn replacement(
     }
     let mut pod = site.pod(at(&after, &site.path).unwrap_or(&Value::Null), &plan.name);
     let config = plan.profile.config(&plan.name)?;
+    // Of a placeholder's cloud nothing is known.
+    if !plan.profile.placeholders().contains(&"ingestionUrl")
+        && let Some((_, contradiction)) = validate::contradictions(&config).pop()
+    {
+        return Err(vec![contradiction]);
+    }
     let mut reviewed =
         if plan.elsewhere.is_empty() { pod.clone() } else { identity_webhook::provided(&pod) };
     let decision = decide(&config, Pod::new(&reviewed));
@@ -146,7 +152,6 @@ pub(super) fn replacement(
     }
     let mut notes = report::notes(site, source, plan);
     notes.extend(injection.warnings);
-    notes.extend(validate::contradictions(&config));
     let yaml = |pod| plan.profile.as_written(&serde_saphyr::to_string(pod).unwrap_or_default());
     let pods = [site.pod(site.node, &plan.name), pod].each_ref().map(yaml);
     let (source, profile) = (source.name(), plan.name.clone());
