@@ -12,6 +12,16 @@
 //! doctor      the sidecar's own check in each sidecar of a cluster
 //! ```
 //!
+//! Where to add what people ask for most:
+//!
+//! * a column of `status`: a line of the table in `status/render.rs`, a field in
+//!   `status/sidecars.rs`; a kind of problem: `status/problems.rs`;
+//! * a form of hand-written sidecar: where it may stand, `workloads/sites.rs`; what it
+//!   may be, `migrate/source.rs`;
+//! * an annotation: the table of keys in `sidecar/contract/src/overrides.rs`; what it
+//!   does, the webhook's `effective` and `inject`. Here only `validate` knows
+//!   settings by name: for which identities they have an effect.
+//!
 //! The decision, the sidecar's container and the patch are the `webhook` crate's,
 //! so that there is one implementation of each. What is read, written and asked
 //! for is up to `main`.
