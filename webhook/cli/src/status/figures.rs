@@ -36,19 +36,22 @@ impl Figures {
         Some(earliest as i64).filter(|seconds| *seconds > 0)
     }
 
-    /// What was counted for each value of the label `reason`, but for zeros.
+    /// What was counted for each value of the label `reason`, whatever the others, but
+    /// for zeros.
     pub(super) fn by_reason(&self, name: &str) -> BTreeMap<String, u64> {
-        let reason = |labels: &str| {
-            let (_, rest) = labels.split_once("reason=\"")?;
-            rest.split('"').next().map(str::to_owned)
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count of samples"
-        )]
-        let counted = |(labels, value)| Some((reason(labels)?, value as u64));
-        self.of(name).filter_map(counted).filter(|(_, count)| *count > 0).collect()
+        let mut counts = BTreeMap::new();
+        for (labels, value) in self.of(name).filter(|(_, value)| *value > 0.0) {
+            let reason =
+                labels.split_once("reason=\"").and_then(|(_, rest)| rest.split('"').next());
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a count of samples"
+            )]
+            let value = value as u64;
+            *counts.entry(reason.unwrap_or_default().to_owned()).or_default() += value;
+        }
+        counts
     }
 
     fn of(&self, wanted: &str) -> impl Iterator<Item = (&str, f64)> {

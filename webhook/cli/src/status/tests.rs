@@ -264,7 +264,9 @@ fn it_is_shown() {
         "prometheus-1",
         &[
             ("prom_remotewrite_refused_samples_total{reason=\"too_old\"}", 12),
-            ("prom_remotewrite_refused_samples_total{reason=\"limit\"}", 3),
+            // Of two destinations.
+            ("prom_remotewrite_refused_samples_total{destination=\"\",reason=\"limit\"}", 1),
+            ("prom_remotewrite_refused_samples_total{destination=\"b\",reason=\"limit\"}", 2),
             ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 61 * 86_400),
         ],
     ));
