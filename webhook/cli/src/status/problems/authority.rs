@@ -104,9 +104,10 @@ fn verify(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ))
         | Ok(_) => Ok(()),
-        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            Err("another CA issued it".to_owned())
-        }
+        // Of the same name, in the second case.
+        Err(Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => Err("another CA issued it".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
