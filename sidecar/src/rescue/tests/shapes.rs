@@ -217,7 +217,7 @@ async fn an_exemplar_that_is_refused_takes_no_sample_with_it() {
     let seen = endpoint.seen.lock().unwrap();
     assert!(numbers.iter().all(|number| seen.stored.get(number) == Some(&1)), "each once");
     assert_eq!(sender.count("rescued_samples_total"), 449);
-    assert_eq!(sender.count("refused_samples_total{reason=\"exemplar\"}"), 7);
+    assert_eq!(sender.count("refused_samples_total{reason=\"exemplar\","), 7);
     assert_eq!(sender.count("refused_samples_total"), 8);
     let text =
         "refused 1 samples and 8 exemplars of 8 series of this batch and stored the other 449";
