@@ -24,6 +24,9 @@ impl Merge<'_> {
         certificate: Option<&CertificateSource>,
         further: &[Destination],
     ) {
+        if certificate.is_none() && further.is_empty() {
+            return;
+        }
         let mut reserved = vec![names::API_TOKEN_MOUNT_PATH];
         reserved.extend(SYSTEM_PATHS);
         reserved.extend(self.profile.trust.as_ref().map(|_| names::TRUST_MOUNT_PATH));

@@ -41,7 +41,7 @@ impl Volumes {
                 Some((_, name)) => name.clone(),
                 None => volumes.certificate(source, pod),
             };
-            volumes.mount(&name, mount_path.as_str());
+            volumes.mount(name.clone(), mount_path.as_str());
             sources.push((source, name));
         }
         // The token says which service account, and not which client it is for.
@@ -78,7 +78,7 @@ impl Volumes {
 
     fn add(&mut self, pod: Pod<'_>, name: &str, path: &str, volume: Volume) {
         let name = self.named(pod, name, volume);
-        self.mount(&name, path);
+        self.mount(name, path);
     }
 
     /// Adds a volume, unless the pod has the same under a name of ours: another
@@ -103,13 +103,13 @@ impl Volumes {
         name
     }
 
-    fn mount(&mut self, name: &str, path: &str) {
+    fn mount(&mut self, name: String, path: &str) {
         // Two destinations may say the same of one certificate.
         if self.mounts.iter().any(|mount| mount.name == name && mount.mount_path == path) {
             return;
         }
         self.mounts.push(VolumeMount {
-            name: name.to_owned(),
+            name,
             mount_path: path.to_owned(),
             read_only: Some(true),
             ..VolumeMount::default()
