@@ -75,21 +75,25 @@ fn expected_config() -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-/// What may be changed of each alert: a threshold where it has one.
+/// What may be changed of an alert.
+fn expected_alert(has_threshold: bool) -> Value {
+    let mut properties = json!({
+        "enabled": {"type": "boolean"},
+        "for": {"$ref": "#/definitions/for"},
+        "severity": {"type": "string", "minLength": 1},
+    });
+    if has_threshold {
+        properties["threshold"] = json!({"type": "number", "minimum": 0});
+    }
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+/// All alerts, those with a threshold apart.
 fn expected_alerts() -> Value {
-    let alert = |threshold: bool| {
-        let mut properties = json!({
-            "enabled": {"type": "boolean"},
-            "for": {"$ref": "#/definitions/for"},
-            "severity": {"type": "string", "minLength": 1},
-        });
-        if threshold {
-            properties["threshold"] = json!({"type": "number", "minimum": 0});
-        }
-        json!({"type": "object", "additionalProperties": false, "properties": properties})
-    };
-    let all = alerts().into_iter();
-    let all = all.map(|one| (one.name.clone(), alert(one.threshold().is_some())));
+    let all = alerts().into_iter().map(|one| {
+        let kind = if one.threshold().is_some() { "alertWithThreshold" } else { "alert" };
+        (one.name, json!({"$ref": format!("#/definitions/{kind}")}))
+    });
     let all: serde_json::Map<String, Value> = all.collect();
     json!({"type": "object", "additionalProperties": false, "properties": all})
 }
@@ -100,6 +104,8 @@ fn the_schema_knows_the_webhooks_configuration_and_the_alerts() {
     let text = fs::read_to_string(&file).unwrap();
     let mut schema: Value = serde_json::from_str(&text).unwrap();
     schema["properties"]["config"] = expected_config();
+    schema["definitions"]["alert"] = expected_alert(false);
+    schema["definitions"]["alertWithThreshold"] = expected_alert(true);
     schema["properties"]["prometheusRule"]["properties"]["alerts"] = expected_alerts();
     let expected = format!("{schema:#}\n");
     if environment::variable("UPDATE_EXPECT").is_some() {
