@@ -145,6 +145,13 @@ readOnlyRootFilesystem: true
 {{- end }}
 {{- end -}}
 
+{{/* What surrounds the pod of `helm test`: made before it, and deleted with it. */}}
+{{- define "test.hook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: "-1"
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+{{- end -}}
+
 {{/* An amount of CPU or memory as a number: 250m is 0.25. */}}
 {{- define "amount" -}}
 {{- $number := regexFind "^[0-9.]+([eE][-+]?[0-9]+)?" (toString .) -}}
