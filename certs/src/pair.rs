@@ -21,7 +21,10 @@ use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time,
 };
 
-use crate::issue::{CLOCK_SKEW, Issued};
+use crate::{
+    bundle::Bundle,
+    issue::{CLOCK_SKEW, Issued},
+};
 
 /// A certificate, its key and its CA, as PEM texts.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -62,7 +65,7 @@ impl From<Issued> for Texts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     texts: Texts,
-    ca: CertificateDer<'static>,
+    ca: Bundle,
     names: Vec<String>,
     not_before: SystemTime,
     not_after: SystemTime,
@@ -107,6 +110,7 @@ impl Pair {
         let provider = Arc::new(aws_lc_rs::default_provider());
         belong_together(&leaf, key, &provider)?;
         vouches(&ca, &leaf, names.first(), not_after, provider)?;
+        let ca = Bundle::parse(&texts.ca);
         Ok(Self { texts, ca, names, not_before, not_after })
     }
 
@@ -115,8 +119,8 @@ impl Pair {
         &self.texts
     }
 
-    /// The CA's certificate, DER.
-    pub const fn ca(&self) -> &CertificateDer<'static> {
+    /// The CA that a client must trust.
+    pub const fn ca(&self) -> &Bundle {
         &self.ca
     }
 
@@ -134,11 +138,6 @@ impl Pair {
             Some(lifetime) => self.not_before + CLOCK_SKEW + lifetime * 2 / 3,
             None => self.not_before + validity * 2 / 3,
         }
-    }
-
-    /// Whether it is valid at `now`.
-    pub fn is_valid(&self, now: SystemTime) -> bool {
-        (self.not_before..=self.not_after).contains(&now)
     }
 
     /// From when on it is valid.

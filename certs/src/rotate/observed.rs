@@ -71,7 +71,7 @@ impl Observed {
     /// Secret; none if it is unknown.
     pub fn in_use(&self, policy: &Policy) -> Bundle {
         match (&policy.provided, &self.current) {
-            (None, Ok(pair)) => Bundle::parse(&pair.texts().ca),
+            (None, Ok(pair)) => pair.ca().clone(),
             (None, Err(_)) => Bundle::default(),
             (Some(given), _) => {
                 let mut bundle = Bundle::parse(&self.stored.current.ca);

@@ -180,7 +180,7 @@ fn staged<'a>(observed: &'a Observed, policy: &Policy, now: SystemTime) -> Optio
 fn needed(memory: &Memory, staged: Option<&Pair>) -> Bundle {
     let mut needed = memory.served();
     for pair in [memory.good(), staged].into_iter().flatten() {
-        needed.add(&Bundle::parse(&pair.texts().ca));
+        needed.add(pair.ca());
     }
     needed
 }

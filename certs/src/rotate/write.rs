@@ -35,7 +35,7 @@ pub fn write<E>(
         let in_use = observed.in_use(policy);
         // A pair that is about to be written is as good as in use.
         let issued = memory.good().filter(|_| in_use.is_empty());
-        let in_use = issued.map_or(in_use, |pair| Bundle::parse(&pair.texts().ca));
+        let in_use = issued.map_or(in_use, |pair| pair.ca().clone());
         Write::Bundle(bundle, in_use.fingerprint())
     };
     let needed = || authorities(observed, memory, policy, now);

@@ -1,10 +1,11 @@
 //! What must hold.
 
+use std::time::SystemTime;
+
 use proptest::prelude::*;
 
 use super::{World, policy};
 use crate::{
-    bundle::Bundle,
     pair::Pair,
     rotate::{
         model::{Event, Fault, OVERLAP, SETTLE},
@@ -32,7 +33,7 @@ impl World {
         prop_assert!(matches!(steps.last(), Some(Step::Done(outlook)) if outlook.prune.is_none()));
         let (stored, owner) = self.secret.value.clone().unwrap();
         let current = Pair::parse(stored.current).unwrap();
-        prop_assert!(current.renewal() > self.now() && current.is_valid(self.now()));
+        prop_assert!(current.renewal() > self.now() && is_valid(&current, self.now()));
         prop_assert!(stored.renew.is_empty() && owner == Owner::Release);
         let trust = self.configuration.value.clone().unwrap();
         prop_assert_eq!(trust.bundle.pem(), current.texts().ca.clone());
@@ -51,9 +52,8 @@ impl World {
             self.check()?;
             for replica in self.replicas.iter().flatten() {
                 let pair = Pair::parse(replica.clone()).unwrap();
-                let bundle = self.api_servers[0].clone().unwrap();
-                let trusted = bundle.includes(&Bundle::parse(&pair.texts().ca));
-                prop_assert!(trusted || !pair.is_valid(self.now()), "a replica is not trusted");
+                let trusted = self.api_servers[0].as_ref().unwrap().includes(pair.ca());
+                prop_assert!(trusted || !is_valid(&pair, self.now()), "a replica is not trusted");
             }
         }
         Ok(())
@@ -68,8 +68,7 @@ impl World {
             let valid = check(&pair.ok_or(crate::pair::Damage::Absent), &policy(), now).cloned();
             for bundle in &self.api_servers {
                 let trusts = bundle.as_ref().is_some_and(|bundle| {
-                    let ca = valid.as_ref().ok().map(|pair| Bundle::parse(&pair.texts().ca));
-                    ca.is_some_and(|ca| bundle.includes(&ca))
+                    valid.as_ref().is_ok_and(|pair| bundle.includes(pair.ca()))
                 });
                 let called = bundle.is_some() && valid.is_ok();
                 let lost = before.next() == Some(&true) && called && !trusts;
@@ -79,11 +78,15 @@ impl World {
         }
         let (stored, _) = self.secret.value.clone().unzip();
         let current = Pair::parse(stored.unwrap_or_default().current);
-        let current = check(&current, &policy(), now).map(|pair| Bundle::parse(&pair.texts().ca));
+        let current = check(&current, &policy(), now);
         let is_repaired = self.trust.iter().all(|trusts| *trusts)
-            && current.is_ok_and(|ca| self.bundle().is_some_and(|bundle| bundle.includes(&ca)))
+            && current.is_ok_and(|pair| self.bundle().is_some_and(|all| all.includes(pair.ca())))
             && self.api_servers.iter().all(|known| *known == self.bundle());
         self.is_disturbed &= !is_repaired;
         Ok(())
     }
+}
+
+fn is_valid(pair: &Pair, now: SystemTime) -> bool {
+    (pair.not_before()..=pair.not_after()).contains(&now)
 }
