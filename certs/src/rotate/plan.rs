@@ -110,7 +110,7 @@ pub struct Outlook {
 /// The next step towards `policy`.
 pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTime) -> Step {
     let staged = staged(observed, policy, now);
-    let needed = needed(memory, staged);
+    let needed = needed(observed, memory, policy, now);
     if let Some(trust) = &observed.trust
         && (!trust.bundle.includes(&needed) || !is_noted(observed, trust, policy, now))
     {
@@ -177,22 +177,12 @@ fn staged<'a>(observed: &'a Observed, policy: &Policy, now: SystemTime) -> Optio
 }
 
 /// The CAs that the API server must trust.
-fn needed(memory: &Memory, staged: Option<&Pair>) -> Bundle {
+pub fn needed(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTime) -> Bundle {
     let mut needed = memory.served();
-    for pair in [memory.good(), staged].into_iter().flatten() {
+    for pair in [memory.good(), staged(observed, policy, now)].into_iter().flatten() {
         needed.add(pair.ca());
     }
     needed
-}
-
-/// The CAs that the API server must trust, as in [`plan`].
-pub fn authorities(
-    observed: &Observed,
-    memory: &Memory,
-    policy: &Policy,
-    now: SystemTime,
-) -> Bundle {
-    needed(memory, staged(observed, policy, now))
 }
 
 /// No API server would accept what the Secret holds.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{
     memory::Memory,
     observed::{Observed, Stored},
-    plan::{Policy, Step, authorities, check},
+    plan::{Policy, Step, check, needed},
 };
 use crate::{bundle::Bundle, pair::Texts};
 
@@ -38,7 +38,7 @@ pub fn write<E>(
         let in_use = issued.map_or(in_use, |pair| pair.ca().clone());
         Write::Bundle(bundle, in_use.fingerprint())
     };
-    let needed = || authorities(observed, memory, policy, now);
+    let needed = || needed(observed, memory, policy, now);
     Ok(Some(match step {
         Step::Mend(_) => match (check(&observed.current, policy, now), memory.good()) {
             (Err(_), Some(good)) => {
