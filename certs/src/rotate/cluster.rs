@@ -27,7 +27,7 @@ use super::{
 use crate::bundle::Bundle;
 
 /// Owns the fields that are written here.
-pub const FIELD_MANAGER: &str = "prom-remotewrite-certs";
+const FIELD_MANAGER: &str = "prom-remotewrite-certs";
 /// A request takes milliseconds. A write has the time of its decision, from
 /// which waits count: one that takes longer is given up.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -170,13 +170,15 @@ impl Cluster {
         process: &str,
     ) -> Result<(), Error> {
         let existing = snapshot.secret.as_ref();
-        let (params, owners) = match existing {
-            Some(secret) if self.keep_owners => (
-                PatchParams::apply(FIELD_MANAGER).force(),
-                secret.metadata.owner_references.clone().unwrap_or_default(),
-            ),
-            Some(_) => (PatchParams::apply(FIELD_MANAGER).force(), snapshot.owners()),
-            None => (PatchParams::apply(&format!("{FIELD_MANAGER}-{process}")), snapshot.owners()),
+        let params = match existing {
+            Some(_) => PatchParams::apply(FIELD_MANAGER).force(),
+            None => PatchParams::apply(&format!("{FIELD_MANAGER}-{process}")),
+        };
+        let owners = match existing {
+            Some(secret) if self.keep_owners => {
+                secret.metadata.owner_references.clone().unwrap_or_default()
+            }
+            _ => snapshot.owner.clone().into_iter().collect(),
         };
         let name = &self.target.secret;
         let secret = Patch::Apply(objects::secret_apply(name, stored, owners, existing));
@@ -219,18 +221,12 @@ impl Cluster {
         account.map(|account| Some(objects::owner_reference(&account))).ok_or(Error::NoOwner(text))
     }
 
-    pub(super) fn secret_text(&self) -> String {
+    fn secret_text(&self) -> String {
         format!("Secret {}/{}", self.target.namespace, self.target.secret)
     }
 
-    pub(super) fn configuration_text(&self) -> String {
+    fn configuration_text(&self) -> String {
         format!("MutatingWebhookConfiguration {}", self.target.configuration)
-    }
-}
-
-impl Snapshot {
-    fn owners(&self) -> Vec<OwnerReference> {
-        self.owner.clone().into_iter().collect()
     }
 }
 

@@ -48,7 +48,7 @@ struct Keys {
     key: &'static str,
 }
 
-/// The state of the Secret for which a write is meant.
+/// The state of an object for which a write is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// With the version alone, an apply would create a deleted object again.
