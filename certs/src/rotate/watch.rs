@@ -202,10 +202,14 @@ async fn follow<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let text = format!("{} {name}", K::kind(&()));
+    let text = || format!("{} {name}", K::kind(&()));
+    let failed = |source| {
+        let source = Box::new(source);
+        cluster::Error::Failed { verb: "watch", object: text(), source }
+    };
     let fields = format!("metadata.name={name}");
     let list = ListParams::default().fields(&fields);
-    let list = bounded("list", text.clone(), api.list_metadata(&list)).await?;
+    let list = bounded("list", text(), api.list_metadata(&list)).await?;
     let version = |object: &kube::core::PartialObjectMeta<K>| {
         object.metadata.resource_version.clone().unwrap_or_default()
     };
@@ -219,7 +223,7 @@ where
     let from = list.metadata.resource_version.unwrap_or_default();
     let seconds = u32::try_from(WATCH_LIMIT.as_secs()).unwrap_or(u32::MAX);
     let params = WatchParams::default().fields(&fields).timeout(seconds);
-    let events = bounded("watch", text.clone(), api.watch_metadata(&params, &from)).await?;
+    let events = bounded("watch", text(), api.watch_metadata(&params, &from)).await?;
     let mut events = pin!(events);
     let end = Instant::now() + WATCH_LIMIT + WATCH_GRACE;
     loop {
@@ -232,13 +236,9 @@ where
             Ok(Some(Ok(WatchEvent::Bookmark(_)))) => {}
             // For example 410: the next list begins anew.
             Ok(Some(Ok(WatchEvent::Error(status)))) => {
-                let source = Box::new(kube::Error::Api(status));
-                return Err(cluster::Error::Failed { verb: "watch", object: text, source });
+                return Err(failed(kube::Error::Api(status)));
             }
-            Ok(Some(Err(source))) => {
-                let source = Box::new(source);
-                return Err(cluster::Error::Failed { verb: "watch", object: text, source });
-            }
+            Ok(Some(Err(error))) => return Err(failed(error)),
         }
     }
 }
