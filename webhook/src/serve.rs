@@ -164,3 +164,11 @@ async fn accept(listener: &TcpListener) -> Option<TcpStream> {
         }
     }
 }
+
+/// An error and its cause, in one line.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        None => error.to_string(),
+        Some(cause) => format!("{error}: {cause}"),
+    }
+}

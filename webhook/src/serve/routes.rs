@@ -16,7 +16,10 @@ use axum::{
 };
 use tokio::time::Instant;
 
-use super::bodies::{Bodies, BodyError};
+use super::{
+    bodies::{Bodies, BodyError},
+    with_cause,
+};
 use crate::{
     config::Config,
     decide::Decision,
@@ -98,11 +101,6 @@ fn refuse_body(shared: &Shared, error: &BodyError) -> Response {
             ([(header::RETRY_AFTER, "1")], answer).into_response()
         }
     }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {cause}"));
-    format!("{error}{}", cause.unwrap_or_default())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,15 +1,14 @@
 //! The files of TLS, looked at again and again, and what is said about them.
 
 use std::{
-    error::Error as _,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::{Reload, Tls, TlsError};
+use super::{Reload, Tls};
 use crate::{
     metrics::Metrics,
-    serve::{admin::Readiness, routes::Shared},
+    serve::{admin::Readiness, routes::Shared, with_cause},
 };
 
 /// The kubelet itself looks for a changed Secret once a minute or so; a few
@@ -62,11 +61,10 @@ impl Watch {
         let looked = tls.reload(now);
         let mut watch = Self { tls, shared, ready, certificate: CERTIFICATE, client_ca: CLIENT_CA };
         // What works from the start is no news.
-        let [certificate, client_ca] = looked.map(|reload| match reload {
+        watch.report(looked.map(|reload| match reload {
             Reload::Taken => Reload::Unchanged,
             other => other,
-        });
-        watch.report([certificate, client_ca]);
+        }));
         watch
     }
 
@@ -126,12 +124,5 @@ impl Subject {
         self.told = problem;
         let problem = self.told.as_ref().filter(|_| !in_use)?;
         Some(format!("no {name}: {problem}"))
-    }
-}
-
-fn with_cause(error: &TlsError) -> String {
-    match error.source() {
-        None => error.to_string(),
-        Some(cause) => format!("{error}: {cause}"),
     }
 }
