@@ -53,6 +53,10 @@ const MAX_ENDING: usize = 32;
 /// A pause after a failed `accept`: no file descriptors are left, and asking
 /// again at once would burn the CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the files of configuration and TLS are looked at. The kubelet itself looks
+/// for a changed Secret or `ConfigMap` once a minute or so; a few seconds more don't
+/// matter, and to read small files costs nothing.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What a listener does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

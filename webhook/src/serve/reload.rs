@@ -1,15 +1,12 @@
 //! The configuration file, looked at again and again: taken when it has
 //! changed and is good, kept as it was when it is bad.
 
-use std::{fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::routes::Shared;
+use super::{POLL_INTERVAL, routes::Shared};
 use crate::config::Config;
-
-/// A mounted `ConfigMap` changes within a minute or so; see `tls`.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Looks at the file every two seconds, for ever. `seen` is the text that is in
 /// use.

@@ -26,7 +26,7 @@ use clients::Clients;
 pub(crate) use pair::{CHAIN_FILE, KEY_FILE};
 use pair::{Certificates, pem};
 pub use source::Reload;
-pub use watch::{POLL_INTERVAL, Watch};
+pub use watch::Watch;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]

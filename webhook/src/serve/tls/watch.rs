@@ -1,19 +1,12 @@
 //! The files of TLS, looked at again and again, and what is said about them.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use super::{Reload, Tls};
 use crate::{
     metrics::Metrics,
-    serve::{admin::Readiness, routes::Shared, with_cause},
+    serve::{POLL_INTERVAL, admin::Readiness, routes::Shared, with_cause},
 };
-
-/// The kubelet itself looks for a changed Secret once a minute or so; a few
-/// seconds more don't matter, and to read small files costs nothing.
-pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The files, and what was said about them last.
 pub struct Watch {
@@ -68,7 +61,7 @@ impl Watch {
         watch
     }
 
-    /// Looks every [`POLL_INTERVAL`], for ever.
+    /// Looks every two seconds, for ever.
     pub async fn run(mut self, now: fn() -> SystemTime) {
         let mut ticks = tokio::time::interval(POLL_INTERVAL);
         loop {
