@@ -69,10 +69,6 @@ struct Status {
 
 /// The answer to the review `uid`.
 pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Answer {
-    Answer { api_version: API_VERSION, kind: KIND, response: response(uid, decision, patch) }
-}
-
-fn response(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Response {
     let patch = patch.and_then(|operations| {
         let mut text = Vec::with_capacity(USUAL_PATCH_BYTES);
         serde_json::to_writer(&mut text, operations).ok().map(|()| text)
@@ -81,7 +77,7 @@ fn response(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Response
         Decision::Deny(denial) => Some(status(denial)),
         Decision::Inject(_) | Decision::Repair(_) | Decision::Skip(_) => None,
     };
-    Response {
+    let response = Response {
         uid,
         allowed: status.is_none(),
         patch_type: patch.as_ref().map(|_| "JSONPatch"),
@@ -89,7 +85,8 @@ fn response(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Response
         status,
         warnings: decision.warnings().to_vec(),
         audit_annotations: audit(decision),
-    }
+    };
+    Answer { api_version: API_VERSION, kind: KIND, response }
 }
 
 fn status(denial: &Denial) -> Status {
