@@ -28,10 +28,9 @@ use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::{ConnectionMetrics, Metrics};
-use handshake::Failures;
+use handshake::Handshakes;
 use log_limit::LogLimit;
 use slots::Slots;
 
@@ -74,14 +73,12 @@ pub enum Phase {
 /// What the connections of one listener share.
 struct Server {
     /// `None` where plain HTTP is served.
-    tls: Option<TlsAcceptor>,
+    handshakes: Option<Handshakes>,
     router: Router,
-    handshakes: Arc<Slots>,
     connections: Arc<Slots>,
     lingering: Semaphore,
     /// Connections that may be open at the same time.
     max_open: usize,
-    failures: Failures,
     displaced: LogLimit,
     /// `None` where connections are not counted.
     metrics: Option<ConnectionMetrics>,
@@ -99,14 +96,13 @@ pub async fn serve(
     drain: Duration,
 ) {
     let metrics = metrics.connections();
+    let handshakes = Handshakes::new(tls, MAX_HANDSHAKES, metrics.handshake_failures.clone());
     let server = Server {
-        tls: Some(TlsAcceptor::from(tls)),
+        handshakes: Some(handshakes),
         router,
-        handshakes: Slots::new(MAX_HANDSHAKES),
         connections: Slots::new(MAX_CONNECTIONS),
         lingering: Semaphore::new(MAX_LINGERING),
         max_open: MAX_HANDSHAKES + MAX_CONNECTIONS + MAX_LINGERING + MAX_ENDING,
-        failures: Failures::new(metrics.handshake_failures.clone()),
         displaced: LogLimit::default(),
         metrics: Some(metrics),
         drain,
@@ -117,13 +113,11 @@ pub async fn serve(
 /// Serves `router` over plain HTTP, forever.
 pub async fn serve_admin(listener: TcpListener, router: Router) {
     let server = Server {
-        tls: None,
+        handshakes: None,
         router,
-        handshakes: Slots::new(0),
         connections: Slots::new(MAX_ADMIN_CONNECTIONS),
         lingering: Semaphore::new(0),
         max_open: MAX_ADMIN_CONNECTIONS + MAX_ENDING,
-        failures: Failures::default(),
         displaced: LogLimit::default(),
         metrics: None,
         drain: Duration::ZERO,

@@ -13,14 +13,10 @@ use tokio::{
     net::TcpStream,
     sync::watch,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{Phase, Server, protocol};
 use crate::metrics::{Closed, ConnectionMetrics};
 
-/// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
-/// takes longer than this is of no use to it.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that has answered nothing for so long is closed, whatever it was
 /// doing: idle, silent after its handshake, or sending a request's head. Longer than
 /// the 90 s after which API servers close an idle one themselves (client-go's
@@ -35,33 +31,14 @@ const DISPLACED_PATIENCE: Duration = Duration::from_millis(100);
 
 pub(super) async fn serve(stream: TcpStream, server: Arc<Server>, phase: watch::Receiver<Phase>) {
     let _open = server.metrics.as_ref().map(ConnectionMetrics::open);
-    match &server.tls {
+    match &server.handshakes {
         None => requests(stream, &server, phase).await,
-        Some(acceptor) => {
-            if let Some(stream) = handshake(stream, acceptor, &server).await {
+        Some(handshakes) => {
+            if let Some(stream) = handshakes.complete(stream).await {
                 requests(stream, &server, phase).await;
             }
         }
     }
-}
-
-async fn handshake(
-    stream: TcpStream,
-    acceptor: &TlsAcceptor,
-    server: &Server,
-) -> Option<TlsStream<TcpStream>> {
-    let (slot, _) = server.handshakes.take();
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
-    let ended = tokio::select! {
-        ended = handshake => ended.ok(),
-        () = slot.displaced() => None,
-    };
-    match ended {
-        Some(Ok(stream)) => return Some(stream),
-        Some(Err(error)) => server.failures.record(Some(&error)),
-        None => server.failures.record(None),
-    }
-    None
 }
 
 async fn requests<S>(stream: S, server: &Server, mut phase: watch::Receiver<Phase>)

@@ -1,31 +1,56 @@
-//! Handshakes that fail, told apart: a port scan is nothing, an API server that
-//! does not trust our certificate stops every pod that asks for a sidecar.
+//! TLS handshakes, bounded in time and number. Those that fail are told apart: a port
+//! scan is nothing, an API server that does not trust our certificate stops every pod
+//! that asks for a sidecar.
 
-use std::io;
+use std::{io, sync::Arc, time::Duration};
 
 use prometheus_client::metrics::counter::Counter;
-use rustls::AlertDescription;
+use rustls::{AlertDescription, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::log_limit::LogLimit;
+use super::{log_limit::LogLimit, slots::Slots};
 
-/// Counts failures, and reports those that an operator can repair.
-#[derive(Default)]
-pub(super) struct Failures {
-    counter: Counter,
+/// The API server gives up after `timeoutSeconds`, which is 5: a handshake that
+/// takes longer than this is of no use to it.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The handshakes of a listener.
+pub(super) struct Handshakes {
+    acceptor: TlsAcceptor,
+    slots: Arc<Slots>,
+    failures: Counter,
     /// The API server tries again with every pod.
     distrust: LogLimit,
 }
 
-impl Failures {
-    pub(super) fn new(counter: Counter) -> Self {
-        Self { counter, distrust: LogLimit::default() }
+impl Handshakes {
+    /// At most `limit` at the same time; those that fail are counted by `failures`.
+    pub(super) fn new(config: Arc<ServerConfig>, limit: usize, failures: Counter) -> Self {
+        let distrust = LogLimit::default();
+        Self { acceptor: config.into(), slots: Slots::new(limit), failures, distrust }
     }
 
-    /// A handshake failed; without an error, because it took too long or had to
-    /// make room for others.
-    pub(super) fn record(&self, error: Option<&io::Error>) {
-        self.counter.inc();
-        let Some(error) = error else { return };
+    /// The encrypted connection; `None` if the handshake failed, took too long, or had
+    /// to make room for others.
+    pub(super) async fn complete(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let (slot, _) = self.slots.take();
+        let handshake = tokio::time::timeout(TIMEOUT, self.acceptor.accept(stream));
+        let ended = tokio::select! {
+            ended = handshake => ended.ok(),
+            () = slot.displaced() => None,
+        };
+        match ended {
+            Some(Ok(stream)) => return Some(stream),
+            Some(Err(error)) => self.report(&error),
+            None => {}
+        }
+        self.failures.inc();
+        None
+    }
+
+    /// Tells an operator what can be repaired.
+    fn report(&self, error: &io::Error) {
         if is_distrust(error) && self.distrust.is_due() {
             tracing::warn!(
                 %error,
@@ -60,16 +85,12 @@ fn is_distrust(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use rustls::version::{TLS12, TLS13};
-    use tokio_rustls::TlsAcceptor;
-
     use super::*;
     use crate::tests::{
         authority::{Authority, Mounted},
         serving::{client, connect},
     };
+    use rustls::version::{TLS12, TLS13};
 
     #[tokio::test]
     async fn distrust_is_known_by_its_alert() {
