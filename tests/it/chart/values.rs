@@ -105,7 +105,7 @@ pub(super) fn examples() -> Vec<(String, Value)> {
         let values: Value = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         examples.push((file.file_name().unwrap().display().to_string(), values));
     }
-    assert_eq!(examples.len(), 5, "one for each identity, two for applications");
+    assert_eq!(examples.len(), 6, "one for each identity, two for applications, two workspaces");
     examples
 }
 
