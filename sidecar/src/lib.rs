@@ -10,7 +10,8 @@
 //! 2. [`connection`] reads a head ([`http1`]), routes by path and method, and
 //!    reads the body whole into bounded [`memory`]. One deadline runs from the
 //!    first byte.
-//! 3. [`forward`], on one screen, takes it on:
+//! 3. [`forward`], on one screen, takes it on. There is one for each destination,
+//!    and they share nothing but tokens:
 //!    1. [`wire`] judges headers and claimed length: the only look at the body;
 //!    2. [`token`] gives the current token, fetched ahead of need by a task of
 //!       its own through [`identity`];
