@@ -62,7 +62,7 @@ impl fmt::Debug for Issued {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Without a name no client would accept the certificate.
-    #[error("cannot issue a certificate for nobody: give a DNS name or an address")]
+    #[error("cannot issue a certificate without a name: set a DNS name or an address")]
     NoName,
     /// A name that no certificate can hold.
     #[error("cannot issue a certificate for {0:?}: it is not a DNS name")]

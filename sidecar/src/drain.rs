@@ -58,12 +58,12 @@ impl Writers {
             open,
             quiet_seconds = quiet.as_secs(),
             limit_seconds = limit.as_secs(),
-            "stopping as soon as nobody writes any more"
+            "shutting down: waiting for clients to disconnect"
         );
         if timeout(limit, self.quiet(quiet)).await.is_ok() {
-            info!("stopped: nobody writes any more");
+            info!("stopped: all clients have disconnected");
         } else {
-            info!(open = self.state.borrow().open, "stopped: SHUTDOWN_TIMEOUT is over");
+            info!(open = self.state.borrow().open, "stopped: SHUTDOWN_TIMEOUT reached");
         }
     }
 

@@ -75,7 +75,7 @@ fn watch(heartbeat: Heartbeat) -> io::Result<()> {
     let watch = move || {
         heartbeat.watch(HEARTBEAT);
         // The loop may hold what a log line needs: that must not keep us.
-        thread::spawn(|| error!("the event loop has stood still for 30 s: the process ends"));
+        thread::spawn(|| error!("the event loop was blocked for 30 s: exiting"));
         thread::sleep(HEARTBEAT);
         process::abort();
     };

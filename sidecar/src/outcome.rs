@@ -59,7 +59,7 @@ pub(crate) fn no_token(reason: &str) -> Answer {
 
 /// A limit of ours is reached.
 pub(crate) fn busy(limit: &str) -> Answer {
-    Answer::retry(503, RETRY_SOON, format!("{limit} is reached: come again"))
+    Answer::retry(503, RETRY_SOON, format!("{limit} is reached: retry later"))
 }
 
 /// What a status says about the batch that it answers.
@@ -152,7 +152,7 @@ pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) ->
         Rescued::AboutRequest(received) => {
             let said = String::from_utf8_lossy(&received.body);
             let text = format!(
-                "the ingestion endpoint refuses every request, so this one is kept: check INGESTION_URL and the data collection rule; if these are right, every series of this batch is refused: mend them or drop them with write_relabel_configs; it answered {}: {}",
+                "the ingestion endpoint refuses every request, so this one is kept: check INGESTION_URL and the data collection rule; if these are right, every series of this batch is refused: fix them or drop them with write_relabel_configs; it answered {}: {}",
                 received.status,
                 said.trim()
             );

@@ -144,7 +144,7 @@ async fn accept_all(listener: TcpListener, server: Server, mut phase: watch::Rec
     drop(listener);
     let ended = async { while open.join_next().await.is_some() {} };
     if tokio::time::timeout(server.drain, ended).await.is_err() {
-        tracing::warn!(seconds = server.drain.as_secs(), "stopped while requests were under way");
+        tracing::warn!(seconds = server.drain.as_secs(), "stopped with requests in flight");
     }
 }
 

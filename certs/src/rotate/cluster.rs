@@ -71,7 +71,7 @@ pub struct Snapshot {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody else wrote in between.
-    #[error("{0} was changed by somebody else")]
+    #[error("{0} was changed concurrently")]
     Conflict(String),
     /// The owner that was named does not exist.
     #[error("cannot find {0}, with which the Secret will be deleted")]

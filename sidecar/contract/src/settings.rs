@@ -137,7 +137,10 @@ impl Settings {
     /// The same of the sidecar, whatever its destinations are.
     pub(crate) fn sidecar_doubts(&self) -> Option<String> {
         (self.accept_from == AcceptFrom::Any).then(|| {
-            format!("{}=any: whoever reaches the port writes with this identity", env::ACCEPT_FROM)
+            format!(
+                "{}=any: every client that reaches the port can write with this identity",
+                env::ACCEPT_FROM
+            )
         })
     }
 

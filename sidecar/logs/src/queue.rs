@@ -83,7 +83,7 @@ impl Queue {
             lines.clear();
             lines.shrink_to(KEPT);
             if dropped > 0 {
-                tracing::warn!(lines = dropped, "dropped lines of this log: nobody read it");
+                tracing::warn!(lines = dropped, "dropped log lines: the log was not read");
             }
             self.lock().is_writing = false;
             self.changed.notify_all();

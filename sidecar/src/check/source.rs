@@ -121,11 +121,10 @@ async fn service_account(path: &Path, now: SystemTime) -> Found<()> {
     let age = age.map_or_else(String::new, |age| format!(", written {} ago", span(age)));
     let place = format!("the service account token {}{age}", path.display());
     let Some(claims) = unverified_claims(&token) else {
-        return Found::ok((), format!("{place}, is none of the kind that can be looked into"))
-            .doubting([(
-                Code::TokenFileUnusable,
-                "it is no JWT, so Entra will refuse it: mount another".to_owned(),
-            )]);
+        return Found::ok((), format!("{place}, is not a JWT and cannot be decoded")).doubting([(
+            Code::TokenFileUnusable,
+            "it is no JWT, so Entra will refuse it: mount another".to_owned(),
+        )]);
     };
     let (seen, doubts) = describe(&claims, now);
     Found::ok((), format!("{place}: {seen}")).doubting(doubts)

@@ -19,8 +19,8 @@ pub(super) fn span(time: Duration) -> String {
 /// When something ends or has ended, seen from `now`.
 pub(super) fn end(at: SystemTime, now: SystemTime) -> String {
     match at.duration_since(now) {
-        Ok(left) => format!("ends in {}", span(left)),
-        Err(past) => format!("ended {} ago", span(past.duration())),
+        Ok(left) => format!("expires in {}", span(left)),
+        Err(past) => format!("expired {} ago", span(past.duration())),
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
-        assert_eq!(end(now + Duration::from_secs(60), now), "ends in 60 s");
-        assert_eq!(end(SystemTime::UNIX_EPOCH, now), "ended 100 s ago");
+        assert_eq!(end(now + Duration::from_secs(60), now), "expires in 60 s");
+        assert_eq!(end(SystemTime::UNIX_EPOCH, now), "expired 100 s ago");
     }
 }

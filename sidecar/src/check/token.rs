@@ -47,7 +47,7 @@ const fn code(kind: FetchErrorKind) -> Code {
 fn describe(token: &Token, claims: Option<&Claims>, now: SystemTime) -> String {
     let ends = end(token.expires_on, now);
     let Some(claims) = claims else {
-        return format!("a token that says nothing of itself, which {ends}");
+        return format!("an opaque token, which {ends}");
     };
     let text = |claim: &Option<String>| claim.clone().unwrap_or_else(|| "none".to_owned());
     format!(
@@ -81,12 +81,11 @@ fn doubts(
     if let (Some(application), Some(wanted)) = (application, settings.identity.client_id())
         && !application.eq_ignore_ascii_case(wanted.as_str())
     {
-        let doubt =
-            format!("it speaks of another application than {}={wanted}", env::AZURE_CLIENT_ID);
+        let doubt = format!("it is for another application than {}={wanted}", env::AZURE_CLIENT_ID);
         doubts.push((Code::TokenApplication, doubt));
     }
     if token.expires_on <= now {
-        let doubt = "it had ended when it came, by this node's clock: check the clock";
+        let doubt = "it had already expired when it arrived, by this node's clock: check the clock";
         doubts.push((Code::TokenExpired, doubt.to_owned()));
     }
     doubts

@@ -37,7 +37,7 @@ codes! {
     ConnectionFailed "connection-failed" "No connection to the ingestion endpoint.",
     ProxyFailed "proxy-failed" "No connection through the forward proxy.",
     ProxyAuthenticationRequired "proxy-authentication-required" "A proxy asks for a user and a password.",
-    IssuerUnknown "issuer-unknown" "The endpoint's certificate is issued by nobody who is trusted.",
+    IssuerUnknown "issuer-unknown" "The endpoint's certificate was issued by an untrusted authority.",
     CertificateNameMismatch "certificate-name-mismatch" "The endpoint's certificate is for another host.",
     CertificateNotValidNow "certificate-not-valid-now" "The endpoint's certificate is expired or not valid yet, by this node's clock.",
     TlsFailed "tls-failed" "The TLS handshake fails for another reason.",

@@ -31,7 +31,7 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
             ),
         ),
         Failure::NoToken(_) => {
-            (Code::TokenFailed, "the log lines about tokens say what to do".to_owned())
+            (Code::TokenFailed, "see the log lines about tokens".to_owned())
         }
         Failure::NoMemory => (
             Code::InFlightLimit,
@@ -39,7 +39,7 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
         ),
         Failure::Busy => (
             Code::InFlightLimit,
-            "the log names the series that are refused: mend them, or drop them with write_relabel_configs".to_owned(),
+            "the log names the series that are refused: fix them, or drop them with write_relabel_configs".to_owned(),
         ),
         Failure::UnderWay => (
             Code::UpstreamTimeout,

@@ -85,7 +85,7 @@ const fn of_federation(code: u32) -> &'static str {
             "the assertion was issued by Entra itself: AZURE_FEDERATED_TOKEN_FILE must be a service account token that the cluster has issued, not an Entra token"
         }
         700_211 => {
-            "no federated credential of the identity has the issuer of the service account token: compare it, letter by letter and with its slash at the end, with the cluster's OIDC issuer; after the cluster was created anew the issuer is another; a new credential takes minutes to be known"
+            "no federated credential of the identity has the issuer of the service account token: compare it, letter by letter and with its slash at the end, with the cluster's OIDC issuer; a recreated cluster has another issuer; a new credential takes minutes to be known"
         }
         700_213 => {
             "no federated credential of the identity has the subject of the service account token: compare, letter by letter and in upper and lower case, system:serviceaccount:<namespace>:<name>; its audience must be api://AzureADTokenExchange; a new credential takes minutes to be known"

@@ -11,7 +11,7 @@ pub(super) struct Named {
     pub(super) destination: Arc<str>,
 }
 
-/// A request, by what Azure said and what Prometheus was told.
+/// A request, by Azure's response and the answer to Prometheus.
 #[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
 pub(super) struct Codes {
     /// Azure's status, or why there is none.

@@ -7,7 +7,7 @@ impl Exposition {
         let (registry, of) = (&mut self.registry, &self.families);
         registry.register(
             "requests",
-            "Remote-write requests, by what Azure said and what Prometheus was told",
+            "Remote-write requests, by Azure's response and the answer to Prometheus",
             of.requests.clone(),
         );
         registry.register(

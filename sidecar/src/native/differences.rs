@@ -10,7 +10,7 @@ pub(super) fn of(settings: &Settings, language: Language) -> Vec<String> {
     let mut differences = Vec::new();
     if settings.response_mode == ResponseMode::Protective {
         differences.extend([
-            "401, 403, 404 and 408 are final: Prometheus drops the batch, where the sidecar makes it retry until the role, the rule or the token is mended".to_owned(),
+            "401, 403, 404 and 408 are final: Prometheus drops the batch, where the sidecar makes it retry until the role, the rule or the token is fixed".to_owned(),
             "a batch that is too large (413), or of which single series are refused (400), is dropped whole: nothing splits or saves it".to_owned(),
         ]);
     }

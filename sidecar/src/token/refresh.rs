@@ -243,7 +243,7 @@ impl Refresh {
         if left.is_zero() {
             error!(destination, certificate = %in_use, "the application's certificate has expired: {advice}");
         } else {
-            warn!(destination, certificate = %in_use, days, "the application's certificate ends soon: {advice}");
+            warn!(destination, certificate = %in_use, days, "the application's certificate expires soon: {advice}");
         }
     }
 }

@@ -66,7 +66,7 @@ async fn all_is_well_for_each_kind_of_identity() {
     stage.be_the_application();
     let step = stage.expect(0, ALL_OK, "identity").await;
     says(&step, "detail", "CN=first with thumbprint ");
-    says(&step, "detail", "ends in 89 days");
+    says(&step, "detail", "expires in 89 days");
 
     let written = stage.azure.requests(Service::Ingestion);
     assert!(written.iter().all(|request| request.status == Some(204) && request.length == 1));

@@ -121,9 +121,9 @@ fn migrate_writes_the_profile_apart_and_over_nothing() {
     let validate = run(&["validate", "--config", "profile.yaml"], directory.path(), "");
     assert_eq!(validate.status.code(), Some(0));
     let output = run(&arguments, directory.path(), input);
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "it is there already");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "it exists already");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said, "profile.yaml: it is there already: name a new file\n");
+    assert_eq!(said, "profile.yaml: it exists already: name a new file\n");
     let output = run(&[&arguments[..], &["--profile", "Bad Name"]].concat(), Path::new("/"), input);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();

@@ -94,7 +94,7 @@ pub(super) fn obstacles(pod: Pod<'_>, effective: Option<&Effective>) -> Vec<(Den
     }
     if pod.containers().any(|container| container.name() == names::CONTAINER) {
         let text = format!(
-            "a container named {:?} is there, but it is no remote-write sidecar: rename it",
+            "a container named {:?} exists and is not a remote-write sidecar: rename it",
             names::CONTAINER
         );
         obstacles.push((DenyReason::ForeignContainer, text));
@@ -135,7 +135,7 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
     }
     if pod.ends() && !effective.native {
         warnings.push(
-            "this pod will not end by itself: its sidecar is an ordinary container that goes on"
+            "this pod will not terminate by itself: its sidecar is an ordinary container that goes on"
                 .to_owned(),
         );
     }

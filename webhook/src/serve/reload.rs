@@ -44,7 +44,7 @@ fn take(shared: &Shared, text: &str) -> bool {
             shared.config_hash.store(Arc::new(content_hash(text)));
             shared.metrics.config_used();
             shared.metrics.config_reloaded(true);
-            tracing::info!("took a new configuration");
+            tracing::info!("loaded a new configuration");
             true
         }
         Err(mistakes) => {

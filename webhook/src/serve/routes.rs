@@ -116,7 +116,7 @@ fn refuse_review(shared: &Shared, error: &ReviewError) -> Response {
         tracing::error!(error = text, "own patch does not apply: please report this");
         refuse(shared, StatusCode::INTERNAL_SERVER_ERROR, text)
     } else {
-        tracing::warn!(error = text, "a request was no review");
+        tracing::warn!(error = text, "a request was not an AdmissionReview");
         let is_too_heavy = matches!(error, ReviewError::TooHeavy(_));
         let status =
             if is_too_heavy { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };

@@ -38,7 +38,7 @@ async fn a_service_account_token_shows_what_the_federated_credential_must_say() 
     let step = service_account_step(&(jwt(&claims) + "\n")).await;
     assert_eq!((step.status, step.remedy), (Status::Ok, None));
     assert!(step.detail.ends_with(
-        "issuer https://oidc.example/, subject system:serviceaccount:monitoring:prometheus, audience api://AzureADTokenExchange, ends in 60 min"
+        "issuer https://oidc.example/, subject system:serviceaccount:monitoring:prometheus, audience api://AzureADTokenExchange, expires in 60 min"
     ), "{}", step.detail);
     assert!(!step.detail.contains("s3cret"));
 }

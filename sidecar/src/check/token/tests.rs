@@ -57,8 +57,5 @@ fn an_opaque_token_is_good_enough() {
         authorization: HeaderValue::from_static("Bearer s3cret"),
         expires_on: now + Duration::from_secs(3600),
     };
-    assert_eq!(
-        describe(&token, None, now),
-        "a token that says nothing of itself, which ends in 60 min"
-    );
+    assert_eq!(describe(&token, None, now), "an opaque token, which expires in 60 min");
 }

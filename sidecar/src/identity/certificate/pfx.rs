@@ -83,7 +83,7 @@ fn unreadable(der: &[u8]) -> CertificateError {
         CertificateError::Unrecognised
     } else if head.get(1) == Some(&INDEFINITE) {
         // As NSS and Bouncy Castle write it; neither Key Vault nor OpenSSL does.
-        let form = "BER with indefinite lengths (write it anew with OpenSSL)";
+        let form = "BER with indefinite lengths (convert it with OpenSSL)";
         CertificateError::Unsupported(form.to_owned())
     } else {
         CertificateError::Damaged("the PFX")

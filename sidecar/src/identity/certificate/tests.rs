@@ -133,7 +133,7 @@ fn each_mistake_has_its_own_words() {
     let curve = CertificateError::UnsupportedKey("elliptic curve (EC)");
     check(&fixture("ec.pem"), "", curve.clone());
     check(&fixture("ec.sec1.pem"), "", curve);
-    let ber = "BER with indefinite lengths (write it anew with OpenSSL)".to_owned();
+    let ber = "BER with indefinite lengths (convert it with OpenSSL)".to_owned();
     check(b"\x30\x80\x02\x01\x03\x30\x80", "", CertificateError::Unsupported(ber));
     check(&fixture("aes256.pfx")[..600], "", CertificateError::Damaged("the PFX"));
     check(&vec![b'A'; MAX_FILE_BYTES + 1], "", CertificateError::Unrecognised);

@@ -212,7 +212,7 @@ async fn requests_of_two_destinations_that_are_under_way_end_before_the_sidecar(
     // Whoever wrote has gone: ten seconds later it ends.
     rig.client = Client::plain();
     assert!(rig.process.wait(PATIENCE).await.unwrap().success());
-    assert!(rig.process.output().contains("stopped: nobody writes any more"));
+    assert!(rig.process.output().contains("stopped: all clients have disconnected"));
     assert_eq!(tenants.stored(), BTreeMap::from([("tenants".to_owned(), 1)]));
     assert_eq!(rig.stored(), BTreeMap::from([("ops".to_owned(), 1)]));
 }

@@ -76,9 +76,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let mut options = fs::OpenOptions::new();
     let created = options.write(true).create_new(true).open(path);
     let created = created.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Error::new(error.kind(), "it is there already: name a new file")
-        }
+        ErrorKind::AlreadyExists => Error::new(error.kind(), "it exists already: name a new file"),
         _ => error,
     });
     created

@@ -67,7 +67,7 @@ pub enum ProblemKind {
     RemoteWrite,
     /// Azure accepts nothing.
     NothingAccepted,
-    /// A sidecar's certificate ends soon.
+    /// A sidecar's certificate expires soon.
     CertificateExpiring,
     /// Two Prometheus whose series Azure Monitor cannot tell apart.
     SameClusterLabel,

@@ -13,7 +13,7 @@ fn what_is_unusual_is_said_and_done() {
     let mut job = small(&json!({"spec": {"restartPolicy": "Never"}}));
     check(&job, "inject", "asked_for", "");
     job["metadata"]["annotations"]["prom-remotewrite/sidecar-mode"] = json!("container");
-    check(&job, "inject", "asked_for", "will not end by itself");
+    check(&job, "inject", "asked_for", "will not terminate by itself");
     let logs = prometheus(&[
         ("inject", "true"),
         (

@@ -91,7 +91,7 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
 fn again(found: &FoundPod) -> String {
     let command = format!("`kubectl delete pod -n {} {}`", found.namespace(), found.name());
     match found.pod().owner() {
-        Some(_) => format!("{command}: its controller makes another"),
+        Some(_) => format!("{command}: its controller creates another"),
         None => format!("{command}, and create it anew: no controller does"),
     }
 }
