@@ -243,7 +243,7 @@ async fn refused(client: &Client) {
         "prom-remotewrite/Inject, prom-remotewrite/clientid: no such annotation",
         r#"prom-remotewrite/profile="stak": expected one of application, default, federated"#,
         "this is a Windows pod",
-        "a container named \"prom-remotewrite\" is there",
+        "a container named \"prom-remotewrite\" exists",
     ] {
         assert!(error.contains(part), "{part} is not in {error}");
     }

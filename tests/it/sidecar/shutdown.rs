@@ -14,7 +14,7 @@ use super::{HEADERS, PATIENCE, Rig, Stage, batch};
 /// Sends the signal and waits until it was noticed.
 async fn terminate(rig: &mut Rig) {
     rig.process.signal(Signal::TERM).unwrap();
-    let noticed = |line: &str| line.contains("stopping as soon as nobody writes").then_some(());
+    let noticed = |line: &str| line.contains("waiting for clients to disconnect").then_some(());
     rig.process.line("the signal is noticed", PATIENCE, noticed).await.unwrap();
 }
 

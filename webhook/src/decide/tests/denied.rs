@@ -182,5 +182,5 @@ fn impossible_pods_are_denied_with_all_that_is_wrong() {
     foreign["spec"]["containers"][0]["name"] = json!("prom-remotewrite");
     check(&foreign, "deny", "foreign_container", "rename it");
     foreign["metadata"]["annotations"]["prom-remotewrite/client-id"] = json!("x");
-    check(&foreign, "deny", "bad_annotations", "; a container named \"prom-remotewrite\" is there");
+    check(&foreign, "deny", "bad_annotations", "; a container named \"prom-remotewrite\" exists");
 }
