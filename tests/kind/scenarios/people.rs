@@ -34,7 +34,8 @@ pub(super) async fn overview(stack: &Stack) -> Outcome<Tolerance> {
     Ok(Tolerance::none("3 sidecars shown, checked, and found refused".to_owned()))
 }
 
-/// Three sidecars that have written, one of them with a certificate, and no problem.
+/// Three sidecars that have written, one of them with a certificate, and no problem but
+/// that the profiles of another scenario are unused now.
 fn all_is_well((code, text): &(Option<i32>, String)) -> bool {
     let overview: Value = serde_json::from_str(text).unwrap_or_default();
     let lines = overview.get("sidecars").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -44,7 +45,17 @@ fn all_is_well((code, text): &(Option<i32>, String)) -> bool {
             && ["lastSuccess", "tokenExpiry"].iter().all(|field| line[field].is_string())
     };
     let certificates = lines.iter().filter(|line| line["certificateExpiry"].is_string()).count();
-    *code == Some(0) && lines.len() == 3 && lines.iter().all(is_well) && certificates == 1
+    let problems = overview.get("problems").and_then(Value::as_array).cloned().unwrap_or_default();
+    let unused = |object: &str| {
+        problems.iter().any(|one| one["kind"] == "unused-profile" && one["object"] == object)
+    };
+    *code == Some(1)
+        && problems.len() == 2
+        && unused("profile ops")
+        && unused("profile tenants")
+        && lines.len() == 3
+        && lines.iter().all(is_well)
+        && certificates == 1
 }
 
 /// Its output, which must have these words and this exit status.
