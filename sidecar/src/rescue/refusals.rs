@@ -32,9 +32,11 @@ struct RefusedPart {
     records: Vec<Hash>,
 }
 
-/// Larger parts are divided before they tell anything. 1 KiB of hashes each, of at most 64
-/// parts an attempt.
+/// A larger part is divided before all but one of its records are stored; this one's hashes
+/// take 1 KiB.
 const MAX_RECORDS: usize = 64;
+/// Two attempts' requests: a part is dropped once one of its records is found to be bad, so
+/// few stay longer.
 const MAX_PARTS: usize = 128;
 
 impl Refusals {
