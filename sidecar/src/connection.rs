@@ -138,10 +138,11 @@ impl Connection {
         head: &RequestHead,
         begun: Instant,
     ) -> io::Result<Answer> {
-        if self.slot.is_overflow {
+        let place = forwarder.places.try_acquire().ok().filter(|_| !self.slot.is_overflow);
+        let Some(_place) = place else {
             let answer = forwarder.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS"));
             return Ok(answer.closing());
-        }
+        };
         self.writer.get_or_insert_with(|| self.shared.writers.add());
         let limits = self.shared.limits;
         let deadline = begun + limits.upstream_timeout;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use contract::{ByteSize, ResponseMode};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
@@ -33,6 +33,8 @@ pub(crate) struct Forwarder {
     /// The ingestion host, for explanations.
     pub(crate) host: String,
     pub(crate) memory: Arc<Memory>,
+    /// Its share of `MAX_CONNECTIONS`, so that writes to it keep none to others out.
+    pub(crate) places: Semaphore,
     pub(crate) rescue: Rescue,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) summary: Summary,

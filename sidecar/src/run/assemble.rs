@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
-use contract::{Destination, Destinations, Settings};
+use contract::{Destination, Destinations, Limits, Settings};
+use tokio::sync::Semaphore;
 
 use super::RunError;
 use crate::{
@@ -56,6 +57,7 @@ pub(super) fn assemble<'a>(
             summary: Summary::default(),
             notices: Notices::default(),
             tokens,
+            places: Semaphore::new(places(settings.limits, count)),
             memory,
             metrics,
             now,
@@ -71,6 +73,12 @@ pub(super) fn assemble<'a>(
         notices: Notices::default(),
     };
     Ok((shared, sources))
+}
+
+/// How many writes to each of `count` destinations may be in progress.
+fn places(limits: Limits, count: usize) -> usize {
+    let connections = usize::try_from(limits.max_connections).unwrap_or(usize::MAX);
+    (connections / count).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 fn exposition(destinations: &Destinations) -> Exposition {

@@ -109,6 +109,34 @@ async fn a_destination_that_hangs_is_waited_for_by_nobody_else() {
 }
 
 #[tokio::test]
+async fn writes_that_hang_take_no_connections_of_another_destination() {
+    for (most, share) in [(2, 1), (7, 3), (64, 32)] {
+        let mut stage = Stage::new().await;
+        stage.set("MAX_CONNECTIONS", most.to_string());
+        let tenants = Other::beside(&mut stage, "tenants").await;
+        let rig = stage.ready().await;
+        tenants.azure.faults(Service::Ingestion).always(Fault::hang());
+        let mut hanging = tokio::task::JoinSet::new();
+        for number in 0..2 * most {
+            let (client, url) = (Client::plain(), rig.url(&tenants.path()));
+            hanging.spawn(async move {
+                let body = batch([format!("hangs_{number}").as_str()]);
+                // A connection that makes room before it carries a request is retried, too.
+                client.post(&url, &HEADERS, body).await.map_or(503, |reply| reply.status.as_u16())
+            });
+        }
+        for _ in 0..2 * most - share {
+            assert_eq!(hanging.join_next().await.unwrap().unwrap(), 503, "beyond its share");
+        }
+        let waiting = r#"prom_remotewrite_in_flight_requests{destination="tenants"}"#;
+        assert_eq!(rig.metric(waiting).await, u64::try_from(share).unwrap());
+        let names = stream(&rig, "ops").await;
+        stored_once(&rig, &names);
+        hanging.abort_all();
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_or_a_way_to_one_destination_the_others_are_written_to() {
     for refused in [true, false] {
         let mut stage = Stage::new().await;
