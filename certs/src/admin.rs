@@ -62,7 +62,7 @@ fn answer(request: &Request<Incoming>, status: &Status) -> Response<Full<Bytes>>
         "/health" => is(status.is_alive(), "ok\n", "the loop is stuck\n"),
         "/ready" => is(status.is_ready(), "ready\n", "the certificate is not up to date\n"),
         "/metrics" => (StatusCode::OK, status.metrics()),
-        _ => (StatusCode::NOT_FOUND, "not found: ask for /health, /ready or /metrics\n".into()),
+        _ => (StatusCode::NOT_FOUND, "not found: request /health, /ready or /metrics\n".into()),
     };
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = code;

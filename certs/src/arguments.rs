@@ -15,7 +15,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use contract::{LogFormat, Rejected};
 use rustls::pki_types::DnsName;
 
-/// Issues the webhook's CA and serving certificate, and keeps them valid.
+/// Issue the webhook's CA and serving certificate, and keep them valid.
 #[derive(Parser)]
 #[command(name = "prom-remotewrite-certs", version)]
 pub(crate) struct Arguments {
@@ -27,27 +27,27 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Write ca.crt, tls.crt and tls.key into a directory, for a run without a cluster.
     Issue(Issue),
-    /// Keep the certificate in a Secret, and the API server's trust in it, valid.
+    /// Keep the certificate in a Secret valid, and the API server's trust in it.
     ///
-    /// With --watch, runs until it is stopped, and repairs or renews whatever is
-    /// necessary at any time. Without it, does what is necessary now, and exits:
-    /// run it once a day. The Secret is created if it does not exist.
+    /// With --watch, it runs until it is stopped, and repairs or renews whatever is
+    /// necessary. Without it, it does what is necessary now, and exits: run it once a
+    /// day. The Secret is created if it does not exist.
     Rotate(Rotate),
 }
 
 #[derive(Args)]
 #[command(group(ArgGroup::new("names").required(true).multiple(true).args(["dns_name", "ip"])))]
 pub(crate) struct Issue {
-    /// The directory; it is made if needed.
+    /// Directory for the files; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// A host name of the server, such as prom-remotewrite-webhook.monitoring.svc.
+    /// Host name of the server, such as prom-remotewrite-webhook.monitoring.svc.
     #[arg(long, value_name = "NAME", value_parser = dns_name)]
     pub(crate) dns_name: Vec<String>,
-    /// An address of the server.
+    /// IP address of the server.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ip: Vec<IpAddr>,
-    /// How long CA and certificate live.
+    /// Lifetime of CA and certificate.
     #[arg(long, value_name = "DURATION", default_value = "365d", value_parser = lifetime)]
     pub(crate) validity: Lifetime,
     /// Replace files of an earlier run.
@@ -62,55 +62,55 @@ pub(crate) struct Rotate {
     /// Run until stopped, and react to every change.
     #[arg(long)]
     pub(crate) watch: bool,
-    /// The Secret's namespace.
+    /// Namespace of the Secret.
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
     namespace: String,
-    /// The Secret that the webhook mounts.
+    /// Secret that the webhook mounts.
     #[arg(long, value_name = "NAME", default_value = "prom-remotewrite-webhook-tls")]
     secret: String,
-    /// The mutating webhook configuration.
+    /// Mutating webhook configuration.
     #[arg(long, value_name = "NAME", default_value = "prom-remotewrite")]
     configuration: String,
-    /// The webhook in the configuration.
+    /// Webhook in that configuration.
     #[arg(long, value_name = "NAME", default_value = "pods.inject.prom-remotewrite")]
     webhook: String,
-    /// A service account in the namespace; the Secret is deleted together with it.
+    /// Service account in the namespace; the Secret is deleted together with it.
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
-    /// A name under which the API server calls the webhook, such as
+    /// Name by which the API server calls the webhook, such as
     /// prom-remotewrite-webhook.monitoring.svc.
     #[arg(long, value_name = "NAME", required = true, value_parser = dns_name)]
     dns_name: Vec<String>,
-    /// How long a new certificate lives; it is renewed after two thirds.
+    /// Lifetime of a new certificate; it is renewed after two thirds of it.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = lifetime)]
     pub(crate) validity: Lifetime,
-    /// How long a new CA bundle may take to reach every API server.
+    /// Maximum time for a new CA bundle to reach every API server.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     settle: Duration,
-    /// How long a new certificate may take to reach every replica; earlier CAs
-    /// stay trusted at least so long.
+    /// Maximum time for a new certificate to reach every replica; earlier CAs stay
+    /// trusted at least that long.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     overlap: Duration,
-    /// Never write the Secret, only keep trust in what it holds: somebody else
-    /// issues the certificate, for example cert-manager.
+    /// Never write the Secret, only keep trust in what it contains: another program,
+    /// such as cert-manager, issues the certificate.
     #[arg(long)]
     trust_only: bool,
-    /// With --trust-only: CAs to trust besides the Secret's ca.crt, PEM.
+    /// With --trust-only: CAs to trust in addition to the Secret's ca.crt (PEM).
     #[arg(long, value_name = "PEM", requires = "trust_only", value_parser = authorities)]
     ca_bundle: Option<Bundle>,
-    /// With --watch: where /health, /ready and /metrics are served.
+    /// With --watch: address for /health, /ready and /metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:8080")]
     pub(crate) admin: SocketAddr,
-    /// Without --watch: when to give up; a later run continues from there.
+    /// Without --watch: maximum time; a later run continues from there.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Renew even if nothing requires it.
+    /// Renew even if not due.
     #[arg(long, conflicts_with_all = ["watch", "trust_only"])]
     force: bool,
-    /// Show the first step, and do nothing.
+    /// Print the first step without performing it.
     #[arg(long, conflicts_with = "watch")]
     pub(crate) dry_run: bool,
-    /// logfmt or json.
+    /// Log format: logfmt or json.
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = "logfmt", value_parser = log_format)]
     pub(crate) log_format: LogFormat,
 }

@@ -68,7 +68,7 @@ pub enum Error {
     #[error("cannot issue a certificate for {0:?}: it is not a DNS name")]
     BadName(String),
     /// The lifetime ends after the last year that X.509 can write.
-    #[error("cannot issue a certificate that ends after the year 9999")]
+    #[error("cannot issue a certificate that expires after the year 9999")]
     TooLate,
     /// The cryptography library refused.
     #[error("cannot create the certificate")]

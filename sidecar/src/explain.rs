@@ -59,7 +59,7 @@ pub(crate) fn explanation(
         500..=599 if is_intermediary(received, &text) => context.between(&text),
         500..=599 => context.azure(
             Code::AzureUnavailable,
-            "Azure cannot process the request just now; Prometheus sends it again",
+            "Azure cannot process the request just now; Prometheus retries it",
             &text,
         ),
         _ => return None,
@@ -157,7 +157,7 @@ fn too_large(host: &str, text: &Text) -> String {
 fn throttled(received: &Received) -> String {
     let after = received.field("retry-after").map(|after| format!(" (Retry-After: {after})"));
     format!(
-        "Azure throttles: a limit of the workspace (events a minute, active series) or of the data collection rule (15,000 requests and 50 GB a minute) is reached{}; raise the workspace's limits, send fewer series, or give each large cluster a rule of its own",
+        "Azure throttles: a limit of the workspace (events a minute, active series) or of the data collection rule (15,000 requests and 50 GB a minute) is reached{}; raise the workspace's limits, send fewer series, or use one rule for each large cluster",
         after.unwrap_or_default()
     )
 }

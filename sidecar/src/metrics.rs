@@ -103,7 +103,11 @@ impl Exposition {
         exposition.refusals.begin_at_zero(|_| true);
         let labels = [("version", version), ("identity_type", identity_type), ("cluster", cluster)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        exposition.registry.register("build", "What runs here", Info::new(labels.to_vec()));
+        exposition.registry.register(
+            "build",
+            "Version and settings of the program",
+            Info::new(labels.to_vec()),
+        );
         exposition
     }
 

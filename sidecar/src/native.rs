@@ -83,8 +83,8 @@ pub fn native(destinations: &Destinations, language: Language) -> String {
         }
         all
     };
-    list(&mut text, "What is different then:", &all(differences::of));
-    list(&mut text, "What has no counterpart there:", &all(differences::missing));
+    list(&mut text, "Differences from the sidecar:", &all(differences::of));
+    list(&mut text, "Settings without an equivalent:", &all(differences::missing));
     if !certificates.is_empty() {
         let paths: Vec<String> = certificates.iter().map(|one| one.write_path()).collect();
         let whose = if is_named { format!("# {}: ", paths.join(", ")) } else { "# ".to_owned() };
@@ -105,8 +105,8 @@ fn add_entry(text: &mut String, settings: &Settings, entry: &AzureAd, language: 
 
 /// <https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.AzureAD>
 const NO_CERTIFICATE: &str =
-    "prometheus-operator's azureAd has no certificate: only Prometheus' own configuration,
-# which `prom-remotewrite native` prints, can say it.
+    "prometheus-operator's azureAd has no certificate: use Prometheus' own configuration,
+# which `prom-remotewrite native` prints.
 ";
 
 /// Without it, Prometheus drops what Azure throttles.

@@ -54,7 +54,7 @@ fn report_full(shared: &Shared) {
         info!(
             held_back,
             max_connections = shared.limits.max_connections,
-            "all connection slots are taken: the connection that was idle for longest is closed"
+            "all connection slots are taken: the longest idle connection is closed"
         );
     }
 }

@@ -227,7 +227,7 @@ impl Found {
         }
         if added == 0 {
             let reason =
-                if errors.is_empty() { "nothing is there".to_owned() } else { errors.join(", ") };
+                if errors.is_empty() { "it does not exist".to_owned() } else { errors.join(", ") };
             return Err(TrustError::NoRoots { place: place.to_owned(), reason });
         }
         let client = client(roots).map_err(TrustError::Protocol)?;

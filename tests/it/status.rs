@@ -176,7 +176,7 @@ async fn checked(kubeconfig: &Path, scene: &Scene) {
     assert!(report.contains("\n  failed   probe write"), "{report}");
     assert!(
         report.ends_with(
-            "there is no such pod with an injected sidecar\n\nsidecars checked: 2; not ok: 2\n"
+            "no pod of this name has an injected sidecar\n\nsidecars checked: 2; not ok: 2\n"
         ),
         "{report}"
     );

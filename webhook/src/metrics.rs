@@ -102,34 +102,50 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("build", "The program", Info::new([("version", VERSION.to_owned())]));
+        registry.register(
+            "build",
+            "Version of the program",
+            Info::new([("version", VERSION.to_owned())]),
+        );
         let reviews = self.reviews.clone();
         registry.register("reviews", "Reviews answered, by decision and reason", reviews);
         let refused = self.refused.clone();
-        registry.register("refused_requests", "Requests that were no review, by status", refused);
+        registry.register(
+            "refused_requests",
+            "Requests that were not AdmissionReviews, by status",
+            refused,
+        );
         let failures = self.patch_failures.clone();
-        registry.register("patch_failures", "Own patches that did not apply: a bug", failures);
+        registry.register(
+            "patch_failures",
+            "Patches of the webhook that could not be applied: a bug",
+            failures,
+        );
         let latency = self.latency.clone();
-        registry.register("review_duration_seconds", "From body to answer", latency);
+        registry.register(
+            "review_duration_seconds",
+            "Time from the body of a review to its response",
+            latency,
+        );
         let expiry = self.certificate_expiry.clone();
-        let help = "When the serving certificate ends, in seconds since 1970";
+        let help = "Expiry of the serving certificate, in seconds since 1970; 0 without one";
         registry.register("certificate_expiry_timestamp_seconds", help, expiry);
         let reloads = self.certificate_reloads.clone();
-        registry.register("certificate_reloads", "Changed certificates, by result", reloads);
+        registry.register("certificate_reloads", "Changes of the certificate, by result", reloads);
         let reloads = self.client_ca_reloads.clone();
-        registry.register("client_ca_reloads", "Changed client CAs, by result", reloads);
+        registry.register("client_ca_reloads", "Changes of the client CA, by result", reloads);
         let generation = self.config_generation.clone();
-        let help = "How many configurations have been in use, the present one included";
+        let help = "Number of configurations that have been in use, including the current one";
         registry.register("config_generation", help, generation);
         let reloads = self.config_reloads.clone();
-        registry.register("config_reloads", "Changed configurations, by result", reloads);
+        registry.register("config_reloads", "Changes of the configuration, by result", reloads);
         let current = self.config_current.clone();
-        let help = "1 while the configuration's file, as it is now, is in use";
+        let help = "1 while the current configuration file is in use; 0 if it is invalid or cannot be read";
         registry.register("config_current", help, current);
         let connections = self.connections.open.clone();
-        registry.register("open_connections", "TLS connections that are open", connections);
+        registry.register("open_connections", "Open TLS connections", connections);
         let closed = self.connections.closed.clone();
-        let help = "TLS connections that this side closed, by reason";
+        let help = "TLS connections that the webhook closed, by reason";
         registry.register("closed_connections", help, closed);
         let failures = self.connections.handshake_failures.clone();
         registry.register("handshake_failures", "TLS handshakes that failed", failures);

@@ -33,7 +33,7 @@ pub enum ReviewError {
     Json(#[source] serde_json::Error),
     /// It would take too much memory.
     #[error(
-        "expected a review that takes at most {max} bytes once it is read, this one takes up to {0}",
+        "expected a review that needs at most {max} bytes of memory when decoded, this one needs up to {0}",
         max = weight::MAX_BYTES
     )]
     TooHeavy(usize),

@@ -65,7 +65,11 @@ impl Default for Status {
 impl Status {
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("build", "The program", Info::new([("version", VERSION.to_owned())]));
+        registry.register(
+            "build",
+            "Version of the program",
+            Info::new([("version", VERSION.to_owned())]),
+        );
         registry.register(
             "certificate_expiry_timestamp_seconds",
             "When the certificate in the Secret expires; 0 while it is unknown",
@@ -73,7 +77,7 @@ impl Status {
         );
         registry.register(
             "up_to_date",
-            "1 if the API server trusts the certificate in the Secret, and nothing is left to do",
+            "1 if the API server trusts the certificate in the Secret, and no step is pending",
             self.up_to_date.clone(),
         );
         registry.register("steps", "Steps taken, by kind", self.steps.clone());

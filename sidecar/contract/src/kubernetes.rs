@@ -99,7 +99,7 @@ checked_text!(
     /// in the `SecretProviderClass`, or the key in the Secret.
     CertificateName,
     |text| text.len() <= 253 && text.split('/').all(is_file_name),
-    "the certificate's file name as the SecretProviderClass or Secret has it: letters, digits, -, _ and ."
+    "the certificate's file name in the SecretProviderClass or Secret: letters, digits, -, _ and ."
 );
 
 checked_text!(

@@ -47,7 +47,7 @@ pub fn flush() {
 }
 
 /// What [`dropped_lines`] counts, for those who read a program's metrics.
-pub const DROPPED_LINES: &str = "Log lines that were dropped, because nobody read them";
+pub const DROPPED_LINES: &str = "Log lines that were dropped because the log was not read";
 
 /// For a program's metrics.
 pub fn dropped_lines() -> Counter {

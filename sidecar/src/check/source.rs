@@ -123,7 +123,7 @@ async fn service_account(path: &Path, now: SystemTime) -> Found<()> {
     let Some(claims) = unverified_claims(&token) else {
         return Found::ok((), format!("{place}, is not a JWT and cannot be decoded")).doubting([(
             Code::TokenFileUnusable,
-            "it is no JWT, so Entra will refuse it: mount another".to_owned(),
+            "it is not a JWT, so Entra will reject it: mount another one".to_owned(),
         )]);
     };
     let (seen, doubts) = describe(&claims, now);
@@ -157,7 +157,7 @@ fn describe(claims: &Value, now: SystemTime) -> (String, Vec<(Code, String)>) {
         doubts.push((Code::TokenFileAudience, doubt));
     }
     if expires.is_some_and(|at| at <= now) {
-        let doubt = "it has ended: the kubelet renews it while the pod runs, so look at the node and its clock";
+        let doubt = "it has expired: the kubelet renews it while the pod runs, so check the node and its clock";
         doubts.push((Code::TokenFileExpired, doubt.to_owned()));
     }
     (format!("{seen}{ends}"), doubts)

@@ -21,7 +21,7 @@ impl Connection {
             Task::Ready => self.answer_ready(),
             Task::Metrics => self.answer_metrics(head),
             Task::Decline => {
-                let text = "only remote write with snappy is understood here";
+                let text = "only remote write with snappy is supported";
                 self.refuse("protocol_question", Answer::text(415, text))
             }
             Task::Redirect => {
@@ -34,13 +34,13 @@ impl Connection {
             }
             Task::Forbid => self.refuse("foreign_peer", Answer::text(403, self.foreign_peer())),
             Task::NotAllowed(allowed) => {
-                let text = format!("only {allowed} is possible here");
+                let text = format!("only {allowed} is allowed here");
                 let answer = Answer::text(405, text).with_field("allow", allowed);
                 self.refuse("method_not_allowed", answer)
             }
             Task::Forward | Task::NotFound => {
                 let paths = self.joined(|one| one.path.clone());
-                let text = format!("there is nothing here: remote write goes to {paths}");
+                let text = format!("not found: remote writes go to {paths}");
                 // Others may find its target malformed, and end the connection.
                 self.refuse("not_found", Answer::text(404, text)).closing()
             }
@@ -51,7 +51,7 @@ impl Connection {
         let path = head.unknown_path.as_deref().unwrap_or("another path");
         let shown: String = path.chars().take(MAX_SHOWN_PATH).collect();
         format!(
-            "a remote write went to {shown}, which does not take it: set url to {} in the sender's remote_write",
+            "a remote write was sent to {shown}, which is not a write path: set url to {} in the sender's remote_write",
             self.write_urls()
         )
     }

@@ -9,7 +9,7 @@ use crate::{dial::DialError, outcome, upstream::Failure};
 /// Why there was no answer, and what to do: a line for the log.
 pub(crate) fn no_answer(failure: &Failure, host: &str) -> String {
     let remedy = no_answer_from(failure, host).text;
-    format!("{host}: {}; Prometheus sends it again; {remedy}", outcome::no_answer(failure))
+    format!("{host}: {}; Prometheus retries it; {remedy}", outcome::no_answer(failure))
 }
 
 /// What to do where `host` did not answer.
@@ -133,10 +133,10 @@ fn no_tls(error: &DialError) -> (Code, String) {
 fn unknown_issuer(roots: &str) -> String {
     let (file, dir) = (env::SSL_CERT_FILE, env::SSL_CERT_DIR);
     let remedy = if roots.contains(file) || roots.contains(dir) {
-        "add the root of a proxy or a private cloud there, beside those of Azure; the sidecar reads it without a restart".to_owned()
+        "add the root of the proxy or the private cloud there, in addition to those of Azure; the sidecar reloads it without a restart".to_owned()
     } else {
         format!(
-            "if a proxy or a private cloud has a root of its own, name a file with it and those of Azure in {file}"
+            "if a proxy or a private cloud has its own root, name a file with it and those of Azure in {file}"
         )
     };
     format!("its certificate was not issued by one of the trusted roots ({roots}): {remedy}")
@@ -196,7 +196,7 @@ mod tests {
         ] {
             assert_eq!(no_answer_from(&failure, "dce.example").code, code);
             let text = no_answer(&failure, "dce.example");
-            for part in [cause, remedy, "Prometheus sends it again"] {
+            for part in [cause, remedy, "Prometheus retries it"] {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }

@@ -45,7 +45,7 @@ fn each_status_has_its_code_and_its_remedy() {
         (429, "", Code::Throttled, "data collection rule (15,000 requests"),
         (431, "", Code::Intermediary, "something between"),
         (451, PAGE, Code::Intermediary, "Blocked by policy"),
-        (500, "", Code::AzureUnavailable, "sends it again"),
+        (500, "", Code::AzureUnavailable, "retries it"),
         (503, PAGE, Code::Intermediary, "Blocked by policy"),
         (
             503,

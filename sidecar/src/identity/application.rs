@@ -113,7 +113,7 @@ impl Application {
         match &result {
             Ok(_) => {
                 self.certificates.accept_next();
-                info!(certificate = %new, "the new certificate brought a token: it is now in use");
+                info!(certificate = %new, "Entra accepts the new certificate: it is now in use");
             }
             Err(error) => {
                 let retry_seconds = self.certificates.retry_next(Instant::now()).as_secs();

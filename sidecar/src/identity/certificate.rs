@@ -128,7 +128,7 @@ pub enum CertificateError {
     #[error("cannot use the RSA key: it must have 2048 to 8192 bits and be whole")]
     UnusableKey,
     /// Keys and certificates, but no two that belong together.
-    #[error("found a private key that belongs to none of the certificates beside it")]
+    #[error("found a private key that matches none of the certificates in the file")]
     KeyMismatch,
 }
 

@@ -60,7 +60,7 @@ pub(super) enum Failure {
         status: StatusCode,
     },
     /// A token that nothing is said of when it ends.
-    #[error("got a token from {host} without its end")]
+    #[error("got a token from {host} without its expiry")]
     NoEnd {
         /// Host and port that answered.
         host: String,

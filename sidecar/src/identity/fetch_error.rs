@@ -84,7 +84,7 @@ impl FetchError {
             Failure::TimedOut { .. } => Self::passing(
                 FetchErrorKind::Timeout,
                 format!(
-                    "{failure}: it is in trouble, or something on the way, such as a firewall or a proxy, holds the answer back"
+                    "{failure}: it has a problem, or something in between, such as a firewall or a proxy, delays its response"
                 ),
             ),
             Failure::Refused { answer, .. } if answer.status == StatusCode::TOO_MANY_REQUESTS => {
@@ -103,7 +103,7 @@ impl FetchError {
             Failure::NoEnd { host } => Self::lasting(
                 refused,
                 format!(
-                    "{host} answered with a token, but with neither expires_on nor expires_in that could be its end: something else than Azure's token service answers there"
+                    "{host} answered with a token, but without a valid expires_on or expires_in: something else than Azure's token service answers there"
                 ),
             ),
         }
@@ -127,7 +127,7 @@ impl FetchError {
 fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
     let advice = if tls {
         format!(
-            "if a proxy or a private cloud has a root certificate of its own, name it in {}",
+            "if a proxy or a private cloud has its own root certificate, name it in {}",
             env::SSL_CERT_FILE
         )
     } else {
@@ -145,7 +145,7 @@ fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
 }
 
 fn throttled(failure: &Failure, answer: &Answer) -> FetchError {
-    let explanation = format!("{failure}: it is asked too often (429){}", quoted(answer));
+    let explanation = format!("{failure}: it throttles requests (429){}", quoted(answer));
     FetchError::refused(FetchErrorKind::Throttled, answer, true, explanation)
 }
 

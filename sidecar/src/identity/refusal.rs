@@ -60,10 +60,10 @@ const fn of_assertion(code: u32) -> &'static str {
             "the application does not trust the certificate's subject name and issuer: register them with the application, or upload the certificate there and unset AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"
         }
         1_000_502 => {
-            "the certificate is outside of its time of validity: renew it, and check the node's clock"
+            "the certificate is not valid at this time: renew it, and check the node's clock"
         }
         700_024 => {
-            "the assertion is outside of its time of validity: the node's clock is wrong, or the projected service account token has expired"
+            "the assertion is not valid at this time: the node's clock is wrong, or the projected service account token has expired"
         }
         7_000_218 => {
             "the request arrived without its assertion: let proxies and firewalls on the way to Entra pass it unchanged (no TLS inspection)"
@@ -85,13 +85,13 @@ const fn of_federation(code: u32) -> &'static str {
             "the assertion was issued by Entra itself: AZURE_FEDERATED_TOKEN_FILE must be a service account token that the cluster has issued, not an Entra token"
         }
         700_211 => {
-            "no federated credential of the identity has the issuer of the service account token: compare it, letter by letter and with its slash at the end, with the cluster's OIDC issuer; a recreated cluster has another issuer; a new credential takes minutes to be known"
+            "no federated credential of the identity has the issuer of the service account token: compare it, letter by letter and with its slash at the end, with the cluster's OIDC issuer; a recreated cluster has another issuer; a new credential takes minutes to take effect"
         }
         700_213 => {
-            "no federated credential of the identity has the subject of the service account token: compare, letter by letter and in upper and lower case, system:serviceaccount:<namespace>:<name>; its audience must be api://AzureADTokenExchange; a new credential takes minutes to be known"
+            "no federated credential of the identity has the subject of the service account token: compare, letter by letter and in upper and lower case, system:serviceaccount:<namespace>:<name>; its audience must be api://AzureADTokenExchange; a new credential takes minutes to take effect"
         }
         _ => {
-            "no federated credential of the identity matches the service account token: compare, letter by letter and in upper and lower case, its issuer (the cluster's OIDC issuer), subject (system:serviceaccount:<namespace>:<name>) and audience (api://AzureADTokenExchange); a new credential takes minutes to be known"
+            "no federated credential of the identity matches the service account token: compare, letter by letter and in upper and lower case, its issuer (the cluster's OIDC issuer), subject (system:serviceaccount:<namespace>:<name>) and audience (api://AzureADTokenExchange); a new credential takes minutes to take effect"
         }
     }
 }

@@ -4,43 +4,45 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Adds an Entra token to Prometheus' remote-write requests and posts them to
-/// Azure Monitor. All settings come from the environment.
+/// Add a Microsoft Entra token to Prometheus' remote-write requests, and post them to
+/// Azure Monitor.
+///
+/// Without a command, it serves until SIGTERM. All settings are environment variables,
+/// which sidecar/README.md lists. If they are invalid, the exit status is 78.
 #[derive(Debug, Parser)]
 #[command(name = "prom-remotewrite", version)]
 pub(crate) struct Arguments {
-    /// Without one, it serves.
+    /// The command; without one, it serves.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Says whether everything works that a write needs, and what to do if not.
+    /// Check every step needed to write to Azure, and suggest fixes.
     ///
-    /// It may run beside the sidecar. The exit status is 0 if no step failed, 1
-    /// if one did, and 78 for a configuration with which the sidecar does not
-    /// start.
+    /// It can run next to the sidecar, in the same container. The exit status is 0 if no
+    /// step failed, 1 if one did, and 78 if the settings are invalid, so that the sidecar
+    /// does not start.
     Check {
-        /// The report's form.
+        /// Output format.
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
-        /// How long all steps may take together.
+        /// Maximum time for all steps together.
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
     },
-    /// Reports whether the sidecar in this pod lives, for exec probes.
+    /// Check that the sidecar in this pod is alive, for exec probes.
     ///
-    /// It asks for /health on loopback, at `LISTENING_PORT`. The exit status is 0
-    /// if the sidecar answers, and 1 with a reason if it does not.
+    /// Requests /health on loopback, at `LISTENING_PORT`. The exit status is 0 if the
+    /// sidecar answers, and 1 with the reason if it does not.
     Health,
-    /// Prints the entry of Prometheus' own configuration that does without the
-    /// sidecar.
+    /// Print an equivalent azuread configuration for Prometheus, which needs no sidecar.
     ///
-    /// Comments say from which version of Prometheus on each field exists, what
-    /// is different without the sidecar, and what cannot be said there.
+    /// Comments give the version of Prometheus that each field requires, the differences
+    /// from the sidecar, and the settings that have no equivalent.
     Native {
-        /// The configuration's form.
+        /// Output format.
         #[arg(long, value_enum, default_value_t = Language::Yaml)]
         output: Language,
     },
@@ -57,10 +59,10 @@ pub(crate) enum Output {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Language {
-    /// As prometheus.yml has it, with comments.
+    /// For prometheus.yml, with comments.
     Yaml,
-    /// As spec of a Prometheus object and the values of kube-prometheus-stack
-    /// have it, with comments.
+    /// For the spec of a Prometheus object and the values of kube-prometheus-stack, with
+    /// comments.
     Operator,
 }
 

@@ -64,5 +64,5 @@ fn ask(port: u16) -> io::Result<()> {
     if begun == OK {
         return Ok(());
     }
-    Err(io::Error::other(format!("it said {:?}", String::from_utf8_lossy(&begun))))
+    Err(io::Error::other(format!("it answered {:?}", String::from_utf8_lossy(&begun))))
 }

@@ -7,37 +7,37 @@ impl Exposition {
         let (registry, of) = (&mut self.registry, &self.families);
         registry.register(
             "requests",
-            "Remote-write requests, by Azure's response and the answer to Prometheus",
+            "Remote-write requests, by Azure's response and the response to Prometheus",
             of.requests.clone(),
         );
         registry.register(
             "upstream_failures",
-            "Requests that got no answer from Azure, by reason",
+            "Requests that got no response from Azure, by reason",
             of.failures.clone(),
         );
         registry.register(
             "refused_requests",
-            "Requests that were refused before they were sent on, by reason",
+            "Requests that the sidecar rejected before forwarding them, by reason",
             of.refused.clone(),
         );
         registry.register(
             "request_duration_seconds",
-            "From a request's first byte to its answer",
+            "Time from a request's first byte to its response",
             of.request_seconds.clone(),
         );
         registry.register(
             "upstream_duration_seconds",
-            "From sending a request on to Azure's answer",
+            "Time from forwarding a request to Azure's response",
             of.upstream_seconds.clone(),
         );
         registry.register(
             "replayed_requests",
-            "Requests that were sent again with a new token",
+            "Requests that were repeated with a new token",
             of.replays.clone(),
         );
         registry.register(
             "last_success_timestamp_seconds",
-            "When Azure last accepted a request",
+            "Time at which Azure last accepted a request, in seconds since 1970; 0 before the first",
             of.last_success.clone(),
         );
     }
@@ -46,7 +46,7 @@ impl Exposition {
         let (registry, of) = (&mut self.registry, &self.families);
         registry.register(
             "upstream_requests",
-            "Requests sent to the ingestion endpoint, pieces of batches and replays included",
+            "Requests sent to the ingestion endpoint, including pieces of batches and replays",
             of.upstream_requests.clone(),
         );
         registry.register(
@@ -59,14 +59,10 @@ impl Exposition {
             "TLS handshakes with Azure, by peer and result (ok, failed)",
             of.handshakes.clone(),
         );
-        registry.register(
-            "trusted_roots",
-            "Root certificates that connections are verified with",
-            self.roots.clone(),
-        );
+        registry.register("trusted_roots", "Trusted root certificates in use", self.roots.clone());
         registry.register(
             "trusted_roots_last_reload_successful",
-            "1, or 0 if the trusted roots have changed and cannot be used, so that the old ones stay in use",
+            "1 if the last change of the trusted roots was loaded, 0 if it failed and the previous ones stay in use",
             self.roots_reloaded.clone(),
         );
     }
@@ -80,18 +76,18 @@ impl Exposition {
         );
         registry.register(
             "in_flight_requests",
-            "Remote-write requests under way",
+            "Remote-write requests in flight",
             of.in_flight_requests.clone(),
         );
         registry.register(
             "in_flight_bytes",
-            "Bytes held for requests under way",
+            "Bytes of the requests in flight",
             of.in_flight_bytes.clone(),
         );
-        registry.register("connections", "Connections that are open", self.connections.clone());
+        registry.register("connections", "Open connections of clients", self.connections.clone());
         registry.register(
             "displaced_connections",
-            "Idle connections that were closed because all slots were taken",
+            "Idle connections that were closed because all slots were in use",
             self.displaced_connections.clone(),
         );
         registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
@@ -101,22 +97,22 @@ impl Exposition {
         let (registry, of) = (&mut self.registry, &self.families);
         registry.register(
             "split_requests",
-            "Requests that were larger than Azure takes and were split by series",
+            "Batches that were too large for Azure and were split by series",
             of.splits.clone(),
         );
         registry.register(
             "searched_requests",
-            "Requests that were searched for the series for which Azure refused them",
+            "Batches that were searched for the series because of which Azure rejected them",
             of.searches.clone(),
         );
         registry.register(
             "rescued_samples",
-            "Samples that were stored of batches which Azure refused as a whole",
+            "Samples that were stored from batches that Azure rejected as a whole",
             of.rescued_samples.clone(),
         );
         registry.register(
             "refused_samples",
-            "Samples of single series that Azure refuses, by reason",
+            "Samples of single series that Azure rejected, by reason",
             of.refused_samples.clone(),
         );
     }
@@ -125,22 +121,22 @@ impl Exposition {
         let (registry, of) = (&mut self.registry, &self.families);
         registry.register(
             "token_fetches",
-            "Tokens asked for, by why and with which result; one that several destinations share counts for each",
+            "Token requests, by reason and result; a token that several destinations share counts for each",
             of.token_fetches.clone(),
         );
         registry.register(
             "token_expiry_timestamp_seconds",
-            "When the held token ends; 0 without one",
+            "Expiry of the current token, in seconds since 1970; 0 without one",
             of.token_expiry.clone(),
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",
-            "When the application's certificate that is in use ends; 0 without one",
+            "Expiry of the application's certificate in use, in seconds since 1970; 0 without one",
             of.certificate_expiry.clone(),
         );
         registry.register(
             "next_certificate_expiry_timestamp_seconds",
-            "When a newer certificate ends that Entra has not accepted yet; 0 without one",
+            "Expiry of a newer certificate that Entra has not accepted yet, in seconds since 1970; 0 without one",
             of.next_certificate_expiry.clone(),
         );
     }

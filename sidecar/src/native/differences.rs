@@ -15,7 +15,7 @@ pub(super) fn of(settings: &Settings, language: Language) -> Vec<String> {
         ]);
     }
     differences.push(
-        "a token is renewed at half of its life, by a request that all others wait for; while that fails nothing is written, though the old token is still good".to_owned(),
+        "a token is renewed after half of its lifetime, by a request that all others wait for; while that fails, nothing is written, although the old token is still valid".to_owned(),
     );
     match &settings.identity {
         Identity::AadApplication { .. } => differences.extend([
@@ -29,10 +29,10 @@ pub(super) fn of(settings: &Settings, language: Language) -> Vec<String> {
         Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
     }
     if settings.proxy.is_some() {
-        differences.push(format!("{} is for writing alone: tokens are got by HTTPS_PROXY and NO_PROXY of Prometheus' own environment", language.key("proxy_url", "proxyUrl")));
+        differences.push(format!("{} is used for writes only: for tokens, set HTTPS_PROXY and NO_PROXY in Prometheus' own environment", language.key("proxy_url", "proxyUrl")));
     }
     if settings.trusted_roots_file.is_some() {
-        differences.push(format!("{} is for writing alone: for getting tokens, SSL_CERT_FILE in Prometheus' own environment; its container needs the file's volume", language.key("ca_file", "caFile")));
+        differences.push(format!("{} is used for writes only: for tokens, set SSL_CERT_FILE in Prometheus' own environment; its container needs the file's volume", language.key("ca_file", "caFile")));
     }
     if settings.cloud == Cloud::AzureChina && settings.identity.tenant_id().is_some() {
         differences.push("in China, Prometheus asks login.chinacloudapi.cn for tokens, where the sidecar asks login.partner.microsoftonline.cn".to_owned());
@@ -45,7 +45,7 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     let mut missing = Vec::new();
     let (cloud, asks_authority) = (cloud(settings), settings.identity.tenant_id().is_some());
     if cloud != settings.cloud {
-        missing.push(format!("CLOUD={}: Prometheus is told {cloud}", settings.cloud));
+        missing.push(format!("CLOUD={}: Prometheus gets {cloud}", settings.cloud));
     }
     if let Some(host) = settings.authority_host.as_ref().filter(|_| asks_authority)
         && settings.authority_host != cloud.authority()
@@ -66,7 +66,7 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
         (&settings.identity, language)
     {
         missing.push(format!(
-            "the token's file ({}): Prometheus reads it where AZURE_FEDERATED_TOKEN_FILE says since 3.14.0, and before where azure-workload-identity's webhook once put it",
+            "the token's file ({}): Prometheus reads the path in AZURE_FEDERATED_TOKEN_FILE since 3.14.0; before, it reads the default path of azure-workload-identity's webhook",
             quoted(&token_file.to_string_lossy())
         ));
     }

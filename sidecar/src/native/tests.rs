@@ -31,7 +31,7 @@ fn check(variables: &[(&str, &str)], since: &str, expected: &[&str]) {
         let _ = writeln!(wanted, "    {line}");
     }
     wanted.push_str(&queue(Language::Prometheus));
-    let configuration = text.split_once("\n# What").map(|(configuration, _)| configuration);
+    let configuration = text.split_once("\n# Differences").map(|(configuration, _)| configuration);
     assert_eq!(configuration, Some(wanted.as_str()));
 }
 
@@ -134,7 +134,7 @@ fn a_custom_cloud_is_told_as_the_one_whose_authority_it_asks() {
 fn what_has_no_counterpart_is_listed() {
     let check = |variables: &[(&str, &str)], expected: &str| {
         let text = native_of(variables);
-        let (_, missing) = text.split_once("# What has no counterpart there:").unwrap();
+        let (_, missing) = text.split_once("# Settings without an equivalent:").unwrap();
         assert!(missing.contains(expected), "{missing}");
     };
     let application = ("IDENTITY_TYPE", "aadApplication");
@@ -169,7 +169,7 @@ fn what_has_no_counterpart_is_listed() {
 fn differences_are_those_to_the_sidecar_as_it_is_set() {
     let check = |variables: &[(&str, &str)], expected: &str, told: bool| {
         let text = native_of(variables);
-        let (_, differences) = text.split_once("# What is different then:").unwrap();
+        let (_, differences) = text.split_once("# Differences from the sidecar:").unwrap();
         assert_eq!(differences.contains(expected), told, "{differences}");
     };
     let user = ("IDENTITY_TYPE", "userAssigned");

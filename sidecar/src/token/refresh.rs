@@ -192,7 +192,7 @@ impl Refresh {
         self.note_certificates();
         // After a paused machine the monotonic clock may lag behind the wall's.
         if self.was_valid && self.tokens.usable().is_none() && self.failures == 0 {
-            debug!(destination, "the token ended before its refresh was due");
+            debug!(destination, "the token expired before its refresh was due");
             self.was_valid = false;
             self.next("due", Duration::ZERO);
         }

@@ -245,10 +245,8 @@ async fn a_webhook_that_always_comes_last_is_in_troubleshooting() {
         error.contains(MESSAGE).then_some(())
     })
     .await;
-    let page = tests::environment::crate_folder().join("../manifests/troubleshooting.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let row = page.lines().find(|line| line.contains(MESSAGE)).unwrap();
-    assert!(row.contains("`prom-remotewrite/sidecar-mode: container`"), "{row}");
+    let section = super::refusals::section(MESSAGE);
+    assert!(section.contains("`prom-remotewrite/sidecar-mode: container`"), "{section}");
     let container = [("inject", "true"), ("sidecar-mode", "container")];
     objects::apply_dry(&trial.client, &trial.pod("one", &container)).await.unwrap();
 }

@@ -164,9 +164,14 @@ pub(super) fn pod(namespace: &str, annotations: &[(&str, &str)]) -> Value {
     })
 }
 
-pub(super) fn page() -> String {
+/// The section of troubleshooting.md whose heading quotes `message`.
+pub(super) fn section(message: &str) -> String {
     let page = environment::crate_folder().join("../manifests/troubleshooting.md");
-    fs::read_to_string(page).unwrap()
+    let page = fs::read_to_string(page).unwrap();
+    let mut sections = page.split("\n### ").map(|text| text.split("\n## ").next().unwrap());
+    let heading = format!("`{message}");
+    let found = sections.find(|text| text.lines().next().unwrap().contains(&heading));
+    found.unwrap_or_else(|| panic!("no heading for {message:?}")).to_owned()
 }
 
 #[tokio::test]
@@ -175,7 +180,6 @@ async fn what_the_api_server_refuses_is_in_troubleshooting() {
     let cases = cases();
     let namespaces: Vec<&str> = cases.iter().map(|case| case.namespace).collect();
     let Some(trial) = Trial::new(TEST, "refusals", &namespaces, &json!({})).await else { return };
-    let page = page();
     for case in cases {
         objects::namespace(&trial.client, case.namespace, "privileged").await;
         let rule = json!({
@@ -196,10 +200,9 @@ async fn what_the_api_server_refuses_is_in_troubleshooting() {
         let made = objects::apply_dry(&trial.client, &helped).await;
         let made = made.unwrap_or_else(|error| panic!("{}: {error}", case.namespace));
         assert!(sidecar(&made).is_some(), "{}", case.namespace);
-        let row = page.lines().find(|line| line.contains(&format!("`{}", case.message)));
-        let row = row.unwrap_or_else(|| panic!("no row for {:?}", case.message));
+        let section = section(case.message);
         for (name, _) in case.helps {
-            assert!(row.contains(&format!("`prom-remotewrite/{name}`")), "{name}: {row}");
+            assert!(section.contains(&format!("`prom-remotewrite/{name}`")), "{name}: {section}");
         }
     }
 }

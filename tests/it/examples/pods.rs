@@ -120,7 +120,7 @@ fn an_object_of_the_operator_gets_a_sidecar() {
     let outcome = &explained[0].outcome;
     assert!(matches!(outcome.decision, Decision::Inject(_)), "{:?}", outcome.decision);
     assert_eq!(outcome.hints.len(), 1, "{:?}", outcome.hints);
-    assert!(outcome.hints[0].starts_with("prometheus-operator makes its pods"));
+    assert!(outcome.hints[0].starts_with("prometheus-operator creates its pods"));
     let object = objects::documents(&read("prometheus.yaml")).remove(0);
     assert_eq!(text(&object["spec"], "/remoteWrite/0/url"), "http://localhost:8081/api/v1/write");
 }

@@ -142,14 +142,14 @@ async fn the_log_says_what_to_do_where_azure_cannot_be_reached() {
             assert_eq!(rig.status(batch(["up"])).await, 503);
         }
         let said = |line: &str| {
-            [cause, advice, "localhost", "Prometheus sends it again"]
+            [cause, advice, "localhost", "Prometheus retries it"]
                 .iter()
                 .all(|part| line.contains(part))
                 .then_some(())
         };
         rig.process.line("the log says what to do", PATIENCE, said).await.unwrap();
         let log = rig.process.output();
-        assert_eq!(log.matches("Prometheus sends it again").count(), 1, "once a minute:\n{log}");
+        assert_eq!(log.matches("Prometheus retries it").count(), 1, "once a minute:\n{log}");
         let failures = format!("prom_remotewrite_upstream_failures_total{{reason=\"{reason}\"}}");
         assert_eq!(rig.metric(&failures).await, 5);
     }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::examples;
 
-/// Tools around the sidecars that write to Azure Monitor, and their webhook.
+/// Inject, check and migrate the sidecars through which Prometheus writes to Azure Monitor.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-prom_remotewrite", bin_name = "kubectl prom-remotewrite", version, about)]
 pub(crate) struct Arguments {
@@ -16,97 +16,97 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Writes manifests with sidecars to standard output.
+    /// Add sidecars to manifests, as the webhook would.
     ///
-    /// Every pod and pod template that asks gets what the webhook would give
-    /// it; all other text stays as it is. If one would be denied, or if there is no
-    /// pod, nothing is written and the exit status is 1. What was done goes to
-    /// standard error.
+    /// Every annotated pod and pod template gets what the webhook would add; all other
+    /// text is unchanged. The result is written to standard output, a summary to standard
+    /// error. If a pod would be denied, or if there is no pod, nothing is written and the
+    /// exit status is 1.
     #[command(after_long_help = examples::INJECT)]
     Inject(Manifests),
-    /// Says what would become of each pod, why, and where each setting comes from.
+    /// Show what the webhook would do with each pod, and where each setting comes from.
     ///
-    /// The exit status is 1 if there is no pod, if one would be denied, or if one
-    /// could not start in the cluster that was asked.
+    /// The exit status is 1 if there is no pod, if one would be denied, or, with
+    /// --cluster, if one could not start in the cluster.
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(Explain),
-    /// Takes a sidecar that was written by hand out of a file, for an annotation.
+    /// Replace hand-written sidecars with the annotation.
     ///
-    /// It finds Microsoft's container with its volumes, aad-auth-proxy beside
-    /// Prometheus, and Prometheus' own azuread block, in a chart's values, a Prometheus
-    /// object, a workload or prometheus.yml. The file goes to standard output,
-    /// with all other lines as they are; the profile for this chart's values,
-    /// and what stays, is lost or is to be done, to standard error. No file that is
-    /// there already is written to. The exit status is 1 if something stays as it is
-    /// or is lost, or if the file cannot be read, and then nothing is written.
+    /// Finds Microsoft's container with its volumes, aad-auth-proxy as a sidecar, and
+    /// Prometheus' own azuread block, in a chart's values, a Prometheus object, a workload
+    /// or prometheus.yml. The file is written to standard output, with all other lines
+    /// unchanged; the profile for this chart's values, and what is not migrated, is lost or
+    /// needs a manual step, to standard error. Existing files are never overwritten. The
+    /// exit status is 1 if something is not migrated or lost, or if the file cannot be
+    /// read; in the last case nothing is written.
     #[command(after_long_help = examples::MIGRATE)]
     Migrate(Migrate),
-    /// Reads a configuration and says everything that is wrong with it.
+    /// Validate a configuration, and report all errors.
     ///
-    /// Of the chart's values the part that becomes the configuration is read, with
-    /// every spelling that the webhook takes. Helm's schema is stricter there (one
-    /// spelling, no texts for numbers) and knows the rest: run helm template too.
-    /// A cloud that contradicts the ingestion URL is a mistake; a setting that has no
-    /// effect for the identity type is a warning.
+    /// In values of the chart, only `config` is checked, with every spelling that the
+    /// webhook accepts. The chart's schema is stricter (one spelling of each word, no
+    /// strings for numbers) and validates the other values: run helm template, too. A
+    /// cloud that contradicts the ingestion URL is an error; a setting that has no effect
+    /// for the identity type is a warning.
     #[command(after_long_help = examples::VALIDATE)]
     Validate(Validate),
-    /// Prints admission policies that inject sidecars without a webhook.
+    /// Print admission policies that inject sidecars without a webhook.
     ///
-    /// For each profile of the configuration, a mutating policy that adds what the webhook
-    /// would add, its binding and its parameters; for all of them, a validating policy that
-    /// refuses a pod that asks and cannot get a sidecar in this way, and says why. This
-    /// needs Kubernetes 1.36. If anything is wrong with the configuration, nothing is
-    /// printed and the exit status is 78.
+    /// For each profile of the configuration: a mutating policy that adds what the webhook
+    /// would add, its binding and its parameters. For all of them: a validating policy that
+    /// denies annotated pods that cannot get a sidecar in this way, with the reason. This
+    /// requires Kubernetes 1.36. If the configuration is invalid, nothing is printed and
+    /// the exit status is 78.
     #[command(after_long_help = examples::POLICY)]
     Policy(Policy),
-    /// Shows every sidecar of a cluster, and all problems with their next steps.
+    /// Show every sidecar of a cluster, and all problems with their next steps.
     ///
-    /// A line for each injected pod: who injected it, whether its settings are
-    /// today's, whether it is ready, when Azure last accepted a write, which samples
-    /// Azure refused since it started, and how long its token and its certificate
-    /// last. Then what is wrong: with the webhook, with pods, with workloads and with
-    /// Prometheus objects. The exit status is 1 if there is a problem, or if the
-    /// cluster cannot be asked; notes do not change it.
+    /// Prints a line for each injected pod: the version that injected it, whether its
+    /// settings are current, whether it is ready, when Azure last accepted a write, the
+    /// samples that Azure has rejected since it started, and the remaining lifetime of its
+    /// token and certificate. Then it lists all problems of the webhook, pods, workloads
+    /// and Prometheus objects. The exit status is 1 if there is a problem, or if the
+    /// cluster cannot be reached; notes do not change it.
     #[command(after_long_help = examples::STATUS)]
     Status(Status),
-    /// Runs the doctor in sidecars, and prints the reports that are not ok.
+    /// Check every step to Azure in each sidecar, and print the reports that are not ok.
     ///
-    /// That is prom-remotewrite check in the container of each injected pod, which goes
-    /// the way of a write step by step, and says what to do. It needs the right to
-    /// create pods/exec. The exit status is 1 if a report is not ok, if there is none, or
-    /// if the cluster cannot be asked.
+    /// Runs prom-remotewrite check in the container of each injected pod: it tests every
+    /// step of a write, and suggests fixes. This requires the right to create pods/exec.
+    /// The exit status is 1 if a report is not ok, if there is none, or if the cluster
+    /// cannot be reached.
     #[command(after_long_help = examples::CHECK)]
     Check(Check),
-    /// Writes the configuration's JSON Schema to standard output.
+    /// Print the JSON Schema of the configuration.
     #[command(after_long_help = examples::SCHEMA)]
     Schema,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
-    /// The webhook's configuration, or values of the chart; - is standard input.
+    /// Configuration of the webhook, or values of the chart; - is standard input.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Only this profile; several times for several profiles.
+    /// Only this profile; can be repeated.
     #[arg(long = "profile", value_name = "NAME")]
     pub(crate) profiles: Vec<String>,
-    /// The namespace of the parameters, which exists already; without this, namespace
-    /// prom-remotewrite is printed as well.
+    /// Existing namespace for the parameters; without it, a namespace prom-remotewrite
+    /// is printed as well.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 }
 
-/// What of which clusters.
+/// The clusters and namespaces to read.
 #[derive(Debug, Args)]
 pub(crate) struct Clusters {
     /// Only this namespace.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
-    /// All namespaces, which is the default.
+    /// All namespaces (the default).
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub(crate) all_namespaces: bool,
-    /// The cluster of this context of the kubeconfig instead of the current one's;
-    /// several times for several clusters.
+    /// Context of the kubeconfig to use instead of the current one; can be repeated, for
+    /// several clusters.
     #[arg(long = "context", value_name = "NAME")]
     pub(crate) contexts: Vec<String>,
 }
@@ -115,13 +115,13 @@ pub(crate) struct Clusters {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) clusters: Clusters,
-    /// The form of the output; wide has more columns.
+    /// Output format; wide has more columns.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
-    /// Ask no pod for its metrics, which needs the API server's pod proxy.
+    /// Do not read metrics of pods, which requires the API server's pod proxy.
     #[arg(long)]
     pub(crate) no_metrics: bool,
-    /// Print the rights that status and check need, as YAML, and ask nobody.
+    /// Print the rights that status and check require, as YAML, and exit.
     #[arg(long)]
     pub(crate) rbac: bool,
 }
@@ -130,12 +130,12 @@ pub(crate) struct Status {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) clusters: Clusters,
-    /// Only these pods; all that have an injected sidecar if none is named.
+    /// Only these pods; without any, all that have an injected sidecar.
     #[arg(value_name = "[NAMESPACE/]POD")]
     pub(crate) pods: Vec<String>,
 }
 
-/// The form of an overview.
+/// The output format of `status`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Output {
     Text,
@@ -145,7 +145,7 @@ pub(crate) enum Output {
 
 #[derive(Debug, Args)]
 pub(crate) struct Manifests {
-    /// The webhook's configuration, or values of the chart.
+    /// Configuration of the webhook, or values of the chart.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
     pub(crate) config: PathBuf,
     /// YAML or JSON with any number of documents; - is standard input.
@@ -157,11 +157,11 @@ pub(crate) struct Manifests {
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) manifests: Manifests,
-    /// Ask the cluster of the kubeconfig whether it has what each pod needs there,
-    /// such as the class that delivers its certificate, and the file in it.
+    /// Also check in the current cluster that referenced objects exist: the
+    /// SecretProviderClass and its file, Secret, ConfigMap, ServiceAccount.
     #[arg(long)]
     pub(crate) cluster: bool,
-    /// The namespace of objects that name none.
+    /// Default namespace for objects without one.
     #[arg(short, long, value_name = "NAME", requires = "cluster")]
     pub(crate) namespace: Option<String>,
 }
@@ -171,7 +171,7 @@ pub(crate) struct Migrate {
     /// YAML or JSON with any number of documents; - is standard input.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) filename: PathBuf,
-    /// The name of the first profile; pods need not name the one called default.
+    /// Name of the first profile; pods use the one named default without naming it.
     #[arg(
         long,
         value_name = "NAME",
@@ -179,23 +179,22 @@ pub(crate) struct Migrate {
         value_parser = cli::validate::profile_name,
     )]
     pub(crate) profile: String,
-    /// Values of the running release of this project's chart, as helm get values
-    /// prints them: no new profile gets the name of another that is there.
+    /// Values of the installed release of this project's chart, as printed by helm get
+    /// values: no new profile gets the name of an existing one.
     #[arg(long, value_name = "FILE")]
     pub(crate) release_values: Option<PathBuf>,
     /// Write the profiles to a new file, as values for helm upgrade -f, instead of
     /// standard error.
     #[arg(long, value_name = "FILE")]
     pub(crate) profile_to: Option<PathBuf>,
-    /// Print each pod and the one that the webhook makes of the result, as a diff of
-    /// their YAML, on standard error.
+    /// Print a diff of the original pod and the injected one, as YAML, to standard error.
     #[arg(long)]
     pub(crate) diff: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// The webhook's configuration, or values of the chart; - is standard input.
+    /// Configuration of the webhook, or values of the chart; - is standard input.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
     pub(crate) config: PathBuf,
 }

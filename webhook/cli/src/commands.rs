@@ -79,7 +79,7 @@ fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result
 
 /// The chart's schema is stricter than what reads the configuration: it knows
 /// one spelling of each word, and no texts for numbers.
-const HELM_CHECKS: &str = "note: what these values mean was checked, of the part config; Helm also checks how they are written (userAssigned, not USERASSIGNED; 8081, not '8081') and all other parts: run helm template";
+const HELM_CHECKS: &str = "note: only config was validated; Helm also validates the spelling in it (userAssigned, not USERASSIGNED; 8081, not '8081') and all other values: run helm template";
 
 /// Says whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {

@@ -74,7 +74,7 @@ fn choose<'a>(pods: &'a [FoundPod], named: &[String]) -> (Vec<&'a FoundPod>, Vec
     let missing = named.iter().filter(|name| !chosen.iter().any(|found| is(found, name)));
     let missing = missing.map(|name| CheckedSidecar {
         subject: format!("Pod {name}"),
-        result: Err("there is no such pod with an injected sidecar\n".to_owned()),
+        result: Err("no pod of this name has an injected sidecar\n".to_owned()),
     });
     let missing = missing.collect();
     (chosen, missing)
@@ -94,7 +94,7 @@ async fn run(client: &Client, found: &FoundPod) -> Result<(), String> {
             Err(format!("it cannot be run: {reason}\n"))
         }
         Some(_) => Err(report),
-        None => Err(format!("{report}the connection ended before the report did\n")),
+        None => Err(format!("{report}the connection was closed before the report was complete\n")),
     }
 }
 

@@ -52,7 +52,7 @@ pub enum ManifestError {
     },
     /// A document cannot be edited in place.
     #[error(
-        "document {number}: it cannot be edited in place because of {reason}; this JSON patch says what to add by hand:\n{additions}"
+        "document {number}: it cannot be edited in place because of {reason}; add the content of this JSON patch manually:\n{additions}"
     )]
     NotInPlace {
         /// Which document, from 1.
@@ -125,7 +125,7 @@ pub fn without_pods(text: &str) -> String {
         Ok(object) => language::of_object(&object).map(str::to_owned),
     };
     let what = documents(text).into_iter().find_map(of);
-    let chart = || "of a chart, give what helm template prints".to_owned();
+    let chart = || "for a chart, use the output of helm template".to_owned();
     format!("no pod and no pod template found: {}", what.unwrap_or_else(chart))
 }
 
@@ -168,7 +168,7 @@ fn outcome(
         hints.extend(unreached.into_iter().flatten());
         hints.extend(mesh(&injection.effective));
         if let Some(name) = workload.namespace.filter(|name| is_excluded(file, Some(name))) {
-            hints.push(format!("the webhook is not asked about pods in namespace {name}"));
+            hints.push(format!("the webhook is not called for pods in namespace {name}"));
         }
     }
     let is_there = matches!(decision, Decision::Skip(_) | Decision::Repair(_));
@@ -269,7 +269,7 @@ const PLAIN: [(&str, &str); 5] = [
     // So has it one of Microsoft's own examples, of 2022.
     (
         "tabs disallowed within this context (block indentation)",
-        "a tab, and YAML is indented with spaces alone",
+        "a tab, but YAML is indented with spaces only",
     ),
     (" rejected by the configured policy", ""),
 ];

@@ -206,7 +206,7 @@ fn delivers(objects: &[Object], wanted: &str) -> Verdict {
         return Verdict::Good;
     }
     Verdict::Bad(format!(
-        "delivers {wanted:?} as objectType {:?}, which is only a part of it: a certificate with its key is objectType secret",
+        "delivers {wanted:?} as objectType {:?}, which is incomplete: a certificate with its key has objectType secret",
         object.kind
     ))
 }

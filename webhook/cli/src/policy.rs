@@ -104,7 +104,7 @@ fn models<'a>(
         let same = |other: &&&str| objects::name(other) == objects::name(name);
         if let Some(other) = models.keys().find(same) {
             let expected = format!(
-                "a name that differs from {other:?} in more than capitals and _, since objects are named after it"
+                "a name that differs from {other:?} in more than capitals and _, because objects are named after it"
             );
             mistakes.push(Rejected::expected(expected).at("profiles", name));
             continue;

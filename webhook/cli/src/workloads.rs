@@ -33,7 +33,7 @@ pub(crate) const TEMPLATES: [&[&str]; 3] =
 
 /// What cannot be done here.
 pub(crate) const OPERATORS: &str =
-    "prometheus-operator makes its pods: the webhook sees them when they are created";
+    "prometheus-operator creates its pods: the webhook sees them when they are created";
 
 /// Every pod and pod template in `object`.
 pub(crate) fn workloads(object: &Value) -> Vec<Workload<'_>> {
@@ -116,7 +116,7 @@ pub(crate) fn made_by(object: &Value) -> Option<String> {
         _ if is_operators => "the Prometheus object of prometheus-operator".to_owned(),
         _ => return None,
     };
-    Some(format!("{maker} makes this object, and undoes what is changed in it: change {maker}"))
+    Some(format!("{maker} creates this object, and reverts changes to it: change {maker}"))
 }
 
 /// Kubernetes refuses annotations that YAML does not read as texts.

@@ -33,18 +33,18 @@ pub fn schema() -> Value {
                 ]},
             },
             "sidecarMode": {
-                "description": "As which kind of container the sidecar runs: native, an init container that keeps running, or container, an ordinary one.",
+                "description": "Type of the sidecar's container: native (an init container that keeps running) or container (an ordinary one).",
                 "enum": SidecarMode::WORDS,
                 "default": SidecarMode::Native.word(),
             },
             "readinessProbe": {
-                "description": "A readiness probe for clusters whose policies require one; it checks what the liveness probe checks, by http (exec in a pod that shows a mesh) or exec.",
+                "description": "A readiness probe for clusters whose policies require one; it checks what the liveness probe checks, by http (exec in a pod with a service mesh) or exec.",
                 "enum": ReadinessProbe::WORDS,
                 "default": ReadinessProbe::None.word(),
             },
             "resources": resources(),
             "profiles": {
-                "description": "Sets of settings that a pod chooses from by name; without a name, default. A pod that names several, separated by commas, has a destination for each.",
+                "description": "Sets of settings that a pod selects by name; without a name, default. A pod that names several, separated by commas, has a destination for each.",
                 "type": "object",
                 "additionalProperties": profile(),
             },
@@ -68,7 +68,7 @@ fn resources() -> Value {
         }),
         &[],
     );
-    describe(&mut schema, "What the sidecar may use; given, it replaces the defaults as a whole.");
+    describe(&mut schema, "Resources of the sidecar. If set, they replace all defaults.");
     schema
 }
 
@@ -86,7 +86,7 @@ fn policy() -> Value {
                 "default": keys,
             },
             "ingestionHosts": {
-                "description": "Where an annotation may send samples: a host, or .example for all hosts below it.",
+                "description": "Hosts to which an annotation may send samples: a host, or .example for all hosts below it.",
                 "type": "array",
                 "items": {"type": "string"},
                 "default": hosts,
@@ -94,7 +94,10 @@ fn policy() -> Value {
         }),
         &[],
     );
-    describe(&mut schema, "What a pod's annotations may do; it does not bind profiles.");
+    describe(
+        &mut schema,
+        "Settings that annotations of a pod may change. It does not limit profiles.",
+    );
     schema
 }
 
@@ -120,48 +123,56 @@ fn setting(key: Key) -> Value {
     let clouds =
         [Cloud::AzurePublic, Cloud::AzureGovernment, Cloud::AzureChina, Cloud::Custom, Cloud::Int];
     match key {
-        Key::IngestionUrl => text("The metrics ingestion URL, whole."),
-        Key::Cloud => one_of("Which of Azure's clouds.", &clouds.map(Cloud::name)),
-        Key::Audience => text("Replaces the cloud's audience."),
+        Key::IngestionUrl => text("Full metrics ingestion URL."),
+        Key::Cloud => {
+            one_of("Azure cloud, which sets audience and authority.", &clouds.map(Cloud::name))
+        }
+        Key::Audience => text("Audience of the token, instead of the cloud's."),
         Key::IdentityType => {
             let kinds = IdentityType::ALL.map(IdentityType::name);
-            one_of("How the sidecar proves who it is.", &kinds)
+            one_of("Type of identity with which the sidecar authenticates.", &kinds)
         }
-        Key::ClientId => text("The identity's or application's id."),
-        Key::TenantId => text("The Entra tenant."),
-        Key::CertificateName => text("The certificate's file, or key of the Secret."),
-        Key::SecretProviderClass => text("The SecretProviderClass that delivers the certificate."),
-        Key::CertificateSecret => text("The Secret that holds it, instead of the CSI driver."),
-        Key::MountPath => with_default("Where it is mounted.", names::DEFAULT_MOUNT_PATH),
+        Key::ClientId => text("Client id of the identity or application."),
+        Key::TenantId => text("Entra tenant."),
+        Key::CertificateName => text("File name of the certificate, or key of the Secret."),
+        Key::SecretProviderClass => text("SecretProviderClass that delivers the certificate."),
+        Key::CertificateSecret => {
+            text("Secret that contains the certificate, instead of a SecretProviderClass.")
+        }
+        Key::MountPath => with_default(
+            "Directory in which the certificate is mounted.",
+            names::DEFAULT_MOUNT_PATH,
+        ),
         Key::ListeningPort => json!({
-            "description": "The port on which the sidecar listens.",
+            "description": "Port on which the sidecar listens.",
             "type": "integer",
             "minimum": 1,
             "maximum": u16::MAX,
             "default": names::DEFAULT_LISTENING_PORT,
         }),
-        Key::Image => text("The sidecar's image, in place of the one above."),
-        Key::ImagePullPolicy => one_of("When it is pulled.", &pull_policies()),
-        Key::CpuRequest => quantity("CPU that is reserved, such as 10m.", None),
-        Key::CpuLimit => quantity("CPU that it may use; a limit delays samples.", None),
-        Key::MemoryRequest => quantity("Memory that is reserved, such as 32Mi.", None),
-        Key::MemoryLimit => quantity("Memory that it may use, such as 128Mi.", None),
-        Key::LogLevel => one_of("How much the sidecar logs.", LogLevel::WORDS),
-        Key::SidecarMode => one_of("As which kind of container it runs.", SidecarMode::WORDS),
+        Key::Image => text("Image of the sidecar, instead of the one for all profiles."),
+        Key::ImagePullPolicy => one_of("When the image is pulled.", &pull_policies()),
+        Key::CpuRequest => quantity("CPU request of the sidecar, such as 10m.", None),
+        Key::CpuLimit => quantity("CPU limit of the sidecar; a limit delays samples.", None),
+        Key::MemoryRequest => quantity("Memory request of the sidecar, such as 32Mi.", None),
+        Key::MemoryLimit => quantity("Memory limit of the sidecar, such as 128Mi.", None),
+        Key::LogLevel => one_of("Log level of the sidecar.", LogLevel::WORDS),
+        Key::SidecarMode => one_of("Type of the sidecar's container.", SidecarMode::WORDS),
         Key::LivenessProbe => one_of(
-            "How the kubelet checks that it is alive; by default http, and exec in a pod that shows a mesh.",
+            "Liveness probe of the sidecar; by default http, and exec in a pod with a service mesh.",
             LivenessProbe::WORDS,
         ),
-        Key::ResponseMode => {
-            one_of("What Prometheus is told when Azure refuses.", ResponseMode::WORDS)
-        }
+        Key::ResponseMode => one_of(
+            "Answer to Prometheus when Azure rejects a batch: protective lets it retry, transparent passes Azure's status on.",
+            ResponseMode::WORDS,
+        ),
     }
 }
 
 fn trust_config_map() -> Value {
-    let names = json!({"name": text("The ConfigMap."), "key": text("Its key, in PEM.")});
+    let names = json!({"name": text("ConfigMap in the pod's namespace."), "key": text("Key of the ConfigMap, with roots in PEM.")});
     let mut schema = object(names, &["name", "key"]);
-    describe(&mut schema, "Roots that the sidecar trusts instead of the system's.");
+    describe(&mut schema, "Trusted roots of the sidecar, instead of the system's.");
     schema
 }
 

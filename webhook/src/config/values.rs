@@ -84,7 +84,7 @@ pub(super) fn are_values(document: &Value) -> bool {
 pub(super) fn not_the_file() -> Mistake {
     Mistake::missing(
         "image",
-        "the webhook's configuration, and these are values of the chart, which makes that file of them: see the ConfigMap of an installed release",
+        "the webhook's configuration, but these are values of the chart, which renders that file from them: see the ConfigMap of an installed release",
     )
 }
 
@@ -96,7 +96,7 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
         Some(other) => return Config::at("config", other.clone()).map(ConfigFile::from),
     };
     if config.contains_key("image") {
-        let expected = "no such key: the chart's images say it";
+        let expected = "no such key: the chart sets it from images";
         return Err(vec![Rejected::expected(expected).at("config.image", "…")]);
     }
     config.insert("image".to_owned(), image(values).into());

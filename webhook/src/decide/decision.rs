@@ -137,12 +137,12 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAPodCreation => "no pod is created",
-            Self::ExcludedNamespace => "the webhook is not asked about pods in its namespace",
+            Self::ExcludedNamespace => "the webhook is not called for pods in its namespace",
             Self::NotAskedFor => "it has no annotation prom-remotewrite/inject: \"true\"",
             Self::OptedOut => "its annotation prom-remotewrite/inject opts out",
             Self::MirrorPod => "a static pod cannot be changed",
             Self::AlreadyInjected => "it has its sidecar already",
-            Self::HandWritten => "it brings a sidecar of its own",
+            Self::HandWritten => "it has a hand-written sidecar",
         })
     }
 }

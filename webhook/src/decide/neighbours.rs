@@ -135,7 +135,7 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
     }
     if pod.ends() && !effective.native {
         warnings.push(
-            "this pod will not terminate by itself: its sidecar is an ordinary container that goes on"
+            "this pod will not terminate by itself: its sidecar is an ordinary container that keeps running"
                 .to_owned(),
         );
     }

@@ -133,7 +133,7 @@ impl Merge<'_> {
     /// pod that asks for it.
     fn federated_client_id(&self) -> &'static str {
         if self.pod.label(AZURES_LABEL) == Some("true") {
-            "the federated client id, which azure-workload-identity has not written into this pod: either it is not installed, or it is called after this webhook, since webhook configurations are called in the order of their names (then install this release under a name that sorts after azure-wi, such as prom-remotewrite); set it"
+            "the federated client id, which azure-workload-identity has not written into this pod: either it is not installed, or it is called after this webhook, because webhook configurations are called in the order of their names (then install this release under a name that sorts after azure-wi, such as prom-remotewrite); set it"
         } else {
             "the federated client id"
         }
@@ -150,7 +150,7 @@ impl Merge<'_> {
         let cloud = self.cloud();
         let audience = self.merged.audience.clone().or_else(|| cloud.audience());
         let what =
-            format_args!("the audience of the cloud's ingestion tokens, since cloud is {cloud}");
+            format_args!("the audience of the cloud's ingestion tokens, because cloud is {cloud}");
         self.required(audience, Key::Audience, what)
     }
 
@@ -162,7 +162,7 @@ impl Merge<'_> {
         if host.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
             self.mistakes.push(Mistake::missing(
                 format!("authorityHost of profile {:?}", self.name),
-                format!("the https:// address of the cloud's authority, since cloud is {cloud}"),
+                format!("the https:// address of the cloud's authority, because cloud is {cloud}"),
             ));
         }
         host

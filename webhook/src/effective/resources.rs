@@ -129,7 +129,7 @@ impl Merge<'_> {
             if wanted.thousandths() > room {
                 if self.given(resource) != Amounts::default() {
                     warnings.push(format!(
-                        "the pod's own resources leave no room for {} {wanted}: the sidecar requests none of it, and uses the pod's",
+                        "the pod-level resources leave no room for {} {wanted}: the sidecar requests 0, and uses the pod's",
                         resource.name()
                     ));
                 }

@@ -44,9 +44,7 @@ pub enum BodyError {
     #[error("expected a review of at most {MAX_BODY_BYTES} bytes")]
     TooLarge,
     /// Others needed the memory.
-    #[error(
-        "this review and others that are arriving take more than {BUDGET_BYTES} bytes: try again"
-    )]
+    #[error("this review and others that are arriving need more than {BUDGET_BYTES} bytes: retry")]
     GivenUp,
     /// The client or the network ended it.
     #[error("read the body")]

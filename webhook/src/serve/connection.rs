@@ -48,7 +48,7 @@ where
     let (slot, displaces) = server.connections.take();
     if displaces && server.displaced.is_due() {
         tracing::warn!(
-            "closed the connection that was used longest ago, because all are taken: if this continues, something floods this port (webhook.clientCA in the chart admits API servers only)"
+            "closed the least recently used connection, because all slots are in use: if this continues, something floods this port (webhook.clientCA in the chart admits API servers only)"
         );
     }
     let router = TowerToHyperService::new(server.router.clone());

@@ -54,7 +54,7 @@ impl Handshakes {
         if is_distrust(error) && self.distrust.is_due() {
             tracing::warn!(
                 %error,
-                "a client does not trust our certificate: is its authority in the caBundle of the MutatingWebhookConfiguration?"
+                "a client does not trust our certificate: is its CA in the caBundle of the MutatingWebhookConfiguration?"
             );
         } else {
             tracing::debug!(%error, "a TLS handshake failed");

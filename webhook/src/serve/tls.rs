@@ -53,7 +53,7 @@ pub enum TlsError {
     #[error("read the leaf certificate in {CHAIN_FILE}")]
     Leaf,
     /// The leaf has ended.
-    #[error("use a certificate that ended at {0} (seconds since 1970)")]
+    #[error("use a certificate that expired at {0} (seconds since 1970)")]
     Expired(i64),
     /// The file with the clients' authorities cannot be used.
     #[error("read the client authorities in {}: expected PEM certificates", .0.display())]

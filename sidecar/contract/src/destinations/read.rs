@@ -152,7 +152,7 @@ impl Reader {
                 continue;
             }
             let expected = format!(
-                "{}{suffix} beside it, since a destination is what has an ingestion URL",
+                "{}{suffix} as well, because a destination needs an ingestion URL",
                 env::INGESTION_URL
             );
             let value = Some(without_userinfo(value).into_owned());
@@ -215,8 +215,9 @@ impl Reader {
         let is_ours = suggestion.is_some() || value.trim().parse::<Cloud>().is_ok();
         let meant = suggestion.map(|other| format!(" (did you mean {other}?)"));
         let (cloud, url, meant) = (env::CLOUD, env::INGESTION_URL, meant.unwrap_or_default());
-        (is_ours && !self.names.is_empty())
-            .then(|| format!("{cloud}{suffix} is ignored, since there is no {url}{suffix}{meant}"))
+        (is_ours && !self.names.is_empty()).then(|| {
+            format!("{cloud}{suffix} is ignored, because there is no {url}{suffix}{meant}")
+        })
     }
 
     /// Each cloud has its own audience.

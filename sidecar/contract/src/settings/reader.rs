@@ -136,7 +136,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         if usual.is_none() {
             self.mistakes.push(Mistake::missing(
                 env::INGESTION_AAD_AUDIENCE,
-                format!("the audience of the cloud's ingestion tokens, since CLOUD={cloud}"),
+                format!("the audience of the cloud's ingestion tokens, because CLOUD={cloud}"),
             ));
         }
         usual
@@ -154,7 +154,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         if usual.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
             self.mistakes.push(Mistake::missing(
                 env::AZURE_AUTHORITY_HOST,
-                format!("the https:// address of the cloud's authority, since CLOUD={cloud}"),
+                format!("the https:// address of the cloud's authority, because CLOUD={cloud}"),
             ));
         }
         usual

@@ -58,7 +58,7 @@ fn every_mistake_is_reported_with_its_name() {
         [
             r#"INGESTION_URL="http://…@example.com/": expected a URL without user and password: a token is added"#,
             r#"IDENTITY_TYPE="aadAplication": expected one of userAssigned, systemAssigned, aadApplication, workloadIdentity (did you mean "aadApplication"?)"#,
-            r"INGESTION_AAD_AUDIENCE is missing: expected the audience of the cloud's ingestion tokens, since CLOUD=Custom",
+            r"INGESTION_AAD_AUDIENCE is missing: expected the audience of the cloud's ingestion tokens, because CLOUD=Custom",
             r#"LISTENING_PORT="0": expected a port number from 1 to 65535"#,
             r#"UPSTREAM_TIMEOUT="25": expected a duration from 1ms to 24h such as 25s, 1m30s or 500ms"#,
             r#"MAX_CONNECTIONS="-1": expected a whole number above 0"#,

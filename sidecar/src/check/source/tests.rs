@@ -53,8 +53,8 @@ async fn what_cannot_be_right_with_a_service_account_token() {
     let foreign = format!(r#"{{"aud":"https://kubernetes","exp":{}}}"#, NOW + 1);
     check(&jwt(&foreign), Status::Warning, "expects the audience api://AzureADTokenExchange").await;
     let ended = format!(r#"{{"aud":"api://AzureADTokenExchange","exp":{NOW}}}"#);
-    check(&jwt(&ended), Status::Warning, "it has ended").await;
-    check("opaque", Status::Warning, "no JWT").await;
+    check(&jwt(&ended), Status::Warning, "it has expired").await;
+    check("opaque", Status::Warning, "not a JWT").await;
     check(" \n", Status::Failed, "project a service account token").await;
     let missing = noted(service_account(Path::new("/nowhere/token"), at(NOW)).await);
     assert_eq!(missing.status, Status::Failed);

@@ -64,7 +64,7 @@ async fn the_key_of_a_tls_secret_lies_beside_its_certificate() {
     fs::write(folder.path().join("tls.key"), LEAF_KEY).unwrap();
     assert_eq!(subject(file.look().await), "O=Example, CN=prometheus");
     fs::write(folder.path().join("tls.key"), OTHER_KEY).unwrap();
-    assert!(failed(file.look().await).contains("belongs to none"));
+    assert!(failed(file.look().await).contains("matches none"));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 pub enum FetchErrorKind {
     /// No connection to the instance metadata service.
     ImdsUnreachable,
-    /// The instance metadata service gives no token.
+    /// The instance metadata service issues no token.
     ImdsRefused,
     /// No connection to the authority.
     EntraUnreachable,

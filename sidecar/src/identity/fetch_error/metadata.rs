@@ -58,7 +58,7 @@ pub(super) fn metadata_refused(
                 false,
             ),
             403 => (
-                "something on the way forbids it, such as AKS' IMDS restriction, a service mesh or AAD pod identity: exempt the pod".to_owned(),
+                "something in between denies it, such as AKS' IMDS restriction, a service mesh or AAD pod identity: exempt the pod".to_owned(),
                 false,
             ),
             404 | 410 => ("it is being updated, or something else answers there".to_owned(), true),
@@ -96,7 +96,7 @@ fn not_assigned(service: TokenService, identity: &Identity) -> String {
             env::AZURE_CLIENT_ID
         ),
         (TokenService::Platform, None) => format!(
-            "the app has no system-assigned identity: switch it on for the app, or set {}=userAssigned and {}",
+            "the app has no system-assigned identity: enable it for the app, or set {}=userAssigned and {}",
             env::IDENTITY_TYPE,
             env::AZURE_CLIENT_ID
         ),
@@ -105,7 +105,7 @@ fn not_assigned(service: TokenService, identity: &Identity) -> String {
             env::AZURE_CLIENT_ID
         ),
         (_, None) => format!(
-            "this node has no system-assigned identity, or has others beside it: set {}=userAssigned and {}, or enable it on the node pool's scale set",
+            "this node has no system-assigned identity, or has others as well: set {}=userAssigned and {}, or enable it on the node pool's scale set",
             env::IDENTITY_TYPE,
             env::AZURE_CLIENT_ID
         ),

@@ -58,7 +58,7 @@ fn texts_say_what_is_wrong_and_what_to_do() {
     check(
         &unreachable("login.example", "invalid peer certificate: UnknownIssuer", true),
         &federated(),
-        "cannot reach Entra at login.example: invalid peer certificate: UnknownIssuer; if a proxy or a private cloud has a root certificate of its own, name it in SSL_CERT_FILE",
+        "cannot reach Entra at login.example: invalid peer certificate: UnknownIssuer; if a proxy or a private cloud has its own root certificate, name it in SSL_CERT_FILE",
     );
     check(
         &refused("login.example", 401, "AADSTS700027: No.", Some(700_027)),
@@ -78,7 +78,7 @@ fn texts_say_what_is_wrong_and_what_to_do() {
     check(
         &Failure::TimedOut { host: "login.example".to_owned(), after: Duration::from_secs(20) },
         &federated(),
-        "got no answer from login.example within 20 s: it is in trouble, or something on the way, such as a firewall or a proxy, holds the answer back",
+        "got no answer from login.example within 20 s: it has a problem, or something in between, such as a firewall or a proxy, delays its response",
     );
 }
 

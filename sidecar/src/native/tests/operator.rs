@@ -18,7 +18,7 @@ fn the_operator_has_names_of_its_own() {
         ("NO_PROXY", ".svc"),
         ("SSL_CERT_FILE", "/etc/roots.pem"),
     ]);
-    let (entry, remarks) = text.split_once("\n# What is different").unwrap();
+    let (entry, remarks) = text.split_once("\n# Differences").unwrap();
     let wanted = format!(
         "\
 # Prometheus 3.9.0 and newer, made by prometheus-operator 0.88.0 or newer, write without
@@ -62,7 +62,8 @@ fn remarks_speak_of_the_operators_own_fields() {
         ("INGESTION_AAD_AUDIENCE", "api://a~b"),
         ("AZURE_AUTHORITY_HOST", "https://login.example"),
     ]);
-    for own in ["proxyUrl is for", "caFile is for", "caFile of tlsConfig", "as tenantId"] {
+    for own in ["proxyUrl is used for", "caFile is used for", "caFile of tlsConfig", "as tenantId"]
+    {
         assert!(text.contains(own), "{own}: {text}");
     }
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

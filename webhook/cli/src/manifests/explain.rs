@@ -175,7 +175,7 @@ impl fmt::Display for ReviewedPod {
         match &self.decision {
             Decision::Inject(_) => writeln!(lines, "gets a sidecar")?,
             Decision::Repair(_) => writeln!(lines, "has a sidecar, which is repaired")?,
-            Decision::Skip(skip) => writeln!(lines, "stays as it is: {}", skip.reason)?,
+            Decision::Skip(skip) => writeln!(lines, "is unchanged: {}", skip.reason)?,
             Decision::Deny(denial) => writeln!(lines, "is denied: {}", denial.message)?,
         }
         for warning in self.decision.warnings() {

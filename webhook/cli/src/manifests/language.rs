@@ -10,14 +10,14 @@ const LANGUAGES: [(&str, &str, &str); 5] = [
     (
         "resource \"|module \"|data \"|variable \"|provider \"|output \"|locals {|terraform {|job \"",
         "Terraform (HCL)",
-        "put its values into a YAML file of their own, use that here, and name it with values = [file(\"values.yaml\")]",
+        "put its values into a separate YAML file, use that here, and name it with values = [file(\"values.yaml\")]",
     ),
     (
         "targetScope|param |resource |module |var |@description(|@secure(",
         "Bicep",
-        "put its manifest or its values into a YAML file of its own, and use that here",
+        "put its manifest or its values into a separate YAML file, and use that here",
     ),
-    ("```", "Markdown", "copy its YAML into a file of its own, and use that here"),
+    ("```", "Markdown", "copy its YAML into a separate file, and use that here"),
     (
         "#!|kubectl |helm |docker |cat <<|export |set -e",
         "a script",
@@ -33,7 +33,7 @@ const LANGUAGES: [(&str, &str, &str); 5] = [
 /// What an object is that YAML can read and Kubernetes does not know, and the next step.
 pub(crate) fn of_object(object: &Value) -> Option<&'static str> {
     let is_compose = object.get("services").is_some() && object.get("kind").is_none();
-    is_compose.then_some("this is a Compose file, and has no pods: make this project's image a service there, with the variables of the sidecar's README (Microsoft's are among them)")
+    is_compose.then_some("this is a Compose file, and has no pods: add this project's image as a service there, with the variables of the sidecar's README (which include Microsoft's)")
 }
 
 /// What `text`, which YAML cannot read or takes for one text, is in fact, and the
@@ -46,5 +46,5 @@ pub(crate) fn of(text: &str) -> Option<impl fmt::Display> {
     let known = known.map(|(_, name, step)| format!("this is {name}: {step}"));
     // Of values that YAML cannot begin with, whoever replaces them marks the ends.
     let is_template = ["{{", "{%", "<%", ": %", ": @"].iter().any(|mark| text.contains(mark));
-    known.or_else(|| is_template.then(|| "this is a template (Helm, Jinja, Go): use what it becomes, as helm template or Ansible writes it, or put each {{…}} that stands for a value in quotes".to_owned()))
+    known.or_else(|| is_template.then(|| "this is a template (Helm, Jinja, Go): use the rendered output of helm template or Ansible, or quote each {{…}} that is a value".to_owned()))
 }

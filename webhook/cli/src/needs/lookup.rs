@@ -35,7 +35,7 @@ pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Findi
 /// which may be secret.
 pub(crate) async fn get(client: &Client, path: &str) -> Result<Option<Value>, String> {
     let text = get_text(client, path, "application/json").await?;
-    let read = |text: String| serde_json::from_str(&text).map_err(|_| "the answer is no JSON");
+    let read = |text: String| serde_json::from_str(&text).map_err(|_| "the response is not JSON");
     text.map(read).transpose().map_err(str::to_owned)
 }
 

@@ -97,7 +97,7 @@ fn a_class_must_deliver_the_file() {
     let close = judge("objectName: prom-remotewrite-crt\nobjectType: secret");
     says(&close, "(did you mean \"prom-remotewrite-crt\"?)");
     let half = judge(&format!("objectName: {name}\nobjectType: cert"));
-    says(&half, "a certificate with its key is objectType secret");
+    says(&half, "a certificate with its key has objectType secret");
     assert!(matches!(half, Verdict::Bad(_)));
     says(&needs[0].judge(None), "is not there, or the Secrets Store CSI driver is not installed");
     says(&needs[0].judge(Some(&json!({"spec": {"provider": "vault"}}))), "provider azure");

@@ -58,7 +58,7 @@ pub(super) fn plain_message() -> String {
 
 fn not_in_force() -> String {
     format!(
-        "the policy of its profile is not in force, which takes Kubernetes 1.36, or its ConfigMap is missing: apply what kubectl prom-remotewrite policy prints; or remove the annotation {INJECT} to start the pod without a sidecar"
+        "the policy of its profile is not in force (it requires Kubernetes 1.36), or its ConfigMap is missing: apply the output of kubectl prom-remotewrite policy; or remove the annotation {INJECT} to start the pod without a sidecar"
     )
 }
 
@@ -78,7 +78,7 @@ fn reasons(config: &Config, ports: &BTreeMap<&str, u64>) -> Vec<String> {
         when(&format!("!{yes}"), &format!("{} + \": expected true or false\"", said(INJECT))),
         when(
             "size(variables.settings) > 0",
-            "variables.settings.join(\", \") + \": only the webhook lets a pod override its profile: make it a profile\"",
+            "variables.settings.join(\", \") + \": only the webhook lets a pod override its profile: create a profile for it\"",
         ),
         unknown(),
         format!(

@@ -232,7 +232,7 @@ fn times(
             return Ok(times);
         }
     }
-    let expected = "at most 1h, since the parameters of a policy list each grace period";
+    let expected = "at most 1h, because the parameters of a policy list each grace period";
     Err(vec![Mistake {
         name: format!("profiles.{profile}.shutdownTimeout"),
         value: last.shutdown_timeout,

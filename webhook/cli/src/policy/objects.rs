@@ -207,7 +207,7 @@ fn parameters_of(profile: &str, model: &Model) -> Map<String, Value> {
 /// As `kubectl apply` takes them.
 pub(super) fn yaml(objects: &[Value]) -> String {
     let mut text = format!(
-        "# Written by kubectl prom-remotewrite policy {VERSION}. After a change of the values, write it\n# again: what is in a ConfigMap has its place in a policy.\n"
+        "# Written by kubectl prom-remotewrite policy {VERSION}. After a change of the values, print and apply\n# all objects again: each ConfigMap belongs to a policy.\n"
     );
     let mut options = SerializerOptions::default();
     options.compact_list_indent = true;

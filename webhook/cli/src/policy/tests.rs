@@ -93,7 +93,7 @@ fn all_mistakes_come_together() {
             r#"profiles="a b": expected at most 63 letters, digits, - and _, as in team-a"#,
             "profiles.half.ingestionUrl is missing: expected the metrics ingestion URL with the data collection rule in its path",
             "profiles.half.clientId is missing: expected the identity's client id",
-            r#"profiles.long.shutdownTimeout="2h": expected at most 1h, since the parameters of a policy list each grace period"#,
+            r#"profiles.long.shutdownTimeout="2h": expected at most 1h, because the parameters of a policy list each grace period"#,
         ]
     );
     assert_eq!(
@@ -123,7 +123,7 @@ fn names_that_would_be_one_are_told_apart() {
     assert_eq!(
         mistakes(&config, &Options::default()),
         [
-            r#"profiles="team-a": expected a name that differs from "Team_A" in more than capitals and _, since objects are named after it"#
+            r#"profiles="team-a": expected a name that differs from "Team_A" in more than capitals and _, because objects are named after it"#
         ]
     );
 }

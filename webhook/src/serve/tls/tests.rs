@@ -39,7 +39,7 @@ fn a_bad_pair_leaves_the_old_one() {
     );
     refused("-----BEGIN CERTIFICATE-----\n", &key, "read the certificates");
     refused(&chain, "no key", "read the private key");
-    refused(&ended, &ended_key.serialize_pem(), "use a certificate that ended");
+    refused(&ended, &ended_key.serialize_pem(), "use a certificate that expired");
     fs::remove_file(mounted.path().join("..data")).unwrap();
     assert!(matches!(certificates.reload(now()), Reload::Refused(TlsError::Read { .. })));
     assert_eq!(in_use(), first);

@@ -64,7 +64,7 @@ async fn an_authority_may_write_a_tokens_life_in_other_ways_but_must_write_it() 
         let error = issuer.fetch().await.unwrap_err();
         assert_eq!(error.kind, FetchErrorKind::EntraRefused);
         let text = error.to_string();
-        assert!(text.contains("neither expires_on nor expires_in"), "{text}");
+        assert!(text.contains("without a valid expires_on or expires_in"), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
     }
 }

@@ -22,10 +22,10 @@ metadata:
     let explained = explain::explain(&config_file(), text).unwrap();
     let texts: Vec<String> = explained.iter().map(ToString::to_string).collect();
     let expected = expect![[r#"
-        document 1: StatefulSet monitoring/a stays as it is: it has no annotation prom-remotewrite/inject: "true"
+        document 1: StatefulSet monitoring/a is unchanged: it has no annotation prom-remotewrite/inject: "true"
           hint: its pods do not get the annotations in metadata: write them in spec.template.metadata.annotations
 
-        document 2: Pod b- stays as it is: it has no annotation prom-remotewrite/inject: "true"
+        document 2: Pod b- is unchanged: it has no annotation prom-remotewrite/inject: "true"
           hint: write prom-remotewrite/inject: "true" with quotes: Kubernetes takes texts only
     "#]];
     expected.assert_eq(&texts.join("\n"));
@@ -53,11 +53,11 @@ spec:
     let texts: Vec<String> =
         explain::explain(&config_file(), text).unwrap().iter().map(ToString::to_string).collect();
     let expected = expect![[r#"
-        document 1: Prometheus main stays as it is: it has no annotation prom-remotewrite/inject: "true"
+        document 1: Prometheus main is unchanged: it has no annotation prom-remotewrite/inject: "true"
           hint: its pods do not get the annotations in metadata: write them in spec.podMetadata.annotations
-          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+          hint: prometheus-operator creates its pods: the webhook sees them when they are created
         document 2: Prometheus other is denied: cannot inject the remote-write sidecar: port 8081 is taken by container "proxy": set prom-remotewrite/listening-port and the port of remote_write.url to a free one
-          hint: prometheus-operator makes its pods: the webhook sees them when they are created
+          hint: prometheus-operator creates its pods: the webhook sees them when they are created
     "#]];
     expected.assert_eq(&texts.join(""));
     let fixed = text.replace("containerPort: 8081", "containerPort: 8082");
@@ -73,7 +73,7 @@ spec:
     assert!(!hints(&writing).contains("localhost"), "{}", hints(&writing));
     let system = fixed.replace("{name: other}", "{name: other, namespace: kube-system}");
     let explained = explain::explain(&config_file(), &system).unwrap()[1].to_string();
-    let headline = "kube-system/other stays as it is: the webhook is not asked about pods";
+    let headline = "kube-system/other is unchanged: the webhook is not called for pods";
     assert!(explained.contains(headline), "{explained}");
 }
 
@@ -116,7 +116,7 @@ webhook: {excludedNamespaces: [batch]}
     pod["metadata"]["namespace"] = json!("batch");
     let explained = explain::explain(&config, &pod.to_string()).unwrap();
     assert!(explained[0].to_string().contains("batch/"), "{}", explained[0]);
-    assert!(explained[0].to_string().contains("not asked about pods"), "{}", explained[0]);
+    assert!(explained[0].to_string().contains("not called for pods"), "{}", explained[0]);
 }
 
 /// Two destinations: each with its URL, its settings and where they come from.
@@ -288,7 +288,7 @@ spec:
     let explained = explain::explain(&config_file(), pod).unwrap();
     let text = explained[0].to_string();
     for part in [
-        "Pod a stays as it is: it has its sidecar already",
+        "Pod a is unchanged: it has its sidecar already",
         "warning: the sidecar in this pod was injected with other settings",
         "hint: a policy injected its sidecar, and not the webhook",
     ] {

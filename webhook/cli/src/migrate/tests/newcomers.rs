@@ -51,7 +51,7 @@ fn what_is_no_yaml_is_an_error_in_plain_words() {
         ("a: [1, 2\nb: 3", "document 1: line 2"),
         ("a: 1\n---\nname: prom-remotewrite\nb: [", "document 2: line"),
         ("a: prom-remotewrite\na: 2", "document 1: line 2 column 1: duplicate mapping key: a"),
-        ("a:\n\tb: prom-remotewrite", "document 1: line 2 column 2: a tab, and YAML is indented"),
+        ("a:\n\tb: prom-remotewrite", "document 1: line 2 column 2: a tab, but YAML is indented"),
         (
             "a: .inf\nb: prom-remotewrite",
             "document 1: line 1 column 4: neither JSON nor Kubernetes has the number `.inf`",

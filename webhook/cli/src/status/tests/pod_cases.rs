@@ -57,7 +57,7 @@ pub(super) const PODS: &[Case] = &[
             file(cluster).excluded_namespaces.push("monitoring".to_owned());
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["the webhook is not asked about pods in its namespace"],
+        &["the webhook is not called for pods in its namespace"],
     ),
     (
         "misspelt",
