@@ -35,7 +35,7 @@ async fn it_ends_after_the_first_proof_and_states_it() {
     let words: Vec<&str> = last.split_whitespace().collect();
     assert_eq!(words[0], "stored", "{last}");
     for role in ["managed identity", "application"] {
-        assert!(last.contains(&format!("behind https://monitor.azure.com/ as {role}")), "{last}");
+        assert!(last.contains(&format!("with a token for https://monitor.azure.com/, as {role}")), "{last}");
     }
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers.len(), 4, "{last}");

@@ -157,8 +157,8 @@ pub(crate) struct Manifests {
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) manifests: Manifests,
-    /// Also check in the current cluster that referenced objects exist: the
-    /// SecretProviderClass and its file, Secret, ConfigMap, ServiceAccount.
+    /// Also check in the current cluster that referenced objects exist: secret provider
+    /// classes and their files, secrets, config maps, service accounts.
     #[arg(long)]
     pub(crate) cluster: bool,
     /// Default namespace for objects without one.

@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 
 /// Its answer is the last line.
 async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
-    screen.title("prom-remotewrite: from an annotated pod to samples behind a checked token");
+    screen.title("prom-remotewrite: from an annotated pod to samples stored with a valid token");
     let sidecar = steps::build(screen, arguments.unoptimised)?;
     let mut signals = Signals::new()?;
     // What is dropped by an interruption is killed.

@@ -50,7 +50,7 @@ pub(crate) fn find(
 pub(crate) fn sentence(proofs: &[Proof]) -> String {
     let each = |proof: &Proof| {
         let Proof { role, samples, series, audience } = proof;
-        format!("{samples} samples of {series} series behind {audience} as {role}")
+        format!("{samples} samples of {series} series with a token for {audience}, as {role}")
     };
     format!("stored {}", proofs.iter().map(each).collect::<Vec<_>>().join(", and "))
 }

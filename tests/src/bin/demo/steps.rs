@@ -38,7 +38,7 @@ pub(crate) fn build(screen: &Screen, unoptimised: bool) -> Outcome<PathBuf> {
 /// Starts the stand-in.
 pub(crate) async fn azure(screen: &Screen) -> Outcome<Scene> {
     let scene = Scene::new().await?;
-    screen.step("Azure", "a strict stand-in on loopback, with a certificate authority of its own");
+    screen.step("Azure", "a strict mock on loopback, with its own certificate authority");
     screen.detail(&format!("instance metadata  {}", scene.azure.metadata_host()));
     screen.detail(&format!("Entra              {}", scene.azure.authority_host()));
     let ingestion = scene.azure.ingestion_url("…");
@@ -55,7 +55,7 @@ pub(crate) async fn webhook(screen: &Screen, scene: &Scene) -> Outcome<Webhook> 
         screen.detail(line);
     }
     let webhook = Webhook::start(certificate, &scene.configuration()).await?;
-    screen.step("Webhook", &format!("takes reviews at {}", webhook.url()));
+    screen.step("Webhook", &format!("serves reviews at {}", webhook.url()));
     Ok(webhook)
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn admit(screen: &Screen, webhook: &Webhook, scene: &Scene) -> 
         return Err(Failure::new(format!("the webhook denied the pod: {}", admitted.message)));
     }
     if admitted.patch.is_empty() {
-        return Err(Failure::new("the webhook left the pod as it is, although it asks"));
+        return Err(Failure::new("the webhook did not change the annotated pod"));
     }
     screen.good(&format!("allowed in {took:.1} ms, with a patch that applies:"));
     for line in brief::patch(&admitted.patch) {
@@ -97,7 +97,7 @@ pub(crate) async fn sidecar(
     pod: &Value,
     file: &Path,
 ) -> Outcome<Sidecar> {
-    screen.step("Sidecar", "started from exactly what the patched pod says");
+    screen.step("Sidecar", "started with the command and variables of the patched pod");
     let sidecar = Sidecar::start(&scene.kubelet, pod, file).await?;
     screen.good(&format!("listening on port {}", sidecar.port()));
     Ok(sidecar)
@@ -105,7 +105,7 @@ pub(crate) async fn sidecar(
 
 /// Says which tokens were obtained; that none was is for the proof to say.
 fn tokens(screen: &Screen, scene: &Scene) {
-    screen.step("Tokens", "asked of the metadata service, and of Entra with a signed assertion");
+    screen.step("Tokens", "requested from the metadata service, and from Entra with a signed assertion");
     for role in scene.roles() {
         let tokens = scene.azure.tokens().all().into_iter().map(|(_, minted)| minted);
         let own = tokens.filter(|minted| minted.principal.client_id == role.principal.client_id);
@@ -152,7 +152,7 @@ pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()
 pub(crate) async fn finish(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
     screen.step("Cost", "of the sidecar so far");
     match stage.cost() {
-        None => screen.detail("this system does not tell"),
+        None => screen.detail("not available on this system"),
         Some(cost) => {
             let mebibytes = to_mebibytes(cost.peak_memory);
             let per_request = cost.per_request.map_or_else(
@@ -165,7 +165,7 @@ pub(crate) async fn finish(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
             ));
         }
     }
-    screen.step("End", "Prometheus first, so that it can send what it still has");
+    screen.step("End", "Prometheus stops first, and sends its remaining samples");
     if let Some(prometheus) = &mut stage.prometheus {
         prometheus.stop().await?;
     }
