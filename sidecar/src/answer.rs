@@ -28,7 +28,7 @@ impl Answer {
         Self { status, fields, body: body.into(), closes: false }
     }
 
-    /// A text that tells the client to come again after a while.
+    /// A text that tells the client to retry after a while.
     pub(crate) fn retry(status: u16, after: Duration, text: impl Into<String>) -> Self {
         Self::text(status, text).with_retry_after(after)
     }

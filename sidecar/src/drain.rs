@@ -48,9 +48,9 @@ impl Writers {
         Writer { state: Arc::clone(&self.state) }
     }
 
-    /// Waits until nobody writes any more, at most for `limit`: until no
-    /// connection that carried a write is open and, unless all senders are known
-    /// to have exited, none has been for a while.
+    /// Waits until no one writes any more, at most for `limit`: until no connection that
+    /// carried a write is open and, unless all senders are known to have exited, none has
+    /// been for a while.
     pub(crate) async fn drained(&self, senders_exited: bool, limit: Duration) {
         let open = self.state.borrow().open;
         let quiet = if senders_exited { Duration::ZERO } else { QUIET };

@@ -82,7 +82,7 @@ pub(crate) fn concerns_emptiness(received: &Received) -> bool {
     request::concerns_emptiness(&Text::of(received))
 }
 
-/// What is known about an answer beside its text.
+/// What is known about an answer besides its text.
 struct Context<'a> {
     received: &'a Received,
     host: &'a str,

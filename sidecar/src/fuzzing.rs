@@ -85,8 +85,8 @@ fn line(input: &[u8]) -> (&[u8], &[u8]) {
     (line, rest.get(1..).unwrap_or_default())
 }
 
-/// Runs what waits for nothing from outside; time passes as soon as everybody
-/// waits for it.
+/// Runs what waits for nothing from outside; time passes as soon as everyone waits for
+/// it.
 #[expect(clippy::unwrap_used, reason = "a runtime without a driver asks nothing of the system")]
 pub(crate) fn run<F: Future>(future: F) -> F::Output {
     thread_local! {

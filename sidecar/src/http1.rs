@@ -1,9 +1,9 @@
 //! HTTP/1.1, as much of it as a remote-write request and its answer need.
 //!
-//! The data path does without a general HTTP library: a request is one head,
-//! one body that is kept for a replay anyway, and a small answer. Read strictly
-//! (RFC 9112), since what two readers understand differently is how requests
-//! are smuggled: a message with two lengths is refused, not guessed at.
+//! The data path does without a general HTTP library: a request is one head, one body
+//! that is kept for a replay anyway, and a small answer. Read strictly (RFC 9112),
+//! because what two readers understand differently is how requests are smuggled: a
+//! message with two lengths is refused, not guessed at.
 
 mod chunked;
 #[cfg(any(test, fuzzing))]

@@ -6,7 +6,7 @@
 //! # Life of a remote-write request
 //!
 //! 1. [`server`] accepts the connection in one of its [`slots`], which
-//!    says whether it may write: both ends of its socket must be loopback.
+//!    reports whether it may write: both ends of its socket must be loopback.
 //! 2. [`connection`] reads a head ([`http1`]), routes by path and method, and
 //!    reads the body whole into bounded [`memory`]. One deadline runs from the
 //!    first byte.
@@ -26,12 +26,12 @@
 //!    it to one a minute, [`metrics`] and [`summary`] count.
 //! 5. [`connection`] writes the [`answer`] and waits for the next request.
 //!
-//! After SIGTERM, [`drain`] decides when nobody writes any more; [`mod@run`] puts
-//! all of it together.
+//! After SIGTERM, [`drain`] decides when no one writes any more; [`mod@run`] puts all of
+//! it together.
 //!
-//! Beside serving, the program has two other answers: [`mod@check`] looks at all
-//! that a request takes for granted, and [`mod@native`] prints what Prometheus'
-//! own configuration would be.
+//! In addition to serving, the program has two other answers: [`mod@check`] looks at all
+//! that a request takes for granted, and [`mod@native`] prints what Prometheus' own
+//! configuration would be.
 //!
 //! # Invariants
 //!
@@ -39,7 +39,7 @@
 //!   socket (but `azure_identity` looks for a platform's variables itself). There is
 //!   no trait of our own.
 //! * The received bytes go out as they came; nothing is decompressed, decoded
-//!   or made anew on the good path.
+//!   or recreated on the good path.
 //! * A request never waits for a token while a usable one is held, and never
 //!   makes a credential fetch one itself.
 //! * An answer is final only if Azure's reply proves something about the batch

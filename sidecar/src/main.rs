@@ -119,7 +119,7 @@ fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
     Ok(ExitCode::from(report.exit_status()))
 }
 
-/// Says whether the sidecar in this pod lives.
+/// Reports whether the sidecar in this pod lives.
 fn health() -> ExitCode {
     match health::health(variable(names::env::LISTENING_PORT).as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -145,7 +145,7 @@ fn native(output: Language) -> io::Result<ExitCode> {
     }
 }
 
-/// All variables, since some name a destination.
+/// All variables, because some name a destination.
 fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
@@ -174,7 +174,7 @@ fn log(level: LogLevel, format: LogFormat) {
     let _ = logs::start(&["sidecar", "prom_remotewrite"], level, format);
 }
 
-/// Says every mistake, in the form in which everything else is logged.
+/// Says every error, in the form in which everything else is logged.
 fn misconfigured(mistakes: impl IntoIterator<Item = String>) -> ExitCode {
     log(LogLevel::Info, LogFormat::Logfmt);
     for mistake in mistakes {

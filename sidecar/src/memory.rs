@@ -1,4 +1,4 @@
-//! The memory of requests under way: counted before it is held, and used again.
+//! The memory of requests in progress: counted before it is held, and used again.
 
 use std::{
     io,
@@ -65,7 +65,7 @@ impl Memory {
         self.reserve(bytes).then(|| Share { memory: Arc::clone(self), bytes })
     }
 
-    /// Whether so many bytes fit into the budget when nobody else holds any.
+    /// Whether so many bytes fit into the budget when no one else holds any.
     pub(crate) const fn could_hold(&self, bytes: usize) -> bool {
         bytes <= self.limit
     }
@@ -80,7 +80,7 @@ impl Memory {
         self.reserved.load(Ordering::Relaxed)
     }
 
-    /// Frees the buffers that nobody uses just now.
+    /// Frees the buffers that no one uses just now.
     pub(crate) fn free_spare(&self) {
         drop(std::mem::take(&mut *self.spare()));
     }

@@ -1,10 +1,10 @@
 //! What Prometheus is told. Pure: the upstream's answer in, ours out.
 //!
-//! Prometheus drops a batch forever on everything but 5xx (and 429, if it was
-//! told so), and tries again on 5xx without end:
-//! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>.
-//! So what time, an operator or something on the way can change is answered 503,
-//! and only what speaks of the batch itself is final ([`meaning`]).
+//! Prometheus drops a batch forever on everything but 5xx (and 429, if it was told so),
+//! and retries on 5xx without end:
+//! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>. So what
+//! time, an operator or something on the way can change is answered 503, and only what
+//! speaks of the batch itself is final ([`meaning`]).
 
 use std::time::{Duration, SystemTime};
 
@@ -16,14 +16,14 @@ use crate::{
     upstream::{Failure, Received},
 };
 
-/// For a refusal that an operator mends (a role, a certificate, a rule): often
-/// enough to notice soon, seldom enough to be a small load.
+/// For a refusal that an operator fixes (a role, a certificate, a rule): often enough to
+/// notice soon, seldom enough to be a small load.
 const RETRY_REFUSED: Duration = Duration::from_secs(5);
 /// For a token that is being fetched.
 const RETRY_NO_TOKEN: Duration = Duration::from_secs(2);
 /// For a batch that waits until another one is accepted.
 const RETRY_WAITING: Duration = Duration::from_secs(2);
-/// For a limit of ours, or an upstream that names no time.
+/// For one of our limits, or an upstream that names no time.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 /// Prometheus waits for as long as `Retry-After` says, be it an hour, while Azure
 /// takes no samples that are older than 20 minutes; so it is kept short.
@@ -57,7 +57,7 @@ pub(crate) fn no_token(reason: &str) -> Answer {
     Answer::retry(503, RETRY_NO_TOKEN, format!("no usable token: {reason}"))
 }
 
-/// A limit of ours is reached.
+/// One of our limits is reached.
 pub(crate) fn busy(limit: &str) -> Answer {
     Answer::retry(503, RETRY_SOON, format!("{limit} is reached: retry later"))
 }
@@ -79,9 +79,8 @@ pub(crate) enum Meaning {
     Unexpected,
 }
 
-/// What a status says about the batch. A status is final only if it is listed
-/// here: it then speaks of the batch itself, and of nothing that anybody could
-/// change.
+/// What a status says about the batch. A status is final only if it is listed here: it
+/// then speaks of the batch itself, and of nothing that anyone could change.
 pub(crate) const fn meaning(status: u16) -> Meaning {
     match status {
         200..=299 => Meaning::Accepted,

@@ -48,8 +48,8 @@ pub(crate) fn text(text: &str, known: &[&str]) -> String {
     shown + text.get(end..).unwrap_or_default()
 }
 
-/// Removes secrets from an answer that was given to a request with `authorization`,
-/// and a body that nobody can read.
+/// Removes secrets from an answer that was given to a request with `authorization`, and a
+/// body that no one can read.
 pub(crate) fn answer(received: &mut Received, authorization: &[u8]) {
     if received.body.is_empty() && (200..300).contains(&received.status) {
         return;
@@ -184,8 +184,8 @@ fn holds_credentials(run: &str) -> bool {
     decoded.is_some_and(|text| text.contains(':') && !text.contains(char::is_control))
 }
 
-/// User and password of URLs: everything up to the last `@` of a word, since a
-/// password may contain any character.
+/// User and password of URLs: everything up to the last `@` of a word, because a password
+/// may contain any character.
 fn userinfo(text: &str) -> Vec<Range<usize>> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
     let found = text.match_indices("://").filter_map(|(place, mark)| {

@@ -1,11 +1,11 @@
 //! Connection slots: who is let in, for what, and who has to make room.
 //!
-//! Only the pod itself may write: both ends of the socket must be loopback. The
-//! peer alone proves nothing, since a service mesh delivers foreign traffic
-//! from a loopback source.
+//! Only the pod itself may write: both ends of the socket must be loopback. The peer
+//! alone proves nothing, because a service mesh delivers foreign traffic from a loopback
+//! source.
 //!
-//! Nobody can keep others out by holding connections: where all slots of a kind
-//! are taken, the connection that has done nothing for longest is closed.
+//! No one can keep others out by holding connections: where all slots of a kind are
+//! taken, the connection that has done nothing for longest is closed.
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ pub(crate) struct Slot {
     table: Arc<Mutex<Table>>,
     /// The connection's other end.
     pub(crate) peer: SocketAddr,
-    /// It may write: it is the pod's own, or anybody may.
+    /// It may write: it is the pod's own, or anyone may.
     pub(crate) may_write: bool,
     /// All slots of writers are taken: its writes are told to retry.
     pub(crate) is_overflow: bool,

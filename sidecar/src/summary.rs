@@ -1,5 +1,5 @@
-//! The line that Microsoft's image writes once a minute, with its keys, so that
-//! runbooks made for it go on working.
+//! The line that Microsoft's image writes once a minute, with its keys, so that runbooks
+//! made for it keep working.
 //!
 //! <https://learn.microsoft.com/azure/azure-monitor/containers/prometheus-remote-write#verify-remote-write-is-working-correctly>
 
@@ -54,7 +54,7 @@ impl Summary {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Writes the line and begins anew.
+    /// Writes the line and begins again.
     #[expect(clippy::cast_precision_loss, reason = "an average is shown, not counted with")]
     pub(crate) fn log(&self, destination: Option<&str>) {
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);

@@ -40,7 +40,7 @@ struct Held {
     attempts: u64,
     /// Why the last fetch failed, if it did.
     trouble: Option<String>,
-    /// A fetch is under way.
+    /// A fetch is in progress.
     fetching: bool,
     /// When the next fetch begins; at once if it is not known.
     next: Option<Instant>,
@@ -76,8 +76,8 @@ impl Tokens {
         held.trouble.clone().unwrap_or_else(|| usual.to_owned())
     }
 
-    /// The token; without one, waits a moment for a fetch that is under way or about
-    /// to begin.
+    /// The token; without one, waits a moment for a fetch that is in progress or about to
+    /// begin.
     pub(crate) async fn get(&self, deadline: Instant) -> Option<Arc<Token>> {
         let token = self.usable();
         if token.is_some() {

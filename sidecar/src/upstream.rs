@@ -99,7 +99,7 @@ impl Failure {
         }
     }
 
-    /// Whether it is a limit of ours, and says nothing of Azure.
+    /// Whether it is one of our limits, and says nothing of Azure.
     pub(crate) const fn is_our_limit(&self) -> bool {
         matches!(self, Self::NoMemory | Self::Busy | Self::UnderWay)
     }
@@ -134,8 +134,8 @@ impl Idle {
 /// idle times that load balancers are known to have (60 s and more), so that
 /// a request seldom meets a connection that is being closed.
 const MAX_IDLE: Duration = Duration::from_secs(50);
-/// More are not kept of all destinations together: as many as Prometheus has shards
-/// at the most that is recommended. Each takes some 40 KiB.
+/// More are not kept of all destinations together: as many as Prometheus has shards at
+/// the most that is recommended. Each takes about 40 KiB.
 const MAX_IDLE_CONNECTIONS: usize = 200;
 
 impl Upstream {

@@ -1,8 +1,8 @@
 //! Ends the process when its event loop stands still.
 //!
-//! One thread serves everything. A deadlock or an endless loop there leaves a
-//! process that lives and answers nobody; without a liveness probe, nobody
-//! restarts it. The loop beats, and a thread of its own looks whether it does.
+//! One thread serves everything. A deadlock or an endless loop there leaves a process
+//! that lives and answers no one; without a liveness probe, no one restarts it. The loop
+//! beats, and its own thread looks whether it does.
 
 use std::{
     convert::Infallible,
@@ -22,9 +22,9 @@ pub struct Heartbeat {
     beats: Arc<AtomicU64>,
 }
 
-/// So many looks without a beat in between mean that the loop stands still. The
-/// looks are counted, not the time: where the whole process or machine was
-/// suspended, nobody looked either.
+/// So many looks without a beat in between mean that the loop stands still. The looks are
+/// counted, not the time: where the whole process or machine was suspended, no one looked
+/// either.
 const LOOKS: u32 = 30;
 
 impl Heartbeat {

@@ -10,7 +10,7 @@ use tests::{
     webhook::{IssuedCertificate, Webhook},
 };
 
-/// A port that is free in the pod; nobody listens on it here.
+/// A port that is free in the pod; no one listens on it here.
 const PORT: u16 = 18_081;
 
 async fn webhook(scene: &Scene) -> Webhook {

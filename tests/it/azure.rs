@@ -215,8 +215,8 @@ fn the_templates_values_are_keys_of_a_profile() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// Where there is a Bicep compiler: nothing here can build one, so that even in
-/// CI its absence is no failure. GitHub's runners have one.
+/// Where there is a Bicep compiler: nothing here can build one, so that even in CI its
+/// absence is not a failure. GitHub's runners have one.
 #[tokio::test]
 async fn the_templates_compile() {
     let Some(bicep) =

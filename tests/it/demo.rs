@@ -1,4 +1,4 @@
-//! The demo proves something, since it can fail.
+//! The demo proves something, because it can fail.
 
 use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
 
@@ -8,7 +8,7 @@ use tests::{
     process::{Process, Program},
 };
 
-/// It is some twelve seconds; the suite's other tests run beside it.
+/// It is some twelve seconds; the suite's other tests run next to it.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 fn start(arguments: &[&str]) -> Process {
@@ -35,7 +35,10 @@ async fn it_ends_after_the_first_proof_and_states_it() {
     let words: Vec<&str> = last.split_whitespace().collect();
     assert_eq!(words[0], "stored", "{last}");
     for role in ["managed identity", "application"] {
-        assert!(last.contains(&format!("with a token for https://monitor.azure.com/, as {role}")), "{last}");
+        assert!(
+            last.contains(&format!("with a token for https://monitor.azure.com/, as {role}")),
+            "{last}"
+        );
     }
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers.len(), 4, "{last}");

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 
 use markdown::Page;
 
-/// Held by whoever rewrites a page: several tests have a part in one.
+/// Held by anyone who rewrites a page: several tests have a part in one.
 pub(crate) static WRITING: Mutex<()> = Mutex::const_new(());
 
 /// The root of the checkout.

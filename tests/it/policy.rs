@@ -97,7 +97,7 @@ async fn install(client: &Client, printed: &[Value]) {
     }
 }
 
-/// What became of pods, by what is expected of them.
+/// What happened to pods, by what is expected of them.
 #[derive(Debug, Default)]
 struct Tally {
     injected: usize,
@@ -130,7 +130,7 @@ impl Tally {
             }
             (Err(webhook), Err(policy)) => {
                 let (webhook, policy) = (webhook.to_string(), policy.to_string());
-                // What is no pod at all never comes to the refusing policy.
+                // What is not a pod at all never comes to the refusing policy.
                 if policy.contains(" is invalid: ") {
                     self.no_pods += 1;
                 } else {
@@ -259,7 +259,7 @@ async fn refused(client: &Client) {
     assert!(error.contains("long long long"), "{error}");
 }
 
-/// Whoever has annotations and no `inject` is warned, and gets no sidecar.
+/// Anyone who has annotations and no `inject` is warned, and gets no sidecar.
 async fn forgotten(client: &Client) {
     let pod = pods::prometheus(&[("injct", "true"), ("profile", "stack")]);
     let warnings = warnings(client, &pod).await;

@@ -89,9 +89,9 @@ async fn what_cannot_be_done_is_explained() {
     assert!(output.contains("not finished after 3s"), "{output}");
 }
 
-/// The Secret of version 0.1 belongs to the webhook configuration.
-/// `OpenShift` lets nobody change that who may not delete the Secret; elsewhere it
-/// is changed. A renewal fails on neither.
+/// The Secret of version 0.1 belongs to the webhook configuration. `OpenShift` lets no
+/// one change that who may not delete the Secret; elsewhere it is changed. A renewal
+/// fails on neither.
 #[tokio::test]
 async fn renewals_work_whoever_owns_the_secret() {
     let Some(fixture) = fixture("renewals_work").await else { return };
@@ -119,7 +119,7 @@ async fn the_secret_is_deleted_with_the_release_and_not_with_the_configuration()
     fixture.create_configuration().await;
     fixture.rotate(&["--force"]).await;
     fixture.delete_configuration().await;
-    // The garbage collector is given time to make a mistake.
+    // The garbage collector is given time to make an error.
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(fixture.secret().await["metadata"]["uid"], uid);
     fixture.delete_account().await;

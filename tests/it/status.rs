@@ -1,5 +1,5 @@
 //! `kubectl prom-remotewrite status` and `check`, on a real API server with one broken
-//! thing of each kind, beside a sidecar that is well.
+//! thing of each kind, next to a sidecar that is well.
 
 mod pod_network;
 
@@ -165,7 +165,7 @@ async fn parts(kubeconfig: &Path) {
     assert_eq!(run(kubeconfig, &["status", "--output", "yaml"]).await.0, 2);
 }
 
-/// The doctor in the sidecar, before and after its identity loses its role.
+/// `check` in the sidecar, before and after its identity loses its role.
 async fn checked(kubeconfig: &Path, scene: &Scene) {
     let well = run(kubeconfig, &["check"]).await;
     assert_eq!(well, (0, "sidecars checked: 1; not ok: 0\n".to_owned()));
@@ -390,8 +390,8 @@ async fn others(client: &Client) {
     creating.join_all().await.into_iter().for_each(Result::unwrap);
 }
 
-/// The chart as it is, but that API servers ask nobody: there is no network to a
-/// Service here.
+/// The chart as it is, but that API servers ask no one: there is no network to a Service
+/// here.
 async fn install(client: &Client, helm: &Helm, scene: &Scene) {
     let mut config = scene.configuration();
     config.as_object_mut().unwrap().remove("image");

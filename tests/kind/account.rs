@@ -17,7 +17,7 @@ use super::stack::{Stack, external};
 const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 /// How often both sides are asked: each answer holds megabytes.
 const ASKED_EVERY: Duration = Duration::from_secs(2);
-/// Two scrapes after whatever happened: what does not go on shows nowhere else.
+/// Two scrapes after whatever happened: what does not continue shows nowhere else.
 const GOES_ON: Duration = Duration::from_secs(10);
 /// A scrape that has begun is stored by then.
 const STORED_WITHIN: Duration = Duration::from_secs(1);

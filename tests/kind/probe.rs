@@ -1,5 +1,5 @@
-//! Somebody who creates pods all the time, and looks whether each got its
-//! sidecar. They are dry runs: admission is real, nothing is kept.
+//! Someone who creates pods all the time, and looks whether each got its sidecar. They
+//! are dry runs: admission is real, nothing is kept.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -18,7 +18,7 @@ use tokio::{task::JoinHandle, time::sleep};
 /// Between two pods: several within the shortest thing that can go wrong.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What became of the pods.
+/// What happened to the pods.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// With a sidecar.

@@ -17,8 +17,8 @@ use tests::{
 use tokio::time::{Instant, sleep, timeout};
 use url::form_urlencoded;
 
-/// A pod that was just made anew, a node whose kubelet is away: the proxy
-/// answers again soon.
+/// A pod that was just recreated, a node whose kubelet is away: the proxy answers again
+/// soon.
 const PROXY_PATIENCE: Duration = Duration::from_secs(60);
 /// One answer may hold megabytes; the client itself would wait for ever.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use crate::{
     secret,
 };
 
-/// What the webhook said about a pod, and what became of the pod.
+/// What the webhook said about a pod, and what happened to the pod.
 #[derive(Clone, Debug)]
 pub struct Admitted {
     /// Whether the pod may be created.
@@ -57,7 +57,7 @@ struct Status {
     message: String,
 }
 
-/// Sends `pod` for review, as an API server does when somebody creates it.
+/// Sends `pod` for review, as an API server does when someone creates it.
 pub async fn create(client: &Client, url: &str, pod: &Value) -> Outcome<Admitted> {
     let uid = secret::uuid();
     let review = review(&uid, pod);
@@ -102,7 +102,7 @@ fn judge(uid: &str, pod: &Value, answer: Answer) -> Outcome<Admitted> {
     })
 }
 
-/// The review of a pod that somebody creates, as the API server writes it.
+/// The review of a pod that someone creates, as the API server writes it.
 pub fn review(uid: &str, pod: &Value) -> Value {
     let text = |path| pod.pointer(path).cloned().unwrap_or_default();
     json!({

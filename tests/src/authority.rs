@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::days(90);
 /// Clocks differ, so a certificate is valid from a little earlier.
 const BACKDATED: Duration = Duration::hours(1);
 
-/// A certificate authority that nobody but this run trusts.
+/// A certificate authority that no one but this run trusts.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
@@ -39,7 +39,7 @@ impl Authority {
         Ok(Self { issuer })
     }
 
-    /// Its certificate, for those who shall trust it.
+    /// Its certificate, for those who should trust it.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }

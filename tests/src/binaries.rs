@@ -98,8 +98,8 @@ fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>
         .arg(format!("--target-dir={}", target.display()))
         .current_dir(environment::crate_folder())
         .stderr(Stdio::inherit());
-    // A first build takes minutes, and whoever waits should see why; a log
-    // need not hold a line for each crate.
+    // A first build takes minutes, and anyone who waits should see why; a log need not
+    // hold a line for each crate.
     if !io::stderr().is_terminal() {
         command.arg("--quiet");
     }

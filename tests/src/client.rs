@@ -60,7 +60,7 @@ impl Reply {
 }
 
 impl Client {
-    /// A client that trusts `roots` and nobody else.
+    /// A client that trusts `roots` and no one else.
     pub fn new(roots: rustls::RootCertStore) -> Self {
         let tls =
             rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

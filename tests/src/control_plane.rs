@@ -52,7 +52,7 @@ pub struct ControlPlane {
 /// Whether there can be a control plane here.
 #[derive(Debug)]
 pub enum Availability {
-    /// There is one, shared by everybody in this process.
+    /// There is one, shared by everyone in this process.
     Running(&'static ControlPlane),
     /// Neither its programs nor Go, which could build them, are installed.
     Missing(String),
@@ -61,8 +61,8 @@ pub enum Availability {
 impl ControlPlane {
     /// The one of this process, started when it is first asked for.
     ///
-    /// Where it cannot be had, tests are skipped; with `CI` set that is an
-    /// error, since there it would be seen by nobody.
+    /// Where it cannot be had, tests are skipped; with `CI` set that is an error, because
+    /// there it would be seen by no one.
     pub async fn shared() -> Outcome<Availability> {
         static SHARED: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();
         Ok(match SHARED.get_or_try_init(Self::start_unless_missing).await? {

@@ -1,7 +1,7 @@
 //! What went wrong while the harness worked.
 //!
-//! A harness has one audience, the person who reads a failed run, and nobody
-//! branches on its errors: so there is one type, a sentence with its cause.
+//! A harness has one audience, the person who reads a failed run, and no one branches on
+//! its errors: so there is one type, a sentence with its cause.
 
 use std::{error::Error, fmt};
 

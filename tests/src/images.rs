@@ -6,10 +6,10 @@
 //! same files give the same bytes: entries are sorted, owned by numbers, and
 //! all from 1970.
 //!
-//! A program that links libraries brings them along ([`linked`]), which makes
-//! the layout that distroless' `cc` image has. A static build against musl
-//! would save that. It was not taken: it needs a second C toolchain, and has
-//! another allocator, whose cost nobody has measured.
+//! A program that links libraries brings them along ([`linked`]), which makes the layout
+//! that distroless' `cc` image has. A static build against musl would save that. It was
+//! not taken: it needs a second C toolchain, and has another allocator, whose cost no one
+//! has measured.
 
 mod archive;
 mod layer;
@@ -74,7 +74,7 @@ impl Image {
         let libraries = linked::libraries(source)?;
         let mut image = self.file(path, source)?;
         if !libraries.is_empty() {
-            // What glibc resolves names by where nobody tells it.
+            // What glibc resolves names by where no one tells it.
             image = image.text("/etc/nsswitch.conf", "hosts: files dns\n");
         }
         for library in libraries {
@@ -84,7 +84,7 @@ impl Image {
         Ok(image)
     }
 
-    /// Adds a file, which whoever can run it here can run there.
+    /// Adds a file, which anyone who can run it here can run there.
     pub fn file(mut self, path: &str, source: &Path) -> Outcome<Self> {
         let found = fs::metadata(source).context(format!("look at {}", source.display()))?;
         let runs = found.permissions().mode() & 0o111 != 0;
@@ -136,7 +136,7 @@ impl Image {
         Ok(file)
     }
 
-    /// Adds an entry, and the folders above it that nobody named.
+    /// Adds an entry, and the folders above it that no one named.
     fn put(&mut self, path: &str, entry: Entry) {
         let path = path.trim_start_matches('/');
         for (at, _) in path.match_indices('/') {

@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! * Nobody's `~/.kube/config` is touched: the cluster has a file of its own.
+//! * No one's `~/.kube/config` is touched: the cluster has its own file.
 //! * An address of the cluster never leaves the machine ([`wall`]).
 //! * [`Cluster::down`] leaves nothing running and no rule behind.
 
@@ -195,8 +195,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether it is there, and whole: kind writes the kubeconfig last, so
-    /// without one somebody interrupted it, and what it left is removed.
+    /// Whether it is there, and whole: kind writes the kubeconfig last, so without one
+    /// someone interrupted it, and what it left is removed.
     fn stands(&self, steps: &Steps) -> Outcome<bool> {
         if !self.exists()? {
             return Ok(false);

@@ -13,8 +13,8 @@ use crate::{
 
 static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
 
-/// A port that is free on both loopback addresses, chosen by the system, and
-/// given to nobody else in this process.
+/// A port that is free on both loopback addresses, chosen by the system, and given to no
+/// one else in this process.
 ///
 /// Another process could take it before it is used; a program that can listen
 /// on port 0 and say what it got should do that.

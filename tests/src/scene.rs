@@ -20,7 +20,7 @@ const TRUST_KEY: &str = "ca.crt";
 const CLASS: &str = "azure-kv-prometheus";
 const CERTIFICATE: &str = "prometheus-cert";
 
-/// One way to be somebody.
+/// One way to be someone.
 #[derive(Clone, Debug)]
 pub struct Role {
     /// For people.
@@ -29,7 +29,7 @@ pub struct Role {
     pub profile: &'static str,
     /// Who it is.
     pub principal: Principal,
-    /// The rule to which it may write, and nobody else.
+    /// The rule to which it may write, and no one else.
     pub rule: String,
 }
 

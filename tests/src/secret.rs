@@ -1,4 +1,4 @@
-//! Bits that nobody can guess.
+//! Bits that no one can guess.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 

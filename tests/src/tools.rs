@@ -1,8 +1,8 @@
 //! Real tools: found where they are installed, else built.
 //!
-//! In this order: the variable that everybody knows, `PATH`, a build of the
-//! pinned Go module in `tests/tools/NAME` into a per-user cache. `go.sum` holds
-//! a hash of everything that is compiled, so nothing is taken on trust.
+//! In this order: the variable that everyone knows, `PATH`, a build of the pinned Go
+//! module in `tests/tools/NAME` into a per-user cache. `go.sum` holds a hash of
+//! everything that is compiled, so nothing is taken on trust.
 
 mod build;
 mod module;

@@ -17,7 +17,7 @@ use std::{
 
 use crate::locked;
 
-/// Each process leads a group of its own, so what it started goes with it.
+/// Each process leads its own group, so what it started goes with it.
 const SCRIPT: &str = r#"
 trap "" INT TERM HUP
 pids=" "
@@ -43,8 +43,8 @@ fn watch(pid: u32) {
     tell("watch", pid);
 }
 
-/// Starts a program that leads a group of its own, and watches it; whoever
-/// waits for it tells [`forget`].
+/// Starts a program that leads its own group, and watches it; anyone who waits for it
+/// tells [`forget`].
 pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
     let child = command.process_group(0).spawn()?;
     watch(child.id());
@@ -63,8 +63,7 @@ pub(crate) fn forget(pid: u32) {
 
 fn tell(word: &str, what: impl Display) {
     if let Some(pipe) = locked(&PIPE).as_mut() {
-        // It can only fail if somebody killed the shell, and then destructors
-        // remain.
+        // It can only fail if someone killed the shell, and then destructors remain.
         let _ = writeln!(pipe, "{word} {what}");
     }
 }

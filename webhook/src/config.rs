@@ -1,7 +1,7 @@
 //! The webhook's configuration: a YAML file that the chart renders.
 //!
-//! It is read whole or not at all: unknown keys are refused, and every mistake
-//! is reported together with its path in the file.
+//! It is read whole or not at all: unknown keys are refused, and every error is reported
+//! together with its path in the file.
 
 mod hosts;
 mod profile;
@@ -60,8 +60,8 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// All but the image, since whoever chooses it runs code with the pod's
-    /// identity; and only Azure's own ingestion hosts.
+    /// All but the image, since anyone who chooses it runs code with the pod's identity;
+    /// and only Azure's own ingestion hosts.
     fn default() -> Self {
         let azure =
             [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];

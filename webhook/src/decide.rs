@@ -1,9 +1,9 @@
 //! Whether a pod gets a sidecar, and why or why not.
 //!
-//! Not requested: unchanged. Requested and already there: left as it is, or
-//! repaired. Requested and impossible: denied with everything that prevents it,
-//! since a Prometheus that runs without its sidecar loses data silently, and
-//! since on a `StatefulSet` the denial's text is all that anybody sees.
+//! Not requested: unchanged. Requested and already there: left unchanged, or repaired.
+//! Requested and impossible: denied with everything that prevents it, because a
+//! Prometheus that runs without its sidecar loses data silently, and because on a
+//! `StatefulSet` the denial's text is all that anyone sees.
 
 mod decision;
 mod neighbours;

@@ -49,9 +49,9 @@ pub struct Effective {
     pub further: Vec<Destination>,
     /// The same as variables.
     pub further_variables: Vec<(String, String)>,
-    /// A short hash of everything that a change of configuration may change, so
-    /// that pods with an older sidecar can be listed. What the rest of the pod
-    /// decides is no part of it, since other webhooks change that.
+    /// A short hash of everything that a change of configuration may change, so that pods
+    /// with an older sidecar can be listed. What the rest of the pod decides is not a
+    /// part of it, since other webhooks change that.
     pub fingerprint: String,
     /// Its image.
     pub image: Image,

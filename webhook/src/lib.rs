@@ -30,7 +30,7 @@
 //! * The same pod a second time gets an empty patch.
 //! * `decide`, `inject` and `patch` are pure and total: any JSON, no panic.
 //! * A denial says all that is wrong at once: on a `StatefulSet` its text is all
-//!   that anybody sees. A bug of ours is a 500, never a denial.
+//!   that anyone sees. A bug of ours is a 500, never a denial.
 //! * Environment, clock, signals and listening sockets belong to `main`.
 
 pub mod config;

@@ -72,7 +72,7 @@ pub struct Add {
 /// Why additions cannot be made to this JSON.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PatchError {
-    /// It is no pod.
+    /// It is not a pod.
     #[error("the object's {path:?} is not {expected}")]
     Shape {
         /// What has another type than a pod has it.

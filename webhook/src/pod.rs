@@ -162,8 +162,8 @@ impl<'a> Container<'a> {
         self.raw.get("image").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Whether it runs beside the others: a container, or an init container
-    /// that is restarted. An init container that ends frees its ports.
+    /// Whether it runs next to the others: a container, or an init container that is
+    /// restarted. An init container that ends frees its ports.
     pub fn keeps_running(self) -> bool {
         !self.is_init || self.restart_policy() == Some("Always")
     }

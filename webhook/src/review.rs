@@ -1,7 +1,7 @@
 //! The admission protocol, `admission.k8s.io/v1`: nothing else knows it.
 //!
-//! Requests are read leniently, since a strict reader turns an API server's
-//! small oddities (a `null`, a missing user) into failed admissions.
+//! Requests are read leniently, because a strict reader turns an API server's small
+//! oddities (a `null`, a missing user) into failed admissions.
 
 mod answer;
 mod weight;
@@ -50,7 +50,7 @@ pub enum ReviewError {
     /// It lacks what the protocol demands.
     #[error("the review has no {0}")]
     Missing(&'static str),
-    /// The object is no pod.
+    /// The object is not a pod.
     #[error("add to the pod")]
     NoPod(#[source] PatchError),
     /// Our own patch does not apply: a bug of this program.
@@ -92,7 +92,7 @@ pub struct Subject {
 /// Answers the review in `body`.
 ///
 /// # Errors
-/// Where the body is no review that can be answered.
+/// Where the body is not a review that can be answered.
 pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
     let weight = weight::weight(body);
     if weight > weight::MAX_BYTES {

@@ -32,8 +32,8 @@ use webhook::{
 
 use crate::arguments::Serve;
 
-/// Connections that wait to be accepted: the most that Linux holds without a setting.
-/// One more would be dropped, and its client tries again only after a second.
+/// Connections that wait to be accepted: the most that Linux holds without a setting. One
+/// more would be dropped, and its client retries only after a second.
 const BACKLOG: u32 = 4096;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -129,9 +129,9 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     Ok(())
 }
 
-/// The first signal: `/ready` fails, and while endpoints are being removed
-/// requests go on coming and being served, each the last of its connection; then
-/// draining begins. The second signal ends everything.
+/// The first signal: `/ready` fails, and while endpoints are being removed requests keep
+/// coming and being served, each the last of its connection; then draining begins. The
+/// second signal ends everything.
 async fn signals(
     mut terminate: Signal,
     mut interrupt: Signal,
@@ -174,7 +174,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A replica that starts anew on the host network finds its old connections.
+    // A replica that starts again on the host network finds its old connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

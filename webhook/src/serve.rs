@@ -6,7 +6,7 @@
 //!
 //! API servers speak HTTP/1.1 to webhooks, keep connections open, and do not send a
 //! review again that met the end of its connection: they refuse the pod
-//! (<https://github.com/kubernetes/kubernetes/issues/127335>). So whoever uses a
+//! (<https://github.com/kubernetes/kubernetes/issues/127335>). So anyone who uses a
 //! connection is told that it ends with an answer, before it ends.
 
 pub mod admin;
@@ -34,8 +34,8 @@ use handshake::Handshakes;
 use log_limit::LogLimit;
 use slots::Slots;
 
-/// Each API server keeps a few connections; this bounds what anybody else in
-/// the cluster can make us hold (some 50 KiB each).
+/// Each API server keeps a few connections; this bounds what anyone else in the cluster
+/// can make us hold (about 50 KiB each).
 const MAX_CONNECTIONS: usize = 256;
 /// Connections whose handshake is not complete. An API server's takes some
 /// milliseconds: so many others must arrive in that time to push it out. With
@@ -65,8 +65,8 @@ pub enum Phase {
     /// It serves on, but each connection ends with its next answer: so all that are in
     /// use are replaced by connections to another replica.
     Leaving,
-    /// It takes no more connections, closes those without a request, and lets what is
-    /// under way end.
+    /// It takes no more connections, closes those without a request, and lets what is in
+    /// progress end.
     Draining,
 }
 
@@ -82,7 +82,7 @@ struct Server {
     displaced: LogLimit,
     /// `None` where connections are not counted.
     metrics: Option<ConnectionMetrics>,
-    /// How long requests that are under way may take after a shutdown.
+    /// How long requests that are in progress may take after a shutdown.
     drain: Duration,
 }
 
@@ -134,7 +134,7 @@ async fn accept_all(listener: TcpListener, server: Server, mut phase: watch::Rec
         let stream = tokio::select! {
             stream = accept(&listener), if open.len() < server.max_open => stream,
             Some(_) = open.join_next() => continue,
-            // An error means that nobody is left to serve for.
+            // An error means that no one is left to serve for.
             _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
         };
         if let Some(stream) = stream {

@@ -32,8 +32,7 @@ pub(crate) fn with_one_version(text: &str) -> String {
         .replace(&format!("/prom-remotewrite:{VERSION}"), "/prom-remotewrite:1.0.0")
 }
 
-/// The pod that kube-prometheus-stack's `StatefulSet` creates, with annotations
-/// of ours.
+/// The pod that kube-prometheus-stack's `StatefulSet` creates, with our annotations.
 pub(crate) fn prometheus(annotations: &[(&str, &str)]) -> Value {
     let text = include_str!("../testdata/kube-prometheus-stack-88.5.3-pod.json");
     let mut pod: Value = serde_json::from_str(text).unwrap();

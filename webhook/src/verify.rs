@@ -62,7 +62,7 @@ async fn until_it_holds(arguments: &Verify) -> ExitCode {
     }
 }
 
-/// A closed standard error is nobody's concern.
+/// A closed standard error is no one's concern.
 fn report(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,6 +1,5 @@
-//! What the programs log, and in which form: the one that Prometheus and
-//! Microsoft's sidecar have, so that an operator's queries and runbooks go on
-//! working, or JSON.
+//! What the programs log, and in which form: the one that Prometheus and Microsoft's
+//! sidecar have, so that an operator's queries and runbooks keep working, or JSON.
 
 mod logfmt;
 mod queue;
@@ -20,7 +19,7 @@ use self::{logfmt::Logfmt, queue::Queue};
 
 /// A process has one standard error.
 static QUEUE: Queue = Queue::new();
-/// How long the end of a process may be delayed by whoever reads its log.
+/// How long the end of a process may be delayed by anyone who reads its log.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Logs to standard error from now on, unless that was begun before. What standard
@@ -84,7 +83,7 @@ fn write_now(line: &[u8]) -> bool {
         && stderr.lock().write_all(line).is_ok()
 }
 
-/// Elsewhere nobody can ask what it takes: the thread writes. The programs run on Linux
+/// Elsewhere no one can ask what it takes: the thread writes. The programs run on Linux
 /// alone, but the kubectl plugin has the webhook as a library.
 #[cfg(not(unix))]
 const fn write_now(_: &[u8]) -> bool {

@@ -39,7 +39,7 @@ where
     }
 }
 
-/// An event's fields, written out: the message apart, since it comes first.
+/// An event's fields, written out: the message apart, because it comes first.
 #[derive(Default)]
 struct Fields {
     message: String,

@@ -1,11 +1,11 @@
 //! Lines on their way to standard error.
 //!
-//! The programs do their work on one thread. Whoever reads the log may stand still (a
-//! full disk, a stopped `kubectl logs`-like reader, a container runtime that hangs),
-//! and a write to a full pipe would then stop the work: so a line that cannot be
-//! written at once is left to another thread, and what that cannot write in time is
-//! dropped and counted. To leave every line to it would cost a wake-up for each: with
-//! it, the webhook's work for a pod takes a fifth more CPU.
+//! The programs do their work on one thread. Anyone who reads the log may stand still (a
+//! full disk, a stopped `kubectl logs`-like reader, a container runtime that hangs), and
+//! a write to a full pipe would then stop the work: so a line that cannot be written at
+//! once is left to another thread, and what that cannot write in time is dropped and
+//! counted. To leave every line to it would cost a wake-up for each: with it, the
+//! webhook's work for a pod takes a fifth more CPU.
 
 use std::{
     io::Write,
@@ -15,9 +15,9 @@ use std::{
 
 use prometheus_client::metrics::counter::Counter;
 
-/// Lines that wait, in bytes: some 500, more than the programs write in the
-/// milliseconds in which the thread may have to wait for the CPU. Beside the pipe's
-/// own 64 KiB, twice this is held while nobody reads, and next to nothing otherwise.
+/// Lines that wait, in bytes: about 500, more than the programs write in the milliseconds
+/// in which the thread may have to wait for the CPU. In addition to the pipe's own 64
+/// KiB, twice this is held while no one reads, and next to nothing otherwise.
 const CAPACITY: usize = 128 << 10;
 /// What is kept for the next lines; more is given back.
 const KEPT: usize = 4 << 10;
@@ -52,7 +52,7 @@ impl Queue {
     }
 
     /// Writes a line with `write_now` if none is before it, adds it, or drops it.
-    /// `write_now` does not wait, and says whether it has written the line.
+    /// `write_now` does not wait, and reports whether it has written the line.
     pub(crate) fn push(&self, line: &[u8], write_now: impl FnOnce(&[u8]) -> bool) {
         let mut state = self.lock();
         if state.waiting.is_empty() && !state.is_writing && state.untold == 0 && write_now(line) {

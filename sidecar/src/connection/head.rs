@@ -25,7 +25,7 @@ pub(super) enum NoRequest {
 
 /// Why a head is not served.
 pub(super) enum BadHead {
-    /// What it sent is no request, or more than is read.
+    /// What it sent is not a request, or more than is read.
     Unreadable(HeadError),
     /// It began a head and did not finish it in time.
     Slow,
@@ -44,8 +44,8 @@ impl Connection {
     /// no buffer is held.
     pub(super) async fn read_head(&mut self) -> Result<(RequestHead, Instant), NoRequest> {
         if self.input.is_empty() {
-            // Who connects has something to say: a flood of those who have not
-            // shall not keep their slots for as long as Prometheus keeps its own.
+            // Who connects has something to say: a flood of those who have not should not
+            // keep their slots for as long as Prometheus keeps its own.
             let first = self.slot.idle_timeout.min(self.shared.limits.header_timeout);
             let limit = if self.served { self.slot.idle_timeout } else { first };
             let read = timeout(limit, self.first_bytes()).await;

@@ -17,8 +17,8 @@ const REQUEST_IDS: [&str; 3] = ["x-ms-request-id", "request-id", "x-ms-correlati
 
 /// An answer's text, as far as it can be read.
 pub(super) struct Text {
-    /// What the answer says: error code and message of Azure's JSON, the title
-    /// of a web page, or the text as it is.
+    /// What the answer says: error code and message of Azure's JSON, the title of a web
+    /// page, or the text unchanged.
     words: String,
     /// All of it.
     pub(super) original: String,
@@ -34,7 +34,7 @@ pub(super) enum Kind {
     Json,
     /// A web page, which no ingestion endpoint sends.
     Html,
-    /// Compressed, though nobody asked for it: it cannot be read here.
+    /// Compressed, though no one asked for it: it cannot be read here.
     Compressed(&'static str),
     Plain,
 }

@@ -26,7 +26,7 @@ fn the_corpus_is_survived() {
     }
 }
 
-/// Nothing else compiles them before somebody fuzzes.
+/// Nothing else compiles them before someone fuzzes.
 #[test]
 fn each_target_runs_what_is_named_like_it() {
     let manifest = fs::read_to_string("fuzz/Cargo.toml").unwrap();

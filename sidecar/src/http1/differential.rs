@@ -1,11 +1,11 @@
-//! Our reading of requests beside hyper's.
+//! Our reading of requests next to hyper's.
 //!
-//! Two readers that see different ends of a request are how a second one is
-//! smuggled past the first. So: whatever is sent, in whatever pieces it arrives,
-//! each write that we would take is one that hyper takes at the same place in the
-//! stream, with the same body and the same header fields. The other way round we
-//! may be, and are, stricter. One thing we take that hyper does not: a query that
-//! is no URI. Nobody reads it, so a stream is compared up to there.
+//! Two readers that see different ends of a request are how a second one is smuggled past
+//! the first. So: whatever is sent, in whatever pieces it arrives, each write that we
+//! would take is one that hyper takes at the same place in the stream, with the same body
+//! and the same header fields. The other way round we may be, and are, stricter. One
+//! thing we take that hyper does not: a query that is no URI. No one reads it, so a
+//! stream is compared up to there.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -74,7 +74,7 @@ fn ours(arrival: &Arrival<'_>) -> Vec<Seen> {
     while let Some(head) = input.head() {
         let is_write = (head.route, head.method) == (Route::Write, Method::Post);
         if !is_write && head.framing != Framing::Empty {
-            // A body that nobody asked for ends the connection.
+            // A body that no one asked for ends the connection.
             seen.push(Seen { is_write, fields: Vec::new(), body: Vec::new() });
             break;
         }
@@ -187,7 +187,7 @@ async fn answer(
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let is_write = route(target).0 == Route::Write && parts.method == HyperMethod::POST;
     let mut answer = Response::new(Empty::new());
-    // Nor does hyper go on after a CONNECT that succeeds.
+    // Nor does hyper continue after a CONNECT that succeeds.
     *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     if let Ok(body) = body.collect().await {
         let fields = FORWARDED.iter().flat_map(|name| {

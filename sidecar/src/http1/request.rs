@@ -192,8 +192,8 @@ fn read_fields(
     head.framing = match lengths.framing() {
         // A request without a length has no body (RFC 9112, 6.3).
         Some(Framing::UntilClose) => Framing::Empty,
-        // HTTP/1.0 has no chunks: whoever sends them is not understood the same
-        // by everybody (RFC 9112, 6.1).
+        // HTTP/1.0 has no chunks: anyone who sends them is not understood the same by
+        // everyone (RFC 9112, 6.1).
         Some(Framing::Chunked) if version == 0 => return Err(HeadError::Contradictory),
         Some(framing) => framing,
         None => return Err(HeadError::Contradictory),
@@ -201,10 +201,10 @@ fn read_fields(
     Ok(())
 }
 
-/// By the path alone. What the query of Prometheus' `url` says is nobody's here,
-/// and goes no further: to refuse a write for a character in it would lose the
-/// batch, and Go's servers, Microsoft's among them, don't either. For the same
-/// reason, a slash too many is forgiven.
+/// By the path alone. What the query of Prometheus' `url` says is no one's here, and goes
+/// no further: to refuse a write for a character in it would lose the batch, and Go's
+/// servers, Microsoft's among them, don't either. For the same reason, a slash too many
+/// is forgiven.
 ///
 /// With it goes the name of the destination that a write is for, or nothing.
 pub(super) fn route(target: &str) -> (Route, &str) {

@@ -20,7 +20,7 @@ pub(crate) struct ResponseHead {
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// Of a change of protocols, for which nobody asked.
+/// Of a change of protocols, for which no one asked.
 const SWITCHING: u16 = 101;
 
 impl ResponseHead {

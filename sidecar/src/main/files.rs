@@ -2,9 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit to the hard one, as other servers do at their start. The
-/// usual 1024 is kept low for programs that use `select`, and would be used up by
-/// `MAX_CONNECTIONS` alone: then nobody, Prometheus neither, is accepted.
+/// Raises the soft limit to the hard one, as other servers do at their start. The usual
+/// 1024 is kept low for programs that use `select`, and would be used up by
+/// `MAX_CONNECTIONS` alone: then no one, Prometheus neither, is accepted.
 pub(crate) fn allow_all() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // With fewer it works as well, up to there.

@@ -251,7 +251,7 @@ impl Refresh {
 /// Evenly from 0 to 1.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
-    // Without randomness everybody waits the same, which is no reason to fail.
+    // Without randomness everyone waits the same, which is not a reason to fail.
     let _ = rand::fill(&mut bytes);
     f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }

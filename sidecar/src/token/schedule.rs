@@ -13,12 +13,12 @@ const LAST_ASKED: f64 = 0.8;
 /// Between forced fetches: a refused token may be refused for another reason,
 /// and an identity service that is asked by every request throttles.
 pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
-/// After a token that had ended when it came: a clock is wrong, and asking
-/// faster does not mend it.
+/// After a token that had ended when it came: a clock is wrong, and asking faster does
+/// not fix it.
 const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 /// After a first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// After many: what an operator has mended is noticed within this.
+/// After many: what an operator has fixed is noticed within this.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A service that asks for a longer pause is asked again after this: Azure refuses
 /// samples that are older than 20 minutes.

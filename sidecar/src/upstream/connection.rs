@@ -66,15 +66,15 @@ impl Connection {
         Self { stream, input: Vec::new(), generation }
     }
 
-    /// Whether the peer has neither closed the connection nor said anything
-    /// that nobody asked for.
+    /// Whether the peer has neither closed the connection nor said anything that no one
+    /// asked for.
     pub(super) async fn is_open(&mut self) -> bool {
         let nothing_read = poll_fn(|context| Poll::Ready(self.poll_fill(context).is_pending()));
         nothing_read.await
     }
 
     /// Sends a request and reads its answer, whose body is not waited for beyond
-    /// `deadline`; says whether the connection can be used again.
+    /// `deadline`; reports whether the connection can be used again.
     pub(super) async fn exchange(
         &mut self,
         head: &[u8],
@@ -179,8 +179,8 @@ impl Connection {
         }
     }
 
-    /// Appends the body's beginning to `body`, and says whether the body was read
-    /// to its end. One that breaks off changes nothing: the status has been said.
+    /// Appends the body's beginning to `body`, and reports whether the body was read to
+    /// its end. One that breaks off changes nothing: the status has been said.
     async fn read_body(&mut self, framing: Framing, body: &mut Vec<u8>) -> bool {
         let mut chunked = Chunked::default();
         loop {
@@ -232,7 +232,7 @@ fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection without an answer")
 }
 
-/// Whoever says yes to a part of a batch has stored none of it.
+/// Anyone who says yes to a part of a batch has stored none of it.
 fn premature(status: u16) -> io::Error {
     io::Error::other(format!("it answered {status} before the batch was sent"))
 }

@@ -87,7 +87,7 @@ impl Template {
     }
 }
 
-/// The tree, or the first line that is none of Bicep's.
+/// The tree, or the first line that is not one of Bicep's.
 fn parse(text: &str) -> Result<Tree, usize> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_bicep::LANGUAGE.into()).unwrap();
@@ -185,7 +185,7 @@ fn modules_and_parameter_files_give_the_parameters_that_there_are() {
     }
 }
 
-/// A type that nobody compared with the published ones must not slip in.
+/// A type that no one compared with the published ones must not slip in.
 #[test]
 fn the_readme_names_every_type_that_was_compared() {
     let readme = fs::read_to_string(folder().join("README.md")).unwrap();

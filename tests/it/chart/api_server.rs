@@ -12,7 +12,7 @@ use crate::{cluster::control_plane, monitoring::alerts};
 /// As the chart has it.
 const NAME: &str = "pods.inject.prom-remotewrite";
 
-/// Has pods of a namespace sent to where nobody listens.
+/// Has pods of a namespace sent to where no one listens.
 async fn unreachable(client: &Client, namespace: &str, policy: &str) {
     objects::namespace(client, namespace, "privileged").await;
     let port = ports::free().unwrap();

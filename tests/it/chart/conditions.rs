@@ -1,5 +1,5 @@
-//! Whose pods reach the webhook: the rendered conditions, on a real API server,
-//! beside what the webhook decides.
+//! Whose pods reach the webhook: the rendered conditions, on a real API server, next to
+//! what the webhook decides.
 
 use contract::annotations::{NO, YES};
 use serde_json::{Value, json};

@@ -17,7 +17,7 @@ use super::{injected::sidecar, objects};
 /// Between two pods: the API server has other things to do as well.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What became of the pods.
+/// What happened to the pods.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Pods with a sidecar.
@@ -28,8 +28,8 @@ pub(crate) struct Tally {
     pub(crate) refused: Vec<String>,
 }
 
-/// A client that goes on creating the same pod, each time in a dry run: it
-/// passes admission as any other, and nothing is left of it.
+/// A client that keeps creating the same pod, each time in a dry run: it passes admission
+/// as any other, and nothing is left of it.
 pub(crate) struct Creating {
     enough: Arc<AtomicBool>,
     task: JoinHandle<Tally>,
@@ -42,7 +42,7 @@ impl Creating {
         Self { enough, task }
     }
 
-    /// What became of the pods, after the last of them.
+    /// What happened to the pods, after the last of them.
     pub(crate) async fn stop(self) -> Tally {
         self.enough.store(true, Ordering::Relaxed);
         self.task.await.unwrap()

@@ -1,5 +1,5 @@
-//! What is made from the chart: `manifests/install.yaml` and the table of
-//! values. `UPDATE_EXPECT=1` makes them anew.
+//! What is made from the chart: `manifests/install.yaml` and the table of values.
+//! `UPDATE_EXPECT=1` makes them again.
 
 use std::{fmt::Write, fs};
 

@@ -124,7 +124,7 @@ async fn resources_of_others_are_accepted() {
     let count = |kind: &str| kinds.iter().filter(|object| object["kind"] == kind).count();
     assert_eq!(["Issuer", "Certificate", "PodMonitor"].map(count), [2, 3, 4]);
     assert_eq!(["PrometheusRule", "ConfigMap"].map(count), [2, 4]);
-    // Nobody writes the Secret but cert-manager.
+    // No one writes the Secret but cert-manager.
     let roles = kinds.iter().filter(|object| object["kind"] == "Role");
     for role in roles {
         assert_eq!(role["rules"][0]["verbs"], json!(["get", "list", "watch"]), "{role:#}");

@@ -22,10 +22,10 @@ use super::objects;
 /// Rendering takes a tenth of a second, an installation some seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The cluster's version where nobody says another: each Helm has its own.
+/// The cluster's version where no one says another: each Helm has its own.
 const KUBERNETES: &str = "1.37.2";
 
-/// The program, with a home of its own.
+/// The program, with its own home.
 pub(crate) struct Helm {
     file: PathBuf,
     home: TempDir,

@@ -1,5 +1,5 @@
 //! Pods with resources of their own (`spec.resources`), and Guaranteed ones, on a real
-//! API server, also beside a `LimitRange`.
+//! API server, also next to a `LimitRange`.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
     assert_eq!(text(&made, "/status/qosClass"), "Guaranteed");
 }
 
-/// Nothing is no part of any limit, so the pod as a whole must request more.
+/// Nothing is not a part of any limit, so the pod as a whole must request more.
 async fn used_up_beside_a_ratio(trial: &Trial) {
     const REFUSED: &str = "no request is specified or request is 0";
     objects::namespace(&trial.client, RATIO, "privileged").await;

@@ -129,7 +129,7 @@ impl Release {
         self.certs = Some(new);
     }
 
-    /// Somebody else writes another certificate into the Secret.
+    /// Someone else writes another certificate into the Secret.
     pub(crate) async fn issue_elsewhere(&self) {
         let folder = tempfile::tempdir().unwrap();
         Program::new("the certificate tool", binaries::find(binaries::CERTS).unwrap())

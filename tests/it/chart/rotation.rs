@@ -29,8 +29,8 @@ const SYNC: Duration = Duration::from_millis(700);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Each brings a new CA and a new certificate.
 const ROTATIONS: usize = 3;
-/// A repair takes some 0.1 s, and the API server's view of a configuration is as
-/// old; on a machine with many other things to do it takes longer.
+/// A repair takes about 0.1 s, and the API server's view of a configuration is as old; on
+/// a machine with many other things to do it takes longer.
 const ADMITTED_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! `values.schema.json` finds mistakes before anything is installed.
+//! `values.schema.json` finds errors before anything is installed.
 //!
-//! Its part for the webhook's configuration is that program's own schema,
-//! narrowed by what the contract's parsers accept, so that the two cannot
-//! drift apart. `UPDATE_EXPECT=1` writes it anew.
+//! Its part for the webhook's configuration is that program's own schema, narrowed by
+//! what the contract's parsers accept, so that the two cannot drift apart.
+//! `UPDATE_EXPECT=1` writes it again.
 
 use std::fs;
 
@@ -140,7 +140,7 @@ pub(super) fn at(path: &str, value: &Value) -> Value {
     path.rsplit('.').fold(value.clone(), |inner, key| json!({key: inner}))
 }
 
-/// Mistakes in the programs' values, by path.
+/// Errors in the programs' values, by path.
 fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
     vec![
         ("webhok", json!({})),
@@ -183,7 +183,7 @@ fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Mistakes in all other values, by path.
+/// Errors in all other values, by path.
 fn other_mistakes() -> Vec<(&'static str, Value)> {
     vec![
         ("validatingAdmissionPolicy.action", json!("audit")),

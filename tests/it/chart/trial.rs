@@ -83,7 +83,7 @@ impl Trial {
         .await;
     }
 
-    /// A pod of Prometheus with annotations of ours.
+    /// A pod of Prometheus with our annotations.
     pub(crate) fn pod(&self, name: &str, annotations: &[(&str, &str)]) -> Value {
         pod(self.namespace, name, annotations)
     }
@@ -155,8 +155,8 @@ pub(crate) fn values(namespace: &str, others: &[&str], webhook: &Value) -> Value
     values
 }
 
-/// The webhook configuration, with the webhook's address on loopback and its
-/// authority; any other object as it is.
+/// The webhook configuration, with the webhook's address on loopback and its authority;
+/// any other object unchanged.
 pub(crate) fn redirected(object: &Value, serving: &Serving) -> Value {
     let mut object = object.clone();
     if object["kind"] == "MutatingWebhookConfiguration" {
@@ -168,7 +168,7 @@ pub(crate) fn redirected(object: &Value, serving: &Serving) -> Value {
     object
 }
 
-/// A pod of Prometheus with annotations of ours.
+/// A pod of Prometheus with our annotations.
 pub(crate) fn pod(namespace: &str, name: &str, annotations: &[(&str, &str)]) -> Value {
     let template = template(annotations);
     json!({

@@ -1,5 +1,5 @@
-//! `helm test` tells the truth: its pod's program is run with its own arguments and
-//! its own account, beside two replicas, as a release changes.
+//! `helm test` tells the truth: its pod's program is run with its own arguments and its
+//! own account, next to two replicas, as a release changes.
 
 use std::{fs, path::Path, time::Duration};
 

@@ -150,7 +150,7 @@ async fn helm(place: &str, arguments: &[String]) {
         _ => word.clone(),
     });
     let words: Vec<String> = std::iter::once("template".to_owned()).chain(words).collect();
-    // Somebody else's chart is not here; the values are, and `examples.rs` has them.
+    // Someone else's chart is not here; the values are, and `examples.rs` has them.
     if words.iter().any(|word| word.starts_with("prometheus-community/")) {
         let (_, values) =
             words.iter().zip(words.iter().skip(1)).find(|(flag, _)| *flag == "--values").unwrap();

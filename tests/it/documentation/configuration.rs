@@ -1,5 +1,5 @@
-//! The tables of the webhook's configuration are its schema. `UPDATE_EXPECT=1`
-//! writes them anew.
+//! The tables of the webhook's configuration are its schema. `UPDATE_EXPECT=1` writes
+//! them again.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn the_configurations_tables_are_its_schema() {
     }
 }
 
-/// One row for each key that is no mere holder of others.
+/// One row for each key that is not a mere holder of others.
 fn table(properties: &Value) -> String {
     let mut rows =
         vec!["| key | meaning | accepted | default |".to_owned(), "|---|---|---|---|".to_owned()];

@@ -1,5 +1,5 @@
-//! The command lines in the READMEs are what the programs print.
-//! `UPDATE_EXPECT=1` writes them anew.
+//! The command lines in the READMEs are what the programs print. `UPDATE_EXPECT=1` writes
+//! them again.
 
 use std::{fs, time::Duration};
 

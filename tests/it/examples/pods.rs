@@ -27,7 +27,7 @@ pub(crate) fn annotated(more: &[(&str, Value)]) -> Value {
     pod
 }
 
-/// What becomes of one pod, which must get its sidecar without a warning.
+/// What happens to one pod, which must get its sidecar without a warning.
 fn inject(what: &str, config: &Config, text: &str) -> Injected {
     let injected = manifests::inject(&config.clone().into(), text).unwrap();
     let [outcome] = injected.outcomes.as_slice() else { panic!("{what}: {:?}", injected.outcomes) };

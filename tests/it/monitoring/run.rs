@@ -81,8 +81,8 @@ impl Run {
         let url = self.application.write_url();
         let reply = Client::plain().post(&url, &[], few(["up"])).await.unwrap();
         assert_eq!(reply.status, 415);
-        // Twice: a kept connection that breaks is tried anew. It may be the other
-        // sidecar's request that meets one.
+        // Twice: a kept connection that breaks is retried. It may be the other sidecar's
+        // request that meets one.
         let faults = self.scene.azure.faults(Service::Ingestion);
         let start = Instant::now();
         while self.application.count("prom_remotewrite_upstream_failures_total").await.unwrap()

@@ -9,7 +9,7 @@ use tests::environment;
 
 use crate::chart::{injected::sidecar, objects::text, trial};
 
-/// The pod of kube-prometheus-stack with annotations of ours.
+/// The pod of kube-prometheus-stack with our annotations.
 pub(crate) fn prometheus(annotations: &[(&str, &str)]) -> Value {
     trial::pod("", "one", annotations)
 }
@@ -68,7 +68,7 @@ pub(crate) fn mirrors() -> [Value; 2] {
     })
 }
 
-/// What somebody would create: without what a cluster has given it.
+/// What someone would create: without what a cluster has given it.
 fn as_created(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();
     for given in ["nodeName", "serviceAccount", "serviceAccountName", "priority", "tolerations"] {

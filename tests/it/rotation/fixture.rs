@@ -214,7 +214,7 @@ impl Fixture {
     }
 
     pub(super) async fn delete_secret(&self) {
-        // Somebody else may have done so.
+        // Someone else may have done so.
         let _gone = self.secrets().delete(&self.secret_name(), &DeleteParams::default()).await;
     }
 

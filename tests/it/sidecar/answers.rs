@@ -117,7 +117,7 @@ async fn answers_of_http_1_0_and_bytes_behind_an_answer_end_the_connection_only(
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more",
     ] {
         let rig = endpoint(&[], answer).await;
-        // Each on a connection of its own: the stand-in serves one on each.
+        // Each on its own connection: the stand-in serves one on each.
         for _ in 0..3 {
             let status = rig.status(batch(["up"])).await;
             assert!((200..300).contains(&status), "{status}");

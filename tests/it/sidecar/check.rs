@@ -1,4 +1,4 @@
-//! The doctor, as a process of its own.
+//! `check`, as its own process.
 
 use serde_json::Value;
 use tests::{
@@ -305,7 +305,7 @@ async fn an_endpoint_that_refuses_empty_writes_is_reached() {
     ingestion.push(Fault::status(400));
     let step = stage.expect(0, ALL_OK, "probe_write").await;
     says(&step, "detail", "reached and authorised");
-    // It says the same to everybody: nothing is proven.
+    // It says the same to everyone: nothing is proven.
     ingestion.push_times(2, &Fault::status(400).body("InvalidPayload"));
     let step = stage.expect(0, "ok ok ok ok ok ok ok ok warning ok", "probe_write").await;
     says(&step, "code", "probe-inconclusive");
@@ -329,7 +329,7 @@ async fn a_way_that_is_not_open() {
     std::fs::write(stage.file("ca.pem"), other.pem()).unwrap();
     let step = stage.expect(1, "ok ok ok ok ok failed ok ok skipped skipped", "tls").await;
     says(&step, "remedy", "(SSL_CERT_FILE=/");
-    says(&step, "remedy", "add the root of a proxy or a private cloud there");
+    says(&step, "remedy", "add the root of the proxy or the private cloud there");
     says(&step, "code", "issuer-unknown");
 }
 

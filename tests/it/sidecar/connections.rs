@@ -1,4 +1,4 @@
-//! Many connections: nobody keeps others out, and memory stays bounded.
+//! Many connections: no one keeps others out, and memory stays bounded.
 
 use std::time::{Duration, Instant};
 
@@ -205,7 +205,7 @@ async fn fifty_connections_lose_nothing_while_the_token_is_replaced() {
     for shard in 0..50 {
         let (url, body) = (url.clone(), batch([&*format!("shard_{shard}")]));
         shards.spawn(async move {
-            // Each with a connection of its own, as Prometheus' shards have.
+            // Each with its own connection, as Prometheus' shards have.
             let client = Client::plain();
             for _ in 0..WRITES {
                 let begun = Instant::now();

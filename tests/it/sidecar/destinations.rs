@@ -25,7 +25,7 @@ struct Other {
 }
 
 impl Other {
-    /// Adds a destination that writes as an application of its own.
+    /// Adds a destination that writes as its own application.
     async fn beside(stage: &mut Stage, name: &'static str) -> Self {
         Self::with(stage, name, |_| {}).await
     }

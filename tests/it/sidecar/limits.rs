@@ -242,7 +242,7 @@ async fn what_could_be_held_alone_is_accepted_and_anything_larger_is_final() {
     for length in [1000, LIMIT / 2, LIMIT - 1, LIMIT] {
         for request in large(length) {
             let answer = raw(rig.port, &request).await;
-            // It is no batch: that is for Azure to say.
+            // It is not a batch: that is for Azure to say.
             assert!(answer.starts_with("HTTP/1.1 400"), "{length}: {answer}");
         }
     }

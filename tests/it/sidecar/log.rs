@@ -1,4 +1,4 @@
-//! A log that nobody reads: samples are forwarded all the same.
+//! A log that no one reads: samples are forwarded all the same.
 
 use std::{
     io::{Read, Write},

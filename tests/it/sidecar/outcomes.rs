@@ -162,7 +162,7 @@ async fn connections_that_break() {
     let rig = stage.ready().await;
     let faults = rig.azure().faults(Service::Ingestion);
     for moment in [Moment::BeforeBody, Moment::MidBody, Moment::AfterBody, Moment::AfterWork] {
-        // Twice: a kept connection that breaks before an answer is tried anew.
+        // Twice: a kept connection that breaks before an answer is retried.
         faults.push_times(2, &Fault::drop(moment));
         let reply = rig.post(batch(["up"])).await;
         assert_eq!(reply.status, 503, "{moment:?}: {}", reply.text());

@@ -354,7 +354,7 @@ async fn post_v2(rig: &Rig, request: v2::Request) -> Reply {
     rig.client.post(&rig.url("/api/v1/write"), &headers, body).await.unwrap()
 }
 
-/// Waits until so many bytes are under way.
+/// Waits until so many bytes are in progress.
 async fn in_flight(rig: &Rig, enough: impl Fn(u64) -> bool) {
     let begun = Instant::now();
     while !enough(rig.metric("prom_remotewrite_in_flight_bytes ").await) {

@@ -1,4 +1,4 @@
-//! The end: nothing that is under way is cut, and whoever still writes is served.
+//! The end: nothing that is in progress is cut, and anyone who still writes is served.
 
 use std::time::{Duration, Instant};
 

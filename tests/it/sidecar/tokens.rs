@@ -247,7 +247,7 @@ async fn a_write_in_a_gap_of_tokens_waits_for_the_one_that_comes() {
     stage.azure.issue_tokens_for(Duration::from_secs(3));
     let rig = stage.ready().await;
     let begun = Instant::now();
-    // The refresh is under way when the token ends, and takes a second longer.
+    // The refresh is in progress when the token ends, and takes a second longer.
     let slow = Fault::delay(Duration::from_millis(2600));
     rig.azure().faults(Service::Imds).push(slow);
     sleep(Duration::from_millis(3300).saturating_sub(begun.elapsed())).await;

@@ -134,7 +134,7 @@ impl<'a> PodRequest<'a> {
         if self.subresource == "exec" { &["get", "create"] } else { &["get"] }
     }
 
-    /// Whether whoever sends these headers may, by the API server's own word.
+    /// Whether anyone who sends these headers may, by the API server's own word.
     async fn may(&self, server: &str, client: &Client, headers: &HeaderMap, verb: &str) -> bool {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",

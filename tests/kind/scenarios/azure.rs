@@ -16,8 +16,8 @@ use crate::{
     stack::{Stack, eventually},
 };
 
-/// The kubelet asks the CSI driver again after at most some 15 s, the sidecar
-/// looks every 5 s.
+/// The kubelet asks the CSI driver again after at most about 15 s, the sidecar looks
+/// every 5 s.
 const DELIVERED_WITHIN: Duration = Duration::from_mins(1);
 /// The life of tokens before an outage of the identity services.
 const SHORT: Duration = Duration::from_secs(30);
@@ -172,7 +172,7 @@ async fn told_to_wait(stack: &Stack) -> Outcome<[f64; 3]> {
     Ok(counts)
 }
 
-/// A fault that nobody felt shows nothing.
+/// A fault that no one felt shows nothing.
 fn bitten(before: &[f64; 3], after: &[f64; 3]) -> Outcome<()> {
     let felt = before.iter().zip(after).all(|(before, after)| after > before);
     felt.then_some(()).ok_or_else(|| {

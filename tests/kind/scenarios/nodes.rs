@@ -20,7 +20,7 @@ const RESTARTED_WITHIN: Duration = Duration::from_mins(1);
 /// How long the node stays away: long enough for a pod to be missed.
 const AWAY: Duration = Duration::from_secs(10);
 
-/// Containers go on without it; none may be restarted.
+/// Containers continue without it; none may be restarted.
 pub(super) async fn kubelet(stack: &Stack) -> Outcome<Tolerance> {
     let node = stack.worker();
     let before = restarts(stack)?;

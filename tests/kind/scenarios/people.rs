@@ -16,7 +16,7 @@ use crate::{
 /// Prometheus writes some times a minute.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 
-/// All is well; then Azure refuses everything, which the doctor finds in each sidecar.
+/// All is well; then Azure refuses everything, which `check` finds in each sidecar.
 pub(super) async fn overview(stack: &Stack) -> Outcome<Tolerance> {
     let well = async || Ok(all_is_well(&run(stack, &["status", "--output", "json"])?));
     if let Err(failure) = eventually("status shows that all is well", WRITTEN_WITHIN, well).await {

@@ -18,10 +18,10 @@ use crate::{
 
 /// Some scrapes, for a scenario to have something to lose.
 pub(super) const A_WHILE: Duration = Duration::from_secs(10);
-/// A killed Prometheus never sends what it held back: its remote write waits up
-/// to 5 s for a full batch and, once restarted, sends only samples that are
-/// younger than its start (`SetStartTime` in `tsdb/wlog/watcher.go`). One scrape
-/// of 5 s may have been under way besides.
+/// A killed Prometheus never sends what it held back: its remote write waits up to 5 s
+/// for a full batch and, once restarted, sends only samples that are younger than its
+/// start (`SetStartTime` in `tsdb/wlog/watcher.go`). One scrape of 5 s may have been in
+/// progress besides.
 const HELD_BACK: i64 = 10_000;
 /// From the deletion of a pod to its successor: a signal, an image that is
 /// there, a log that is read again.

@@ -18,7 +18,7 @@ use crate::{
 const DEPLOYMENT: &str = "deployment/prom-remotewrite-webhook";
 const SECRET: &str = "prom-remotewrite-webhook-tls";
 const DELETE_SECRET: [&str; 5] = ["delete", "secret", SECRET, "-n", RELEASE_NAMESPACE];
-/// A repair takes some 0.1 s, a renewal as long as values say, which is 5 s.
+/// A repair takes about 0.1 s, a renewal as long as values say, which is 5 s.
 const HEALED_WITHIN: Duration = Duration::from_mins(1);
 /// Values say 30 s.
 const PRUNED_WITHIN: Duration = Duration::from_mins(2);
@@ -55,8 +55,8 @@ pub(super) async fn rotation(stack: &Stack) -> Outcome<Tolerance> {
     probe.all_injected().map(Tolerance::none)
 }
 
-/// The Secret is deleted: nobody notices. Then the configuration, then both: until
-/// the configuration is back, pods are refused, and none starts without its sidecar.
+/// The Secret is deleted: no one notices. Then the configuration, then both: until the
+/// configuration is back, pods are refused, and none starts without its sidecar.
 pub(super) async fn secret(stack: &Stack) -> Outcome<Tolerance> {
     let probe = Probe::start(stack.client())?;
     let before = certificate(stack)?;

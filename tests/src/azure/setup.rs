@@ -80,7 +80,7 @@ impl Setup {
     }
 }
 
-/// Somebody whom a token can speak of.
+/// Someone whom a token can speak of.
 #[derive(Clone, Debug)]
 pub struct Principal {
     /// The client id, `appid` in a token.
@@ -157,7 +157,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule with an id of its own, to which `writers` may write.
+    /// A rule with its own id, to which `writers` may write.
     pub fn new(writers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let id = format!("dcr-{}", secret::uuid().replace('-', ""));
         Self { id, writers: writers.into_iter().map(Into::into).collect() }

@@ -1,8 +1,8 @@
 //! Bearer tokens: minted, remembered, revoked.
 //!
-//! A token has the shape of Entra's (three base64url parts, claims that a
-//! reader understands) but its signature is 256 random bytes: nobody else can
-//! make one, and whether one is genuine is looked up, not computed.
+//! A token has the shape of Entra's (three base64url parts, claims that a reader
+//! understands) but its signature is 256 random bytes: no one else can make one, and
+//! whether one is genuine is looked up, not computed.
 
 use std::{collections::HashMap, sync::Mutex};
 

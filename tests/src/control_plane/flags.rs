@@ -111,7 +111,7 @@ pub(super) fn api_server(files: &Files, ports: &Ports) -> Vec<String> {
         format!("--service-account-signing-key-file={}", files.account_key.display()),
         format!("--token-auth-file={}", files.tokens.display()),
         "--authorization-mode=RBAC".to_owned(),
-        // As OpenShift has it: whoever sets owner references needs rights.
+        // As OpenShift has it: anyone who sets owner references needs rights.
         "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
         "--allow-privileged=true".to_owned(),
     ]

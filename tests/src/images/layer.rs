@@ -30,7 +30,7 @@ pub(super) enum Content {
     Link(String),
 }
 
-/// Writes the tree; a folder comes before what is in it, since it sorts first.
+/// Writes the tree; a folder comes before what is in it, because it sorts first.
 pub(super) fn write(tree: &BTreeMap<String, Entry>, to: impl Write) -> io::Result<()> {
     let mut archive = Builder::new(to);
     for (path, entry) in tree {

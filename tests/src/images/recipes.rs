@@ -18,7 +18,7 @@ pub const AZURE: &str = "local/azure:1";
 pub const PROMETHEUS: &str = "local/prometheus:v3.16.0";
 /// Prometheus Operator.
 pub const OPERATOR: &str = "local/prometheus-operator:v0.93.1";
-/// What the operator puts beside Prometheus.
+/// What the operator puts next to Prometheus.
 pub const RELOADER: &str = "local/prometheus-config-reloader:v0.93.1";
 /// The cluster's name server.
 pub const DNS: &str = "local/coredns:v1.14.4";

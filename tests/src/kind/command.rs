@@ -39,7 +39,7 @@ pub(crate) fn ask(command: &mut Command) -> Outcome<String> {
 
 /// The same, for what takes less.
 pub(super) fn ask_within(command: &mut Command, patience: Duration) -> Outcome<String> {
-    // Files, not pipes: somebody who outlives the program may keep a pipe open.
+    // Files, not pipes: someone who outlives the program may keep a pipe open.
     let file = || tempfile::tempfile().context("make a file for what a program says");
     let (mut out, mut err) = (file()?, file()?);
     let copy = |file: &File| file.try_clone().context("share a file");

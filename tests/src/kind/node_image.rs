@@ -26,8 +26,8 @@ const VARIABLE: &str = "KIND_NODE_IMAGE";
 const ANSWERS_WITHIN: Duration = Duration::from_secs(8);
 /// The variable that names Debian's release, and what it is otherwise.
 const SUITE: (&str, &str) = ("DEBIAN_SUITE", "bookworm");
-/// For how long an image of other inputs may still be wanted: somebody goes
-/// back and forth between two states of a checkout.
+/// For how long an image of other inputs may still be wanted: someone goes back and forth
+/// between two states of a checkout.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// Folders that the build takes, by the variable that names each.
@@ -111,8 +111,8 @@ fn programs() -> Outcome<Vec<(&'static str, PathBuf)>> {
     PROGRAMS.iter().map(|(variable, recipe)| Ok((*variable, tools::built(recipe)?))).collect()
 }
 
-/// Other scripts, programs or packages make another image. A folder of programs
-/// has a key of its own in its name.
+/// Other scripts, programs or packages make another image. A folder of programs has its
+/// own key in its name.
 fn key(scripts: &Path, programs: &[(&str, PathBuf)], suite: &str) -> Outcome<String> {
     let mut hash = Sha256::new();
     hash.update(suite);

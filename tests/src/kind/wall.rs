@@ -1,10 +1,9 @@
 //! Addresses of the cluster never leave the machine.
 //!
-//! Each node refuses those that nobody has
-//! (`manifests/kind/cluster-addresses.conf`). This is the wall behind it: what
-//! still came out of the cluster's own network towards another is rejected in
-//! the chain that Docker keeps for its users' rules. It stands before the first
-//! node starts.
+//! Each node refuses those that no one has (`manifests/kind/cluster-addresses.conf`).
+//! This is the wall behind it: what still came out of the cluster's own network towards
+//! another is rejected in the chain that Docker keeps for its users' rules. It stands
+//! before the first node starts.
 
 use std::process::Command;
 
@@ -31,14 +30,14 @@ pub(super) fn build(name: &str, engine: &Engine, steps: &Steps) -> Outcome<()> {
             continue;
         }
         if command::ask(iptables().args(["-I", CHAIN]).args(rule)).is_err() {
-            // Without root, or where the engine runs in a machine of its own.
+            // Without root, or where the engine runs in its own machine.
             steps.note(&format!("no rule in {CHAIN}: the nodes alone keep {range} inside"));
         }
     }
     Ok(())
 }
 
-/// Removes both, also rules of a network that somebody has removed before.
+/// Removes both, also rules of a network that someone has removed before.
 pub(super) fn remove(name: &str, engine: &Engine) -> Outcome<()> {
     let (comment, bridge) = (comment(name), bridge(name, engine));
     for line in rules() {

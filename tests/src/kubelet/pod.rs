@@ -47,7 +47,7 @@ struct Item {
 }
 
 impl<'a> Container<'a> {
-    /// An init container that goes on running, or an ordinary one.
+    /// An init container that keeps running, or an ordinary one.
     pub(super) fn find(pod: &'a Value, name: &'a str) -> Outcome<Self> {
         let named = |value: &&Value| value.get("name").and_then(Value::as_str) == Some(name);
         let list = |path| pod.pointer(path).and_then(Value::as_array).into_iter().flatten();

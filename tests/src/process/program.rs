@@ -100,8 +100,8 @@ impl Program {
         if let Some(stderr) = &self.stderr {
             command.stderr(stderr.try_clone().context("hand a pipe on")?);
         }
-        // In a group of its own: Ctrl-C on a terminal is for the harness, which
-        // stops the rest.
+        // In its own group: Ctrl-C on a terminal is for the harness, which stops the
+        // rest.
         let mut child = warden::spawn(&mut command).context(format!(
             "start {} ({})",
             self.name,

@@ -1,4 +1,4 @@
-//! Builds a recipe into the cache, once for everybody.
+//! Builds a recipe into the cache, once for everyone.
 
 use std::{
     fs::{self, File, TryLockError},

@@ -19,7 +19,7 @@ pub struct Recipe {
     pub tags: &'static str,
     /// Flags for the linker.
     pub ldflags: &'static str,
-    /// Programs that Go names otherwise than everybody: from, to.
+    /// Programs that Go names otherwise than everyone: from, to.
     pub renames: &'static [(&'static str, &'static str)],
     /// How long the build takes, for a person who waits.
     pub takes: &'static str,
@@ -59,8 +59,8 @@ impl Variable {
     }
 }
 
-/// Prometheus and promtool, without the service discoveries that nobody here
-/// asks for and without the web interface's assets.
+/// Prometheus and promtool, without the service discoveries that no one here asks for and
+/// without the web interface's assets.
 pub const PROMETHEUS: Recipe = Recipe {
     folder: "prometheus",
     packages: &["tool"],

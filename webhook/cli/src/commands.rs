@@ -47,7 +47,7 @@ pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
     }))
 }
 
-/// Writes what would become of each pod, and why.
+/// Writes what would happen to each pod, and why.
 pub(crate) fn explain(arguments: &Explain) -> ExitCode {
     let files = &arguments.manifests;
     finish(read(files).and_then(|(config, text)| {
@@ -81,7 +81,7 @@ fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result
 /// one spelling of each word, and no texts for numbers.
 const HELM_CHECKS: &str = "note: only config was validated; Helm also validates the spelling in it (userAssigned, not USERASSIGNED; 8081, not '8081') and all other values: run helm template";
 
-/// Says whether the configuration can be used.
+/// Reports whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     finish(text(&arguments.config).and_then(|text| {
         let file = ConfigFile::parse(&text)

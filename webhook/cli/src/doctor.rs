@@ -1,5 +1,4 @@
-//! The doctor in each sidecar of a cluster: the sidecar's own `check`, which looks
-//! where the sidecar itself looks.
+//! `check` in each sidecar of a cluster: it looks where the sidecar itself looks.
 
 use std::time::Duration;
 
@@ -21,10 +20,10 @@ use crate::status::{
 const AT_ONCE: usize = 8;
 /// The sidecar bounds all its steps by 30 s; the rest is for starting it.
 const CHECKED_WITHIN: Duration = Duration::from_secs(45);
-/// A report has some 2 KiB.
+/// A report has about 2 KiB.
 const REPORT_BYTES: u64 = 64 * 1024;
 
-/// What became of one sidecar's check.
+/// What happened to one sidecar's check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CheckedSidecar {
     /// `Pod namespace/name`.

@@ -1,8 +1,8 @@
 //! The same decision and the same patch without a cluster: for people who keep
 //! manifests in a repository, and for finding out why.
 //!
-//! Text that is not touched stays as it is, byte for byte; in a document that
-//! is touched, lines are inserted and everything else stays.
+//! Text that is not touched stays unchanged, byte for byte; in a document that is
+//! touched, lines are inserted and everything else stays.
 
 pub mod explain;
 pub(crate) mod language;
@@ -64,7 +64,7 @@ pub enum ManifestError {
     },
 }
 
-/// What became of one pod or pod template.
+/// What happened to one pod or pod template.
 #[derive(Debug)]
 pub struct ReviewedPod {
     /// Which document, from 1.
@@ -77,7 +77,7 @@ pub struct ReviewedPod {
     pub hints: Vec<String>,
 }
 
-/// The text with sidecars, and what became of each pod in it.
+/// The text with sidecars, and what happened to each pod in it.
 #[derive(Debug)]
 pub struct Injected {
     /// The whole text.
@@ -207,7 +207,7 @@ pub(crate) fn unreached(place: &str, urls: &[String], injection: &Injection) -> 
             }
         });
     }
-    // Another port is somebody else's.
+    // Another port is someone else's.
     hints.extend(strays.filter(|(_, to)| to.port == port).map(|(url, _)| {
         format!("{place} goes to {url}, and the sidecar has no such destination: name its profile in prom-remotewrite/profile, or remove it")
     }));

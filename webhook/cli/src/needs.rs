@@ -1,6 +1,6 @@
-//! What an injected pod needs in its namespace, and whether what is there will
-//! do. A name that is wrong here leaves Prometheus in `ContainerCreating`, and
-//! nobody says so but an event.
+//! What an injected pod needs in its namespace, and whether what is there will do. A name
+//! that is wrong here leaves Prometheus in `ContainerCreating`, and no one says so but an
+//! event.
 
 pub mod lookup;
 #[cfg(test)]

@@ -19,11 +19,11 @@ pub(crate) fn at<'a, S: AsRef<str>>(node: &'a Value, way: &[S]) -> Option<&'a Va
     })
 }
 
-/// Keys below which nobody writes: what the cluster and kubectl say of an object.
+/// Keys below which no one writes: what the cluster and kubectl say of an object.
 const THEIRS: [&str; 3] =
     ["managedFields", "kubectl.kubernetes.io/last-applied-configuration", "status"];
 
-/// Visits `node`, and its children where `visit` says so; not what nobody writes.
+/// Visits `node`, and its children where `visit` says so; not what no one writes.
 pub(crate) fn walk(node: &Value, visit: &mut impl FnMut(&Value, &[String]) -> bool) {
     below(node, &mut Vec::new(), visit);
 }

@@ -93,7 +93,7 @@ fn migrate_has_statuses_for_scripts() {
     let (code, again, said) = migrate(&text, &[]);
     assert_eq!((code, said.as_str()), (Some(0), "nothing to migrate\n"));
     assert_eq!(again, text);
-    // What is in there nobody knows.
+    // What is in there no one knows.
     let (code, _, said) = migrate("a: ENC[x]\nsops:\n  mac: ENC[y]\n", &[]);
     assert_eq!(code, Some(0));
     assert!(said.starts_with("note: document 1 is encrypted by sops"), "{said}");

@@ -19,7 +19,7 @@ impl HostRule {
     }
 }
 
-/// Reads a rule; one that no host can match, as with a port, is a mistake.
+/// Reads a rule; one that no host can match, as with a port, is an error.
 pub(super) fn host_rule(text: &str) -> Result<HostRule, Rejected> {
     if let Ok(address) = text.parse::<Ipv6Addr>() {
         return Ok(HostRule(address.to_string()));

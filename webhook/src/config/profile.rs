@@ -1,9 +1,9 @@
 //! A profile: the settings that a pod chooses by name.
 //!
-//! Its keys are the annotations' names in camelCase, and [`PROFILE_ONLY`], which
-//! only an operator may set, since they decide whom the sidecar trusts, who may
-//! use it, or how much memory it takes. A profile need not be complete: a pod's
-//! annotations may give the rest.
+//! Its keys are the annotations' names in camelCase, and [`PROFILE_ONLY`], which only an
+//! operator may set, because they decide whom the sidecar trusts, who may use it, or how
+//! much memory it takes. A profile need not be complete: a pod's annotations may give the
+//! rest.
 
 mod only;
 
@@ -134,8 +134,8 @@ fn profile_only(
     (given, Some(Box::new(settings)))
 }
 
-/// What the sidecar's parser must have, and a profile need not: an application,
-/// since it alone has a certificate whose chain may be sent.
+/// What the sidecar's parser must have, and a profile need not: an application, because
+/// it alone has a certificate whose chain may be sent.
 fn placeholder(variable: &str) -> Option<String> {
     const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
     let text = match variable {
@@ -155,8 +155,8 @@ fn named_by_key(mistake: Mistake, section: &Section) -> Mistake {
     Mistake { name: name.unwrap_or(mistake.name), ..mistake }
 }
 
-/// A proxy with a password is refused: it would be in every pod, where everybody
-/// who may read pods can read it.
+/// A proxy with a password is refused: it would be in every pod, where everyone who may
+/// read pods can read it.
 fn proxy_mistake(settings: &Settings, section: &Section) -> Option<Mistake> {
     let address = settings.proxy.as_ref()?.address();
     if address.username().is_empty() && address.password().is_none() {

@@ -1,14 +1,14 @@
-//! Reads a document key by key, and keeps every mistake with its path.
+//! Reads a document key by key, and keeps every error with its path.
 //!
-//! serde stops at the first mistake and knows no near misses; a person who
-//! edits a chart's values wants all of them at once.
+//! serde stops at the first error and knows no near misses; a person who edits a chart's
+//! values wants all of them at once.
 
 use std::str::FromStr;
 
 use contract::{Mistake, Rejected, did_you_mean};
 use serde_json::{Map, Value};
 
-/// The document as plain data. A name such as 0815 is no number.
+/// The document as plain data. A name such as 0815 is not a number.
 pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
     let options = serde_saphyr::options! {
         leading_zero_numbers_as_strings: true,
@@ -21,7 +21,7 @@ pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
     })
 }
 
-/// Collects mistakes.
+/// Collects errors.
 #[derive(Default)]
 pub(super) struct Reader {
     pub(super) mistakes: Vec<Mistake>,
@@ -172,7 +172,7 @@ impl Reader {
         parse(&text).map_err(|error| self.mistakes.push(error.at(path, shown))).ok()
     }
 
-    /// Whatever nobody has asked for is a mistake.
+    /// Whatever no one has asked for is an error.
     pub(super) fn finish(&mut self, section: Section) {
         let names: Vec<String> = section.fields.keys().map(|name| section.path_of(name)).collect();
         let Section { fields, known, .. } = section;

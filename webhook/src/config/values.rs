@@ -75,12 +75,12 @@ fn stated(document: &Value) -> Stated {
     }
 }
 
-/// Whether this is no configuration, but values that the chart makes one of.
+/// Whether this is not a configuration, but values that the chart makes one of.
 pub(super) fn are_values(document: &Value) -> bool {
     document.get("image").is_none() && CHARTS_KEYS.iter().any(|key| document.get(key).is_some())
 }
 
-/// What whoever wants the file itself is told about values.
+/// The error for values where the file itself is expected.
 pub(super) fn not_the_file() -> Mistake {
     Mistake::missing(
         "image",

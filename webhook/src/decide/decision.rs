@@ -11,7 +11,7 @@ pub enum Decision {
     Inject(Box<Injection>),
     /// It has its sidecar, but another webhook has taken a part of it.
     Repair(Box<Repair>),
-    /// It stays as it is.
+    /// It stays unchanged.
     Skip(Skip),
     /// It is not created.
     Deny(Denial),
@@ -35,7 +35,7 @@ pub struct Repair {
     pub warnings: Vec<String>,
 }
 
-/// Why a pod stays as it is.
+/// Why a pod stays unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip {
     /// Why.
@@ -44,7 +44,7 @@ pub struct Skip {
     pub warnings: Vec<String>,
 }
 
-/// Why a pod stays as it is.
+/// Why a pod stays unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// The request does not create a pod.
@@ -60,7 +60,7 @@ pub enum SkipReason {
     MirrorPod,
     /// This webhook has been here.
     AlreadyInjected,
-    /// It brings a sidecar of its own.
+    /// It brings its own sidecar.
     HandWritten,
 }
 
@@ -78,7 +78,7 @@ pub struct Denial {
 pub enum DenyReason {
     /// Annotations that are unknown, unreadable, missing or not allowed.
     BadAnnotations,
-    /// A container that is no sidecar has the sidecar's name.
+    /// A container that is not a sidecar has the sidecar's name.
     ForeignContainer,
     /// Another container has the sidecar's port.
     PortTaken,

@@ -1,5 +1,5 @@
-//! The pod's own containers: a sidecar that is there already, and what cannot
-//! or should not run beside one.
+//! The pod's own containers: a sidecar that is there already, and what cannot or should
+//! not run next to one.
 
 use contract::{
     DestinationName,
@@ -141,7 +141,7 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
     }
     let certificates = effective.destinations().filter_map(|one| one.certificate);
     for name in certificates.filter_map(|source| inject::existing_certificate(source, pod)) {
-        // What an earlier pass has left is no volume of the pod's own.
+        // What an earlier pass has left is not a volume of the pod's own.
         if !inject::is_certificate_volume(name) {
             warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));
         }

@@ -31,7 +31,7 @@ pub(super) fn chosen<'a>(config: &'a Config, value: Option<&'a str>) -> Chosen<'
     };
     for (index, name) in annotations::profile_names(value).enumerate() {
         if index == MAX_DESTINATIONS {
-            // Nobody looks at the rest of a list of any length.
+            // No one looks at the rest of a list of any length.
             let expected = format!("at most {MAX_DESTINATIONS} profiles");
             chosen.mistakes.push(Rejected::expected(expected).at(PROFILE, value));
             break;

@@ -13,8 +13,8 @@ use crate::{
     pod::Pod,
 };
 
-/// The annotations that can be read, and the mistakes in the others: what is
-/// wrong besides them is then found at the same time.
+/// The annotations that can be read, and the errors in the others: what is wrong besides
+/// them is then found at the same time.
 pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<Mistake>) {
     let mistakes = match annotations::parse(pod.annotations()) {
         Ok(annotations) => return (annotations, Vec::new()),

@@ -10,8 +10,8 @@ use contract::{
 
 use super::{CertificateSource, Merge};
 
-/// The certificate's file in a Secret of type kubernetes.io/tls; its key lies
-/// beside it as `tls.key`.
+/// The certificate's file in a Secret of type kubernetes.io/tls; its key lies next to it
+/// as `tls.key`.
 const TLS_SECRET_FILE: &str = "tls.crt";
 /// With this label, azure-workload-identity's webhook writes into a pod.
 const AZURES_LABEL: &str = "azure.workload.identity/use";
@@ -105,9 +105,9 @@ impl Merge<'_> {
         }
     }
 
-    /// The webhook of azure-workload-identity knows client and tenant from the
-    /// service account, which this one cannot read; where it has been here
-    /// first, what it wrote counts for what nobody else says.
+    /// The webhook of azure-workload-identity knows client and tenant from the service
+    /// account, which this one cannot read; where it has been here first, what it wrote
+    /// counts for what no one else says.
     fn workload(&mut self) -> Option<Identity> {
         let client_id: Option<ClientId> = self
             .merged
@@ -154,8 +154,8 @@ impl Merge<'_> {
         self.required(audience, Key::Audience, what)
     }
 
-    /// No annotation may name the authority, since it is told who the sidecar
-    /// is; so a custom cloud needs a profile.
+    /// No annotation may name the authority, because it is told who the sidecar is; so a
+    /// custom cloud needs a profile.
     pub(super) fn authority(&mut self, identity: Option<&Identity>) -> Option<AuthorityHost> {
         let cloud = self.cloud();
         let host = self.profile.authority_host().cloned().or_else(|| cloud.authority());

@@ -6,7 +6,7 @@ use super::{Destination, Merge};
 use crate::config::{PROFILE_ONLY, Profile, ProfileOnly};
 
 impl Merge<'_> {
-    /// A sentence for each further profile with settings that have no effect, since
+    /// A sentence for each further profile with settings that have no effect, because
     /// they are not as the first profile has them.
     pub(super) fn ignored(&self, further: &[Destination]) -> Vec<String> {
         let profile = |one: &Destination| self.config.profiles.get(one.name.as_str());

@@ -37,7 +37,8 @@ impl Merge<'_> {
     }
 
     /// The variables of further destinations, which the sidecar must be able to read:
-    /// what is right alone need not be so beside others, since it divides its limits.
+    /// what is right alone need not be so together with others, because it divides its
+    /// limits.
     fn further_variables(
         &mut self,
         settings: &Settings,

@@ -9,7 +9,7 @@ use super::{CertificateSource, Destination, Merge, place};
 const SYSTEM_PATHS: [&str; 4] = ["/proc", "/sys", "/dev", "/etc/ssl"];
 
 impl Merge<'_> {
-    /// A certificate of a further destination has a place of its own.
+    /// A certificate of a further destination has its own place.
     pub(super) fn mount_path(&self) -> Option<MountPath> {
         let usual = names::DEFAULT_MOUNT_PATH;
         self.merged.mount_path.clone().or_else(|| match self.destination {

@@ -61,8 +61,7 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// What the containers that run beside the sidecar request together, in
-    /// thousandths.
+    /// What the containers that run next to the sidecar request together, in thousandths.
     pub fn requested_by_others(self, resource: Resource) -> u128 {
         let running = self.others().filter(|container| container.keeps_running());
         running.fold(0, |sum, one| sum.saturating_add(one.requested(resource)))

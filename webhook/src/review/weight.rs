@@ -47,7 +47,7 @@ fn outside_strings(json: &[u8]) -> usize {
     bytes
 }
 
-/// What each byte may become. A table, since a pod of 300 KiB is weighed so in a
+/// What each byte may become. A table, because a pod of 300 KiB is weighed so in a
 /// quarter of the time that comparisons take.
 #[expect(clippy::indexing_slicing, reason = "each byte has an entry")]
 const WEIGHTS: [u16; 256] = {

@@ -22,8 +22,8 @@ use crate::metrics::{Closed, ConnectionMetrics};
 /// the 90 s after which API servers close an idle one themselves (client-go's
 /// `IdleConnTimeout`), so that no review is on its way when this side closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(100);
-/// Whoever keeps a connection for longer than that may have sent a request at that
-/// very moment: it is still answered, and nobody waits longer than this for it.
+/// Anyone who keeps a connection for longer than that may have sent a request at that
+/// very moment: it is still answered, and no one waits longer than this for it.
 const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that has to make room is told so, and has one round trip to
 /// complete what crossed with it.

@@ -20,7 +20,7 @@ pub(super) struct Handshakes {
     acceptor: TlsAcceptor,
     slots: Arc<Slots>,
     failures: Counter,
-    /// The API server tries again with every pod.
+    /// The API server retries with every pod.
     distrust: LogLimit,
 }
 

@@ -1,10 +1,9 @@
-//! HTTP/1.1 and HTTP/2, with bounds on what a connection can make us hold beside the
+//! HTTP/1.1 and HTTP/2, with bounds on what a connection can make us hold next to the
 //! bodies that are counted.
 
 use hyper_util::{rt::TokioExecutor, server::conn::auto::Builder};
 
-/// A request's head in HTTP/2. API servers send some 300 bytes. By default it is
-/// 16 KiB.
+/// A request's head in HTTP/2. API servers send about 300 bytes. By default it is 16 KiB.
 const MAX_HEAD_BYTES: u32 = 8 << 10;
 /// What is read at once of HTTP/1.1, and its head, which must fit in. hyper takes
 /// nothing below 8 KiB, and has 400 KiB by default.

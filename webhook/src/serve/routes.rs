@@ -1,7 +1,7 @@
 //! HTTP in front of the review: path, method, content type, size.
 //!
-//! What is no review gets an HTTP status, and the API server's failure policy
-//! decides; what is one gets its uid back, whatever is decided.
+//! What is not a review gets an HTTP status, and the API server's failure policy decides;
+//! what is one gets its uid back, whatever is decided.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,8 +32,8 @@ pub const MUTATE_PATH: &str = "/mutate";
 
 /// What reviews and answers are.
 const JSON: &str = "application/json";
-/// No API server waits longer than this for an answer; whoever still sends a
-/// body then only holds a connection.
+/// No API server waits longer than this for an answer; anyone who still sends a body then
+/// only holds a connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every request needs.
@@ -95,7 +95,7 @@ fn refuse_body(shared: &Shared, error: &BodyError) -> Response {
     match error {
         BodyError::TooLarge => refuse(shared, StatusCode::PAYLOAD_TOO_LARGE, text),
         BodyError::Broken(_) => refuse(shared, StatusCode::BAD_REQUEST, text),
-        // An API server then tries again, within the time it has.
+        // An API server then retries, within the time it has.
         BodyError::GivenUp => {
             let answer = refuse(shared, StatusCode::SERVICE_UNAVAILABLE, text);
             ([(header::RETRY_AFTER, "1")], answer).into_response()

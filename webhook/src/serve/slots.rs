@@ -30,9 +30,9 @@ struct Usage {
 struct State {
     /// Requests that are being answered.
     answering: usize,
-    /// When the last answer was complete; before the first one, when the
-    /// connection was opened. A request that only arrives, slowly, does not count:
-    /// otherwise whoever never completes one could keep a slot.
+    /// When the last answer was complete; before the first one, when the connection was
+    /// opened. A request that only arrives, slowly, does not count: otherwise anyone who
+    /// never completes one could keep a slot.
     used: Instant,
 }
 

@@ -90,7 +90,7 @@ async fn a_connection_in_use_is_told_its_end_before_the_drain() {
     let mut last = String::new();
     stream.read_to_string(&mut last).await.unwrap();
     assert!(last.contains("\r\nconnection: close\r\n") && last.ends_with("ok"), "{last}");
-    // New ones are still served, and HTTP/2 goes on until the drain.
+    // New ones are still served, and HTTP/2 continues until the drain.
     let mut new = connect(running.address, &client).await.unwrap();
     assert!(get_over(&mut new).await.unwrap().ends_with("ok"));
     client.alpn_protocols = vec![b"h2".to_vec()];

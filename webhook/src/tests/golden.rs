@@ -1,6 +1,6 @@
-//! Whole pods as they come out, one file each: what the webhook does to the pod
-//! of kube-prometheus-stack, for reading as well as for comparing.
-//! `UPDATE_EXPECT=1 cargo test -p webhook` writes them anew.
+//! Whole pods as they come out, one file each: what the webhook does to the pod of
+//! kube-prometheus-stack, for reading as well as for comparing. `UPDATE_EXPECT=1 cargo
+//! test -p webhook` writes them again.
 
 use expect_test::expect_file;
 use serde_json::{Value, json};

@@ -26,7 +26,7 @@ pub(super) async fn check(arguments: &Verify, config: &Config) -> Result<Vec<Str
     let server = Server::of(arguments).map_err(|problem| vec![problem])?;
     if config.profiles.is_empty() {
         return match create(&server, arguments, None).await {
-            // Nobody has said where its samples go: the webhook was asked.
+            // No one has said where its samples go: the webhook was asked.
             Err(denied) if denied.contains(DENIED) => {
                 Ok(vec!["no profile is set; API servers ask the webhook".to_owned()])
             }

@@ -1,4 +1,4 @@
-//! One HTTP request over a connection of its own.
+//! One HTTP request over its own connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// An API server waits up to 30 s for a webhook.
 const PATIENCE: Duration = Duration::from_secs(35);
-/// A pod or an error; more is no answer to our requests.
+/// A pod or an error; more is not an answer to our requests.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// Sends `request` over `stream`; the answer's status and text.

@@ -94,7 +94,7 @@ fn dense_json_costs_no_memory() {
             let read = stream.read(&mut answer).await.unwrap();
             let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
             assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-            assert!(answer.contains("once it is read"), "{answer}");
+            assert!(answer.contains("when decoded"), "{answer}");
         }
         client.check("dense JSON").await;
     });

@@ -51,7 +51,7 @@ fn it_serves_once_there_is_a_good_pair() {
     replace(&file("tls.crt"), &chain);
     check_serving(&webhook, &client);
     webhook.wait_for("/metrics", r#"certificate_reloads_total{result="taken"} 1"#);
-    // From now on damage is nothing that anybody notices.
+    // From now on damage is nothing that anyone notices.
     replace(&file("tls.key"), "garbage");
     webhook.wait_for("/metrics", r#"certificate_reloads_total{result="refused"} 3"#);
     check_serving(&webhook, &client);

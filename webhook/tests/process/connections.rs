@@ -255,8 +255,8 @@ fn check_flood(directory: &Path, webhook: &Webhook) {
     assert_memory(webhook);
 }
 
-/// The kubelet's probes must not fail because somebody holds connections to the
-/// other port.
+/// The kubelet's probes must not fail because someone holds connections to the other
+/// port.
 #[test]
 fn the_admin_port_answers_whoever_holds_connections_to_it() {
     let directory = directory(CONFIG);

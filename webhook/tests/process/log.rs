@@ -1,4 +1,4 @@
-//! A log that nobody reads: reviews are answered all the same.
+//! A log that no one reads: reviews are answered all the same.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -9,7 +9,7 @@ use super::{
     serve::Webhook,
 };
 
-/// More lines than the pipe and the program hold, at a line of some 200 bytes each
+/// More lines than the pipe and the program hold, at a line of about 200 bytes each
 /// review.
 const REVIEWS: usize = 4000;
 

@@ -1,4 +1,4 @@
-//! `serve`: it starts, reads its configuration anew, and ends.
+//! `serve`: it starts, reads its configuration again, and ends.
 
 use std::{
     fs,
@@ -35,7 +35,7 @@ fn serve(directory: &Path) -> Command {
 /// A running webhook; killed when a test fails.
 pub(super) struct Webhook {
     pub(super) process: Child,
-    /// Reads the rest of the log to its end: a program whose log nobody reads stands
+    /// Reads the rest of the log to its end: a program whose log no one reads stands
     /// still once the pipe is full.
     log: Option<JoinHandle<String>>,
     pub(super) address: SocketAddr,
@@ -72,8 +72,8 @@ impl Webhook {
         self
     }
 
-    /// The answer of the admin listener, status line and all; `None` where
-    /// nobody listens.
+    /// The answer of the admin listener, status line and all; `None` where no one
+    /// listens.
     pub(super) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.admin).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
@@ -152,7 +152,7 @@ fn many_connections_at_once_wait_to_be_accepted() {
     let webhook = Webhook::start(directory.path(), &[]);
     let id = webhook.process.id().to_string();
     assert!(Command::new("kill").args(["-STOP", &id]).status().unwrap().success());
-    // What finds no place gets no answer from the kernel until the program goes on.
+    // What finds no place gets no answer from the kernel until the program continues.
     let connections: Vec<_> = (0..AT_ONCE)
         .map(|number| {
             let connected = TcpStream::connect_timeout(&webhook.address, Duration::from_secs(3));

@@ -1,9 +1,9 @@
-//! Our reading of answers beside hyper's.
+//! Our reading of answers next to hyper's.
 //!
-//! Whoever keeps a connection on which an answer has not ended takes what is left
-//! of it for the answer to the next batch. So: where we would keep one, hyper sees
-//! the same status, and the same body end at the same place without the
-//! connection's end; and nowhere do we see another status than hyper does.
+//! Anyone who keeps a connection on which an answer has not ended takes what is left of
+//! it for the answer to the next batch. So: where we would keep one, hyper sees the same
+//! status, and the same body end at the same place without the connection's end; and
+//! nowhere do we see another status than hyper does.
 #![expect(clippy::unwrap_used, reason = "this is a test, which runs below cargo-fuzz as well")]
 
 use std::{convert::Infallible, future::pending, mem::discriminant};
@@ -40,7 +40,7 @@ type Hypers = Option<(u16, Option<Vec<u8>>)>;
 
 /// So much is on the way at most.
 const PIPE_BYTES: usize = 4 << 10;
-/// Time does not pass here while anybody has something to do.
+/// Time does not pass here while anyone has something to do.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reads an answer twice; where the readers disagree, says on what.

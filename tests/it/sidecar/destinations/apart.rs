@@ -237,7 +237,7 @@ async fn requests_of_two_destinations_that_are_under_way_end_before_the_sidecar(
             rig.process.signal(Signal::TERM).unwrap();
         });
     assert_eq!([first, second], [204, 204]);
-    // Whoever wrote has gone: ten seconds later it ends.
+    // Anyone who wrote has gone: ten seconds later it ends.
     rig.client = Client::plain();
     assert!(rig.process.wait(PATIENCE).await.unwrap().success());
     assert!(rig.process.output().contains("stopped: all clients have disconnected"));

@@ -1,4 +1,4 @@
-//! What is said about several destinations: mistakes, paths, the doctor's report, and
+//! What is said about several destinations: errors, paths, `check`'s report, and
 //! Prometheus' own configuration.
 
 use tests::{binaries, process::Program, tools};

@@ -1,4 +1,4 @@
-//! The admin port: plain HTTP, for whoever looks after a cluster's stand-in.
+//! The admin port: plain HTTP, for anyone who looks after a cluster's stand-in.
 //!
 //! | request | what it does |
 //! |---|---|

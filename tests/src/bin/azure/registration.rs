@@ -1,5 +1,4 @@
-//! Who is registered: one tenant, and those who may write, each to a rule of
-//! its own.
+//! Who is registered: one tenant, and those who may write, each to its own rule.
 
 use std::{
     fs,
@@ -21,7 +20,7 @@ pub(crate) struct Registration {
     writers: Vec<Writer>,
 }
 
-/// Somebody who may write.
+/// Someone who may write.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Writer {
@@ -57,7 +56,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Outcome<Vec<Vec<u8>>> {
 }
 
 impl Registration {
-    /// Whether anybody proves who it is by a token of the cluster.
+    /// Whether anyone proves who it is by a token of the cluster.
     pub(crate) fn trusts_a_cluster(&self) -> bool {
         self.writers.iter().any(|writer| matches!(writer.identity, Identity::ServiceAccount(_)))
     }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{cells::Cell, contenders::Proxy, reviews::BareServer, rounds::Effort};
 
-/// Measures both programs beside what one could use instead.
+/// Measures both programs compared with what one could use instead.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 pub(crate) struct Arguments {
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// A contender, which the bench starts by itself.
     #[command(hide = true)]
     BareHyper(Proxy),
-    /// What the webhook is measured beside, started by the bench.
+    /// What the webhook is compared with, started by the bench.
     #[command(hide = true)]
     BareWebhook(BareServer),
 }
@@ -66,7 +66,7 @@ pub(crate) struct Run {
 /// What can be measured by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// Writes, beside other proxies.
+    /// Writes, compared with other proxies.
     Forwarding,
     /// The sidecar's start, and an idle sidecar.
     Sidecar,

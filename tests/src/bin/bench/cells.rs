@@ -53,8 +53,8 @@ impl FromStr for Cell {
     }
 }
 
-/// A write as Prometheus sends it: snappy that decompresses, of noise, since
-/// what compresses well has been compressed.
+/// A write as Prometheus sends it: snappy that decompresses, of noise, because what
+/// compresses well has been compressed.
 pub(crate) fn write_request(kibibytes: usize, path: &str) -> Outcome<Bytes> {
     // Snappy adds a length and a few bytes for each 64 KiB.
     let noise = noise(kibibytes * 1024 - 64);

@@ -1,4 +1,4 @@
-//! What the figures shall be, and whether they are.
+//! What the figures must be, and whether they are.
 
 use crate::{
     cells::Cell,
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Goal {
     pub(crate) what: String,
     pub(crate) value: f64,
-    /// The value shall be at most this, or at least.
+    /// The value must be at most this, or at least.
     pub(crate) limit: Limit,
 }
 
@@ -23,8 +23,8 @@ pub(crate) enum Limit {
     AtLeast(f64),
 }
 
-/// CPU time beside nginx', at the most: half to two thirds, with room for a
-/// noisy machine.
+/// CPU time compared with nginx', at the most: half to two thirds, with room for a noisy
+/// machine.
 const RATIOS: [(Cell, f64); 5] = [
     (Cell { kibibytes: 100, connections: 8 }, 0.55),
     (Cell { kibibytes: 25, connections: 8 }, 0.66),
@@ -32,9 +32,9 @@ const RATIOS: [(Cell, f64); 5] = [
     (Cell { kibibytes: 100, connections: 1 }, 0.60),
     (Cell { kibibytes: 100, connections: 64 }, 0.60),
 ];
-/// CPU time of a review that gets a patch, beside one that does not, at the most.
+/// CPU time of a review that gets a patch, compared with one that does not, at the most.
 const OPTED_IN_RATIO: f64 = 1.4;
-/// CPU time of a review without a patch, beside a server that only reads it.
+/// CPU time of a review without a patch, compared with a server that only reads it.
 const BARE_RATIO: f64 = 1.2;
 /// Peak resident memory, MiB: pods ask for little of it.
 const MEMORY: [(Cell, f64); 3] = [

@@ -31,8 +31,8 @@ struct Costs {
 /// By program.
 type Figures = BTreeMap<String, Costs>;
 
-/// Runs differ by one per cent, since a handshake more is spread over all
-/// requests; the rest is for another C compiler and another glibc.
+/// Runs differ by one per cent, because a handshake more is spread over all requests; the
+/// rest is for another C compiler and another glibc.
 const INSTRUCTIONS: Tolerance = Tolerance { share: 0.05, absolute: 0.0 };
 /// Whole ones, but for what happens once in a while.
 const ALLOCATIONS: Tolerance = Tolerance { share: 0.0, absolute: 0.5 };

@@ -34,7 +34,7 @@ pub(crate) struct Load {
     connections: Vec<Connection>,
 }
 
-/// What became of the requests of a while.
+/// What happened to the requests of a while.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Of those that were answered with a success.

@@ -1,4 +1,4 @@
-//! What both programs cost, beside what one could use instead.
+//! What both programs cost, compared with what one could use instead.
 //!
 //! The sidecar, nginx, a bare hyper proxy and aad-auth-proxy forward the same writes to the
 //! same sink, in turn, round after round. What counts is CPU time of their own

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) effort: Effort,
-    /// Forwarding, beside others.
+    /// Forwarding, compared with others.
     pub(crate) cells: Vec<Measured>,
     pub(crate) sidecar: Option<SidecarAlone>,
     pub(crate) webhook: Option<Webhook>,

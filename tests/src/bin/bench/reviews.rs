@@ -46,7 +46,7 @@ pub(crate) struct Reviewed {
     pub(crate) per_core_second: f64,
     /// In the closed loop.
     pub(crate) per_second: Spread,
-    /// At half the rate that a core bears, or shall bear.
+    /// At half the rate that a core bears, or should bear.
     pub(crate) p50_microseconds: f64,
     pub(crate) p99_microseconds: f64,
     pub(crate) peak_memory_bytes: u64,
@@ -59,16 +59,16 @@ pub(crate) const OPTED_IN: &str = "opted in";
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// Each API server keeps a few connections.
 const CONNECTIONS: usize = 8;
-/// The port that the sidecar of a pod gets; nobody listens on it here.
+/// The port that the sidecar of a pod gets; no one listens on it here.
 pub(crate) const PORT: u16 = 18_081;
-/// Reviews a second that a core shall bear.
+/// Reviews a second that a core should bear.
 pub(crate) const WANTED_PER_CORE: f64 = 5000.0;
 /// A Prometheus pod with the fields that its API server has filled in.
 const USUAL_POD_BYTES: usize = 15 << 10;
 /// What a pod with many containers and long lists of variables comes to.
 const LARGE_POD_BYTES: usize = 300 << 10;
 
-/// Measures all kinds of pods, each with a fresh process; the first two are beside
+/// Measures all kinds of pods, each with a fresh process; the first two are compared with
 /// what comes before them, round after round.
 pub(crate) async fn measure(
     stage: &Stage,

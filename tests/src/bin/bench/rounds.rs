@@ -37,7 +37,7 @@ pub(crate) struct Figures {
     pub(crate) p999_microseconds: f64,
     /// The most that was resident, from the start of a fresh process.
     pub(crate) peak_memory_bytes: u64,
-    /// Answered 503, since a limit was reached; not among the others.
+    /// Answered 503, because a limit was reached; not among the others.
     pub(crate) shed: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Where every contender posts to: TLS, reads all, answers 204.
 //!
-//! It runs on a thread of its own, so its CPU time is nobody's.
+//! It runs on its own thread, so its CPU time is no one's.
 
 use std::{
     convert::Infallible,

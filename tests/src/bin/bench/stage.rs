@@ -33,7 +33,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Outcome<Self> {
-        // First, since it may take minutes.
+        // First, because it may take minutes.
         let sidecar = binaries::find_optimised(binaries::SIDECAR)?;
         let webhook = binaries::find_optimised(binaries::WEBHOOK)?;
         let sink = Sink::start()?;

@@ -11,7 +11,7 @@ use crate::{
 
 const MEBIBYTE: u64 = 1 << 20;
 
-/// A line on standard output; whoever closed the pipe has seen enough.
+/// A line on standard output; anyone who closed the pipe has seen enough.
 pub(crate) fn say(text: &str) {
     let mut out = stdout().lock();
     let _ = writeln!(out, "{text}");

@@ -40,11 +40,11 @@ impl Arguments {
 /// What is broken.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Broken {
-    /// Nobody issues a token, so the sidecars send none.
+    /// No one issues a token, so the sidecars send none.
     NoToken,
-    /// Somebody else issued the tokens.
+    /// Someone else issued the tokens.
     ForeignToken,
-    /// Nobody has the role on the data collection rules.
+    /// No one has the role on the data collection rules.
     NoRole,
 }
 

@@ -34,7 +34,7 @@ impl Screen {
         }
     }
 
-    /// Whether somebody watches.
+    /// Whether someone watches.
     pub(crate) const fn is_terminal(&self) -> bool {
         self.terminal
     }
@@ -70,7 +70,7 @@ impl Screen {
         self.print(&format!("  {} {text}", self.paint(GREEN, "✓")));
     }
 
-    /// The same line again and again, where somebody watches.
+    /// The same line again and again, where someone watches.
     pub(crate) fn progress(&self, text: &str) {
         if self.terminal {
             let mut out = io::stdout().lock();
@@ -93,7 +93,7 @@ impl Screen {
         self.print(&format!("\n{text}"));
     }
 
-    /// A line as it is.
+    /// A line unchanged.
     pub(crate) fn plain(&self, text: &str) {
         self.print(text);
     }
@@ -107,7 +107,7 @@ impl Screen {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// Whoever closed the pipe has seen enough.
+    /// Anyone who closed the pipe has seen enough.
     fn print(&self, text: &str) {
         let mut out = io::stdout().lock();
         let clear = if self.terminal { "\r\x1b[2K" } else { "" };

@@ -105,7 +105,10 @@ pub(crate) async fn sidecar(
 
 /// Says which tokens were obtained; that none was is for the proof to say.
 fn tokens(screen: &Screen, scene: &Scene) {
-    screen.step("Tokens", "requested from the metadata service, and from Entra with a signed assertion");
+    screen.step(
+        "Tokens",
+        "requested from the metadata service, and from Entra with a signed assertion",
+    );
     for role in scene.roles() {
         let tokens = scene.azure.tokens().all().into_iter().map(|(_, minted)| minted);
         let own = tokens.filter(|minted| minted.principal.client_id == role.principal.client_id);

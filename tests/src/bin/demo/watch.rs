@@ -42,7 +42,7 @@ pub(crate) async fn first_proof(
     }
 }
 
-/// Shows how samples come in until somebody has seen enough.
+/// Shows how samples come in until someone has seen enough.
 pub(crate) async fn until_interrupted(
     screen: &Screen,
     stage: &Stage,

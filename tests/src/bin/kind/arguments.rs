@@ -25,7 +25,7 @@ pub(crate) enum Action {
     Down,
     /// Install the product and the stand-in for Azure, or bring them up to date.
     Install,
-    /// Load images into its nodes, those of the product built anew.
+    /// Load images into its nodes, those of the product built again.
     Load {
         /// `sidecar`, `webhook`, `certs`, `azure`, or an archive as `docker save`
         /// writes it.

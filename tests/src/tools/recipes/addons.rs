@@ -1,6 +1,6 @@
-//! What a cluster needs besides Kubernetes, for its nodes and as images. Each
-//! is built as pinned: a program that happens to be installed may be linked
-//! dynamically, and would not run in an image of its own.
+//! What a cluster needs besides Kubernetes, for its nodes and as images. Each is built as
+//! pinned: a program that happens to be installed may be linked dynamically, and would
+//! not run in its own image.
 
 use super::Recipe;
 

@@ -39,7 +39,7 @@ fn gathered(arguments: &Status) -> Result<Vec<FoundCluster>, CommandError> {
         })
 }
 
-/// Runs the doctor in each sidecar, and writes the reports that are not ok.
+/// Runs `check` in each sidecar, and writes the reports that are not ok.
 pub(crate) fn check(arguments: &Check) -> ExitCode {
     let Check { clusters, pods } = arguments;
     let namespace = clusters.namespace.as_deref();

@@ -10,7 +10,7 @@ use super::streams::CommandError;
 /// answers.
 ///
 /// # Errors
-/// Where there is no kubeconfig that can be used, or nobody answers there.
+/// Where there is no kubeconfig that can be used, or no one answers there.
 pub(super) fn with_client<T>(
     context: Option<&str>,
     ask: impl AsyncFnOnce(kube::Client) -> T,

@@ -42,7 +42,7 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
             say(&RELEASE);
         }
         match (values.as_str(), apart) {
-            // A note may say why nothing is seen: a file is encrypted.
+            // A note may explain why nothing is seen: a file is encrypted.
             ("", _) if migration.attempts.is_empty() && migration.notes.is_empty() => {
                 say(&"nothing to migrate");
             }
@@ -71,7 +71,7 @@ fn profiles(first: &str, release: Option<&Path>) -> Result<Profiles, CommandErro
     Profiles::new(first, &values).map_err(|source| unreadable(named, source))
 }
 
-/// To a file that is not there yet: it may be values that somebody needs.
+/// To a file that is not there yet: it may be values that someone needs.
 fn write_new(path: &Path, text: &str) -> Result<(), CommandError> {
     let mut options = fs::OpenOptions::new();
     let created = options.write(true).create_new(true).open(path);

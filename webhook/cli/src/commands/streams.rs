@@ -26,7 +26,7 @@ pub(super) enum CommandError {
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
     Manifests { file: String, source: ManifestError },
-    /// There is no kubeconfig that can be used, or nobody answers there.
+    /// There is no kubeconfig that can be used, or no one answers there.
     #[error("ask the cluster: {}", kubeconfig::describe(.error))]
     Cluster { error: kube::Error },
     /// The cluster does not say what is needed.
@@ -106,7 +106,7 @@ pub(super) fn write(text: &str) -> Result<(), CommandError> {
         .map_err(|error| CommandError::File("standard output".to_owned(), error))
 }
 
-/// Nobody can be told that standard error has gone.
+/// No one can be told that standard error has gone.
 pub(super) fn say(line: &impl std::fmt::Display) {
     let line = line.to_string();
     let _ = writeln!(io::stderr(), "{}", line.trim_end());

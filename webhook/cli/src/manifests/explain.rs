@@ -22,7 +22,7 @@ use crate::{
 /// A pod or pod template, explained.
 #[derive(Debug)]
 pub struct Explanation {
-    /// What would become of it.
+    /// What would happen to it.
     pub outcome: ReviewedPod,
     /// Each setting with its value and its source, if it gets a sidecar: one list for
     /// each destination, and with the first one the settings of the whole sidecar.
@@ -130,7 +130,7 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Manife
     Ok(explanations)
 }
 
-/// What becomes of a pod that is denied for want of what azure-workload-identity's
+/// What happens to a pod that is denied for want of what azure-workload-identity's
 /// webhook writes into it, and what that depends on: the pod asks for it by its label.
 fn provided(file: &ConfigFile, pod: &Value, alone: &Decision) -> Option<(Decision, String)> {
     let is_labelled = Pod::new(pod).label(identity_webhook::LABEL) == Some("true");

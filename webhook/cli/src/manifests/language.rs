@@ -44,7 +44,7 @@ pub(crate) fn of(text: &str) -> Option<impl fmt::Display> {
     };
     let known = LANGUAGES.iter().find(|(starts, ..)| is_begun(starts));
     let known = known.map(|(_, name, step)| format!("this is {name}: {step}"));
-    // Of values that YAML cannot begin with, whoever replaces them marks the ends.
+    // Of values that YAML cannot begin with, anyone who replaces them marks the ends.
     let is_template = ["{{", "{%", "<%", ": %", ": @"].iter().any(|mark| text.contains(mark));
     known.or_else(|| is_template.then(|| "this is a template (Helm, Jinja, Go): use the rendered output of helm template or Ansible, or quote each {{…}} that is a value".to_owned()))
 }

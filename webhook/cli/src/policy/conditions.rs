@@ -44,7 +44,7 @@ pub(super) fn does_not_decline() -> Value {
     condition("does-not-decline", &format!("{} && !{}", has_inject(), inject_is(&NO)))
 }
 
-/// The pod has annotations of ours, and not the one without which they mean nothing.
+/// The pod has our annotations, and not the one without which they mean nothing.
 pub(super) fn forgets_to_ask() -> Value {
     condition(
         "forgets-to-ask",

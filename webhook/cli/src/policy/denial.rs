@@ -105,7 +105,7 @@ fn reasons(config: &Config, ports: &BTreeMap<&str, u64>) -> Vec<String> {
     ]
 }
 
-/// What is said of annotations of ours that do not exist.
+/// What is said of our annotations that do not exist.
 fn unknown() -> String {
     let expected = cel::text(&format!(": no such annotation: expected {INJECT} or {PROFILE}"));
     format!(
@@ -113,8 +113,8 @@ fn unknown() -> String {
     )
 }
 
-/// The warning about a pod that has annotations of ours and does not ask: what is
-/// misspelt, and what the webhook says.
+/// The warning about a pod that has our annotations and does not ask: what is misspelt,
+/// and what the webhook says.
 pub(super) fn warning(config: &Config) -> String {
     let pod = json!({"metadata": {"annotations": {PROFILE: ""}}});
     let decision = decide(config, Pod::new(&pod));
@@ -138,7 +138,7 @@ fn foreign(config: &Config) -> String {
     denied(config, &json!({"containers": [{"name": names::CONTAINER}]}))
 }
 
-/// What the webhook says about a pod with this obstacle, apart from mistakes that the
+/// What the webhook says about a pod with this obstacle, apart from errors that the
 /// default profile may have.
 fn denied(config: &Config, spec: &Value) -> String {
     let pod = json!({"metadata": {"annotations": {INJECT: "true"}}, "spec": spec});

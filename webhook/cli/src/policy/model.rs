@@ -145,7 +145,7 @@ fn injected(config: &Config, profile: &str, changes: &Value) -> Result<Value, Ve
     }
 }
 
-/// What the profile lacks. A pod cannot give it, since it has no settings of its own.
+/// What the profile lacks. A pod cannot give it, because it has no settings of its own.
 fn incomplete(config: &Config, profile: &str, pod: &Value, decision: &Decision) -> Vec<Mistake> {
     let name = format!("profiles.{profile}");
     let mistakes = webhook::effective::wanted(config, Pod::new(pod)).err().unwrap_or_default();

@@ -30,7 +30,7 @@ pub(super) fn variables(config: &Config, model: &Model) -> Vec<Variable> {
         variable("env", environment(model)),
         variable("injects", format!("size(variables.sidecars) == 0 && !({})", conditions::BLOCKED)),
         variable("ours", is_ours()),
-        // With settings of its own, nobody can say what the sidecar should have.
+        // With settings of its own, no one can say what the sidecar should have.
         variable(
             "repairs",
             "variables.ours && size(variables.settings) == 0 && size(variables.unknown) == 0",

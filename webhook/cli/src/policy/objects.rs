@@ -142,7 +142,7 @@ impl Scope {
         ]
     }
 
-    /// Pods that are created; what runs stays as it is.
+    /// Pods that are created; what runs stays unchanged.
     fn constraints(&self) -> Value {
         json!({
             "matchPolicy": "Equivalent",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const KINDS: [&str; 3] = ["Prometheus", "PrometheusAgent", RULER];
 /// That of rules which Thanos evaluates.
 const RULER: &str = "ThanosRuler";
-/// What comes from the object as it is.
+/// What is taken from the object unchanged.
 const FIELDS: [&str; 6] = [
     "initContainers",
     "volumes",

@@ -46,9 +46,9 @@ impl fmt::Display for NotInPlace {
     }
 }
 
-/// The document's text with `patch` applied; `value` is what it says now. Items
-/// of a list are removed from its end to its beginning, so that each operation's
-/// path is also one of the document as it is.
+/// The document's text with `patch` applied; `value` is what it says now. Items of a list
+/// are removed from its end to its beginning, so that each operation's path is also one
+/// of the original document.
 ///
 /// # Errors
 /// Where lines that are inserted or taken out do not come to the same as `patch`.
@@ -201,8 +201,8 @@ fn replace(
     Some((place..place, format!(" {value}")))
 }
 
-/// The lines of a literal block, as far in as they are; `None` where `existing`
-/// is in another style. The parser has it begin with its first character.
+/// The lines of a literal block, with the same indentation; `None` where `existing` is in
+/// another style. The parser has it begin with its first character.
 fn block(document: &str, existing: &Node, text: &str) -> Option<Change> {
     let before = document.get(..existing.range.start)?;
     let (headers, indent) = before.rsplit_once('\n')?;

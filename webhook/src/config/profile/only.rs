@@ -43,7 +43,7 @@ const fn setting(
 }
 
 /// The settings that a profile may give and an annotation may not, except
-/// `trustConfigMap`, which is no variable.
+/// `trustConfigMap`, which is not a variable.
 pub const PROFILE_ONLY: &[ProfileOnly] = &[
     setting(
         "authorityHost",

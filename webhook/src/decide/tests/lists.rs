@@ -6,7 +6,7 @@ fn named(profiles: &str) -> Value {
     prometheus(&[("inject", "true"), ("profile", profiles)])
 }
 
-/// The denial's text behind the number of mistakes.
+/// The denial's text behind the number of errors.
 fn mistakes(config: &Config, pod: &Value, count: usize) -> String {
     let Decision::Deny(denial) = decide(config, Pod::new(pod)) else { panic!("{pod}") };
     let expected = format!("{count} mistake{}: ", if count == 1 { "" } else { "s" });

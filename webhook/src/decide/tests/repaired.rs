@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
-/// An injected pod, changed by somebody.
+/// An injected pod, changed by someone.
 fn changed(annotations: &[(&str, &str)], change: impl Fn(&mut Value)) -> Value {
     let asks = [&[("inject", "true")], annotations].concat();
     let (_, mut pod) = admit(&config(), &prometheus(&asks));
@@ -158,7 +158,7 @@ fn nothing_of_a_destination_that_is_gone_is_used() {
     assert!(ours.contains("\"prom-remotewrite-cert-2\""), "{ours}");
     assert!(!ours.contains("\"prom-remotewrite-cert\""), "{ours}");
     check(&after, "skip", "already_injected", "");
-    // A container that is there is kept as it is, which is said.
+    // A container that is there is kept unchanged, which is said.
     let mut kept = changed(&[("profile", "application,tenants")], |_| {});
     kept["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("application");
     check(&kept, "skip", "already_injected", "injected with other settings");

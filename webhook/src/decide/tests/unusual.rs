@@ -1,4 +1,4 @@
-//! Pods with something that is rare, and what becomes of it.
+//! Pods with something that is rare, and what happens to it.
 
 use super::*;
 

@@ -21,7 +21,7 @@ async fn the_budget_holds_and_a_small_new_body_is_never_given_up() {
     for round in 0..64 {
         tokio::time::advance(Duration::from_millis(10)).await;
         for one in &slow {
-            // Given up or not: it goes on sending.
+            // Given up or not: it keeps sending.
             let _ = one.push(&[b' '; KIB]);
             assert!(held(&bodies) <= 1000 * KIB);
         }

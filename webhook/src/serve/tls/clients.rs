@@ -1,4 +1,4 @@
-//! The authorities whose clients are served, where not everybody is.
+//! The authorities whose clients are served, where not everyone is.
 
 use std::{path::Path, sync::Arc};
 
@@ -18,8 +18,8 @@ use super::{
     source::{Reload, Source},
 };
 
-/// The authorities in use, and the file they come from. While none are in use,
-/// nobody is served.
+/// The authorities in use, and the file they come from. While none are in use, no one is
+/// served.
 #[derive(Debug)]
 pub(super) struct Clients {
     provider: Arc<CryptoProvider>,
@@ -40,7 +40,7 @@ impl Clients {
         })
     }
 
-    /// Whether somebody can be served.
+    /// Whether someone can be served.
     pub(super) fn are_known(&self) -> bool {
         self.source.current().is_some()
     }

@@ -1,4 +1,4 @@
-//! A value that is made from files, and made anew when their content changes.
+//! A value that is made from files, and recreated when their content changes.
 //!
 //! The kubelet swaps a symbolic link when a Secret or a `ConfigMap` changes, which a
 //! watch on the files would miss; so the content is read and compared. What cannot
@@ -55,8 +55,8 @@ impl<T, const N: usize> Source<T, N> {
             Err(error) => return Reload::Refused(error),
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // With nothing in use the same files are tried again: a clock that was wrong
-        // makes a good certificate look expired.
+        // With nothing in use the same files are retried: a clock that was wrong makes a
+        // good certificate look expired.
         if seen.as_ref() == Some(&files) && self.current.load().is_some() {
             return Reload::Unchanged;
         }

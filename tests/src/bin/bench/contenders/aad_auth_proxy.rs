@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::stage::Stage;
 
-/// Names its binary, which nobody has by chance.
+/// Names its binary, which no one has by chance.
 const VARIABLE: &str = "AAD_AUTH_PROXY";
 /// What the endpoint wants to see, and the program is given.
 const SECRET: &str = "bench";

@@ -1,6 +1,6 @@
 //! The least that can be written with hyper: what a library's own HTTP costs.
 //!
-//! Bodies are streamed, nothing is checked, counted, kept or tried again.
+//! Bodies are streamed, nothing is checked, counted, kept or retried.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -8,7 +8,7 @@ use tests::{
 
 use crate::stage::{PATH, Stage};
 
-/// nginx from the search path, with a configuration of its own.
+/// nginx from the search path, with its own configuration.
 pub(super) fn program(stage: &Stage, port: u16) -> Outcome<Program> {
     let folder = stage.folder.path();
     let file = folder.join(format!("nginx-{port}.conf"));

@@ -29,7 +29,7 @@ const FEW: u32 = 20;
 /// Requests that the longer run has more: so many that a handshake more or less,
 /// of some three million instructions, is one per cent.
 const MORE: u32 = 2000;
-/// The size of writes: small enough that our own code shows beside AES.
+/// The size of writes: small enough that our own code shows next to AES.
 const KIBIBYTES: usize = 25;
 /// Valgrind is some fifty times slower.
 const STARTS_WITHIN: Duration = Duration::from_mins(2);
@@ -37,7 +37,7 @@ const STOPS_WITHIN: Duration = Duration::from_mins(1);
 /// The first signal lets the sidecar serve on for a while, the second does not.
 const BETWEEN_SIGNALS: Duration = Duration::from_secs(1);
 const TRIES: u32 = 5;
-/// Valgrind has no vDSO, so what is no system call elsewhere is one there.
+/// Valgrind has no vDSO, so what is not a system call elsewhere is one there.
 const NO_SYSTEM_CALL: &str = "sys_clock_gettime";
 
 /// What a run has cost in all.

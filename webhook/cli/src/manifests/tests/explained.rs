@@ -244,8 +244,8 @@ fn every_setting_has_its_source() {
     expected.assert_eq(&explained[0].to_string());
 }
 
-/// As migration does, explanation takes for given what azure-workload-identity's
-/// webhook writes into a pod with its label; without the label nobody does.
+/// As migration does, explanation takes for given what azure-workload-identity's webhook
+/// writes into a pod with its label; without the label no one does.
 #[test]
 fn what_azures_webhook_provides_is_explained_as_provided() {
     let config = "image: a/b:1\nprofiles:\n  default:\n    identityType: workloadIdentity\n    ingestionUrl: https://a-b.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/s/api/v1/write\n";

@@ -54,7 +54,7 @@ fn choice(volume: &Volume) -> String {
     }
 }
 
-/// Whether the volume `v` is another with the same certificate, which everybody can read.
+/// Whether the volume `v` is another with the same certificate, which everyone can read.
 fn delivers(source: &Map<String, Value>) -> Option<String> {
     let text = |path: &[&str]| {
         let (first, rest) = path.split_first()?;
