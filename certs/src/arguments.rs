@@ -12,7 +12,7 @@ use certs::{
     rotate::{cluster::Target, plan::Policy},
 };
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use contract::{LogFormat, Rejected};
+use contract::{LogFormat, LogLevel, Rejected};
 use rustls::pki_types::DnsName;
 
 /// Issue the webhook's CA and serving certificate, and keep them valid.
@@ -110,6 +110,9 @@ pub(crate) struct Rotate {
     /// Print the first step without performing it.
     #[arg(long, conflicts_with = "watch")]
     pub(crate) dry_run: bool,
+    /// Log level: error, warn, info, debug or trace.
+    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = log_level)]
+    pub(crate) log_level: LogLevel,
     /// Log format: logfmt or json.
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = "logfmt", value_parser = log_format)]
     pub(crate) log_format: LogFormat,
@@ -155,6 +158,10 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     contract::parse_duration(text).map_err(|rejected| expected(&rejected))
+}
+
+fn log_level(text: &str) -> Result<LogLevel, String> {
+    text.parse().map_err(|rejected| expected(&rejected))
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -24,7 +24,7 @@ use certs::{
     rotate::{self, Rotation, chain, cluster, plan::Obstacle, status::Status},
 };
 use clap::Parser;
-use contract::{LogLevel, names::EXIT_CONFIGURATION};
+use contract::names::EXIT_CONFIGURATION;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
     net::TcpListener,
@@ -77,7 +77,7 @@ fn run_issue(arguments: Issue) -> Result<(), Box<dyn Error>> {
 }
 
 fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
-    logs::start(&["certs", "prom_remotewrite_certs"], LogLevel::Info, arguments.log_format)?;
+    logs::start(&["certs", "prom_remotewrite_certs"], arguments.log_level, arguments.log_format)?;
     // kube takes the process' provider; there is one TLS stack here.
     let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -43,7 +43,7 @@ pub mod status;
 mod watch;
 pub mod write;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::crypto::aws_lc_rs;
 
@@ -54,13 +54,9 @@ use crate::{
 };
 use cluster::{Cluster, Snapshot};
 use memory::Memory;
+use pace::pause_after;
 use plan::{Obstacle, Outlook, Policy, Step, plan};
 use write::{Write, write};
-
-/// Somebody else wrote first and has finished.
-const AFTER_CONFLICT: Duration = Duration::from_millis(100);
-/// An API server that restarts is back after seconds.
-const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Why a rotation ended early. What was done stays, and a later run continues.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +70,18 @@ pub enum Error {
     /// Somebody else must act first.
     #[error("{0}")]
     Blocked(Obstacle),
+}
+
+impl Error {
+    /// Whether the same step can succeed later, without anybody's help.
+    fn is_temporary(&self) -> bool {
+        matches!(self, Self::Cluster(error) if error.is_temporary())
+    }
+
+    /// Whether somebody else wrote in between, which is no failure.
+    const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Cluster(cluster::Error::Conflict(_)))
+    }
 }
 
 /// Where, what for, and how new certificates look.
@@ -103,16 +111,17 @@ impl Rotation {
     ///
     /// Waits for an API server that does not answer as long as the caller does.
     pub async fn run(mut self, clock: impl Fn() -> SystemTime) -> Result<Outlook, Error> {
+        let mut failures = 0;
         loop {
             match self.advance_once(&clock).await {
                 Ok(Step::Done(outlook)) => return Ok(outlook),
                 Ok(Step::Blocked(obstacle)) => return Err(Error::Blocked(obstacle)),
                 Ok(Step::Settle(rest)) => tokio::time::sleep(rest).await,
-                Ok(_) => {}
-                Err(Error::Cluster(error)) if error.is_temporary() => {
-                    let is_conflict = matches!(error, cluster::Error::Conflict(_));
-                    let pause = if is_conflict { AFTER_CONFLICT } else { AFTER_FAILURE };
-                    tracing::warn!(reason = %chain(&error), ?pause, "retrying");
+                Ok(_) => failures = 0,
+                Err(error) if error.is_temporary() => {
+                    let pause = pause_after(&error, failures);
+                    failures += 1;
+                    report::retrying(&error, pause);
                     tokio::time::sleep(pause).await;
                 }
                 Err(error) => return Err(error),

@@ -89,7 +89,7 @@ async fn what_cannot_be_done_is_explained() {
     assert!(output.contains("not finished after 3s"), "{output}");
 }
 
-/// The Secret of version 0.1 belongs to the webhook configuration. `OpenShift` lets no
+/// The Secret of an earlier chart belongs to the webhook configuration. `OpenShift` lets no
 /// one change that who may not delete the Secret; elsewhere it is changed. A renewal
 /// fails on neither.
 #[tokio::test]

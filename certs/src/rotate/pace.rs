@@ -1,9 +1,11 @@
-//! How soon the watcher tries again, and how much it writes.
+//! How soon a step that failed is tried again, and how much the watcher writes.
 
 use std::time::Duration;
 
-use super::{AFTER_CONFLICT, Error, cluster};
+use super::Error;
 
+/// Somebody else wrote first and has finished.
+const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 /// The longest pause between two tries of a step that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The longest after a conflict: another watcher makes the same repair, one write after
@@ -19,7 +21,7 @@ const BURST_TIME: Duration = Duration::from_mins(1);
 
 /// The pause after `error`, which `failures` others came before.
 pub(super) fn pause_after(error: &Error, failures: u32) -> Duration {
-    if matches!(error, Error::Cluster(cluster::Error::Conflict(_))) {
+    if error.is_conflict() {
         return if failures < SOON { AFTER_CONFLICT } else { LONGEST_AFTER_CONFLICT };
     }
     (AFTER_CONFLICT * 2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
@@ -41,7 +43,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::cluster, *};
 
     fn pauses(error: impl Fn() -> cluster::Error) -> Vec<u128> {
         (0..9).map(|failures| pause_after(&error().into(), failures).as_millis()).collect()

@@ -97,6 +97,24 @@ pub enum Step {
     Blocked(Obstacle),
 }
 
+impl Step {
+    /// The steps that write, by the names that metrics have.
+    pub const WRITES: [&'static str; 5] = ["mend", "stage", "publish", "promote", "prune"];
+
+    /// Its name if it writes; none for a pause or the end.
+    pub const fn write(&self) -> Option<&'static str> {
+        let [mend, stage, publish, promote, prune] = Self::WRITES;
+        match self {
+            Self::Mend(_) => Some(mend),
+            Self::Stage(_) => Some(stage),
+            Self::Publish => Some(publish),
+            Self::Promote => Some(promote),
+            Self::Prune => Some(prune),
+            Self::Settle(_) | Self::Done(_) | Self::Blocked(_) => None,
+        }
+    }
+}
+
 /// What happens later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {

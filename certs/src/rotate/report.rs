@@ -7,7 +7,20 @@ use std::{
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::plan::{Obstacle, Outlook, Reason, Step};
+use super::{
+    Error, chain,
+    plan::{Obstacle, Outlook, Reason, Step},
+};
+
+/// Logs that a step failed and is tried again after `pause`.
+pub(super) fn retrying(error: &Error, pause: Duration) {
+    let reason = chain(error);
+    if error.is_conflict() {
+        tracing::info!(reason, ?pause, "retrying");
+    } else {
+        tracing::warn!(reason, ?pause, "retrying");
+    }
+}
 
 /// A time as people and annotations write it: `2026-11-23T04:05:06Z`.
 pub(crate) fn timestamp(time: SystemTime) -> String {

@@ -12,7 +12,7 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use super::{Error, cluster, plan::Step};
+use super::{Error, plan::Step};
 use crate::VERSION;
 
 /// Every name begins with this.
@@ -20,7 +20,6 @@ const PREFIX: &str = "prom_remotewrite_certs";
 /// The loop runs at least every 30 s and each request ends after 10 s: one that
 /// has not run for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_mins(3);
-const STEPS: [&str; 5] = ["mend", "stage", "publish", "promote", "prune"];
 
 /// Shared by the watcher and the listener for probes and metrics.
 #[derive(Debug)]
@@ -55,7 +54,7 @@ impl Default for Status {
             failures: Counter::default(),
         };
         status.register();
-        for step in STEPS {
+        for step in Step::WRITES {
             drop(status.steps.get_or_create(&StepLabels { step }));
         }
         status
@@ -95,26 +94,23 @@ impl Status {
     }
 
     pub(super) fn took(&self, step: &Step) {
-        let name = match step {
-            Step::Mend(_) => "mend",
-            Step::Stage(_) => "stage",
-            Step::Publish => "publish",
-            Step::Promote => "promote",
-            Step::Prune => "prune",
-            Step::Settle(_) => return,
+        if let Some(step) = step.write() {
+            self.steps.get_or_create(&StepLabels { step }).inc();
+        }
+        match step {
             Step::Done(outlook) => {
                 let expiry = outlook.lifetime.map(|(end, _)| end);
                 let since = expiry.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
                 self.expiry.set(since.unwrap_or_default().as_secs_f64());
-                return self.set_ready(true);
+                self.set_ready(true);
             }
-            Step::Blocked(_) => return self.set_ready(false),
-        };
-        self.steps.get_or_create(&StepLabels { step: name }).inc();
+            Step::Blocked(_) => self.set_ready(false),
+            _ => {}
+        }
     }
 
     pub(super) fn failed(&self, error: &Error) {
-        if !matches!(error, Error::Cluster(cluster::Error::Conflict(_))) {
+        if !error.is_conflict() {
             self.failures.inc();
             self.set_ready(false);
         }

@@ -24,6 +24,7 @@ use super::{
     cluster::{self, Snapshot, bounded},
     pace::{Pace, pause_after},
     plan::{Step, plan},
+    report,
     status::Status,
 };
 
@@ -70,7 +71,7 @@ impl Rotation {
                     failures = 0;
                     log.say(&step);
                     status.took(&step);
-                    if is_write(&step) {
+                    if step.write().is_some() {
                         tokio::time::sleep(pace.pause(start.elapsed())).await;
                     } else {
                         self.idle(&step, &snapshot, (clock, start), changed, status).await;
@@ -115,7 +116,7 @@ impl Rotation {
         status: &Status,
     ) {
         let mut step = step.clone();
-        while !is_write(&step) {
+        while step.write().is_none() {
             let rest = match &step {
                 Step::Settle(rest) => *rest,
                 Step::Done(outlook) => outlook.prune.unwrap_or(GLANCE),
@@ -131,10 +132,6 @@ impl Rotation {
     }
 }
 
-const fn is_write(step: &Step) -> bool {
-    !matches!(step, Step::Settle(_) | Step::Done(_) | Step::Blocked(_))
-}
-
 /// One line for each step, and one when there are none left.
 #[derive(Default)]
 struct Log(Option<Step>);
@@ -147,7 +144,7 @@ impl Log {
             Step::Settle(rest) => *rest = Duration::ZERO,
             _ => {}
         }
-        if is_write(step) || self.0.as_ref() != Some(&same) {
+        if step.write().is_some() || self.0.as_ref() != Some(&same) {
             if matches!(step, Step::Blocked(_)) {
                 tracing::warn!(%step, "reconciling");
             } else {
@@ -159,12 +156,7 @@ impl Log {
 
     fn failed(&mut self, error: &Error, pause: Duration) {
         self.0 = None;
-        let reason = super::chain(error);
-        if matches!(error, Error::Cluster(cluster::Error::Conflict(_))) {
-            tracing::info!(reason, ?pause, "retrying");
-        } else {
-            tracing::warn!(reason, ?pause, "retrying");
-        }
+        report::retrying(error, pause);
     }
 }
 
