@@ -13,7 +13,10 @@ use contract::{
 };
 use serde_json::Value;
 
-use super::reader::{Reader, Section};
+use super::{
+    reader::{Reader, Section},
+    resources::above_limit,
+};
 
 pub use only::{PROFILE_ONLY, ProfileOnly, Shape};
 
@@ -87,6 +90,14 @@ fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
     {
         let rejected = Rejected::expected("only one of certificateSecret and secretProviderClass");
         reader.mistakes.push(rejected.at(section.path_of("certificateSecret"), secret.as_str()));
+    }
+    let pairs = [
+        (Key::CpuRequest, &overrides.cpu_request, &overrides.cpu_limit),
+        (Key::MemoryRequest, &overrides.memory_request, &overrides.memory_limit),
+    ];
+    for (key, request, limit) in pairs {
+        let path = section.path_of(key.profile());
+        reader.mistakes.extend(above_limit(&path, request.as_ref(), limit.as_ref()));
     }
     overrides
 }

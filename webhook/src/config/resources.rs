@@ -18,22 +18,23 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Requests above their limits, with which every pod would be refused.
     fn mistakes(&self) -> Vec<Mistake> {
-        let above = |name, request: &Option<Quantity>, limit: &Option<Quantity>| {
-            let (request, limit) = (request.as_ref()?, limit.as_ref()?);
-            let expected = Rejected::expected(format!("at most the limit, which is {limit}"));
-            (request.thousandths() > limit.thousandths())
-                .then(|| expected.at(format!("resources.requests.{name}"), request.as_str()))
-        };
-        [
-            above("cpu", &self.cpu_request, &self.cpu_limit),
-            above("memory", &self.memory_request, &self.memory_limit),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let (cpu, memory) = ("resources.requests.cpu", "resources.requests.memory");
+        let cpu = above_limit(cpu, self.cpu_request.as_ref(), self.cpu_limit.as_ref());
+        let memory = above_limit(memory, self.memory_request.as_ref(), self.memory_limit.as_ref());
+        cpu.into_iter().chain(memory).collect()
     }
+}
+
+/// A request above its limit, with which every pod would be refused.
+pub(super) fn above_limit(
+    path: &str,
+    request: Option<&Quantity>,
+    limit: Option<&Quantity>,
+) -> Option<Mistake> {
+    let (request, limit) = (request?, limit?);
+    let expected = Rejected::expected(format!("at most the limit, which is {limit}"));
+    (request.thousandths() > limit.thousandths()).then(|| expected.at(path, request.as_str()))
 }
 
 impl Default for Resources {

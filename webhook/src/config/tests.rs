@@ -44,6 +44,19 @@ fn values_of_the_chart_mean_what_helm_makes_of_them() {
     assert_eq!(pinned.resources.memory_request, Resources::default().memory_request);
     assert_eq!(pinned.resources.memory_limit.unwrap().as_str(), "1Gi");
     assert_eq!(config("images: {tag: '2'}").image.as_str(), format!("{CHARTS_IMAGE}:2"));
+    let own = "images: {registry: a, tag: '2', sidecar: {registry: b/, repository: c/d, tag: '3'}}";
+    assert_eq!(config(own).image.as_str(), "b/c/d:3");
+}
+
+#[test]
+fn an_image_that_values_take_out_is_missed() {
+    for path in ["images", "images.registry", "images.sidecar", "images.sidecar.name"] {
+        let values =
+            path.rsplit('.').fold("null".to_owned(), |inner, key| format!("{{{key}: {inner}}}"));
+        let found = ConfigFile::parse(&values).unwrap_err();
+        let expected = format!("{path}=\"null\": expected a value; null removes");
+        assert!(found.len() == 1 && found[0].to_string().starts_with(&expected), "{found:?}");
+    }
 }
 
 #[test]
@@ -99,6 +112,14 @@ fn what_could_never_work_is_no_configuration() {
     assert_eq!(
         mistakes(resources),
         [r#"resources.requests.memory="1Gi": expected at most the limit, which is 8Mi"#]
+    );
+    let profiles = "image: a\nprofiles: {p: {cpuRequest: 2, cpuLimit: 1500m, memoryRequest: 1Gi, memoryLimit: 8Mi}, q: {memoryRequest: 1Gi, cpuLimit: 1}}";
+    assert_eq!(
+        mistakes(profiles),
+        [
+            r#"profiles.p.cpuRequest="2": expected at most the limit, which is 1500m"#,
+            r#"profiles.p.memoryRequest="1Gi": expected at most the limit, which is 8Mi"#,
+        ]
     );
     let sources = "image: a\nprofiles: {p: {certificateSecret: a, secretProviderClass: b}}";
     assert_eq!(

@@ -99,6 +99,10 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
         let expected = "no such key: the chart sets it from images";
         return Err(vec![Rejected::expected(expected).at("config.image", "…")]);
     }
+    let removed = removed(values);
+    if !removed.is_empty() {
+        return Err(removed);
+    }
     config.insert("image".to_owned(), image(values).into());
     if let Some(given @ Value::Object(_)) = config.get_mut("resources") {
         let mut merged = usual_resources();
@@ -114,16 +118,32 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
     Ok(ConfigFile { config, stated, excluded_namespaces, is_values: true })
 }
 
-/// As the chart puts it together: a digest wins over the tag.
+/// Values of the image that the chart must have, and that a null takes out.
+fn removed(values: &Value) -> Vec<Mistake> {
+    let needed = ["images", "images.registry", "images.sidecar", "images.sidecar.name"];
+    let is_null = |path: &&str| {
+        values.pointer(&format!("/{}", path.replace('.', "/"))).is_some_and(Value::is_null)
+    };
+    let expected = "a value; null removes the chart's default, leave the key out to keep it";
+    let mistake = |path: &str| Rejected::expected(expected).at(path, "null");
+    needed.into_iter().filter(is_null).map(mistake).collect()
+}
+
+/// As the chart puts it together: the image's own registry and tag win over those of all
+/// images, and a digest over the tag.
 fn image(values: &Value) -> String {
-    let text = |path| values.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text =
+        |path: &str| values.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let own = |key: &str| text(&format!("/images/sidecar/{key}"));
     let (registry, name) = CHARTS_IMAGE.rsplit_once('/').unwrap_or_default();
-    let registry = text("/images/registry").unwrap_or(registry).trim_end_matches('/');
-    let name = text("/images/sidecar/name").unwrap_or(name);
-    match text("/images/sidecar/digest") {
-        Some(digest) => format!("{registry}/{name}@{digest}"),
-        None => format!("{registry}/{name}:{}", text("/images/tag").unwrap_or(VERSION)),
+    let registry = own("registry").or_else(|| text("/images/registry")).unwrap_or(registry);
+    let name = own("repository").or_else(|| own("name")).unwrap_or(name);
+    let image = format!("{}/{name}", registry.trim_end_matches('/'));
+    if let Some(digest) = own("digest") {
+        return format!("{image}@{digest}");
     }
+    let tag = own("tag").or_else(|| text("/images/tag")).unwrap_or(VERSION);
+    format!("{image}:{tag}")
 }
 
 /// Helm merges what is given into these, and a null takes one out.
