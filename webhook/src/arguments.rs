@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve admission requests.
     Serve(Serve),
-    /// Wait until every replica uses the release's configuration and API servers admit
-    /// a pod of every profile (run by helm test).
+    /// Wait until every replica, and API servers, admit a pod of every profile of the
+    /// release (run by helm test).
     ///
     /// The exit status is 1 if this is not the case within --timeout; what is missing is
     /// written to standard error.
@@ -40,6 +40,9 @@ pub(crate) struct Verify {
     /// Service, or several addresses.
     #[arg(long, required = true, value_delimiter = ',', value_name = "HOST:PORT")]
     pub(crate) replicas_at: Vec<String>,
+    /// Mutating webhook configuration, which has the CAs that API servers trust.
+    #[arg(long, default_value = "prom-remotewrite", value_name = "NAME")]
+    pub(crate) configuration: String,
     /// Namespace in which pods are created, in a dry run.
     #[arg(long, value_name = "NAME")]
     pub(crate) namespace: String,

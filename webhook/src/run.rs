@@ -98,6 +98,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     shared.metrics.config_used();
     shared.metrics.config_is_current(true);
     let listener = bind(arguments.listen)?;
+    let port = listener.local_addr()?.port();
     let admin_listener = bind(arguments.admin)?;
     tracing::info!(
         address = %listener.local_addr()?,
@@ -107,7 +108,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
     );
     let ready = Readiness::default();
     ready.set(true);
-    let admin = admin::routes(shared.clone(), ready.clone(), tls.clone());
+    let admin = admin::routes(shared.clone(), ready.clone(), tls.clone(), port);
     let files = tls::Watch::start(tls, shared.clone(), ready.clone(), SystemTime::now());
     let (phase, phases) = watch::channel(Phase::Serving);
     let serving = serve::serve(

@@ -1,14 +1,17 @@
-//! `verify`: what `helm test` runs. It succeeds once every replica uses the
-//! release's configuration and API servers admit a pod of every profile.
+//! `verify`: what `helm test` runs. It succeeds once every replica admits a pod of
+//! every profile of the release, and API servers do, too.
 //!
 //! Both are needed: a pod that API servers admit proves the whole path, but meets
-//! one replica; a replica's configuration proves what it decides, but not that it
-//! is asked. The configuration reaches replicas a minute or so after an upgrade, so
+//! one replica; so each replica is sent the same reviews, over TLS as API servers
+//! trust it. The configuration reaches replicas a minute or so after an upgrade, so
 //! everything is asked again until it holds or the time is over.
 
 mod api_server;
 mod http;
+mod pods;
 mod replicas;
+mod reviews;
+mod trust;
 
 use std::{
     io::{self, Write as _},
@@ -20,6 +23,8 @@ use std::{
 use webhook::{config::Config, serve::reload::content_hash};
 
 use crate::arguments::Verify;
+use api_server::Server;
+use replicas::Expected;
 
 /// Between two rounds. Each is a few small requests.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -78,8 +83,15 @@ async fn check(arguments: &Verify) -> Result<Vec<String>, Vec<String>> {
             arguments.config.display()
         )]);
     }
-    let (replicas, pods) =
-        tokio::join!(replicas::check(arguments, &hash), api_server::check(arguments, &config));
+    let server = Server::of(arguments).map_err(|problem| vec![problem])?;
+    let cases = pods::cases(arguments, &config);
+    let trust = api_server::trust(&server, &arguments.configuration).await;
+    let trust = trust.map_err(|problem| vec![problem])?;
+    let expected = Expected { hash: &hash, trust: &trust, cases: &cases };
+    let (replicas, pods) = tokio::join!(
+        replicas::check(arguments, &expected),
+        api_server::check(&server, arguments, &cases)
+    );
     match (replicas, pods) {
         (Ok(replicas), Ok(pods)) => Ok([replicas, pods].concat()),
         (replicas, pods) => {

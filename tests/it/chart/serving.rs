@@ -44,6 +44,17 @@ impl Serving {
         Self { folder, port: ports::free().unwrap(), admin: String::new(), process: None }
     }
 
+    /// One with the same certificate, not yet started.
+    pub(crate) fn replica(&self) -> Self {
+        let other = Self::bare(&fs::read_to_string(self.config()).unwrap());
+        fs::create_dir(other.certificate_folder()).unwrap();
+        for file in ["tls.crt", "tls.key", "ca.crt"] {
+            let (from, to) = (self.certificate_folder(), other.certificate_folder());
+            fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        other
+    }
+
     /// Where tls.crt and tls.key are.
     pub(crate) fn certificate_folder(&self) -> PathBuf {
         self.folder.path().join("certificate")
@@ -70,12 +81,18 @@ impl Serving {
     }
 
     pub(crate) async fn start(&mut self) {
+        self.start_with(&[]).await;
+    }
+
+    /// The same, with more arguments.
+    pub(crate) async fn start_with(&mut self, more: &[&str]) {
         let show = |path: &Path| path.display().to_string();
         let mut process = Program::new("the webhook", binaries::find(binaries::WEBHOOK).unwrap())
             .args(["serve", "--config", &show(&self.config())])
             .args(["--cert-dir", &show(&self.certificate_folder())])
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--admin", "127.0.0.1:0"])
             .args(["--shutdown-delay", "0s"])
+            .args(more.iter().copied())
             .start()
             .unwrap();
         let admin = |line: &str| {

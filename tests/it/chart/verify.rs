@@ -104,8 +104,7 @@ async fn it_waits_for_every_replica_and_every_profile() {
             objects::apply(&trial.client, hook).await.unwrap();
         }
     }
-    let config = text(of_kind(&release, "ConfigMap"), "/data/config.yaml");
-    let mut second = Serving::new(config).await;
+    let mut second = trial.serving.replica();
     second.start().await;
     let pod = Pod::new(plane, &[&trial.serving, &second]).await;
 
@@ -116,6 +115,9 @@ async fn it_waits_for_every_replica_and_every_profile() {
         assert!(said.contains(&format!("profile {profile}: a pod is admitted")), "{said}");
     }
     assert!(said.contains("replicas: 2"), "{said}");
+    assert!(said.contains("replicas: each admits a pod of every profile"), "{said}");
+    a_replica_that_api_servers_would_not_trust(plane, &trial, &release).await;
+    a_replica_that_serves_api_servers_only(plane, &trial, &release).await;
 
     // An upgrade adds a profile; it reaches one replica, the one that is asked.
     let new = json!({"ingestionUrl": "https://dce.example/x", "identityType": "systemAssigned"});
@@ -144,6 +146,38 @@ async fn it_waits_for_every_replica_and_every_profile() {
     assert!(!succeeded && said.contains("failed calling webhook"), "{said}");
 }
 
+/// API servers ask the other one only, and admit every pod.
+async fn a_replica_that_api_servers_would_not_trust(
+    plane: &ControlPlane,
+    trial: &Trial,
+    release: &[Value],
+) {
+    let config = text(of_kind(release, "ConfigMap"), "/data/config.yaml");
+    let mut stranger = Serving::new(config).await;
+    stranger.start().await;
+    let pod = Pod::new(plane, &[&trial.serving, &stranger]).await;
+    let (succeeded, said) = pod.run(release, "3s").await;
+    let untrusted =
+        format!("replica {} serves a certificate that API servers do not trust", stranger.admin());
+    assert!(!succeeded && said.contains(&untrusted), "{said}");
+    assert!(!said.contains(&format!("replica {} ", trial.serving.admin())), "{said}");
+    stranger.stop().await;
+}
+
+async fn a_replica_that_serves_api_servers_only(
+    plane: &ControlPlane,
+    trial: &Trial,
+    release: &[Value],
+) {
+    let mut guarded = trial.serving.replica();
+    let authority = guarded.certificate_folder().join("ca.crt");
+    guarded.start_with(&["--client-ca", &show(&authority)]).await;
+    let pod = Pod::new(plane, &[&trial.serving, &guarded]).await;
+    let (succeeded, said) = pod.run(release, "10s").await;
+    assert!(succeeded && said.contains("replicas: 1 serve API servers only"), "{said}");
+    guarded.stop().await;
+}
+
 /// Pods of profiles that are not complete, and of releases that select pods.
 #[tokio::test]
 async fn its_pods_are_those_that_the_release_selects() {
@@ -161,6 +195,7 @@ async fn its_pods_are_those_that_the_release_selects() {
         "--pod-annotation=prom-remotewrite/client-id=x",
         "--namespace=monitoring",
         "--replicas=2",
+        "--configuration=helm-test",
     ] {
         assert!(arguments.contains(part), "{arguments}");
     }

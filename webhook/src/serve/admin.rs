@@ -1,6 +1,7 @@
 //! The admin listener, plain HTTP for the kubelet and Prometheus: `/health`,
 //! `/ready`, `/metrics`; and for people's tools `/config`, the configuration in use by
-//! its hash, and `/certificate`, the chain in use in PEM, which every TLS client sees.
+//! its hash and where reviews are taken, and `/certificate`, the chain in use in PEM,
+//! which every TLS client sees.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,8 +52,11 @@ impl Readiness {
     }
 }
 
-/// The admin routes.
-pub fn routes(shared: Arc<Shared>, ready: Readiness, tls: Arc<Tls>) -> Router {
+/// The admin routes of a webhook that takes reviews at `port`.
+pub fn routes(shared: Arc<Shared>, ready: Readiness, tls: Arc<Tls>, port: u16) -> Router {
+    let has_client_ca = tls.has_client_ca();
+    let used = shared.clone();
+    let config = move || async move { config(&used, port, has_client_ca) };
     let readiness = move || async move { ready.answer() };
     let certificate = move || async move { tls.chain().ok_or(StatusCode::SERVICE_UNAVAILABLE) };
     Router::new()
@@ -70,8 +74,14 @@ async fn metrics(
     ([(header::CONTENT_TYPE, OPEN_METRICS)], shared.metrics.encode())
 }
 
-/// Which program decides by which configuration: all that a decision depends on.
-async fn config(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
+/// Which program decides by which configuration, all that a decision depends on; and
+/// at which port, and whether clients need a certificate.
+fn config(shared: &Shared, port: u16, has_client_ca: bool) -> Json<serde_json::Value> {
     let hash = shared.config_hash.load_full();
-    Json(serde_json::json!({"version": VERSION, "sha256": *hash}))
+    Json(serde_json::json!({
+        "version": VERSION,
+        "sha256": *hash,
+        "port": port,
+        "clientCertificate": has_client_ca,
+    }))
 }

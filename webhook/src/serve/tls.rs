@@ -89,6 +89,11 @@ impl Tls {
         Some(key.cert.iter().map(|certificate| pem(certificate)).collect())
     }
 
+    /// Whether clients must have a certificate.
+    pub(super) const fn has_client_ca(&self) -> bool {
+        self.clients.is_some()
+    }
+
     /// Whether a client CA is in use, or none is needed.
     fn is_client_ca_usable(&self) -> bool {
         self.clients.as_ref().is_none_or(|clients| clients.are_known())

@@ -1,4 +1,5 @@
-//! Every replica: its version, and the configuration that it uses.
+//! Every replica: its version, the configuration that it uses, and whether it admits
+//! pods as API servers would ask it.
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
@@ -7,13 +8,26 @@ use serde_json::Value;
 use tokio::net::{TcpStream, lookup_host};
 use webhook::VERSION;
 
-use super::http;
+use super::{http, pods::Case, reviews, trust::Trust};
 use crate::arguments::Verify;
 
 /// A replica is in the same cluster.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn check(arguments: &Verify, hash: &str) -> Result<Vec<String>, Vec<String>> {
+/// What replicas must agree with.
+pub(super) struct Expected<'a> {
+    /// The hash of the configuration.
+    pub(super) hash: &'a str,
+    /// How API servers call them.
+    pub(super) trust: &'a Trust,
+    /// What they must admit.
+    pub(super) cases: &'a [Case],
+}
+
+pub(super) async fn check(
+    arguments: &Verify,
+    expected: &Expected<'_>,
+) -> Result<Vec<String>, Vec<String>> {
     let mut addresses: BTreeSet<SocketAddr> = BTreeSet::new();
     for place in &arguments.replicas_at {
         match lookup_host(place).await {
@@ -25,24 +39,58 @@ pub(super) async fn check(arguments: &Verify, hash: &str) -> Result<Vec<String>,
     if addresses.len() < arguments.replicas {
         problems.push(format!("{} of {} replicas found", addresses.len(), arguments.replicas));
     }
+    let mut unasked = 0;
     for address in &addresses {
-        if let Err(problem) = check_one(*address, hash).await {
-            problems.push(format!("replica {address} {problem}"));
+        match check_one(*address, expected).await {
+            Ok(Reviews::Admitted) => {}
+            Ok(Reviews::NotAsked) => unasked += 1,
+            Err(found) => {
+                let found = found.into_iter();
+                problems.extend(found.map(|problem| format!("replica {address} {problem}")));
+            }
         }
     }
-    if problems.is_empty() {
-        let count = addresses.len();
-        Ok(vec![format!("replicas: {count}, each with version {VERSION} and configuration {hash}")])
-    } else {
-        Err(problems)
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    let (count, hash) = (addresses.len(), expected.hash);
+    let each = format!(
+        "replicas: {count}, each with version {VERSION}, configuration {hash} and a certificate that API servers trust"
+    );
+    let reviews = if unasked == 0 {
+        "replicas: each admits a pod of every profile".to_owned()
+    } else {
+        format!(
+            "replicas: {unasked} serve API servers only (webhook.clientCA) and were not asked for a review"
+        )
+    };
+    Ok(vec![each, reviews])
 }
 
-async fn check_one(address: SocketAddr, hash: &str) -> Result<(), String> {
-    let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
-        .await
-        .map_err(|_| "does not accept connections".to_owned())?
-        .map_err(|error| format!("does not accept connections: {error}"))?;
+/// What reviews showed.
+enum Reviews {
+    /// All pods are admitted.
+    Admitted,
+    /// It demands a client certificate, which only API servers have.
+    NotAsked,
+}
+
+async fn check_one(address: SocketAddr, expected: &Expected<'_>) -> Result<Reviews, Vec<String>> {
+    let told = told(address, expected.hash).await.map_err(|problem| vec![problem])?;
+    let port = told.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+    let port = port.ok_or_else(|| vec!["does not say where it takes reviews".to_owned()])?;
+    let reviewed_at = SocketAddr::new(address.ip(), port);
+    if told.get("clientCertificate") == Some(&Value::Bool(true)) {
+        let shaken = reviews::shake_hands(reviewed_at, expected.trust).await;
+        return shaken.map(|_| Reviews::NotAsked).map_err(|problem| vec![problem]);
+    }
+    reviews::check(reviewed_at, expected.trust, expected.cases).await?;
+    Ok(Reviews::Admitted)
+}
+
+/// What it says at `/config`, if it is this version with this configuration.
+async fn told(address: SocketAddr, hash: &str) -> Result<Value, String> {
+    let stream = connect(address).await?;
     let request = Request::get("/config")
         .header("host", address.to_string())
         .body(Body::empty())
@@ -61,5 +109,13 @@ async fn check_one(address: SocketAddr, hash: &str) -> Result<(), String> {
             text("sha256")
         ));
     }
-    Ok(())
+    Ok(answer)
+}
+
+/// A connection to a replica.
+pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
+    tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
+        .await
+        .map_err(|_| format!("does not accept connections at port {}", address.port()))?
+        .map_err(|error| format!("does not accept connections at port {}: {error}", address.port()))
 }
