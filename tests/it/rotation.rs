@@ -2,7 +2,7 @@
 //! Deployment runs it: with its arguments, by its service account. The rule
 //! of `OpenShift` on owner references is in force.
 
-mod fixture;
+pub(crate) mod fixture;
 mod proxy;
 mod races;
 mod watcher;

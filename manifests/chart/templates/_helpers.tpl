@@ -118,10 +118,12 @@ objectSelector:
 {{- end -}}
 
 {{/* What happens to a pod that asks for a sidecar and has none: deny, warn or off;
-off where the cluster has no ValidatingAdmissionPolicy. */}}
+off where the cluster has no ValidatingAdmissionPolicy. Helm reads off without quotes
+as false. */}}
 {{- define "policy.action" -}}
+{{- $action := (.Values.validatingAdmissionPolicy).action -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version -}}
-{{ (.Values.validatingAdmissionPolicy).action | default "deny" }}
+{{ kindIs "bool" $action | ternary "off" ($action | default "deny") }}
 {{- else -}}
 off
 {{- end -}}
@@ -141,7 +143,7 @@ readOnlyRootFilesystem: true
 
 {{- define "pull.secrets" -}}
 {{- range .Values.images.pullSecrets }}
-- name: {{ . }}
+- name: {{ if kindIs "map" . }}{{ .name }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 {{- end -}}
 
@@ -150,6 +152,24 @@ readOnlyRootFilesystem: true
 helm.sh/hook: test
 helm.sh/hook-weight: "-1"
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+{{- end -}}
+
+{{/* How often an endpoint of a PodMonitor is scraped. */}}
+{{- define "scrape" -}}
+interval: {{ .Values.podMonitor.interval }}
+{{- with .Values.podMonitor.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* A duration such as 1m30s in seconds. */}}
+{{- define "seconds" -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 -}}
+{{- $number := regexFind "^[0-9]+" . -}}
+{{- $sum = addf $sum (mulf (float64 $number) (get (dict "ms" 1e-3 "s" 1.0 "m" 60.0 "h" 3600.0) (trimPrefix $number .))) -}}
+{{- end -}}
+{{- $sum -}}
 {{- end -}}
 
 {{/* An amount of CPU or memory as a number: 250m is 0.25. */}}
@@ -177,6 +197,18 @@ server refuses a request above its limit. */}}
 {{/* The webhook's configuration file. */}}
 {{- define "config" -}}
 {{- $_ := include "resources" (dict "resources" .Values.config.resources "at" "config.resources") -}}
+{{- range $name, $profile := .Values.config.profiles -}}
+{{- if contains "," $name -}}
+{{- fail (printf "config.profiles has the key %q: expected a name without a comma, which separates profiles in an annotation" $name) -}}
+{{- end -}}
+{{- range $kind := list "cpu" "memory" -}}
+{{- $request := get ($profile | default dict) (printf "%sRequest" $kind) -}}
+{{- $limit := get ($profile | default dict) (printf "%sLimit" $kind) -}}
+{{- if and $request $limit (gt (include "amount" $request | float64) (include "amount" $limit | float64)) -}}
+{{- fail (printf "config.profiles.%s.%sRequest is %v: expected at most %sLimit, which is %v" $name $kind $request $kind $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 image: {{ include "image" (dict "root" . "image" "sidecar") | quote }}
 {{ .Values.config | toYaml }}
 {{- end -}}

@@ -104,6 +104,72 @@ async fn alerts_look_for_the_webhook_by_its_name() {
     assert!(!kinds.contains(&"PrometheusRule"), "unasked: {kinds:?}");
 }
 
+/// What a `PodMonitor` selects is there, with a port of that name.
+fn check_endpoint(rendered: &[Value], monitor: &Value) {
+    let is_selected = |object: &&Value| {
+        let labels = object["spec"]["template"]["metadata"]["labels"].as_object();
+        let mut wanted = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap().iter();
+        labels.is_some_and(|labels| wanted.all(|(key, value)| labels.get(key) == Some(value)))
+    };
+    let selected: Vec<&Value> = rendered.iter().filter(is_selected).collect();
+    let [deployment] = selected[..] else { panic!("{monitor:#}: {selected:#?}") };
+    let port = &monitor["spec"]["podMetricsEndpoints"][0]["port"];
+    let ports = &deployment["spec"]["template"]["spec"]["containers"][0]["ports"];
+    let mut ports = ports.as_array().unwrap().iter();
+    assert!(ports.any(|one| one["name"] == *port), "{monitor:#}");
+}
+
+#[tokio::test]
+async fn each_program_that_runs_is_scraped() {
+    let Some(helm) = Helm::find("each_program_that_runs_is_scraped") else { return };
+    let provided = json!({"mode": "provided", "provided": {"secretName": "own"}});
+    for (certificates, expected) in [
+        (json!({"mode": "rotate"}), ["webhook", "certs"].as_slice()),
+        (json!({"mode": "certManager"}), &["webhook", "certs"]),
+        (provided, &["webhook"]),
+    ] {
+        let values = json!({"podMonitor": {"enabled": true}, "certificates": certificates});
+        let rendered = helm.template(RELEASE, &values, &[]).await.unwrap();
+        let monitors = rendered.iter().filter(|object| object["kind"] == "PodMonitor");
+        let (programs, sidecars): (Vec<&Value>, Vec<&Value>) =
+            monitors.partition(|one| one["spec"]["namespaceSelector"].is_null());
+        for monitor in &programs {
+            check_endpoint(&rendered, monitor);
+        }
+        let parts = programs
+            .iter()
+            .map(|monitor| text(monitor, "/metadata/labels/app.kubernetes.io~1component"));
+        assert_eq!(parts.collect::<Vec<_>>(), expected);
+        assert_eq!(sidecars.len(), 1);
+    }
+}
+
+/// Two releases that share the namespaces share the sidecars.
+#[tokio::test]
+async fn two_releases_scrape_each_sidecar_once() {
+    let Some(helm) = Helm::find("two_releases_scrape_each_sidecar_once") else { return };
+    let mut scraping = Vec::new();
+    for (release, operator) in [("one", "In"), ("other", "NotIn")] {
+        let key = "kubernetes.io/metadata.name";
+        let only = json!({"key": key, "operator": operator, "values": ["test", "a-team"]});
+        let values = json!({
+            "podMonitor": {"enabled": true},
+            "webhook": {"namespaceSelector": [{"key": "x", "operator": "Exists"}, only]},
+        });
+        let rendered = helm.template((release, "two"), &values, &[]).await.unwrap();
+        let is_it = |object: &&Value| text(object, "/metadata/name").ends_with("-sidecars");
+        let endpoint = &rendered.iter().find(is_it).unwrap()["spec"]["podMetricsEndpoints"][0];
+        let relabelings = endpoint["relabelings"].as_array().unwrap();
+        let by_namespace = relabelings
+            .iter()
+            .filter(|one| one["sourceLabels"][0] == "__meta_kubernetes_namespace");
+        let [rule] = by_namespace.collect::<Vec<_>>()[..] else { panic!("{endpoint:#}") };
+        assert_eq!(rule["regex"], "test|a-team");
+        scraping.push(text(rule, "/action").to_owned());
+    }
+    assert_eq!(scraping, ["keep", "drop"]);
+}
+
 #[tokio::test]
 async fn the_dashboard_is_where_grafanas_companion_looks() {
     const TEST: &str = "the_dashboard_is_where_grafanas_companion_looks";

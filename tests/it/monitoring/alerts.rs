@@ -13,7 +13,7 @@ use super::{alerts, manifest, read, rules};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 /// In `tests/data/alerts`, one for each group.
-const CASES: [&str; 3] = ["sidecar.yaml", "surroundings.yaml", "webhook.yaml"];
+const CASES: [&str; 4] = ["certs.yaml", "sidecar.yaml", "surroundings.yaml", "webhook.yaml"];
 /// Their runbooks, from `manifests` on.
 const RUNBOOK: &str = "alerts.md";
 const BEGIN: &str = "<!-- alerts: begin -->\n";

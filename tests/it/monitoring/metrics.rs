@@ -44,6 +44,8 @@ fn documented(readme: &str, heading: &str, prefix: &str) -> BTreeSet<String> {
 fn ours() -> BTreeSet<String> {
     let mut all = documented("sidecar/README.md", "\n## Metrics\n", "");
     all.extend(documented("webhook/README.md", "\n## Metrics\n", "prom_remotewrite_webhook_"));
+    let probes = "\n## Probes and metrics\n";
+    all.extend(documented("certs/README.md", probes, "prom_remotewrite_certs_"));
     assert!(all.len() > 25, "{all:?}");
     all
 }

@@ -12,6 +12,7 @@ use tests::{
     binaries,
     client::Client,
     ports,
+    process::Process,
     prometheus::{Options, Prometheus},
     scene::{Role, Scene},
     sidecar::Sidecar,
@@ -24,7 +25,10 @@ use super::{
     dashboard::{self, ALL, Chosen},
     metrics::is_foreign,
 };
-use crate::sidecar::{HEADERS, encode, few, noise, series};
+use crate::{
+    rotation::fixture::{Fixture, fixture},
+    sidecar::{HEADERS, encode, few, noise, series},
+};
 
 /// Until a query has its answer: some scrapes of half a second each.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,8 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ONE: Chosen =
     Chosen { cluster: "one", namespace: "monitoring", pod: "prometheus-application" };
 /// Alerts to which the trouble is due.
-const DUE: [&str; 5] = [
+const DUE: [&str; 6] = [
     "PromRemoteWriteBatchesRefused",
+    "PromRemoteWriteCertsFailing",
     "PromRemoteWriteRequestsRejected",
     "PromRemoteWriteSamplesRefused",
     "PromRemoteWriteWebhookConfigRefused",
@@ -43,13 +48,15 @@ const DUE: [&str; 5] = [
 struct Run {
     scene: Scene,
     webhook: Webhook,
+    cluster: Fixture,
+    certs: Process,
     managed: Sidecar,
     application: Sidecar,
     prometheus: Prometheus,
 }
 
 impl Run {
-    async fn start() -> Self {
+    async fn start(cluster: Fixture) -> Self {
         let scene = Scene::new().await.unwrap();
         scene.azure.change(|setup| {
             setup.metadata_cache = false;
@@ -60,9 +67,15 @@ impl Run {
         scene.azure.faults(Service::Entra).push(Fault::status(500));
         let managed = inject(&scene, &webhook, &scene.identity).await;
         let application = inject(&scene, &webhook, &scene.application).await;
-        let options = options(&webhook, &managed, &application);
+        let mut certs = cluster.watch(&[]);
+        let admin = |line: &str| {
+            let mut fields = line.split(' ').filter(|_| line.contains("serving probes"));
+            fields.find_map(|field| field.strip_prefix("address=")).map(str::to_owned)
+        };
+        let admin = certs.line("it serves metrics", PATIENCE, admin).await.unwrap();
+        let options = options(&webhook, admin, &managed, &application);
         let prometheus = Prometheus::start(&options).await.unwrap();
-        Self { scene, webhook, managed, application, prometheus }
+        Self { scene, webhook, cluster, certs, managed, application, prometheus }
     }
 
     async fn write(&self, body: Vec<u8>) -> u16 {
@@ -156,7 +169,7 @@ fn annotate(pod: &mut Value, name: &str, value: &str) {
 }
 
 /// Targets have the labels that Prometheus Operator gives them.
-fn options(webhook: &Webhook, managed: &Sidecar, application: &Sidecar) -> Options {
+fn options(webhook: &Webhook, certs: String, managed: &Sidecar, application: &Sidecar) -> Options {
     let labels = |namespace: &str, pod: &str| {
         let labels = [("cluster", ONE.cluster), ("namespace", namespace), ("pod", pod)];
         labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -164,6 +177,7 @@ fn options(webhook: &Webhook, managed: &Sidecar, application: &Sidecar) -> Optio
     Options {
         targets: vec![
             ("webhook".into(), webhook.metrics_address()),
+            ("certs".into(), certs),
             ("managed".into(), managed.address()),
             ("application".into(), application.address()),
         ],
@@ -172,6 +186,7 @@ fn options(webhook: &Webhook, managed: &Sidecar, application: &Sidecar) -> Optio
             ("application".into(), labels(ONE.namespace, ONE.pod)),
             ("managed".into(), labels(ONE.namespace, "prometheus-managed")),
             ("webhook".into(), labels("prom-remotewrite-webhook", "webhook-1")),
+            ("certs".into(), labels("prom-remotewrite-webhook", "certs-1")),
         ]),
         remote_writes: vec![
             ("managed".into(), managed.write_url()),
@@ -184,10 +199,13 @@ fn options(webhook: &Webhook, managed: &Sidecar, application: &Sidecar) -> Optio
 
 #[tokio::test]
 async fn queries_and_alerts_have_answers() {
-    let mut run = Run::start().await;
+    let Some(cluster) = fixture("queries_and_alerts").await else { return };
+    let mut run = Run::start(cluster).await;
     // Once everything has been scraped, what changes is an increase.
     let scraped = "count(prom_remotewrite_build_info or prom_remotewrite_webhook_build_info) == 3";
     run.answers("a first scrape", scraped).await;
+    run.answers("a certificate", "prom_remotewrite_certs_up_to_date == 1").await;
+    run.cluster.delete_configuration().await;
     run.until_written().await;
     run.trouble_the_sidecar().await;
     run.trouble_the_webhook().await;
@@ -213,4 +231,5 @@ async fn queries_and_alerts_have_answers() {
     run.managed.stop().await.unwrap();
     run.application.stop().await.unwrap();
     run.webhook.stop().await.unwrap();
+    run.certs.stop(PATIENCE).await.unwrap();
 }

@@ -50,22 +50,22 @@ const KINDS: [&str; 6] = [
 ];
 
 /// An installation without pods.
-pub(super) struct Fixture {
-    pub(super) client: Client,
+pub(crate) struct Fixture {
+    pub(crate) client: Client,
     /// Of the namespace, the release, the configuration.
-    pub(super) name: String,
+    pub(crate) name: String,
     rendered: Vec<Value>,
     kubeconfig: PathBuf,
     plane: &'static ControlPlane,
 }
 
 /// An installation for `test`, where there are a control plane and Helm.
-pub(super) async fn fixture(test: &str) -> Option<Fixture> {
+pub(crate) async fn fixture(test: &str) -> Option<Fixture> {
     fixture_of(test, &json!({})).await
 }
 
 /// The same, with these values of `certificates`.
-pub(super) async fn fixture_of(test: &str, certificates: &Value) -> Option<Fixture> {
+pub(crate) async fn fixture_of(test: &str, certificates: &Value) -> Option<Fixture> {
     let (helm, plane) = (Helm::find(test)?, control_plane(test).await?);
     let name = test.replace('_', "-");
     let client = plane.client().await.unwrap();
@@ -86,17 +86,17 @@ pub(super) async fn fixture_of(test: &str, certificates: &Value) -> Option<Fixtu
 
 impl Fixture {
     /// The name under which the API server would call the webhook.
-    pub(super) fn dns_name(&self) -> String {
+    pub(crate) fn dns_name(&self) -> String {
         format!("{}-webhook.{}.svc", self.name, self.name)
     }
 
     /// The kubeconfig of certs.
-    pub(super) fn kubeconfig(&self) -> &Path {
+    pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
     /// The API server's address.
-    pub(super) fn server(&self) -> &str {
+    pub(crate) fn server(&self) -> &str {
         self.plane.server()
     }
 
@@ -106,7 +106,7 @@ impl Fixture {
 
     /// certs with the Deployment's arguments, short waits and `more` arguments,
     /// which win.
-    pub(super) fn program(&self, watch: bool, more: &[&str]) -> Program {
+    pub(crate) fn program(&self, watch: bool, more: &[&str]) -> Program {
         let deployments = self.rendered.iter().filter(|object| object["kind"] == "Deployment");
         let certs = format!("{}-certs", self.name);
         let deployment = deployments.into_iter().find(|one| text(one, "/metadata/name") == certs);
@@ -120,17 +120,17 @@ impl Fixture {
     }
 
     /// A watcher.
-    pub(super) fn watch(&self, more: &[&str]) -> Process {
+    pub(crate) fn watch(&self, more: &[&str]) -> Process {
         self.program(true, more).start().unwrap()
     }
 
     /// A single run that ends well, and its output.
-    pub(super) async fn rotate(&self, more: &[&str]) -> String {
+    pub(crate) async fn rotate(&self, more: &[&str]) -> String {
         self.ended(more, 0).await
     }
 
     /// A single run that ends with `code`, and its output.
-    pub(super) async fn ended(&self, more: &[&str], code: i32) -> String {
+    pub(crate) async fn ended(&self, more: &[&str], code: i32) -> String {
         let mut process = self.program(false, more).start().unwrap();
         let status = process.wait(PATIENCE).await.unwrap();
         assert_eq!(status.code(), Some(code), "{}", process.output());
@@ -138,7 +138,7 @@ impl Fixture {
     }
 
     /// Access to both objects as the program has it, but an administrator's.
-    pub(super) fn cluster(&self) -> Cluster {
+    pub(crate) fn cluster(&self) -> Cluster {
         let target = Target {
             namespace: self.name.clone(),
             secret: self.secret_name(),
@@ -150,17 +150,17 @@ impl Fixture {
     }
 
     /// Both objects, as the program sees them.
-    pub(super) async fn state(&self) -> Observed {
+    pub(crate) async fn state(&self) -> Observed {
         self.cluster().observe().await.unwrap().observed
     }
 
     /// The CAs that the API server trusts.
-    pub(super) async fn bundle(&self) -> Bundle {
+    pub(crate) async fn bundle(&self) -> Bundle {
         self.state().await.trust.unwrap_or_default().bundle
     }
 
     /// The CA of the pair in the Secret, if that is usable and trusted.
-    pub(super) async fn trusted(&self) -> Option<Bundle> {
+    pub(crate) async fn trusted(&self) -> Option<Bundle> {
         let state = self.state().await;
         let pair = state.current.ok()?;
         let ca = Bundle::parse(&pair.texts().ca);
@@ -169,22 +169,22 @@ impl Fixture {
     }
 
     /// The Secret as the API server shows it; null if there is none.
-    pub(super) async fn secret(&self) -> Value {
+    pub(crate) async fn secret(&self) -> Value {
         let secret = self.secrets().get_opt(&self.secret_name()).await.unwrap();
         serde_json::to_value(secret).unwrap()
     }
 
-    pub(super) async fn configuration(&self) -> Value {
+    pub(crate) async fn configuration(&self) -> Value {
         serde_json::to_value(self.configurations().get(&self.name).await.unwrap()).unwrap()
     }
 
-    pub(super) async fn patch_secret(&self, patch: &Value) {
+    pub(crate) async fn patch_secret(&self, patch: &Value) {
         let params = PatchParams::default();
         self.secrets().patch(&self.secret_name(), &params, &Patch::Merge(patch)).await.unwrap();
     }
 
     /// Replaces the Secret by another one of this name.
-    pub(super) async fn replace_secret(&self, secret: Value) {
+    pub(crate) async fn replace_secret(&self, secret: Value) {
         self.delete_secret().await;
         let mut secret = secret;
         secret["metadata"]["name"] = json!(self.secret_name());
@@ -201,7 +201,7 @@ impl Fixture {
     }
 
     /// Sets the bundle as `kubectl edit` would.
-    pub(super) async fn set_bundle(&self, text: &str) {
+    pub(crate) async fn set_bundle(&self, text: &str) {
         let params = PostParams::default();
         // The watcher may be faster.
         Self::until("the bundle is another", async || {
@@ -213,35 +213,35 @@ impl Fixture {
         .await;
     }
 
-    pub(super) async fn delete_secret(&self) {
+    pub(crate) async fn delete_secret(&self) {
         // Someone else may have done so.
         let _gone = self.secrets().delete(&self.secret_name(), &DeleteParams::default()).await;
     }
 
-    pub(super) async fn delete_configuration(&self) {
+    pub(crate) async fn delete_configuration(&self) {
         let _gone = self.configurations().delete(&self.name, &DeleteParams::default()).await;
     }
 
     /// As the chart renders it, without a bundle.
-    pub(super) async fn create_configuration(&self) {
+    pub(crate) async fn create_configuration(&self) {
         let object = of_kind(&self.rendered, "MutatingWebhookConfiguration");
         objects::apply(&self.client, object).await.unwrap();
     }
 
-    pub(super) async fn uid_of_account(&self, name: &str) -> String {
+    pub(crate) async fn uid_of_account(&self, name: &str) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.name);
         accounts.get(name).await.unwrap().metadata.uid.unwrap()
     }
 
     /// As `helm uninstall` does it.
-    pub(super) async fn delete_account(&self) {
+    pub(crate) async fn delete_account(&self) {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.name);
         let name = format!("{}-certs", self.name);
         accounts.delete(&name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Asks for up to a minute until `probe` has an answer.
-    pub(super) async fn until<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(crate) async fn until<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
         for _ in 0..600 {
             if let Some(answer) = probe().await {
                 return answer;
