@@ -169,6 +169,10 @@ fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
         ("webhook.extraEnv", json!([{"value": "x"}])),
         ("webhook.serviceAnnotations.note", json!(1)),
         ("webhook.updateStrategy.type", json!("OnDelete")),
+        ("webhook.extraEnv", json!([{"name": "A", "value": 1}])),
+        ("webhook.dnsPolicy", json!("None")),
+        ("commonLabels.team", json!("the metrics team")),
+        ("images.registry", json!("https://registry.example")),
         ("config.image", json!("x")),
         ("config.sidecarMode", json!("init")),
         ("config.profile", json!({})),
@@ -180,6 +184,25 @@ fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
         ("config.imagePullSecrets", json!(["A_B"])),
         ("config.profiles.one.upstreamTimeout", json!("0s")),
         ("config.profiles.one.upstreamTimeout", json!("0m00s")),
+    ]
+}
+
+/// Values that are right alone and not together, or not with what the chart has.
+fn contradictions() -> Vec<(&'static str, Value)> {
+    vec![
+        ("webhook.updateStrategy", json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}})),
+        ("webhook.updateStrategy.rollingUpdate", json!({"maxSurge": 0, "maxUnavailable": "0%"})),
+        ("webhook.namespaceSelector", json!([{"key": "team", "operator": "In"}])),
+        ("webhook.namespaceSelector", json!([{"key": "a", "operator": "Exists", "values": ["b"]}])),
+        ("webhook.tolerations", json!([{"key": "a", "operator": "Exists", "value": "b"}])),
+        ("webhook.extraVolumes", json!([{"name": "config", "emptyDir": {}}])),
+        ("webhook", json!({"hostNetwork": true, "port": 443})),
+        ("webhook", json!({"hostNetwork": true, "adminPort": 10250})),
+        ("config.profiles.one", json!({"cpuRequest": "1500m", "cpuLimit": 1})),
+        ("config.profiles.one", json!({"memoryRequest": "1Gi", "memoryLimit": "8Mi"})),
+        ("config.profiles", json!({"a,b": {}})),
+        ("podDisruptionBudget.maxUnavailable", json!("51%")),
+        ("podMonitor", json!({"enabled": true, "interval": "1m", "scrapeTimeout": "1m1s"})),
     ]
 }
 
@@ -195,6 +218,9 @@ fn other_mistakes() -> Vec<(&'static str, Value)> {
         ("certificates.rotate.validity", json!("90 days")),
         ("certificates.rotate.validity", json!("1d")),
         ("certificates.rotate.resources.limits.cpu", json!("1e-3")),
+        ("certificates.rotate.logLevel", json!("verbose")),
+        ("certificates.rotate.podLabels.note", json!(1)),
+        ("certificates.rotate.hostNetwork", json!(true)),
         ("podDisruptionBudget.maxUnavailable", json!(2)),
         ("podDisruptionBudget.maxUnavailable", json!(0)),
         ("networkPolicy.metricsFrom", json!([{}])),
@@ -213,7 +239,9 @@ fn other_mistakes() -> Vec<(&'static str, Value)> {
 #[tokio::test]
 async fn a_mistake_is_found_and_named() {
     let Some(helm) = Helm::find("a_mistake_is_found_and_named") else { return };
-    for (path, bad) in mistakes_of_programs().into_iter().chain(other_mistakes()) {
+    for (path, bad) in
+        mistakes_of_programs().into_iter().chain(contradictions()).chain(other_mistakes())
+    {
         let failure = helm.template(("one", "two"), &at(path, &bad), &[]).await.err();
         let failure = failure.unwrap_or_else(|| panic!("{path}={bad} was accepted")).to_string();
         let last = path.rsplit('.').next().unwrap();

@@ -33,7 +33,16 @@ fn everything() -> Value {
         "webhook": webhook(),
         "certificates": {"rotate": {
             "validity": "30d", "settle": "1m", "overlap": "2h",
+            "logLevel": "debug", "logFormat": "logfmt",
+            "priorityClassName": "system-node-critical",
             "nodeSelector": {"pool": "system"}, "tolerations": [{"operator": "Exists"}],
+            "affinity": {"podAffinity": {}},
+            "podLabels": {"team": "others"},
+            "podAnnotations": {"note": "x"},
+            "deploymentAnnotations": {"note": "x"},
+            "extraArgs": ["--overlap=3h"],
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
+            "serviceAccount": {"annotations": {"note": "x"}},
         }},
         "podDisruptionBudget": {"maxUnavailable": "50%"},
         "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
@@ -107,6 +116,19 @@ pub(super) fn examples() -> Vec<(String, Value)> {
     }
     assert_eq!(examples.len(), 6, "one for each identity, two for applications, two workspaces");
     examples
+}
+
+/// Helm reads `off` without quotes as false, as YAML 1.1 does.
+#[tokio::test]
+async fn off_is_off_with_and_without_quotes() {
+    let Some(helm) = helm::Helm::find("off_is_off_with_and_without_quotes") else { return };
+    for (action, expected) in [(json!("off"), false), (json!(false), false), (json!("warn"), true)]
+    {
+        let values = json!({"validatingAdmissionPolicy": {"action": action}});
+        let rendered = helm.template(("one", "two"), &values, &[]).await.unwrap();
+        let is_policy = |object: &Value| object["kind"] == "ValidatingAdmissionPolicy";
+        assert_eq!(rendered.iter().any(is_policy), expected, "{action}");
+    }
 }
 
 /// YAML reads `456` and `1e5` as numbers, and a Service's name has no dots.
