@@ -52,3 +52,35 @@ async fn notes_warn_of_a_name_that_sorts_too_early() {
         assert_eq!(said.contains("comes before azure-wi-webhook"), early, "{name}: {said}");
     }
 }
+
+/// NOTES say what is left to do, which depends on values.
+#[tokio::test]
+async fn notes_say_what_a_mode_leaves_to_others() {
+    const TEST: &str = "notes_say_what_a_mode_leaves_to_others";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let chart = chart().display().to_string();
+    let canary =
+        "webhook.namespaceSelector[0].key=canary,webhook.namespaceSelector[0].operator=Exists";
+    let scraped = format!("podMonitor.enabled=true,{canary}");
+    let provided = "certificates.mode=provided,certificates.provided.secretName=own";
+    for (set, said, log) in [
+        (provided, "another tool must write caBundle", false),
+        (scraped.as_str(), "selects namespaces by the label canary", true),
+        (
+            "validatingAdmissionPolicy.action=warn,webhook.failurePolicy=Ignore",
+            "start\nwithout",
+            true,
+        ),
+        ("webhook.failurePolicy=Ignore", "are denied while no webhook answers", true),
+    ] {
+        for (set, expected) in [(set, true), ("webhook.replicas=3", false)] {
+            let arguments = ["install", "prom", &chart, "--dry-run=client", "--set", set];
+            let notes = helm.run(&arguments).await.unwrap();
+            let (_, notes) = notes.split_once("NOTES:").unwrap();
+            assert_eq!(notes.contains(said), expected, "{set}: {notes}");
+            let has_log = notes.contains("deploy/prom-prom-remotewrite-certs")
+                || notes.contains("deploy/prom-remotewrite-certs");
+            assert_eq!(has_log, log || !expected, "{set}: {notes}");
+        }
+    }
+}
