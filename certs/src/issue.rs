@@ -1,10 +1,10 @@
-//! A CA and the one certificate that it ever signs.
+//! A CA and the only certificate that it signs.
 //!
-//! # The road not taken
+//! # Alternatives considered
 //!
-//! A long-lived CA would need its key kept somewhere, and whoever reads it can
-//! pose as the webhook, that is: rewrite every pod. Here the key lives as long
-//! as this function runs, and CA and certificate end together.
+//! The key of a long-lived CA would have to be stored, and anyone who reads it can
+//! impersonate the webhook, and so rewrite every pod. Here the key exists only while
+//! this function runs, and CA and certificate expire together.
 
 use std::{
     fmt,

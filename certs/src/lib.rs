@@ -2,21 +2,21 @@
 //!
 //! The API server calls the webhook over TLS and trusts exactly the CA
 //! bundle in the `MutatingWebhookConfiguration`. This crate issues a CA with
-//! one serving certificate and puts each where it belongs:
+//! one serving certificate, and stores both:
 //!
-//! * [`issue`]: makes a CA and the one certificate that it ever signs;
+//! * [`issue`]: creates a CA and the only certificate that it signs;
 //! * [`directory`]: writes them into a directory, for local runs and tests;
-//! * [`rotate`]: keeps them valid in a cluster, without refusing a pod;
+//! * [`rotate`]: keeps them valid in a cluster, without denying a pod;
 //! * [`admin`]: probes and metrics of the process that does so;
-//! * [`pair`] and [`bundle`]: what a cluster stores, checked;
-//! * [`lifetime`]: how long a certificate lives, as people write it.
+//! * [`pair`] and [`bundle`]: the content of the stored objects, validated;
+//! * [`lifetime`]: the lifetime of a certificate, as users write it.
 //!
 //! # Invariants
 //!
 //! * A CA's private key is never stored. It signs one certificate and is
-//!   dropped; a new certificate brings a new CA. So nothing that can be stolen
-//!   from a disk, a Secret or a pod lets anybody pose as the webhook for
-//!   longer than that one certificate lives.
+//!   discarded; a new certificate has a new CA. So someone who steals what is stored
+//!   on a disk, in a Secret or in a pod can impersonate the webhook only until that one
+//!   certificate expires.
 //! * Private keys are in no log, error or `Debug` output.
 //! * The clock is an argument; only `main` reads it.
 

@@ -1,7 +1,7 @@
-//! How long a certificate lives, as people write it: `90d`, `8760h`, `1d12h`.
+//! The lifetime of a certificate, as users write it: `90d`, `8760h`, `1d12h`.
 //!
-//! The form is that of the project's other durations, with days added: the
-//! others are limits within one request and end at 24 hours.
+//! The format is that of the project's other durations, with days added: the
+//! others are limits within one request, of at most 24 hours.
 
 use std::{str::FromStr, time::Duration};
 

@@ -1,8 +1,8 @@
-//! A stored certificate: does it do its work, and how long still?
+//! A stored certificate: whether it is valid, and until when.
 //!
-//! What a Secret holds was written by this program, or by somebody else, or
-//! cut off halfway. A [`Pair`] has been checked: the key belongs to the
-//! certificate, and the CA beside it vouches for it.
+//! The content of a Secret was written by this program or by another one, or is
+//! incomplete. A [`Pair`] has been checked: the key matches the certificate, which the
+//! CA next to it has signed.
 
 use std::{
     fmt,

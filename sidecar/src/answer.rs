@@ -1,4 +1,4 @@
-//! An answer of ours, as it goes out.
+//! A response of the sidecar itself.
 
 use std::{fmt::Write as _, time::Duration};
 

@@ -1,12 +1,12 @@
-//! When to stop after the signal to stop.
+//! When to stop after SIGTERM.
 //!
-//! In an ordinary container, Prometheus gets its signal at the same time and
-//! then flushes for up to a minute what it has not sent yet:
+//! In an ordinary container, Prometheus gets SIGTERM at the same time and
+//! then flushes unsent samples for up to a minute:
 //! <https://github.com/prometheus/prometheus/blob/main/storage/remote/queue_manager.go>.
-//! It is done when its connections are closed, so those that carried a write
-//! are counted; a scraper's or a probe's say nothing. Other senders open a
-//! connection for each write, so none being open proves nothing until some time
-//! has passed. A native sidecar gets its signal after all of them have exited.
+//! It has finished when its connections are closed, so those that carried a write
+//! are counted; those of a scraper or a probe prove nothing. Other senders open a
+//! connection for each write, so a moment without one proves nothing, and some time
+//! has to pass. A native sidecar gets SIGTERM after all other containers have exited.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
-//! What a refusal means, and what to do about it. Pure.
+//! The meaning of a rejection, and its fix. Pure.
 //!
-//! An answer is classified once, into a [`Code`] and a text. The text goes into
+//! A response is classified once, into a [`Code`] and a text. The text goes into
 //! the log; `check` shows both.
 
 mod access;

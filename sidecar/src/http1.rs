@@ -1,9 +1,9 @@
-//! HTTP/1.1, as much of it as a remote-write request and its answer need.
+//! HTTP/1.1, as far as a remote-write request and its response need it.
 //!
-//! The data path does without a general HTTP library: a request is one head, one body
-//! that is kept for a replay anyway, and a small answer. Read strictly (RFC 9112),
-//! because what two readers understand differently is how requests are smuggled: a
-//! message with two lengths is refused, not guessed at.
+//! The data path needs no general HTTP library: a request has one head, one body
+//! that is kept for a replay anyway, and a small response. Parsing is strict (RFC 9112),
+//! because requests are smuggled where two parsers disagree: a message with two lengths
+//! is rejected.
 
 mod chunked;
 #[cfg(any(test, fuzzing))]

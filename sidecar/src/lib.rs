@@ -6,46 +6,45 @@
 //! # Life of a remote-write request
 //!
 //! 1. [`server`] accepts the connection in one of its [`slots`], which
-//!    reports whether it may write: both ends of its socket must be loopback.
-//! 2. [`connection`] reads a head ([`http1`]), routes by path and method, and
-//!    reads the body whole into bounded [`memory`]. One deadline runs from the
+//!    decides whether it may write: both ends of its socket must be loopback.
+//! 2. [`connection`] reads the headers ([`http1`]), routes by path and method, and
+//!    reads the whole body into bounded [`memory`]. One deadline runs from the
 //!    first byte.
-//! 3. [`forward`], on one screen, takes it on. There is one for each destination,
-//!    and they share nothing but tokens:
-//!    1. [`wire`] judges headers and claimed length: the only look at the body;
-//!    2. [`token`] gives the current token, fetched ahead of need by a task of
-//!       its own through [`identity`];
-//!    3. [`upstream`] posts the received bytes over a kept TLS connection, which
+//! 3. [`forward`], on one screen, handles the request. There is one for each
+//!    destination, and they share nothing but tokens:
+//!    1. [`wire`] checks headers and the announced length: the body is not decoded;
+//!    2. [`token`] returns the current token, which a separate task fetches ahead of
+//!       need through [`identity`];
+//!    3. [`upstream`] posts the received bytes over a pooled TLS connection, which
 //!       [`dial`] opened;
-//!    4. a 401 makes [`token`] fetch another, once for all who met it, and the
-//!       same bytes are posted again;
-//!    5. a batch that Azure refuses for its size, or for single series, is opened
-//!       by [`rescue`], and what is good of it is stored;
-//!    6. [`outcome`] says, as a pure function, what Prometheus is told.
-//! 4. [`explain`] turns a refusal into a sentence for the log, [`notices`] keeps
+//!    4. after a 401, [`token`] fetches another one, once for all requests that got
+//!       a 401, and the same bytes are posted again;
+//!    5. if Azure rejects a batch for its size, or because of single series,
+//!       [`rescue`] decodes it and stores the valid part;
+//!    6. [`outcome`] decides, as a pure function, how Prometheus is answered.
+//! 4. [`explain`] turns a rejection into a sentence for the log, [`notices`] limits
 //!    it to one a minute, [`metrics`] and [`summary`] count.
 //! 5. [`connection`] writes the [`answer`] and waits for the next request.
 //!
-//! After SIGTERM, [`drain`] decides when no one writes any more; [`mod@run`] puts all of
-//! it together.
+//! After SIGTERM, [`drain`] decides when all clients have finished; [`mod@run`]
+//! assembles all parts.
 //!
-//! In addition to serving, the program has two other answers: [`mod@check`] looks at all
-//! that a request takes for granted, and [`mod@native`] prints what Prometheus' own
-//! configuration would be.
+//! There are two other commands: [`mod@check`] tests every step that a request needs, and
+//! [`mod@native`] prints the equivalent configuration of Prometheus itself.
 //!
 //! # Invariants
 //!
-//! * Nothing but `main.rs` touches environment, clock and signals, or binds a
-//!   socket (but `azure_identity` looks for a platform's variables itself). There is
-//!   no trait of our own.
-//! * The received bytes go out as they came; nothing is decompressed, decoded
-//!   or recreated on the good path.
-//! * A request never waits for a token while a usable one is held, and never
+//! * Only `main.rs` uses the environment, the clock and signals, or binds a
+//!   socket (but `azure_identity` reads a platform's variables itself). The crate
+//!   defines no trait.
+//! * The received bytes are forwarded unchanged; as long as Azure accepts them,
+//!   nothing is decompressed, decoded or encoded.
+//! * A request never waits for a token while a valid one is available, and never
 //!   makes a credential fetch one itself.
-//! * An answer is final only if Azure's reply proves something about the batch
-//!   itself; everything else is a 5xx, on which Prometheus retries.
-//! * No redirect is followed, no verification can be switched off, and nothing
-//!   that is secret reaches a log, a metric, an error or `Debug`.
+//! * An answer is final only if Azure's response proves something about the batch
+//!   itself; everything else is a 5xx, which Prometheus retries.
+//! * No redirect is followed, verification cannot be disabled, and no secret
+//!   reaches a log, a metric, an error or `Debug`.
 //! * Memory is bounded whatever is sent, however slowly.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! The memory of requests in progress: counted before it is held, and used again.
+//! Memory for requests in flight: counted before it is allocated, and recycled.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! Log lines that would otherwise be written for every request.
+//! Rate limits for log lines that would otherwise be written for every request.
 
 use std::{
     collections::HashMap,

@@ -1,10 +1,10 @@
-//! What Prometheus is told. Pure: the upstream's answer in, ours out.
+//! The answer to Prometheus. Pure: Azure's response in, the sidecar's out.
 //!
-//! Prometheus drops a batch forever on everything but 5xx (and 429, if it was told so),
-//! and retries on 5xx without end:
-//! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>. So what
-//! time, an operator or something on the way can change is answered 503, and only what
-//! speaks of the batch itself is final ([`meaning`]).
+//! Prometheus permanently drops a batch on everything but 5xx (and 429, if configured),
+//! and retries endlessly on 5xx:
+//! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>. So
+//! everything that time, an operator or the network can fix is answered 503, and only a
+//! response that is about the batch itself is final ([`meaning`]).
 
 use std::time::{Duration, SystemTime};
 

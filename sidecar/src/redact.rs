@@ -1,7 +1,7 @@
-//! Removes secrets from text that others wrote. Pure.
+//! Removes secrets from text of others. Pure.
 //!
-//! An upstream, a token service or something in between may send back what it was
-//! sent. Such text reaches logs, `check` and Prometheus, so it goes through here
+//! An upstream, a token service or something in between may send back what it
+//! received. Such text reaches logs, `check` and Prometheus, so it is redacted
 //! where it is read.
 
 use std::{collections::HashSet, ops::Range};

@@ -1,7 +1,7 @@
-//! The one listener.
+//! The listener.
 //!
 //! It listens on all addresses, so that the kubelet's probes and scrapers reach
-//! it; [`crate::slots`] says who may write.
+//! it; [`crate::slots`] decides who may write.
 
 use std::{sync::Arc, time::Duration};
 

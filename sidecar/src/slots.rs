@@ -1,11 +1,12 @@
-//! Connection slots: who is let in, for what, and who has to make room.
+//! Connection slots: which connections are accepted, for what, and which one is closed
+//! to make room.
 //!
 //! Only the pod itself may write: both ends of the socket must be loopback. The peer
-//! alone proves nothing, because a service mesh delivers foreign traffic from a loopback
+//! alone proves nothing, because a service mesh delivers external traffic from a loopback
 //! source.
 //!
-//! No one can keep others out by holding connections: where all slots of a kind are
-//! taken, the connection that has done nothing for longest is closed.
+//! No client can keep others out by holding connections: when all slots of a kind are
+//! taken, the longest idle connection is closed.
 
 #[cfg(test)]
 mod tests;

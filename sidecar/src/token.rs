@@ -1,8 +1,8 @@
-//! Tokens: fetched ahead of need, served while valid, renewed when refused.
+//! Tokens: fetched ahead of need, served while valid, renewed after a rejection.
 //!
-//! One task fetches; requests only read what it holds. So there is never more
-//! than one fetch at a time, and no request waits while a usable token exists,
-//! however long the fetching fails.
+//! One task fetches; requests only read the current token. So there is never more
+//! than one fetch at a time, and no request waits while a valid token exists,
+//! however long fetching fails.
 
 mod refresh;
 mod schedule;

@@ -1,12 +1,12 @@
-//! Posts to the ingestion endpoint, over connections that are kept.
+//! Posts to the ingestion endpoint, over pooled connections.
 //!
-//! HTTP/1.1 and not 2: hyper and its like put all requests of one origin on one
-//! HTTP/2 connection, whose window is the server's to give; over 10 ms of
-//! round trip a pool of HTTP/1.1 connections moves many times as much.
+//! HTTP/1.1 and not 2: hyper and similar clients put all requests of one origin on one
+//! HTTP/2 connection, whose window the server controls; with a round trip of 10 ms,
+//! a pool of HTTP/1.1 connections transfers many times as much.
 //!
 //! The body is sent from where it was received, so a replay costs nothing. The
-//! answer is listened for while sending: a refusal that comes early, with a
-//! reset behind it, is still heard.
+//! response is read while sending: a rejection that comes early, followed by a
+//! reset, is still seen.
 
 mod connection;
 mod probe;

@@ -1,8 +1,8 @@
-//! Ends the process when its event loop stands still.
+//! Exits the process when its event loop is blocked.
 //!
 //! One thread serves everything. A deadlock or an endless loop there leaves a process
-//! that lives and answers no one; without a liveness probe, no one restarts it. The loop
-//! beats, and its own thread looks whether it does.
+//! that runs and answers nothing; without a liveness probe, nothing restarts it. The loop
+//! increments a heartbeat, and a separate thread checks it.
 
 use std::{
     convert::Infallible,

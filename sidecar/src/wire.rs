@@ -1,5 +1,5 @@
-//! What is looked at before a request is sent on: its headers, and the length
-//! that its body claims. Deeper damage is Azure's to judge.
+//! Checks of a request before it is forwarded: its headers, and the length that its body
+//! announces. Azure finds other errors.
 
 use contract::ByteSize;
 

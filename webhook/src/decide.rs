@@ -1,9 +1,9 @@
-//! Whether a pod gets a sidecar, and why or why not.
+//! Whether a pod gets a sidecar, with the reason.
 //!
-//! Not requested: unchanged. Requested and already there: left unchanged, or repaired.
-//! Requested and impossible: denied with everything that prevents it, because a
-//! Prometheus that runs without its sidecar loses data silently, and because on a
-//! `StatefulSet` the denial's text is all that anyone sees.
+//! Not requested: unchanged. Requested, and a sidecar exists: unchanged, or repaired.
+//! Requested and impossible: denied with all errors, because a Prometheus without its
+//! sidecar silently loses data, and because users of a `StatefulSet` see only the text of
+//! the denial.
 
 mod decision;
 mod neighbours;

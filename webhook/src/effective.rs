@@ -1,11 +1,11 @@
-//! What a pod's sidecar gets: annotations over profile over configuration.
+//! The settings of a pod's sidecar: annotations over profile over configuration.
 //!
-//! The only place that knows this order. What is missing or must not be set is
-//! found here, and all of it is reported together.
+//! Only this module knows this order. Missing settings, and those that must not be set,
+//! are found here and reported together.
 //!
-//! A pod that names several profiles has several destinations. The first profile is
-//! the sidecar's as a whole and its unnamed destination's; annotations go before it
-//! alone. Of each further one counts what describes its destination.
+//! A pod that names several profiles has several destinations. The first profile
+//! configures the whole sidecar and its unnamed destination, which annotations can
+//! override. A further profile configures its destination only.
 
 mod chosen;
 mod destination;

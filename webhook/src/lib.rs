@@ -1,4 +1,4 @@
-//! The webhook that puts a remote-write sidecar into a pod that asks for it.
+//! The webhook that adds a remote-write sidecar to annotated pods.
 //!
 //! # Life of an `AdmissionReview`
 //!
@@ -10,7 +10,7 @@
 //!                     decide   pod + configuration → Inject, Skip, Deny, with a reason   (pure)
 //!                              effective: annotations over profile over configuration
 //!                     inject   settings → container and volumes, as Kubernetes' types    (pure)
-//!                     patch    raw pod + additions → JSON Patch of `add` alone           (pure)
+//!                     patch    raw pod + additions → JSON Patch, only `add`              (pure)
 //!                     review   applies the patch to a copy; uid, patch, warnings or denial
 //! API server ◀─────── serve    200 and the answer; metrics, one line in the log
 //! ```
@@ -18,19 +18,20 @@
 //! Read [`review::answer`] first: it is this picture in code.
 //!
 //! `kubectl prom-remotewrite`, the crate in `cli`, uses the same decision and the
-//! same patch for files.
+//! same patch for manifests in files.
 //!
 //! # Invariants
 //!
-//! * No review waits for the Kubernetes API: a webhook that asks the API server
-//!   while the API server waits for it is how clusters stop. This crate has no
-//!   client for it.
-//! * A pod is JSON from beginning to end. Nothing in it is changed or removed,
-//!   and a field that is newer than this program comes through.
+//! * No review waits for the Kubernetes API: a webhook that calls the API server
+//!   while the API server waits for it can deadlock a cluster. This crate contains
+//!   no client for it.
+//! * A pod stays JSON. Nothing in it is changed or removed, and fields that are newer
+//!   than this program are kept.
 //! * The same pod a second time gets an empty patch.
-//! * `decide`, `inject` and `patch` are pure and total: any JSON, no panic.
-//! * A denial says all that is wrong at once: on a `StatefulSet` its text is all
-//!   that anyone sees. A bug of ours is a 500, never a denial.
+//! * `decide`, `inject` and `patch` are pure and total: they never panic, whatever the
+//!   JSON.
+//! * A denial lists all errors at once: on a `StatefulSet` its text is all that users
+//!   see. A bug of the webhook is a 500, never a denial.
 //! * Environment, clock, signals and listening sockets belong to `main`.
 
 pub mod config;

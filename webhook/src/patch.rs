@@ -1,9 +1,9 @@
 //! Additions as a JSON Patch that always applies.
 //!
-//! The API server refuses a pod whose patch doesn't apply, whatever the
-//! failure policy says; two things make a patch fail: a parent that is not
-//! there, and a second `add` of the same parent, which replaces the first. So
-//! each parent is made exactly once, together with all that belongs in it.
+//! The API server rejects a pod whose patch does not apply, whatever the failure
+//! policy. Two things make a patch fail: a missing parent, and a second `add` of the
+//! same parent, which replaces the first. So each parent is created exactly once,
+//! together with its content.
 
 use std::collections::BTreeMap;
 

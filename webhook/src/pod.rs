@@ -1,8 +1,8 @@
-//! A pod as it came, looked at and never changed.
+//! A pod as it was received, read and never changed.
 //!
 //! Typed pods lose fields that this program's version of Kubernetes does not
-//! know, so the pod stays JSON. Every reader here is total: what has another
-//! shape than Kubernetes gives it counts as absent.
+//! know, so the pod stays JSON. Every reader here is total: a field with an unexpected
+//! type counts as absent.
 
 mod mesh;
 mod nodes;

@@ -1,13 +1,13 @@
-//! The listeners: each accepts every connection at once, bounds how many are
-//! open, serves them and drains.
+//! The listeners: each accepts every connection at once, limits the number of open ones,
+//! serves them and drains.
 //!
 //! No client can keep the API server out. A connection waits for nothing but the
-//! CPU: when all slots are taken, the one that was used longest ago makes room.
+//! CPU: when all slots are taken, the least recently used one is closed.
 //!
-//! API servers speak HTTP/1.1 to webhooks, keep connections open, and do not send a
-//! review again that met the end of its connection: they refuse the pod
-//! (<https://github.com/kubernetes/kubernetes/issues/127335>). So anyone who uses a
-//! connection is told that it ends with an answer, before it ends.
+//! API servers speak HTTP/1.1 to webhooks, keep connections open, and do not retry a
+//! review whose connection is closed: they reject the pod
+//! (<https://github.com/kubernetes/kubernetes/issues/127335>). So a client always
+//! learns from a response that its connection will be closed, before it is closed.
 
 pub mod admin;
 pub mod bodies;

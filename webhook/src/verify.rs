@@ -1,10 +1,10 @@
-//! `verify`: what `helm test` runs. It succeeds once every replica admits a pod of
+//! `verify`, which `helm test` runs. It succeeds once every replica admits a pod of
 //! every profile of the release, and API servers do, too.
 //!
-//! Both are needed: a pod that API servers admit proves the whole path, but meets
-//! one replica; so each replica is sent the same reviews, over TLS as API servers
-//! trust it. The configuration reaches replicas a minute or so after an upgrade, so
-//! everything is asked again until it holds or the time is over.
+//! Both are needed: a pod that API servers admit proves the whole path, but reaches only
+//! one replica; so each replica is sent the same reviews, over TLS as API servers trust
+//! it. The configuration reaches replicas about a minute after an upgrade, so everything
+//! is retried until it succeeds or the time is over.
 
 mod api_server;
 mod http;

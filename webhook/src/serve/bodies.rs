@@ -2,7 +2,7 @@
 //!
 //! They share one budget, so that no number of clients can make the process use more
 //! memory than its container has. When the budget is used up, the body that has held most
-//! for longest is given up. Anyone who sends much, slowly, loses; a review as API servers
+//! for longest is dropped. A client that sends much, slowly, loses; a review as API servers
 //! send it, small and at once, does not.
 
 use std::{

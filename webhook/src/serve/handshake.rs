@@ -1,6 +1,6 @@
-//! TLS handshakes, bounded in time and number. Those that fail are told apart: a port
-//! scan is nothing, an API server that does not trust our certificate stops every pod
-//! that asks for a sidecar.
+//! TLS handshakes, limited in time and number. Failures are distinguished: a port scan
+//! does not matter, but an API server that does not trust our certificate blocks every
+//! annotated pod.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! At most one line a minute about what a client can cause at any rate.
+//! At most one line a minute for events that a client can cause at any rate.
 
 use std::{
     sync::{Mutex, PoisonError},

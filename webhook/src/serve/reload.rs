@@ -1,5 +1,5 @@
-//! The configuration file, looked at again and again: taken when it has
-//! changed and is good, kept as it was when it is bad.
+//! Watches the configuration file: a changed and valid one is loaded, an invalid one is
+//! rejected, and the previous one stays in use.
 
 use std::{fmt::Write as _, path::PathBuf, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! HTTP in front of the review: path, method, content type, size.
 //!
-//! What is not a review gets an HTTP status, and the API server's failure policy decides;
-//! what is one gets its uid back, whatever is decided.
+//! Requests that are not reviews get an HTTP error, and the API server's failure policy
+//! decides; a review always gets its uid back.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Slots for connections: a bounded number, and the connection that was used
-//! longest ago makes room for a new one.
+//! Slots for connections: a limited number; a new connection replaces the least recently
+//! used one.
 
 use std::{
     collections::BTreeMap,

@@ -1,10 +1,10 @@
-//! TLS: the serving certificate, a directory with `tls.crt` and `tls.key`, as a mounted
-//! Secret has them, and, where not everyone is served, the authorities of those who are.
+//! TLS: the serving certificate, a directory with `tls.crt` and `tls.key` as in a mounted
+//! Secret, and, if only some clients may connect, the CAs of these clients.
 //!
-//! All of it is looked at again and again. What cannot be used leaves the old in use;
-//! where there is no old one, nothing is served until there is a good one. A Secret may
-//! be damaged for a moment, and a program that ends over it would begin again only after
-//! the kubelet's growing pauses.
+//! Both are polled. Invalid files leave the previous ones in use; without previous ones,
+//! nothing is served until there are valid ones. A Secret may be damaged for a moment, and
+//! a program that exits because of it would start again only after the kubelet's growing
+//! pauses.
 
 mod clients;
 mod pair;
