@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::rotate::status::Status;
 
-/// What prometheus-client writes.
+/// The content type of prometheus-client's output.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// A kubelet and some scrapers; each connection takes a few kilobytes.
 const CONNECTIONS: usize = 16;

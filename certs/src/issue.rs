@@ -20,8 +20,8 @@ use time::OffsetDateTime;
 
 use crate::{lifetime::Lifetime, pair::Damage};
 
-/// The subject of every CA that is issued here; the issue time follows it, so
-/// that two CAs in one bundle are told apart by whoever reads the bundle.
+/// The subject of every CA that is issued here; the issue time follows it, so that two
+/// CAs in one bundle can be distinguished.
 pub const CA_NAME_PREFIX: &str = "prom-remotewrite webhook CA";
 
 /// Certificates are valid from this long before they are issued. API servers

@@ -1,10 +1,10 @@
 //! Keeps the webhook's certificate valid in a cluster, without refusing a pod.
 //!
-//! The Secret holds the pair that replicas serve; the configuration's CA bundle
-//! says which CAs the API server trusts. They are two objects, read by different
-//! programs at different times: the API server has a new bundle within moments,
-//! a replica has a new Secret after the kubelet's next sync, a minute or two
-//! later. So the order of writes matters, see [`mod@plan`].
+//! The Secret holds the pair that replicas serve; the configuration's CA bundle lists the
+//! CAs that the API server trusts. They are two objects, read by different programs at
+//! different times: the API server has a new bundle within moments, a replica has a new
+//! Secret after the kubelet's next sync, a minute or two later. So the order of writes
+//! matters, see [`mod@plan`].
 //!
 //! # What is stored
 //!
@@ -143,7 +143,7 @@ impl Rotation {
         Ok(step)
     }
 
-    /// Writes what `step` says, which was decided on `snapshot` at `now`.
+    /// Performs the writes of `step`, which was decided on `snapshot` at `now`.
     async fn take(
         &mut self,
         snapshot: &Snapshot,

@@ -33,8 +33,8 @@ impl Answer {
         Self::text(status, text).with_retry_after(after)
     }
 
-    /// What Azure answered: its status, allow-listed header fields and body. Its
-    /// date is for us alone, to compare clocks with.
+    /// Azure's response: its status, allow-listed header fields and body. Its date is for
+    /// us alone, to compare clocks with.
     pub(crate) fn passed_on(received: &Received) -> Self {
         let Received { status, fields, body } = received;
         let passes = |name: &str| name != "date" && !KEPT_OF_REFUSALS.contains(&name);
@@ -69,8 +69,8 @@ impl Answer {
         self.with_field("retry-after", seconds.to_string())
     }
 
-    /// The connection ends after it: what follows cannot be understood, or was
-    /// not read.
+    /// The connection ends after it: the following bytes cannot be parsed, or were not
+    /// read.
     #[must_use]
     pub(crate) fn closing(mut self) -> Self {
         self.closes = true;

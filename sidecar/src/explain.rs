@@ -20,7 +20,7 @@ use crate::{identity::Claims, upstream::Received};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Explanation {
     pub(crate) code: Code,
-    /// One line: the cause, what to do, and what the answer itself says.
+    /// One line: the cause, what to do, and the text of the response itself.
     pub(crate) text: String,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn refusal(received: &Received, host: &str, claims: Option<&Claims>) 
     explanation(received, host, claims).map(|explanation| explanation.text)
 }
 
-/// What a refusal by `host` means to the bearer of a token with these claims;
+/// The meaning of a rejection by `host` for the holder of a token with these claims;
 /// `None` where there is nothing to explain.
 pub(crate) fn explanation(
     received: &Received,
@@ -67,22 +67,22 @@ pub(crate) fn explanation(
     Some(explanation)
 }
 
-/// What an answer itself says, in quotation marks.
+/// The text of a response, in quotation marks.
 pub(crate) fn quoted(received: &Received) -> String {
     Text::of(received).quoted("Azure")
 }
 
-/// Whether a refusal says that the request is wrong, whatever is in it.
+/// Whether a rejection is about the request, whatever its content.
 pub(crate) fn concerns_request(received: &Received) -> bool {
     request::concerns_request(&Text::of(received))
 }
 
-/// Whether a refusal says that there is nothing in the write.
+/// Whether a rejection states that the write is empty.
 pub(crate) fn concerns_emptiness(received: &Received) -> bool {
     request::concerns_emptiness(&Text::of(received))
 }
 
-/// What is known about an answer besides its text.
+/// The context of a response, besides its text.
 struct Context<'a> {
     received: &'a Received,
     host: &'a str,

@@ -1,5 +1,5 @@
-//! What holds for arbitrary bytes: the door through which `fuzz/` reaches what
-//! is private, in no ordinary build. Tests send the corpus through it.
+//! Properties of arbitrary bytes: the interface by which `fuzz/` reaches what is private,
+//! in no ordinary build. Tests send the corpus through it.
 //!
 //! Each function panics where its claim does not hold.
 
@@ -21,9 +21,9 @@ pub fn requests(input: &[u8]) {
     assert_eq!(disagreement, None);
 }
 
-/// What a peer answers, after the line of an [`Arrival`] with one byte more before
-/// it (1: the peer closes the connection, 2: it answers before it has the request):
-/// a connection is kept only where hyper sees the same answer end.
+/// The response of a peer, after the line of an [`Arrival`] with one byte more before it
+/// (1: the peer closes the connection, 2: it answers before it has the request): a
+/// connection is kept only where hyper sees the same answer end.
 pub fn answers(input: &[u8]) {
     let (flags, rest) = input.split_first().unwrap_or((&0, input));
     let answer = Arrival::after_lengths(rest);
@@ -32,8 +32,7 @@ pub fn answers(input: &[u8]) {
     assert_eq!(disagreement, None);
 }
 
-/// A batch, after a line of what Azure says of it: every series is in one piece,
-/// as it was.
+/// A batch, after a line with Azure's response: every series is in one piece, as it was.
 pub fn batches(input: &[u8]) {
     let (refusal, batch) = line(input);
     keep_series(batch, refusal);
@@ -60,7 +59,7 @@ impl<'a> Arrival<'a> {
         Self { lengths: &[], bytes }
     }
 
-    /// What stands after the first line, whose bytes are the pieces' lengths.
+    /// The rest after the first line, whose bytes are the pieces' lengths.
     fn after_lengths(input: &'a [u8]) -> Self {
         let (lengths, bytes) = line(input);
         Self { lengths, bytes }

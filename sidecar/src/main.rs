@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// Serves until told to stop.
+/// Serves until it is stopped.
 fn run() -> io::Result<ExitCode> {
     let destinations = match Destinations::from_env(environment()) {
         Ok(destinations) => destinations,
@@ -106,7 +106,7 @@ async fn serve(destinations: Destinations, trust: &Trust) -> io::Result<ExitCode
     }
 }
 
-/// Says what works and what does not.
+/// Prints the report.
 fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
     let runtime = runtime()?;
     let report = runtime.block_on(sidecar::check(environment(), timeout, SystemTime::now));
@@ -168,13 +168,13 @@ fn say(text: &str) -> io::Result<()> {
     output.flush()
 }
 
-/// Logs from now on, unless that was said before. Without a thread for it there is
-/// no log, and the reason cannot be logged.
+/// Starts logging, unless it was started before. Without a thread for it there is no log,
+/// and the reason cannot be logged.
 fn log(level: LogLevel, format: LogFormat) {
     let _ = logs::start(&["sidecar", "prom_remotewrite"], level, format);
 }
 
-/// Says every error, in the form in which everything else is logged.
+/// Logs every error, in the format of all other lines.
 fn misconfigured(mistakes: impl IntoIterator<Item = String>) -> ExitCode {
     log(LogLevel::Info, LogFormat::Logfmt);
     for mistake in mistakes {

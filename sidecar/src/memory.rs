@@ -108,7 +108,7 @@ impl Memory {
         }
         let step = (capacity.next_power_of_two() / 8).max(PAGE);
         let size = capacity.div_ceil(step).saturating_mul(step);
-        // What the budget can hold at all, it can hold without the rest.
+        // A size that the budget can hold at all fits once everything else is freed.
         if size > self.limit { capacity } else { size }
     }
 

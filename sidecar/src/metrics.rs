@@ -1,4 +1,4 @@
-//! What the sidecar counts, and the text in which it tells.
+//! The sidecar's metrics, and their text format.
 //!
 //! [`Exposition`] is the whole; [`Metrics`] are those of one destination, which has
 //! its label in all of them.
@@ -70,7 +70,7 @@ pub(crate) struct Metrics {
     last_success: Timestamp,
 }
 
-/// What is refused before it is sent on.
+/// Requests that are rejected before they are forwarded.
 #[derive(Clone)]
 pub(crate) struct Refusals {
     destination: Arc<str>,
@@ -200,8 +200,8 @@ impl Metrics {
         self.refusals.name()
     }
 
-    /// A request was answered: by what Azure said, or why it said nothing, and what
-    /// Prometheus was told.
+    /// A request was answered: by Azure's response, or the reason why there was none, and
+    /// the response to Prometheus.
     pub(crate) fn answered(&self, upstream: String, answered: u16) {
         let destination = Arc::clone(&self.destination);
         self.requests.get_or_create(&Codes { upstream, answered, destination }).inc();

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Says of each subject when it may be logged again.
+/// Decides for each subject when it may be logged again.
 #[derive(Default)]
 pub(crate) struct Notices {
     subjects: Mutex<HashMap<&'static str, Subject>>,

@@ -25,11 +25,11 @@ const RETRY_NO_TOKEN: Duration = Duration::from_secs(2);
 const RETRY_WAITING: Duration = Duration::from_secs(2);
 /// For one of our limits, or an upstream that names no time.
 const RETRY_SOON: Duration = Duration::from_secs(1);
-/// Prometheus waits for as long as `Retry-After` says, be it an hour, while Azure
-/// takes no samples that are older than 20 minutes; so it is kept short.
+/// Prometheus waits for the time in `Retry-After`, even an hour, while Azure does not
+/// accept samples that are older than 20 minutes; so it is kept short.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The answer for what Azure said, or for why it said nothing.
+/// The answer for Azure's response, or for the reason why there is none.
 pub(crate) fn answer(
     result: &Result<Received, Failure>,
     mode: ResponseMode,
@@ -44,7 +44,7 @@ pub(crate) fn answer(
     }
 }
 
-/// Why Azure said nothing, as a sentence.
+/// The reason why Azure did not respond, as a sentence.
 pub(crate) fn no_answer(failure: &Failure) -> String {
     match failure {
         Failure::Timeout => "the ingestion endpoint did not answer in time".to_owned(),
@@ -62,7 +62,7 @@ pub(crate) fn busy(limit: &str) -> Answer {
     Answer::retry(503, RETRY_SOON, format!("{limit} is reached: retry later"))
 }
 
-/// What a status says about the batch that it answers.
+/// The meaning of a status for the batch that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// It is stored.
@@ -79,8 +79,8 @@ pub(crate) enum Meaning {
     Unexpected,
 }
 
-/// What a status says about the batch. A status is final only if it is listed here: it
-/// then speaks of the batch itself, and of nothing that anyone could change.
+/// The meaning of a status for the batch. A status is final only if it is listed here: it
+/// is then about the batch itself, and not about anything that can be fixed.
 pub(crate) const fn meaning(status: u16) -> Meaning {
     match status {
         200..=299 => Meaning::Accepted,
@@ -139,7 +139,7 @@ fn passed_on(received: &Received) -> Answer {
     answer.with_text(text)
 }
 
-/// What came of a batch of which Azure refused a part.
+/// The result for a batch of which Azure rejected a part.
 pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) -> Answer {
     match rescued {
         Rescued::Answered(result) => answer(result, mode, now),

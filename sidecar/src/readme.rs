@@ -1,4 +1,4 @@
-//! The tables of `README.md` are what the program says of itself.
+//! The tables of `README.md` are generated from the program.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p sidecar readme` writes them anew.
 

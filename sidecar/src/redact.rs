@@ -22,7 +22,7 @@ const RANDOM_BYTES: usize = 64;
 /// In base64 six of ten neighbours differ in kind; in the resource ids of Azure's
 /// messages, which consist of words and GUIDs, less than two.
 const MIN_CHANGES_IN_TEN: usize = 4;
-/// Shorter base64 of `user:password` is not told from a word.
+/// Shorter base64 of `user:password` cannot be distinguished from a word.
 const MIN_CREDENTIALS_BYTES: usize = 8;
 /// A token that is no JSON Web Token, after the word `Bearer`.
 const MIN_BEARER_BYTES: usize = 20;
@@ -174,7 +174,7 @@ fn is_random(run: &str) -> bool {
 fn holds_credentials(run: &str) -> bool {
     let plain = ESCAPED.iter().fold(run.to_owned(), |run, (form, byte)| run.replace(form, byte));
     let plain = plain.replace('-', "+").replace('_', "/");
-    // What was cut off need not be there to read the rest.
+    // A truncated end does not prevent reading the rest.
     let whole = plain.get(..plain.len() / 4 * 4).unwrap_or_default();
     let lenient = general_purpose::GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)

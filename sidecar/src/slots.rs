@@ -26,7 +26,7 @@ use tokio::{task::AbortHandle, time::Instant};
 enum Kind {
     /// Those that may write, up to `MAX_CONNECTIONS`.
     Writer,
-    /// Those that may write beyond that limit: each is told to retry.
+    /// Those that may write beyond that limit: each is asked to retry.
     Overflow,
     /// Those that may not write: probes and scrapers from outside the pod.
     Reader,
@@ -35,7 +35,7 @@ enum Kind {
 /// Slots for readers, and for writers beyond the limit.
 const EXTRA_SLOTS: usize = 64;
 
-/// What a connection does.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     /// It waits for a request, or for the rest of a request's head.
@@ -53,7 +53,7 @@ pub(crate) struct Slot {
     pub(crate) peer: SocketAddr,
     /// It may write: it is the pod's own, or anyone may.
     pub(crate) may_write: bool,
-    /// All slots of writers are taken: its writes are told to retry.
+    /// All slots of writers are taken: its writes are answered 503.
     pub(crate) is_overflow: bool,
     /// How long it may stay without a request.
     pub(crate) idle_timeout: Duration,

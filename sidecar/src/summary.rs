@@ -10,7 +10,7 @@ use std::{
 
 use tracing::info;
 
-/// What happened since the last line.
+/// Events since the last line.
 #[derive(Default)]
 pub(crate) struct Summary {
     bytes: AtomicU64,

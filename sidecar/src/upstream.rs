@@ -33,7 +33,7 @@ use crate::{
     redact,
 };
 
-/// What Azure answered.
+/// Azure's response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) status: u16,
@@ -99,7 +99,7 @@ impl Failure {
         }
     }
 
-    /// Whether it is one of our limits, and says nothing of Azure.
+    /// Whether it is one of our limits, and not of Azure.
     pub(crate) const fn is_our_limit(&self) -> bool {
         matches!(self, Self::NoMemory | Self::Busy | Self::UnderWay)
     }

@@ -19,14 +19,14 @@ pub(crate) enum Refused {
     NotSnappy,
     /// The body claims to become larger than it may.
     TooLarge {
-        /// What it claims, in bytes.
+        /// The announced size, in bytes.
         claimed: usize,
-        /// What it may.
+        /// The limit.
         limit: ByteSize,
     },
 }
 
-/// Judges headers and body, and says which message they announce.
+/// Checks headers and body, and returns the message that they announce.
 pub(crate) fn judge(head: &RequestHead, body: &[u8], limit: ByteSize) -> Result<Message, Refused> {
     let message = head.message().map_err(Refused::Unsupported)?;
     if body.is_empty() {

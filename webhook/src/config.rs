@@ -37,20 +37,19 @@ pub struct Config {
     pub image_pull_policy: ImagePullPolicy,
     /// Secrets to pull it with, appended to the pod's own.
     pub image_pull_secrets: Vec<ObjectName>,
-    /// Whether sidecars are native ones unless a profile or an annotation says
-    /// otherwise.
+    /// Whether sidecars are native ones unless a profile or an annotation overrides it.
     pub native_sidecar: bool,
     /// How the kubelet checks that the sidecar is ready.
     pub readiness_probe: ReadinessProbe,
-    /// What the sidecar may use, unless a profile or an annotation says otherwise.
+    /// What the sidecar may use, unless a profile or an annotation overrides it.
     pub resources: Resources,
     /// Sets of settings that a pod chooses from by name.
     pub profiles: BTreeMap<String, Profile>,
-    /// What a pod's annotations may do.
+    /// Limits for the annotations of a pod.
     pub policy: Policy,
 }
 
-/// What a pod's author may decide. It binds annotations, not profiles.
+/// The settings that a pod's author may change. It limits annotations, not profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The annotations that a pod may set besides `inject` and `profile`.

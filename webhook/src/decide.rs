@@ -53,7 +53,7 @@ pub fn decide(config: &Config, pod: Pod<'_>) -> Decision {
     decision
 }
 
-/// What takes no configuration to decide; the case of nearly every pod.
+/// Decisions that need no configuration; the case of nearly every pod.
 fn unasked(pod: Pod<'_>) -> Option<Skip> {
     let Some(value) = pod.annotation(INJECT) else {
         return Some(Skip { reason: SkipReason::NotAskedFor, warnings: without_inject(pod) });

@@ -41,7 +41,7 @@ use merge::Merge;
 pub struct Effective {
     /// The profile that the pod chose; of several, the first.
     pub profile: String,
-    /// What the sidecar is told, apart from `further` destinations.
+    /// The settings of the sidecar, without those of `further` destinations.
     pub settings: Settings,
     /// The same as variables.
     pub variables: Vec<(&'static str, String)>,
@@ -50,8 +50,8 @@ pub struct Effective {
     /// The same as variables.
     pub further_variables: Vec<(String, String)>,
     /// A short hash of everything that a change of configuration may change, so that pods
-    /// with an older sidecar can be listed. What the rest of the pod decides is not a
-    /// part of it, since other webhooks change that.
+    /// with an older sidecar can be listed. Settings that depend on the rest of the pod
+    /// are not part of it, because other webhooks change that.
     pub fingerprint: String,
     /// Its image.
     pub image: Image,
@@ -76,7 +76,7 @@ pub struct Effective {
     pub mount_path: MountPath,
     /// Roots that it trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
-    /// What the pod's author should know about resources and further profiles.
+    /// Warnings for the pod's author about resources and further profiles.
     pub warnings: Vec<String>,
 }
 
@@ -173,7 +173,7 @@ fn effective(
         further.extend(merge.further(name));
         of_further.append(&mut merge.mistakes);
     }
-    // What an unknown profile would have said is not missing.
+    // Settings of an unknown profile are not reported as missing.
     let Some((name, profile)) = chosen.first else {
         mistakes.append(&mut of_further);
         return Err(mistakes);

@@ -1,5 +1,5 @@
-//! What the webhook counts. Labels are closed sets of words: nothing that a
-//! pod's author writes becomes a label.
+//! The webhook's metrics. Labels are closed sets of words: nothing that a pod's author
+//! writes becomes a label.
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
@@ -35,7 +35,7 @@ pub struct Metrics {
     connections: ConnectionMetrics,
 }
 
-/// What is counted of connections, for the tasks that serve them.
+/// Counters of connections, for the tasks that serve them.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionMetrics {
     open: Gauge,
@@ -152,8 +152,8 @@ impl Metrics {
         registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
     }
 
-    /// Prometheus sees an increase only where it has seen a value before: what
-    /// is worth an alert when it happens once is there before it happens.
+    /// Prometheus sees an increase only where it has seen a value before: so metrics
+    /// whose first event is worth an alert are exported before it happens.
     fn begin_at_zero(&self) {
         for reason in DenyReason::ALL {
             let labels = ReviewLabels { decision: "deny", reason: reason.word() };
@@ -227,7 +227,7 @@ impl Metrics {
         self.config_current.set(current.into());
     }
 
-    /// What is counted of connections.
+    /// Counters of connections.
     pub fn connections(&self) -> ConnectionMetrics {
         self.connections.clone()
     }

@@ -17,7 +17,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-/// What is added to a pod. Nothing in a pod is ever changed or removed.
+/// The additions to a pod. Nothing in a pod is ever changed or removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Additions {
     /// Fields of what is there, each with the way to it. The last step is absent or
@@ -42,7 +42,7 @@ pub struct Additions {
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// What is plain data cannot fail to become JSON.
+    /// Serializing plain data to JSON cannot fail.
     pub fn of(value: &impl Serialize) -> Self {
         Self(to_raw_value(value).unwrap_or_default())
     }
@@ -75,7 +75,7 @@ pub enum PatchError {
     /// It is not a pod.
     #[error("the object's {path:?} is not {expected}")]
     Shape {
-        /// What has another type than a pod has it.
+        /// A value whose type differs from that in a pod.
         path: String,
         /// The type that a pod has there.
         expected: &'static str,
@@ -105,7 +105,7 @@ pub fn to_patch(operations: &[Add]) -> Patch {
     Patch(operations.iter().map(operation).collect())
 }
 
-/// What makes `additions` to `pod`, in this order.
+/// The patch that makes `additions` to `pod`, in this order.
 ///
 /// # Errors
 /// Where the pod has something else than Kubernetes has, so that nothing could

@@ -17,7 +17,7 @@ pub use resources::Resource;
 #[derive(Clone, Copy, Debug)]
 pub struct Pod<'a> {
     raw: &'a Value,
-    /// What is looked into most often.
+    /// The part that is read most often.
     annotations: Option<&'a Value>,
     labels: Option<&'a Value>,
     spec: Option<&'a Value>,
@@ -102,8 +102,8 @@ impl<'a> Pod<'a> {
             .unwrap_or("default")
     }
 
-    /// Whether the API token is mounted into its containers, unless its service
-    /// account says otherwise.
+    /// Whether the API token is mounted into its containers, unless its service account
+    /// disables it.
     pub fn mounts_api_token(self) -> bool {
         self.spec_at(&["automountServiceAccountToken"]).and_then(Value::as_bool) != Some(false)
     }

@@ -68,9 +68,9 @@ impl ReviewError {
 /// A review, answered.
 #[derive(Debug)]
 pub struct Answered {
-    /// What goes back.
+    /// The response.
     pub answer: Answer,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// Whose pod it was.
     pub subject: Subject,
@@ -153,8 +153,8 @@ fn check_version(review: &Value) -> Result<(), ReviewError> {
     Err(ReviewError::Version { kind: kind.to_owned(), version: version.to_owned() })
 }
 
-/// The rules of the webhook's registration already say so; a wider
-/// registration must not make us touch what we don't understand.
+/// The rules of the webhook's registration already ensure it; a wider registration must
+/// not make us touch what we don't understand.
 fn creates_a_pod(request: &Value) -> bool {
     let is = |path: &[&str], expected| text(request, path).unwrap_or_default() == expected;
     is(&["operation"], "CREATE")

@@ -57,7 +57,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// matter, and to read small files costs nothing.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a listener does.
+/// The service of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// It serves.
@@ -70,7 +70,7 @@ pub enum Phase {
     Draining,
 }
 
-/// What the connections of one listener share.
+/// The shared state of one listener's connections.
 struct Server {
     /// `None` where plain HTTP is served.
     handshakes: Option<Handshakes>,

@@ -72,7 +72,7 @@ fn report(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// What holds, or everything that does not.
+/// The checks that succeeded, or all that failed.
 async fn check(arguments: &Verify) -> Result<Vec<String>, Vec<String>> {
     let (hash, config) = configuration(&arguments.config).map_err(|problem| vec![problem])?;
     if let Some(expected) = &arguments.config_sha256

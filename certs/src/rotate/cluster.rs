@@ -60,7 +60,7 @@ pub struct Cluster {
 /// Both objects as they were read.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// What the next step is decided on.
+    /// The snapshot that the next step is decided on.
     pub observed: Observed,
     secret: Option<Secret>,
     configuration: Version,

@@ -47,7 +47,7 @@ enum Event {
     Fault(Fault),
 }
 
-/// What people and tools do to the objects.
+/// Changes of the objects by people and tools.
 #[derive(Clone, Debug)]
 enum Fault {
     DeleteSecret,

@@ -30,7 +30,7 @@ use crate::{
     pair::{Damage, Pair},
 };
 
-/// What is wanted.
+/// The wanted state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The names under which the API server calls the webhook.
@@ -49,7 +49,7 @@ pub struct Policy {
 /// Why the Secret is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// What is stored is no pair.
+    /// The stored data is not a valid pair.
     Damaged(Damage),
     /// The pair has expired.
     Expired(SystemTime),
@@ -237,7 +237,7 @@ fn settle(memory: &Memory, policy: &Policy) -> Step {
     }
 }
 
-/// What is left to do when the right pair is in use.
+/// The remaining steps when the right pair is in use.
 fn finish(
     observed: &Observed,
     memory: &Memory,

@@ -1,4 +1,4 @@
-//! What the watcher says about itself: whether it works, and its metrics.
+//! The watcher's own status: probes and metrics.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},

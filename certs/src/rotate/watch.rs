@@ -1,9 +1,9 @@
 //! Runs until it is stopped, and takes steps whenever there are any.
 //!
-//! A watch only says that something may have changed; each decision is made on
-//! what is read then. So a watch that was interrupted needs no bookkeeping: the
-//! next one begins with such a message. While nothing changes, no request is
-//! made except one for each watch every [`WATCH_LIMIT`].
+//! A watch only reports that something may have changed; each decision is made on what is
+//! read then. So a watch that was interrupted needs no bookkeeping: the next one begins
+//! with such a message. While nothing changes, no request is made except one for each
+//! watch every [`WATCH_LIMIT`].
 
 use std::{
     fmt::Debug,

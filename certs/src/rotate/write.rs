@@ -14,7 +14,7 @@ use crate::{bundle::Bundle, pair::Texts};
 pub enum Write {
     /// A new pair for the process to remember.
     Memory(Texts),
-    /// What the Secret will hold.
+    /// The new content of the Secret.
     Secret(Stored),
     /// What the API server will trust, and the fingerprint of the CAs in use.
     Bundle(Bundle, String),

@@ -19,7 +19,7 @@ use prometheus_client::metrics::counter::Counter;
 /// in which the thread may have to wait for the CPU. In addition to the pipe's own 64
 /// KiB, twice this is held while no one reads, and next to nothing otherwise.
 const CAPACITY: usize = 128 << 10;
-/// What is kept for the next lines; more is given back.
+/// Capacity that is kept for the next lines; more is freed.
 const KEPT: usize = 4 << 10;
 
 /// Lines in the order in which they were logged.
@@ -32,7 +32,7 @@ pub(crate) struct Queue {
 struct State {
     waiting: Vec<u8>,
     is_writing: bool,
-    /// Lines that were dropped since this was last said in the log.
+    /// Lines that were dropped since this was last logged.
     untold: u64,
 }
 
@@ -90,7 +90,7 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and swaps them for `empty`; says how many were dropped after
+    /// Waits for lines and swaps them for `empty`; returns how many were dropped after
     /// them.
     fn take(&self, empty: &mut Vec<u8>) -> u64 {
         let state = self.lock();

@@ -1,5 +1,5 @@
-//! What Prometheus' client libraries tell of every process, under their names:
-//! CPU, memory, open files, threads, the start.
+//! The metrics that Prometheus' client libraries export of every process, under their
+//! names: CPU, memory, open files, threads, the start.
 //!
 //! All of it is read from `/proc` while Prometheus scrapes, and costs nothing at
 //! other times. The names are those of
@@ -18,7 +18,7 @@ use rustix::{
 };
 
 /// Appends the metrics of this process to `text`, which is in the text format of
-/// `OpenMetrics`. What the system does not tell is left out.
+/// `OpenMetrics`. Metrics that the system does not provide are omitted.
 pub fn encode(text: &mut String) -> fmt::Result {
     let mut registry = Registry::default();
     let stat = fs::read_to_string("/proc/self/stat").ok();

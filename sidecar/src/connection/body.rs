@@ -147,7 +147,7 @@ impl BodyError {
         }
     }
 
-    /// What the client is told, if it is still there.
+    /// The response to the client, if it is still connected.
     pub(super) fn answer(&self, limits: &Limits) -> Answer {
         match self {
             Self::Slow => outcome::busy("the time for a request (UPSTREAM_TIMEOUT)"),

@@ -17,7 +17,7 @@ use crate::{
 
 /// Why there is no request.
 pub(super) enum NoRequest {
-    /// The client has gone, or has said nothing for too long.
+    /// The client has disconnected, or was silent for too long.
     Silent,
     /// It began a head that is not served.
     Bad(BadHead),
@@ -25,7 +25,7 @@ pub(super) enum NoRequest {
 
 /// Why a head is not served.
 pub(super) enum BadHead {
-    /// What it sent is not a request, or more than is read.
+    /// It sent something that is not a request, or is too large.
     Unreadable(HeadError),
     /// It began a head and did not finish it in time.
     Slow,
@@ -44,8 +44,8 @@ impl Connection {
     /// no buffer is held.
     pub(super) async fn read_head(&mut self) -> Result<(RequestHead, Instant), NoRequest> {
         if self.input.is_empty() {
-            // Who connects has something to say: a flood of those who have not should not
-            // keep their slots for as long as Prometheus keeps its own.
+            // A client that connects wants to send something: a flood of silent ones must
+            // not keep their slots for as long as Prometheus keeps its own.
             let first = self.slot.idle_timeout.min(self.shared.limits.header_timeout);
             let limit = if self.served { self.slot.idle_timeout } else { first };
             let read = timeout(limit, self.first_bytes()).await;
@@ -87,8 +87,8 @@ impl Connection {
         }
     }
 
-    /// A stream is often said to be readable when it is not: memory is only taken
-    /// for what was read.
+    /// A stream is often reported as readable when it is not: memory is only taken for
+    /// what was read.
     fn read_what_is_there(&mut self) -> io::Result<usize> {
         let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
         let mut buffer = ReadBuf::uninit(&mut space);
@@ -114,7 +114,7 @@ impl BadHead {
         }
     }
 
-    /// What the client is told, if it is still there. A sender is told to retry
+    /// The response to the client, if it is still connected. A sender is asked to retry
     /// wherever it may have sent a batch: 408 and 431 would make it drop that.
     pub(super) fn answer(&self) -> Answer {
         let answer = match self {

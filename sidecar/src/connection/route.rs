@@ -1,8 +1,8 @@
-//! What is done with a request, by its head. Pure.
+//! The action for a request, by its head. Pure.
 
 use crate::http1::{Method, RequestHead, Route};
 
-/// What is done with a request.
+/// The action for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
     /// Read its body and forward it.
@@ -24,7 +24,7 @@ pub(super) enum Task {
     Metrics,
 }
 
-/// What is done with a request, the destination of which `exists` or not.
+/// The action for a request, whose destination `exists` or not.
 ///
 /// A remote write that goes to the wrong path or comes from the wrong address is
 /// an operator's mistake: nothing about the batch is wrong, so the answer lets
@@ -32,7 +32,7 @@ pub(super) enum Task {
 pub(super) fn task(head: &RequestHead, may_write: bool, exists: bool) -> Task {
     let is_read = matches!(head.method, Method::Get | Method::Head);
     let is_post = head.method == Method::Post;
-    // What is posted for a destination that there is not went to the wrong path.
+    // A write to an unknown destination went to the wrong path.
     let route = match head.route {
         Route::Write if !exists => Route::OtherWrite,
         route => route,

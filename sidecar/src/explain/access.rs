@@ -1,4 +1,4 @@
-//! What a 403 means: which check of Azure's failed, or who else refuses.
+//! The meaning of a 403: which check of Azure failed, or who else refuses.
 
 use super::{
     Code, Context, Explanation,
@@ -55,7 +55,7 @@ fn isolation(host: &str) -> String {
     )
 }
 
-/// A data collection endpoint says which of its checks failed.
+/// A data collection endpoint names the check that failed.
 fn access_check(context: &Context<'_>, text: &Text) -> Explanation {
     if flag(&text.lower, "isdcrdcebindingvalid") != Some(false) {
         return role_missing(context, text);

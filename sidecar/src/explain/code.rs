@@ -5,8 +5,7 @@ use serde::{Serialize, Serializer};
 /// Declares [`Code`] from one table: variant, word, meaning.
 macro_rules! codes {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
-        /// What is wrong, as a word that stays the same when the text about it
-        /// is reworded.
+        /// The problem, as a word that stays the same when the text about it is reworded.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $variant,)*
@@ -21,7 +20,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// What it means, for the documentation.
+            /// Its meaning, for the documentation.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }

@@ -1,4 +1,4 @@
-//! What to do where the ingestion endpoint could not be asked. Pure.
+//! Fixes for an ingestion endpoint that cannot be reached. Pure.
 
 use contract::names::env;
 use rustls::CertificateError;
@@ -12,7 +12,7 @@ pub(crate) fn no_answer(failure: &Failure, host: &str) -> String {
     format!("{host}: {}; Prometheus retries it; {remedy}", outcome::no_answer(failure))
 }
 
-/// What to do where `host` did not answer.
+/// The fix if `host` did not answer.
 pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
     let (code, text) = match failure {
         Failure::Connect(error) => no_connection(error, host),
@@ -52,7 +52,7 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
     Explanation { code, text }
 }
 
-/// What to do about a connection that could not be opened.
+/// The fix for a connection that could not be opened.
 fn no_connection(error: &DialError, host: &str) -> (Code, String) {
     let variable = env::HTTPS_PROXY;
     match error {
@@ -86,8 +86,7 @@ fn no_connection(error: &DialError, host: &str) -> (Code, String) {
     }
 }
 
-/// What to do about a certificate that is not trusted, or a peer that does not speak
-/// TLS.
+/// The fix for a certificate that is not trusted, or a peer that does not speak TLS.
 fn no_tls(error: &DialError) -> (Code, String) {
     let (roots, cause) = match error {
         DialError::Tls { roots, source, .. } => {

@@ -1,4 +1,4 @@
-//! The text of an answer: what is shown of it, and what kind of text it is.
+//! The text of a response: the part that is shown, and its kind.
 //!
 //! It is written by others: it is shown on one line, escaped and cut.
 
@@ -17,8 +17,8 @@ const REQUEST_IDS: [&str; 3] = ["x-ms-request-id", "request-id", "x-ms-correlati
 
 /// An answer's text, as far as it can be read.
 pub(super) struct Text {
-    /// What the answer says: error code and message of Azure's JSON, the title of a web
-    /// page, or the text unchanged.
+    /// The message of the response: error code and message of Azure's JSON, the title of
+    /// a web page, or the text unchanged.
     words: String,
     /// All of it.
     pub(super) original: String,
@@ -27,7 +27,7 @@ pub(super) struct Text {
     pub(super) kind: Kind,
 }
 
-/// What kind of text it is.
+/// The kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Empty,
@@ -65,7 +65,7 @@ impl Text {
         any.iter().any(|word| letters.contains(word))
     }
 
-    /// The words as a quotation, by `who` said them.
+    /// The text as a quotation of `who`.
     pub(super) fn quoted(&self, who: &str) -> String {
         match self.kind {
             Kind::Compressed(method) => {

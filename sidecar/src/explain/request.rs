@@ -1,4 +1,4 @@
-//! What a 400 or a 404 means: the request itself is wrong, or what is in it.
+//! The meaning of a 400 or a 404: the request itself is wrong, or what is in it.
 
 use super::{
     Code, Context, Explanation,
@@ -19,7 +19,7 @@ const REQUEST_CODES: [&str; 7] = [
 ];
 /// The same in the words of messages.
 const REQUEST_WORDS: [&str; 4] = ["request path", "api-version", "api version", "request uri"];
-/// What an endpoint may say to a write without samples.
+/// Possible responses of an endpoint to a write without samples.
 const EMPTY_WORDS: [&str; 8] = [
     "empty",
     "no sample",
@@ -65,12 +65,12 @@ pub(super) fn content(context: &Context<'_>, text: &Text) -> Explanation {
     context.azure(Code::ContentRefused, "Azure refuses this batch or a part of it", text)
 }
 
-/// Whether the text says that the request is wrong, and not what is in it.
+/// Whether the text is about the request, and not about its content.
 pub(super) fn concerns_request(text: &Text) -> bool {
     text.mentions(&REQUEST_CODES) || REQUEST_WORDS.iter().any(|words| text.lower.contains(words))
 }
 
-/// Whether the text says that there is nothing in the write.
+/// Whether the text states that the write is empty.
 pub(super) fn concerns_emptiness(text: &Text) -> bool {
     EMPTY_WORDS.iter().any(|words| text.lower.contains(words))
 }

@@ -13,7 +13,7 @@ const TARGETS: [Target; 4] = [
     ("certificates", certificates),
 ];
 
-/// What fuzzing starts from and has found.
+/// The seed corpus of fuzzing, with its findings.
 #[test]
 fn the_corpus_is_survived() {
     for (name, holds) in TARGETS {

@@ -37,8 +37,8 @@ impl Chunked {
         self.state == State::Done
     }
 
-    /// Moves data from `input` to `output`; returns how many bytes of `input`
-    /// are done with. What is left must be given again with more behind it.
+    /// Moves data from `input` to `output`; returns how many bytes of `input` are done
+    /// with. The rest must be passed again, with more data appended.
     pub(crate) fn decode(
         &mut self,
         input: &[u8],

@@ -41,7 +41,7 @@ use crate::fuzzing::Arrival;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     is_write: bool,
-    /// Of a write: what goes on to Azure, in the order of names.
+    /// For a write: the fields that are forwarded, in the order of names.
     fields: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
@@ -88,7 +88,7 @@ fn ours(arrival: &Arrival<'_>) -> Vec<Seen> {
     seen
 }
 
-/// What was read and is not yet understood, and what still arrives.
+/// Data that was read and not parsed yet, and data that still arrives.
 struct Input<P> {
     held: Vec<u8>,
     pieces: P,

@@ -7,7 +7,7 @@ pub(crate) enum Framing {
     Empty,
     /// After this many bytes.
     Length(u64),
-    /// Where its chunks say so.
+    /// Where its chunks end.
     Chunked,
     /// Where the connection ends; in responses alone.
     UntilClose,
@@ -55,7 +55,7 @@ fn parse_length(value: &[u8]) -> Option<u64> {
     if digits { text.parse().ok() } else { None }
 }
 
-/// What `Connection` says, gathered while fields are read.
+/// The value of `Connection`, collected while fields are read.
 #[derive(Debug, Default)]
 pub(super) struct Persistence {
     close: bool,
@@ -73,8 +73,8 @@ impl Persistence {
         }
     }
 
-    /// Whether the connection outlives the message: what was said, else what is
-    /// usual for the version.
+    /// Whether the connection outlives the message: as the message requests, else the
+    /// default of the version.
     pub(super) const fn keeps_alive(&self, version: u8) -> bool {
         !self.close && (self.keep_alive || version > 0)
     }

@@ -1,4 +1,4 @@
-//! What requests' and answers' heads have in common.
+//! The common parts of the heads of requests and responses.
 
 use thiserror::Error;
 

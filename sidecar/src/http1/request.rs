@@ -78,7 +78,7 @@ impl RequestHead {
             || self.content_encoding.as_deref().is_some_and(is_zstd)
     }
 
-    /// The headers say that it is a remote write, of whatever kind.
+    /// The headers announce a remote write, of whatever kind.
     pub(crate) fn announces_write(&self) -> bool {
         let says = |value: &Option<String>, word| {
             value.as_deref().is_some_and(|text| text.to_ascii_lowercase().contains(word))
@@ -86,7 +86,7 @@ impl RequestHead {
         says(&self.content_type, "protobuf") || says(&self.content_encoding, "snappy")
     }
 
-    /// The headers say that it is something else.
+    /// The headers announce something else.
     pub(crate) fn announces_no_write(&self) -> bool {
         self.content_type.is_some() && !self.announces_write()
     }
@@ -201,10 +201,10 @@ fn read_fields(
     Ok(())
 }
 
-/// By the path alone. What the query of Prometheus' `url` says is no one's here, and goes
-/// no further: to refuse a write for a character in it would lose the batch, and Go's
-/// servers, Microsoft's among them, don't either. For the same reason, a slash too many
-/// is forgiven.
+/// By the path alone. The query of Prometheus' `url` is ignored and not forwarded: to
+/// refuse a write for a character in it would lose the batch, and Go's servers,
+/// Microsoft's among them, don't either. For the same reason, a slash too many is
+/// forgiven.
 ///
 /// With it goes the name of the destination that a write is for, or nothing.
 pub(super) fn route(target: &str) -> (Route, &str) {

@@ -75,7 +75,7 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
         }
         Err(_) => return status_alone(input).ok_or(HeadError::Malformed).map(Some),
     };
-    // RFC 9110, 15: three digits, of which the first says what it means.
+    // RFC 9110, 15: three digits, of which the first is the class.
     let status = response.code.filter(|code| *code >= 100).ok_or(HeadError::Malformed)?;
     let mut lengths = Lengths::default();
     let mut persistence = Persistence::default();
@@ -90,7 +90,7 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
             kept.push(((*name).to_owned(), value.trim().to_owned()));
         }
     }
-    // RFC 9112, 6.3: these have no body, whatever their fields say. Where lengths
+    // RFC 9112, 6.3: these have no body, whatever their fields contain. Where lengths
     // contradict each other the status still counts, and the connection ends.
     let framing = match status {
         100..=199 | 204 | 304 => Framing::Empty,

@@ -21,7 +21,7 @@ const OK: &[u8] = b"HTTP/1.1 200 ";
 /// Asks for `/health`.
 ///
 /// # Errors
-/// Says in one line why the sidecar does not count as alive.
+/// One line with the reason why the sidecar does not count as alive.
 pub(crate) fn health(listening_port: Option<&str>) -> Result<(), String> {
     let given = listening_port.map(str::trim).filter(|text| !text.is_empty());
     let port = match given {

@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
-/// What may wait to be accepted: more than Prometheus opens at once.
+/// Connections that may wait to be accepted: more than Prometheus opens at once.
 const BACKLOG: i32 = 1024;
 
 /// On all addresses of both families, or of IPv4 where the machine has no IPv6.

@@ -1,7 +1,7 @@
-//! What is told from the start, at 0.
+//! Metrics that are exported from the start, at 0.
 //!
-//! Prometheus sees an increase only where it has seen a value before: what costs
-//! samples when it happens once is there before it happens.
+//! Prometheus sees an increase only where it has seen a value before: so metrics of
+//! events that cost samples are exported before the first one.
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ pub(crate) const REFUSALS: [&str; 21] = [
     "wrong_path",
 ];
 
-/// Those of them that say nothing of a sender's batches: no write, or one that
-/// the sender itself gave up.
+/// Those of them that are not about a sender's batches: no write, or one that the sender
+/// itself gave up.
 pub(crate) const HARMLESS: [&str; 4] =
     ["client_gone", "method_not_allowed", "not_found", "protocol_question"];
 

@@ -1,4 +1,4 @@
-//! What is counted of connections to Azure.
+//! Counters of connections to Azure.
 
 use std::sync::Arc;
 
@@ -27,8 +27,7 @@ impl Dial {
 
 pub(crate) type DialFamily = Family<Dial, Counter>;
 
-/// What is counted where connections are opened for a destination. Clones count
-/// together.
+/// Counters where connections are opened for a destination. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DialCounters {
     pub(crate) destination: Arc<str>,

@@ -109,7 +109,7 @@ fn required(name: &str) -> String {
     if kinds.is_empty() { String::new() } else { format!("required for {}", kinds.join(", ")) }
 }
 
-/// What the reader says is accepted, when it is given something else.
+/// The accepted values, from the reader's error for an invalid one.
 fn accepted(name: &str) -> Option<String> {
     IdentityType::ALL.into_iter().find_map(|kind| {
         let mut variables = needed(kind);

@@ -81,8 +81,8 @@ impl Refresh {
         }
     }
 
-    /// Tries a certificate that Entra has not accepted yet. Nothing is lost if it
-    /// still does not: the issuer says so, and the held token stays.
+    /// Tries a certificate that Entra has not accepted yet. Nothing is lost if it still
+    /// does not: the issuer reports it, and the current token stays in use.
     async fn try_next_certificate(&mut self) {
         match self.issuer.try_next_certificate().await {
             Some(Ok(token)) => {

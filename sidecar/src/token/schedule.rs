@@ -18,7 +18,7 @@ pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
 const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 /// After a first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// After many: what an operator has fixed is noticed within this.
+/// After many: a fix by an operator is noticed within this time.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A service that asks for a longer pause is asked again after this: Azure refuses
 /// samples that are older than 20 minutes.

@@ -55,8 +55,8 @@ const READ_BYTES: usize = 4 << 10;
 /// So much of an answer's body is kept: Azure's refusals are a few hundred
 /// bytes, and Prometheus shows 1 KiB.
 const MAX_BODY_BYTES: usize = 64 << 10;
-/// An answer's body comes with its head. One that does not is not waited for:
-/// the status has been said, and all that is missing are words about it.
+/// An answer's body comes with its head. One that does not is not waited for: the status
+/// is known, and only its text is missing.
 const MAX_BODY_TIME: Duration = Duration::from_secs(2);
 /// How an interim answer begins.
 const INTERIM: &[u8] = b"HTTP/1.1 1";
@@ -66,8 +66,7 @@ impl Connection {
         Self { stream, input: Vec::new(), generation }
     }
 
-    /// Whether the peer has neither closed the connection nor said anything that no one
-    /// asked for.
+    /// Whether the peer has neither closed the connection nor sent unsolicited data.
     pub(super) async fn is_open(&mut self) -> bool {
         let nothing_read = poll_fn(|context| Poll::Ready(self.poll_fill(context).is_pending()));
         nothing_read.await
@@ -180,7 +179,7 @@ impl Connection {
     }
 
     /// Appends the body's beginning to `body`, and reports whether the body was read to
-    /// its end. One that breaks off changes nothing: the status has been said.
+    /// its end. One that is interrupted changes nothing: the status is known.
     async fn read_body(&mut self, framing: Framing, body: &mut Vec<u8>) -> bool {
         let mut chunked = Chunked::default();
         loop {
@@ -232,7 +231,7 @@ fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection without an answer")
 }
 
-/// Anyone who says yes to a part of a batch has stored none of it.
+/// A peer that accepts a part of a batch has stored none of it.
 fn premature(status: u16) -> io::Error {
     io::Error::other(format!("it answered {status} before the batch was sent"))
 }

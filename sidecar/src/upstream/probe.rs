@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::{Failure, Upstream};
 use crate::dial::{Destination, Dialer, Stream};
 
-/// What was agreed upon with the peer.
+/// The result of the TLS negotiation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake {
     /// TLS 1.2 or 1.3.
@@ -17,7 +17,7 @@ pub(crate) struct Handshake {
 }
 
 impl Upstream {
-    /// What opens its connections, and where to.
+    /// The dialer of its connections, and their target.
     pub(crate) const fn route(&self) -> (&Dialer, &Destination) {
         (&self.dialer, &self.destination)
     }

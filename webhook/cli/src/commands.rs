@@ -1,5 +1,5 @@
-//! One function a command: from its arguments to its exit status. What they do is
-//! in the library; here it meets files, standard streams and clusters.
+//! One function a command: from its arguments to its exit status. Their logic is in the
+//! library; here it meets files, standard streams and clusters.
 
 mod fleet;
 mod kubeconfig;

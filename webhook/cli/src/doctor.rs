@@ -23,7 +23,7 @@ const CHECKED_WITHIN: Duration = Duration::from_secs(45);
 /// A report has about 2 KiB.
 const REPORT_BYTES: u64 = 64 * 1024;
 
-/// What happened to one sidecar's check.
+/// The result of one sidecar's check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CheckedSidecar {
     /// `Pod namespace/name`.
@@ -113,7 +113,7 @@ async fn output(process: &mut AttachedProcess) -> (String, Option<Status>) {
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        // What came before a broken connection is worth showing.
+        // The output before a broken connection is worth showing.
         let _broken = stream.take(REPORT_BYTES).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -1,5 +1,5 @@
-//! What azure-workload-identity's webhook adds to a pod: client, tenant and token,
-//! which no file says. Migration and explanation take them for given alike.
+//! The settings that azure-workload-identity's webhook adds to a pod: client, tenant and
+//! token, which no file contains. Migration and explanation take them for given alike.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What people need around the webhook: `kubectl prom-remotewrite`.
+//! The tools around the webhook: `kubectl prom-remotewrite`.
 //!
 //! ```text
 //! yaml        text of any documents, edited in place
@@ -22,9 +22,9 @@
 //!   does, the webhook's `effective` and `inject`. Here only `validate` knows
 //!   settings by name: for which identities they have an effect.
 //!
-//! The decision, the sidecar's container and the patch are the `webhook` crate's,
-//! so that there is one implementation of each. What is read, written and asked
-//! for is up to `main`.
+//! The decision, the sidecar's container and the patch are the `webhook` crate's, so that
+//! there is one implementation of each. Reading, writing and network access are up to
+//! `main`.
 
 pub mod doctor;
 pub mod manifests;

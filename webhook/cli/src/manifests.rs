@@ -37,7 +37,7 @@ pub enum ManifestError {
     Yaml {
         /// Which document, from 1.
         number: usize,
-        /// What is wrong with it, and where.
+        /// The error, and where it is.
         reason: String,
     },
     /// A pod cannot be patched.
@@ -59,21 +59,21 @@ pub enum ManifestError {
         number: usize,
         /// Why.
         reason: String,
-        /// What is to be added, in YAML.
+        /// The lines to add, in YAML.
         additions: String,
     },
 }
 
-/// What happened to one pod or pod template.
+/// The result for one pod or pod template.
 #[derive(Debug)]
 pub struct ReviewedPod {
     /// Which document, from 1.
     pub number: usize,
     /// Kind, namespace and name.
     pub subject: String,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
-    /// What its author might have got wrong: one sentence each.
+    /// Probable errors of its author: one sentence each.
     pub hints: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub struct ReviewedPod {
 pub struct Injected {
     /// The whole text.
     pub text: String,
-    /// Every pod and pod template that says something to us.
+    /// Every pod and pod template with one of our annotations.
     pub outcomes: Vec<ReviewedPod>,
 }
 
@@ -100,7 +100,7 @@ impl Injected {
 pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, ManifestError> {
     let mut injected = Injected { text: String::with_capacity(text.len()), outcomes: Vec::new() };
     for (number, document) in (1..).zip(documents(text)) {
-        // What never mentions us need not even be parsed.
+        // Documents without our prefix are not even parsed.
         if document.contains(contract::annotations::PREFIX) {
             let (document, outcomes) = inject_one(file, number, document)?;
             injected.text.push_str(&document);
@@ -118,7 +118,7 @@ pub fn has_pods(text: &str) -> bool {
     values.any(|value| !workloads(&value).is_empty())
 }
 
-/// What there is to say of a text without pods: what it is instead, where that is known.
+/// The hint for a text without pods: its format, where that is known.
 pub fn without_pods(text: &str) -> String {
     let of = |document: &str| match yaml::read(document) {
         Ok(Value::String(_)) | Err(_) => language::of(document).map(|what| what.to_string()),
@@ -178,7 +178,7 @@ fn outcome(
     ReviewedPod { number, subject: workload.subject, decision, hints }
 }
 
-/// Says so where a Prometheus writes elsewhere than to its sidecar's destinations: one
+/// Reports a Prometheus that writes elsewhere than to its sidecar's destinations: one
 /// sentence for each that is not reached, and for each of the `urls` that none has. They
 /// stand at `place`.
 pub(crate) fn unreached(place: &str, urls: &[String], injection: &Injection) -> Vec<String> {
@@ -224,7 +224,7 @@ fn mesh(effective: &Effective) -> Option<String> {
     ))
 }
 
-/// Namespaces that the chart excludes, whatever its values say.
+/// Namespaces that the chart excludes, whatever its values are.
 pub(crate) const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// Whether the webhook is known not to be asked about pods there.
@@ -234,8 +234,8 @@ fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
     })
 }
 
-/// What comes of `decision` in this namespace: the API server does not send
-/// all pods to the webhook.
+/// The effect of `decision` in this namespace: the API server does not send all pods to
+/// the webhook.
 pub(crate) fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
     match decision {
         Decision::Inject(_) | Decision::Repair(_) | Decision::Deny(_)
@@ -261,7 +261,7 @@ fn below(workload: &Workload<'_>, patch: Patch) -> Vec<PatchOperation> {
     patch.0.into_iter().map(moved).collect()
 }
 
-/// What the parser says to programmers, and what it means to people.
+/// Messages of the parser, and what they mean to users.
 const PLAIN: [(&str, &str); 5] = [
     ("error: ", ""),
     (", set DuplicateKeyPolicy in Options if acceptable", ""),

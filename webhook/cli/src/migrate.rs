@@ -113,7 +113,7 @@ impl Migrated {
     }
 }
 
-/// The object and a line for each thing that is to be said.
+/// The object and a line for each warning and hint.
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "document {}: {} ", self.number, self.subject)?;

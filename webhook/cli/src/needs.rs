@@ -1,6 +1,5 @@
-//! What an injected pod needs in its namespace, and whether what is there will do. A name
-//! that is wrong here leaves Prometheus in `ContainerCreating`, and no one says so but an
-//! event.
+//! Objects that an injected pod needs in its namespace, and whether they fit. A name that
+//! is wrong here leaves Prometheus in `ContainerCreating`, and only an event shows it.
 
 pub mod lookup;
 #[cfg(test)]
@@ -95,7 +94,7 @@ pub fn needs(effective: &Effective, pod: Pod<'_>) -> Vec<Need> {
                 need(Kind::Secret, secret.as_str(), keys);
             }
             (None, Identity::WorkloadIdentity { client_id, .. }) => {
-                // Where azure-workload-identity provides it, the account has to say it.
+                // Where azure-workload-identity provides it, the account must have it.
                 let wanted =
                     Some(client_id.to_string()).filter(|id| id != identity_webhook::SOMEBODY);
                 need(Kind::ServiceAccount, pod.service_account(), Vec::from_iter(wanted));

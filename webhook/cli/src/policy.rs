@@ -34,7 +34,7 @@ use objects::Scope;
 /// Where the parameters are, unless another namespace is named.
 pub const NAMESPACE: &str = "prom-remotewrite";
 
-/// What the annotation of an injected pod says if a policy wrote it.
+/// The mark of a policy in the annotation of an injected pod.
 const MARK: &str = "by=policy";
 
 /// Whether a policy injected the pod's sidecar.
@@ -42,7 +42,7 @@ pub(crate) fn is_by_policy(pod: Pod<'_>) -> bool {
     pod.annotation(INJECTED).is_some_and(|text| text.split(' ').any(|word| word == MARK))
 }
 
-/// What there is to be said on the command line.
+/// Warnings for the command line.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Only these profiles; all if none is named.

@@ -19,7 +19,7 @@ pub(crate) fn at<'a, S: AsRef<str>>(node: &'a Value, way: &[S]) -> Option<&'a Va
     })
 }
 
-/// Keys below which no one writes: what the cluster and kubectl say of an object.
+/// Keys below which no one writes: fields that the cluster and kubectl set.
 const THEIRS: [&str; 3] =
     ["managedFields", "kubectl.kubernetes.io/last-applied-configuration", "status"];
 

@@ -1,5 +1,5 @@
-//! What a configuration says in vain, or against itself, although the webhook takes
-//! it: one sentence each; and what a profile can be called.
+//! Settings without effect, or that contradict each other, although the webhook accepts
+//! them: one sentence each; and what a profile can be called.
 
 use contract::{Cloud, IdentityType, Key};
 use webhook::config::{Config, Profile};

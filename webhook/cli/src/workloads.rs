@@ -21,9 +21,9 @@ pub(crate) struct Workload<'a> {
     pub(crate) subject: String,
     /// The object's namespace, if it names one.
     pub(crate) namespace: Option<String>,
-    /// What its author might have got wrong.
+    /// Probable errors of its author.
     pub(crate) hints: Vec<String>,
-    /// Where its Prometheus writes to, if the object says so.
+    /// The URL that its Prometheus writes to, if the object contains it.
     pub(crate) writes: Option<Vec<String>>,
 }
 
@@ -132,7 +132,7 @@ fn unquoted(pod: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What takes the place of a name that is not written.
+/// The placeholder of a missing name.
 pub(crate) const WITHOUT_NAME: &str = "without a name";
 
 pub(crate) fn subject(object: &Value, kind: &str) -> String {

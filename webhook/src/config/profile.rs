@@ -23,14 +23,14 @@ pub use only::{PROFILE_ONLY, ProfileOnly, Shape};
 /// Settings that a pod chooses by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// What an annotation may give as well.
+    /// Settings that an annotation can set as well.
     pub overrides: Overrides,
     /// What [`PROFILE_ONLY`] gives: each key with its text, in that order.
     pub given: Vec<(&'static str, String)>,
     /// Roots that the sidecar trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
-    /// The sidecar's settings as `given` makes them; what is not given is the
-    /// sidecar's default, and URL, identity and audience are placeholders.
+    /// The sidecar's settings with `given`; the others have the sidecar's default, and
+    /// URL, identity and audience are placeholders.
     settings: Option<Box<Settings>>,
 }
 
@@ -145,8 +145,8 @@ fn profile_only(
     (given, Some(Box::new(settings)))
 }
 
-/// What the sidecar's parser must have, and a profile need not: an application, because
-/// it alone has a certificate whose chain may be sent.
+/// Placeholders that the sidecar's parser requires, and a profile does not: an
+/// application, because it alone has a certificate whose chain may be sent.
 fn placeholder(variable: &str) -> Option<String> {
     const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
     let text = match variable {

@@ -27,8 +27,7 @@ pub(super) struct Reader {
     pub(super) mistakes: Vec<Mistake>,
 }
 
-/// A mapping whose keys are taken one after the other; what is left in the end
-/// is unknown.
+/// A mapping whose keys are taken one after the other; the remaining ones are unknown.
 pub(super) struct Section {
     path: String,
     fields: Map<String, Value>,

@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Config, Resources, reader};
 use crate::VERSION;
 
-/// The sidecar's image, where the chart's values do not say otherwise, without
-/// its tag.
+/// The sidecar's image, by default, without its tag.
 pub const CHARTS_IMAGE: &str = "ghcr.io/prom-remotewrite/prom-remotewrite";
 
 /// Keys that the chart's values have and the file has not; one will do.
@@ -92,7 +91,7 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
     let mut config = match values.get("config") {
         Some(Value::Object(config)) => config.clone(),
         None | Some(Value::Null) => Map::new(),
-        // The reader says what is wrong with it.
+        // The reader reports what is wrong with it.
         Some(other) => return Config::at("config", other.clone()).map(ConfigFile::from),
     };
     if config.contains_key("image") {

@@ -1,10 +1,10 @@
-//! What happens to a pod, and why.
+//! The decision about a pod, with the reason.
 
 use std::fmt;
 
 use crate::{effective::Effective, patch::Additions};
 
-/// What happens to a pod.
+/// The decision about a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// It gets a sidecar.
@@ -22,16 +22,16 @@ pub enum Decision {
 pub struct Injection {
     /// Its settings.
     pub effective: Effective,
-    /// What is unusual, though allowed: one sentence each.
+    /// Warnings about unusual settings: one sentence each.
     pub warnings: Vec<String>,
 }
 
 /// A sidecar that lacks something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repair {
-    /// What it lacks.
+    /// The missing part.
     pub additions: Additions,
-    /// What the pod's author should know: one sentence each.
+    /// Warnings for the pod's author: one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct Repair {
 pub struct Skip {
     /// Why.
     pub reason: SkipReason,
-    /// What its author should know: one sentence each.
+    /// Warnings for its author: one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ pub struct Denial {
     pub message: String,
 }
 
-/// What stands in the way.
+/// The obstacle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenyReason {
     /// Annotations that are unknown, unreadable, missing or not allowed.
@@ -107,7 +107,7 @@ impl Decision {
         }
     }
 
-    /// What the pod's author is told, though the pod is created.
+    /// Warnings to the pod's author; the pod is created.
     pub fn warnings(&self) -> &[String] {
         match self {
             Self::Inject(injection) => &injection.warnings,

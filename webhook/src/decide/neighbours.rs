@@ -85,7 +85,7 @@ pub fn repository(image: &str) -> &str {
     }
 }
 
-/// Why a sidecar cannot run in this pod, whatever its annotations say.
+/// Why a sidecar cannot run in this pod, whatever its annotations are.
 pub(super) fn obstacles(pod: Pod<'_>, effective: Option<&Effective>) -> Vec<(DenyReason, String)> {
     let mut obstacles = Vec::new();
     if pod.is_windows() {
@@ -121,7 +121,7 @@ fn port_taken(pod: Pod<'_>, effective: &Effective) -> Option<String> {
         .then(|| format!("port {port} of the host network belongs to the node: {remedy}"))
 }
 
-/// What is unusual, though it might be meant.
+/// Unusual settings that may be intended.
 pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
     let mut warnings = Vec::new();
     if !pod.containers().any(looks_like_prometheus) {

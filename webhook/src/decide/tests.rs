@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::tests::{admit, config, prometheus, small};
 
-/// Decision, reason, and a part of what is said.
+/// Decision, reason, and a part of the message.
 fn check(pod: &Value, word: &str, reason: &str, said: &str) {
     let decision = decide(&config(), Pod::new(pod));
     assert_eq!((decision.word(), decision.reason()), (word, reason), "{decision:?}");

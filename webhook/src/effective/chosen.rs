@@ -17,7 +17,7 @@ pub(super) struct Chosen<'a> {
     pub(super) first: Option<(&'a str, Option<&'a Profile>)>,
     /// The further ones, in the pod's order.
     pub(super) further: Vec<(DestinationName, &'a Profile)>,
-    /// What is wrong with the list.
+    /// The errors in the list.
     pub(super) mistakes: Vec<Mistake>,
 }
 

@@ -1,4 +1,4 @@
-//! Where samples go and as whom: what a profile says of a destination.
+//! A destination, as a profile describes it: URL and identity.
 
 use contract::{
     Cloud, DestinationName, Identity, Key, MountPath, ResponseMode, Settings, names::WRITE_PATH,
@@ -11,7 +11,7 @@ use super::{CertificateSource, Merge};
 pub struct Destination {
     /// Its name, which is its profile's.
     pub name: DestinationName,
-    /// What the sidecar is told of it, and what it is told for all destinations.
+    /// Its settings, and those of all destinations.
     pub settings: Settings,
     /// Where its certificate comes from, for an identity that has one.
     pub certificate: Option<CertificateSource>,
@@ -24,7 +24,7 @@ pub struct Destination {
 pub struct DestinationView<'a> {
     /// Its name; the first one has none.
     pub name: Option<&'a DestinationName>,
-    /// What the sidecar is told of it, and what it is told for all destinations.
+    /// Its settings, and those of all destinations.
     pub settings: &'a Settings,
     /// Where its certificate comes from, for an identity that has one.
     pub certificate: Option<&'a CertificateSource>,
@@ -89,7 +89,7 @@ impl Destination {
 }
 
 impl Merge<'_> {
-    /// What describes the destination, as far as nothing of it is missing.
+    /// The description of the destination, if nothing is missing.
     pub(super) fn destination(&mut self) -> (Option<Settings>, Option<CertificateSource>) {
         let ingestion_url = self.merged.ingestion_url.clone();
         let ingestion_url = self.required(

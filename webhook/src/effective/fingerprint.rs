@@ -1,4 +1,4 @@
-//! What tells sidecars of one configuration from those of another.
+//! A hash that distinguishes sidecars of one configuration from those of another.
 
 use aws_lc_rs::digest;
 use contract::{LivenessProbe, ReadinessProbe};
@@ -8,7 +8,7 @@ use crate::config::Resources;
 
 /// Enough to tell a cluster's configurations apart: 2⁴⁸.
 const FINGERPRINT_BYTES: usize = 6;
-/// What names and values usually come to.
+/// The usual size of names and values.
 const USUAL_BYTES: usize = 1 << 10;
 
 /// The short hash of what is configured of a sidecar: its variables, the shape of its

@@ -1,4 +1,4 @@
-//! What a pod says: as far as it can be read, and as far as it may.
+//! The settings of a pod's annotations: as far as they are valid and allowed.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::{
     pod::Pod,
 };
 
-/// The annotations that can be read, and the errors in the others: what is wrong besides
-/// them is then found at the same time.
+/// The annotations that can be read, and the errors in the others: other errors are then
+/// found at the same time.
 pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<Mistake>) {
     let mistakes = match annotations::parse(pod.annotations()) {
         Ok(annotations) => return (annotations, Vec::new()),
@@ -42,7 +42,7 @@ pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
     })
 }
 
-/// What the pod's author may not say.
+/// Settings that the policy does not allow to pods.
 pub(super) fn policy_mistakes(policy: &Policy, given: &Overrides) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for key in Key::ALL.iter().filter(|key| !policy.overridable.contains(key)) {

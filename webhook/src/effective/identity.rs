@@ -107,7 +107,7 @@ impl Merge<'_> {
 
     /// The webhook of azure-workload-identity knows client and tenant from the service
     /// account, which this one cannot read; where it has been here first, what it wrote
-    /// counts for what no one else says.
+    /// is the default.
     fn workload(&mut self) -> Option<Identity> {
         let client_id: Option<ClientId> = self
             .merged
@@ -129,8 +129,8 @@ impl Merge<'_> {
         })
     }
 
-    /// What is missing, and why azure-workload-identity has not provided it to a
-    /// pod that asks for it.
+    /// The missing setting, and why azure-workload-identity has not provided it to a pod
+    /// that asks for it.
     fn federated_client_id(&self) -> &'static str {
         if self.pod.label(AZURES_LABEL) == Some("true") {
             "the federated client id, which azure-workload-identity has not written into this pod: either it is not installed, or it is called after this webhook, because webhook configurations are called in the order of their names (then install this release under a name that sorts after azure-wi, such as prom-remotewrite); set it"
@@ -154,8 +154,8 @@ impl Merge<'_> {
         self.required(audience, Key::Audience, what)
     }
 
-    /// No annotation may name the authority, because it is told who the sidecar is; so a
-    /// custom cloud needs a profile.
+    /// No annotation may name the authority, because the sidecar authenticates to it; so
+    /// a custom cloud needs a profile.
     pub(super) fn authority(&mut self, identity: Option<&Identity>) -> Option<AuthorityHost> {
         let cloud = self.cloud();
         let host = self.profile.authority_host().cloned().or_else(|| cloud.authority());

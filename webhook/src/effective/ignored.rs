@@ -1,4 +1,5 @@
-//! What further profiles say of the sidecar as a whole, which the first one decides.
+//! Settings of further profiles that concern the whole sidecar, which the first profile
+//! decides.
 
 use contract::{DESTINATION_VARIABLES, Key};
 

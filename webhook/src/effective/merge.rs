@@ -103,7 +103,7 @@ impl Merge<'_> {
         Some(effective)
     }
 
-    /// What the whole sidecar is told.
+    /// The settings of the whole sidecar.
     fn fill(&self, settings: &mut Settings) {
         settings.listening_port = self.merged.listening_port.unwrap_or(Port::DEFAULT);
         settings.limits.shutdown_timeout =

@@ -114,8 +114,8 @@ impl Merge<'_> {
         Amounts { request: both.clone(), limit: both }
     }
 
-    /// What the pod's own resources leave: containers must not request more than
-    /// the pod, and none may have a higher limit. A limit alone is a request, too.
+    /// The rest of the pod-level resources: containers must not request more than the
+    /// pod, and none may have a higher limit. A limit alone is a request, too.
     fn within_pod(
         &self,
         resource: Resource,
@@ -133,7 +133,7 @@ impl Merge<'_> {
                         resource.name()
                     ));
                 }
-                // Said, and not left out: what is left out, a LimitRange fills in.
+                // Set, and not omitted: a LimitRange would fill in an omitted one.
                 return Amounts { request: Some(Quantity::none()), limit: own.limit };
             }
         }

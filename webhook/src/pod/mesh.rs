@@ -11,11 +11,11 @@ use super::Pod;
 pub struct Mesh {
     /// Its name.
     pub name: &'static str,
-    /// What shows it, such as `container istio-proxy`.
+    /// The evidence, such as `container istio-proxy`.
     pub sign: String,
 }
 
-/// What a mesh leaves in a pod.
+/// The traces of a mesh in a pod.
 #[derive(Debug)]
 pub struct Signs {
     /// Its name.
@@ -63,7 +63,7 @@ pub const MESHES: [Signs; 4] = [
         declines: ("kuma.io/sidecar-injection", &["disabled", "false"]),
     },
 ];
-/// What their injectors read as a boolean.
+/// The values that their injectors read as a boolean.
 const YES: &[&str] = &["true", "t", "yes", "y", "on", "1"];
 const NO: &[&str] = &["false", "f", "no", "n", "off", "0"];
 

@@ -1,4 +1,4 @@
-//! The nodes that a pod may run on, as far as it says.
+//! The nodes that a pod may run on, as far as its spec shows.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ impl Pod<'_> {
         os || self.selects_windows() || self.requires_windows() || self.has_windows_options()
     }
 
-    /// An empty object says nothing: some tools write it into every pod.
+    /// An empty object has no meaning: some tools write it into every pod.
     fn has_windows_options(self) -> bool {
         let has = |context: Option<&Value>| {
             let options = context.and_then(|context| context.get("windowsOptions"));

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Container, Pod};
 
-/// What containers request and are limited to.
+/// Requests and limits of containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// In cores.
@@ -24,18 +24,17 @@ impl Resource {
     }
 }
 
-/// What the pod as a whole has (`spec.resources`) of one resource.
+/// The pod-level amount (`spec.resources`) of one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OfPod {
-    /// What the requests of all containers together must not exceed, in
-    /// thousandths.
+    /// The maximum of the requests of all containers together, in thousandths.
     pub request: Option<u128>,
-    /// What no container's limit may exceed.
+    /// The maximum of a container's limit.
     pub limit: Option<Quantity>,
 }
 
 impl<'a> Pod<'a> {
-    /// What the pod as a whole has of `resource`.
+    /// The pod-level amount of `resource`.
     pub(crate) fn own(self, resource: Resource) -> OfPod {
         let amount = |kind: &str| {
             self.spec_at(&["resources"])?.get(kind)?.get(resource.name()).filter(|v| !v.is_null())
@@ -61,7 +60,8 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// What the containers that run next to the sidecar request together, in thousandths.
+    /// The sum of the requests of the containers that run next to the sidecar, in
+    /// thousandths.
     pub fn requested_by_others(self, resource: Resource) -> u128 {
         let running = self.others().filter(|container| container.keeps_running());
         running.fold(0, |sum, one| sum.saturating_add(one.requested(resource)))
@@ -90,8 +90,8 @@ impl<'a> Pod<'a> {
 }
 
 impl Container<'_> {
-    /// What it requests, in thousandths; a limit alone is a request, too. What
-    /// cannot be read counts as everything.
+    /// Its request, in thousandths; a limit without a request is a request, too. An
+    /// invalid amount counts as everything.
     fn requested(self, resource: Resource) -> u128 {
         let amount = self.amount("requests", resource).or_else(|| self.amount("limits", resource));
         amount.map_or(0, |value| thousandths(value).unwrap_or(u128::MAX))

@@ -1,5 +1,5 @@
-//! What goes back: a type of our own, in which the patch is base64, as the
-//! protocol has it, and `status` is sent on a denial only.
+//! The response: our own type, in which the patch is base64, as the protocol has it, and
+//! `status` is sent on a denial only.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     patch::Add,
 };
 
-/// What a patch usually comes to, so that its memory is taken at once.
+/// The usual size of a patch, so that its memory is allocated at once.
 const USUAL_PATCH_BYTES: usize = 4 << 10;
 
 /// The answer's envelope.

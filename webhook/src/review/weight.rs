@@ -31,8 +31,8 @@ pub(super) fn weight(json: &[u8]) -> usize {
     if all <= MAX_BYTES { all } else { outside_strings(json) }
 }
 
-/// The same without what stands inside strings: an annotation may hold a dashboard.
-/// What is no JSON is refused when it is read, wherever its strings seem to end.
+/// The same without what stands inside strings: an annotation may hold a dashboard. Text
+/// that is not JSON is rejected by the parser, wherever its strings seem to end.
 #[expect(clippy::indexing_slicing, reason = "each byte has an entry")]
 fn outside_strings(json: &[u8]) -> usize {
     let (mut bytes, mut in_string, mut escaped) = (json.len(), false, false);
@@ -47,7 +47,7 @@ fn outside_strings(json: &[u8]) -> usize {
     bytes
 }
 
-/// What each byte may become. A table, because a pod of 300 KiB is weighed so in a
+/// The possible size of each byte. A table, because a pod of 300 KiB is weighed so in a
 /// quarter of the time that comparisons take.
 #[expect(clippy::indexing_slicing, reason = "each byte has an entry")]
 const WEIGHTS: [u16; 256] = {

@@ -10,7 +10,7 @@ use axum::{Json, Router, extract::State, http::StatusCode, http::header, routing
 use super::{routes::Shared, tls::Tls};
 use crate::VERSION;
 
-/// What prometheus-client writes.
+/// The content type of prometheus-client's output.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether new requests are welcome, and if not, why.

@@ -67,7 +67,7 @@ struct Held {
     by_id: BTreeMap<u64, Part>,
 }
 
-/// What has arrived of a body.
+/// The received part of a body.
 #[derive(Debug)]
 struct Part {
     bytes: Vec<u8>,

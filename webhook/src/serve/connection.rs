@@ -25,8 +25,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(100);
 /// Anyone who keeps a connection for longer than that may have sent a request at that
 /// very moment: it is still answered, and no one waits longer than this for it.
 const IDLE_PATIENCE: Duration = Duration::from_secs(5);
-/// A connection that has to make room is told so, and has one round trip to
-/// complete what crossed with it.
+/// A connection that has to make room gets a notice, and has one round trip to complete
+/// what crossed with it.
 const DISPLACED_PATIENCE: Duration = Duration::from_millis(100);
 
 pub(super) async fn serve(stream: TcpStream, server: Arc<Server>, phase: watch::Receiver<Phase>) {

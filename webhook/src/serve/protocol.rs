@@ -8,8 +8,8 @@ const MAX_HEAD_BYTES: u32 = 8 << 10;
 /// What is read at once of HTTP/1.1, and its head, which must fit in. hyper takes
 /// nothing below 8 KiB, and has 400 KiB by default.
 const READ_BYTES: usize = 16 << 10;
-/// What HTTP/2 lets a client send ahead of what is read: a usual review, and a body of
-/// any size in turns. By default it is 1 MiB.
+/// The amount that HTTP/2 lets a client send before it is read: a usual review, and a
+/// body of any size in turns. By default it is 1 MiB.
 const WINDOW_BYTES: u32 = 64 << 10;
 /// Requests at the same time on one connection; an API server with more opens another
 /// connection. By default it is 200.

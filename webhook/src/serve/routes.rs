@@ -30,13 +30,13 @@ use crate::{
 /// Where the API server posts reviews.
 pub const MUTATE_PATH: &str = "/mutate";
 
-/// What reviews and answers are.
+/// The content type of reviews and responses.
 const JSON: &str = "application/json";
 /// No API server waits longer than this for an answer; anyone who still sends a body then
 /// only holds a connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What every request needs.
+/// The shared state of all requests.
 #[derive(Debug)]
 pub struct Shared {
     /// The configuration in use.
@@ -45,7 +45,7 @@ pub struct Shared {
     pub config_hash: ArcSwap<String>,
     /// The bodies that are arriving.
     pub bodies: Bodies,
-    /// What is counted.
+    /// The counters.
     pub metrics: Metrics,
 }
 

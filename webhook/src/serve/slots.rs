@@ -21,7 +21,7 @@ struct Taken {
     by_id: BTreeMap<u64, Arc<Usage>>,
 }
 
-/// What is known of one connection.
+/// The state of one connection.
 struct Usage {
     state: Mutex<State>,
     displaced: Notify,

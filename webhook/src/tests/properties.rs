@@ -229,7 +229,7 @@ fn assert_restricted(patched: &Value) {
     assert_ne!(context["runAsUser"], json!(0));
 }
 
-/// What fuzzing starts from and has found.
+/// The seed corpus of fuzzing, with its findings.
 #[test]
 fn the_corpus_is_survived() {
     let mut bodies = 0;

@@ -15,7 +15,7 @@ use super::{
     serve::Webhook,
 };
 
-/// What a body is said to have, and how much of it comes.
+/// The announced length of a body, and how much of it is sent.
 const ANNOUNCED: usize = 3 << 20;
 const SENT: usize = 1 << 20;
 const CHUNK: usize = 64 << 10;
@@ -71,7 +71,8 @@ fn many_slow_large_bodies_cost_neither_memory_nor_small_reviews() {
         answers
     });
     assert_memory(&webhook);
-    // The budget holds 24 of these bodies, and who was given up is told what to do.
+    // The budget holds 24 of these bodies, and a client whose body was dropped gets a
+    // response with the fix.
     let given_up = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503")).count();
     assert!(given_up > 0, "{answers:?}");
     assert!(answers.iter().any(|answer| answer.contains("retry-after: 1")), "{answers:?}");

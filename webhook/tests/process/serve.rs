@@ -146,7 +146,7 @@ fn what_time_may_mend_ends_it_with_1() {
 
 #[test]
 fn many_connections_at_once_wait_to_be_accepted() {
-    // More than the 128 of a listener that says nothing about it.
+    // More than the default of 128 of a listener.
     const AT_ONCE: usize = 1000;
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &[]);

@@ -109,7 +109,7 @@ fn a_staged_pair_is_promoted_when_every_api_server_has_its_ca() {
     assert_eq!(scene.step(at, 30 * SECOND), Step::Promote);
     assert_eq!(scene.once(at + 29 * SECOND), Step::Settle(SECOND));
     assert_eq!(scene.once(at + 30 * SECOND), Step::Promote);
-    // A note of the future, or of another pair, says nothing.
+    // A note of the future, or of another pair, proves nothing.
     scene.check(at - SECOND, &Step::Publish);
     let mut other = scene;
     other.trust.as_mut().unwrap().published_for = Some("other".to_owned());
@@ -175,7 +175,7 @@ fn the_last_good_pair_is_written_again() {
     memory.see(&scene.observed(), &scene.policy, start(), SECOND);
     let step = plan(&scene.observed(), &memory, &scene.policy, start());
     assert_eq!(step, Step::Mend(Reason::Damaged(Damage::Absent)));
-    // The bundle, too, although the Secret does not say so.
+    // The bundle, too, although the Secret does not show it.
     scene.trust = Some(Trust::default());
     assert_eq!(plan(&scene.observed(), &memory, &scene.policy, start()), Step::Publish);
 }

@@ -5,7 +5,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-/// Fields that say, well or badly, where a body ends.
+/// Fields that define, validly or not, where a body ends.
 const LENGTHS: [&str; 27] = [
     "Content-Length: 5\r\n",
     "Content-Length: 0\r\n",
@@ -147,7 +147,7 @@ fn fields() -> impl Strategy<Value = String> {
     fields.prop_map(str::to_owned)
 }
 
-/// Fields that say where a body ends, and bodies that may agree with them.
+/// Fields that define where a body ends, and bodies that may agree with them.
 fn framings() -> impl Strategy<Value = (&'static str, &'static str)> {
     let clean = prop_oneof![
         Just(("Content-Length: 5\r\n", "12345")),

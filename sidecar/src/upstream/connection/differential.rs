@@ -20,7 +20,7 @@ use tokio::{
 use super::*;
 use crate::{fuzzing::Arrival, http1::MAX_RESPONSE_HEAD_BYTES};
 
-/// What a peer does with a request.
+/// The behaviour of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer<'a> {
     pub(crate) answer: Arrival<'a>,
@@ -31,11 +31,11 @@ pub(crate) struct Peer<'a> {
     pub(crate) is_early: bool,
 }
 
-/// What we made of an answer: it, and whether the connection would be used again.
+/// Our reading of a response: the response, and whether the connection would be used
+/// again.
 type Ours = Result<(Received, bool), ExchangeError>;
 
-/// What hyper made of it: the status, and the body's beginning if it came to its
-/// end.
+/// Hyper's reading of it: the status, and the body's beginning if it came to its end.
 type Hypers = Option<(u16, Option<Vec<u8>>)>;
 
 /// So much is on the way at most.
@@ -43,7 +43,7 @@ const PIPE_BYTES: usize = 4 << 10;
 /// Time does not pass here while anyone has something to do.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads an answer twice; where the readers disagree, says on what.
+/// Reads an answer twice; reports where the readers disagree.
 pub(crate) async fn compare(peer: Peer<'_>) -> Result<(), String> {
     let ours = ours(peer).await;
     let text = String::from_utf8_lossy(peer.answer.bytes);

@@ -55,7 +55,7 @@ pub(crate) fn check(arguments: &Check) -> ExitCode {
     ))
 }
 
-/// What there is of each cluster, with its name if there are several.
+/// The content of each cluster, with its name if there are several.
 fn each<T>(
     clusters: &Clusters,
     ask: impl AsyncFn(kube::Client) -> Result<T, String>,

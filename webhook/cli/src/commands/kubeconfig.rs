@@ -56,8 +56,8 @@ pub(super) fn describe(error: &kube::Error) -> String {
     }
 }
 
-/// An error and what caused it, each said once: some texts have their cause in them. More
-/// lines than one are an excerpt of the kubeconfig, which may be secret.
+/// An error and its cause, each once: some texts have their cause in them. More lines
+/// than one are an excerpt of the kubeconfig, which may be secret.
 fn with_causes(error: &dyn Error) -> String {
     let first = |error: &dyn Error| error.to_string().lines().next().unwrap_or_default().to_owned();
     let mut text = first(error);

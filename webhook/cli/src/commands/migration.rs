@@ -1,5 +1,5 @@
-//! `migrate`: the file goes to standard output, what there is to say to standard
-//! error, and the profiles to a file of their own if they are to.
+//! `migrate`: the file goes to standard output, the report to standard error, and the
+//! profiles to a file of their own if they are to.
 
 use std::{
     fs,
@@ -16,8 +16,8 @@ use cli::{
 use super::streams::{CommandError, finish, name, say, text, write};
 use crate::arguments::Migrate;
 
-/// Writes the manifests without hand-written sidecars; all that there is to say
-/// goes to standard error, and the profile last, to be pasted.
+/// Writes the manifests without hand-written sidecars; the report goes to standard error,
+/// with the profile last, to be pasted.
 pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
     let Migrate { filename, profile, release_values, profile_to, diff } = arguments;
     finish(text(filename).and_then(|text| {

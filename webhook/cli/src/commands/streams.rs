@@ -29,7 +29,7 @@ pub(super) enum CommandError {
     /// There is no kubeconfig that can be used, or no one answers there.
     #[error("ask the cluster: {}", kubeconfig::describe(.error))]
     Cluster { error: kube::Error },
-    /// The cluster does not say what is needed.
+    /// The cluster does not return what is needed.
     #[error("ask the cluster: {0}")]
     Refused(String),
 }
@@ -106,7 +106,7 @@ pub(super) fn write(text: &str) -> Result<(), CommandError> {
         .map_err(|error| CommandError::File("standard output".to_owned(), error))
 }
 
-/// No one can be told that standard error has gone.
+/// Nothing can be reported once standard error is closed.
 pub(super) fn say(line: &impl std::fmt::Display) {
     let line = line.to_string();
     let _ = writeln!(io::stderr(), "{}", line.trim_end());

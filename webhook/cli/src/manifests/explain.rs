@@ -22,16 +22,16 @@ use crate::{
 /// A pod or pod template, explained.
 #[derive(Debug)]
 pub struct Explanation {
-    /// What would happen to it.
+    /// The decision about it.
     pub outcome: ReviewedPod,
     /// Each setting with its value and its source, if it gets a sidecar: one list for
     /// each destination, and with the first one the settings of the whole sidecar.
     pub destinations: Vec<ExplainedDestination>,
-    /// What it will need in its namespace.
+    /// Objects that it will need in its namespace.
     pub needs: Vec<Need>,
     /// The namespace, where the object names one.
     pub namespace: Option<String>,
-    /// What a cluster has of it, if one was asked.
+    /// The objects that the cluster has, if it was asked.
     pub findings: Vec<Finding>,
 }
 
@@ -53,7 +53,7 @@ pub struct Setting {
     pub name: &'static str,
     /// Its value.
     pub value: String,
-    /// Who says so.
+    /// The origin of the value.
     pub source: Origin,
 }
 
@@ -168,7 +168,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// The object, the decision, and a line for each thing that is to be said.
+/// The object, the decision, and a line for each warning and hint.
 impl fmt::Display for ReviewedPod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = String::new();

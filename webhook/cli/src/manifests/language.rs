@@ -1,4 +1,4 @@
-//! Texts that are no Kubernetes YAML: what they are, and what to do with them.
+//! Texts that are not Kubernetes YAML: their format, and how to use them.
 
 use std::fmt;
 
@@ -30,7 +30,8 @@ const LANGUAGES: [(&str, &str, &str); 5] = [
     ),
 ];
 
-/// What an object is that YAML can read and Kubernetes does not know, and the next step.
+/// The kind of an object that YAML can read and Kubernetes does not know, and the next
+/// step.
 pub(crate) fn of_object(object: &Value) -> Option<&'static str> {
     let is_compose = object.get("services").is_some() && object.get("kind").is_none();
     is_compose.then_some("this is a Compose file, and has no pods: add this project's image as a service there, with the variables of the sidecar's README (which include Microsoft's)")

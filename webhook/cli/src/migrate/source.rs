@@ -69,7 +69,7 @@ fn program(container: &Value, is_init: bool) -> Option<Program> {
 }
 
 impl Source {
-    /// What it is, for people.
+    /// Its description, for users.
     pub(super) fn name(&self) -> String {
         let name = self.value.get("name").map(|name| format!(" {name}")).unwrap_or_default();
         match (native::block(&self.value), self.way.as_slice()) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Need, Verdict};
 
-/// What was asked for, and what came of it.
+/// The request, and its result.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Kind, namespace and name.
@@ -15,7 +15,8 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
-/// Looks for every need in `namespace`. What may not be seen is doubtful.
+/// Looks for every need in `namespace`. Objects that may not be read are reported as a
+/// warning.
 pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for need in needs {

@@ -1,5 +1,5 @@
-//! What the webhook reads in a pod, as variables and conditions of a policy: both
-//! policies ask the same of it.
+//! The webhook's checks of a pod, as variables and conditions of a policy: both policies
+//! ask the same of it.
 
 use contract::{
     Key,
@@ -16,7 +16,7 @@ use super::cel;
 
 /// Where the kubelet marks its mirror pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// Blanks and quotation marks, which are no part of what `inject` says.
+/// Blanks and quotation marks, which are not part of the value of `inject`.
 const BLANKS: &str = r#"\s*["'\\]*\s*"#;
 
 /// What the variables of a destination end with: a DNS label in capitals.
@@ -39,7 +39,7 @@ pub(super) fn asks() -> Value {
     condition("asks", &format!("{} && {}", has_inject(), inject_is(&YES)))
 }
 
-/// The pod says something about a sidecar, and not that it wants none.
+/// The pod has one of our annotations, and does not opt out.
 pub(super) fn does_not_decline() -> Value {
     condition("does-not-decline", &format!("{} && !{}", has_inject(), inject_is(&NO)))
 }
@@ -92,7 +92,7 @@ pub(super) fn inject_is(words: &[&str]) -> String {
     )
 }
 
-/// What both policies know of a pod. `port` is the sidecar's.
+/// The variables about a pod that both policies have. `port` is the sidecar's.
 pub(super) fn variables(config: &Config, port: &str) -> Vec<Variable> {
     let spec = |name: &str| format!("has(object.spec.{name}) ? object.spec.{name} : []");
     let names = names_of_annotations();

@@ -19,11 +19,11 @@ use super::{
     conditions::{self, Variable, variable},
 };
 
-/// What every message begins with, as the webhook's do.
+/// The beginning of every message, as in the webhook's.
 const BEGIN: &str = "cannot inject the remote-write sidecar: ";
 /// A longer value is cut: an event has room for 1024 bytes.
 const MAX_VALUE_CHARS: usize = 120;
-/// What is to be done about a port.
+/// The fix for a port.
 const PORT: &str = "set listeningPort of a profile and the port of remote_write.url to a free one";
 
 /// The variables; `ports` are those of the profiles.
@@ -105,7 +105,7 @@ fn reasons(config: &Config, ports: &BTreeMap<&str, u64>) -> Vec<String> {
     ]
 }
 
-/// What is said of our annotations that do not exist.
+/// The message about our annotations that do not exist.
 fn unknown() -> String {
     let expected = cel::text(&format!(": no such annotation: expected {INJECT} or {PROFILE}"));
     format!(
@@ -114,7 +114,7 @@ fn unknown() -> String {
 }
 
 /// The warning about a pod that has our annotations and does not ask: what is misspelt,
-/// and what the webhook says.
+/// as the webhook reports it.
 pub(super) fn warning(config: &Config) -> String {
     let pod = json!({"metadata": {"annotations": {PROFILE: ""}}});
     let decision = decide(config, Pod::new(&pod));
@@ -138,7 +138,7 @@ fn foreign(config: &Config) -> String {
     denied(config, &json!({"containers": [{"name": names::CONTAINER}]}))
 }
 
-/// What the webhook says about a pod with this obstacle, apart from errors that the
+/// The webhook's message about a pod with this obstacle, apart from errors that the
 /// default profile may have.
 fn denied(config: &Config, spec: &Value) -> String {
     let pod = json!({"metadata": {"annotations": {INJECT: "true"}}, "spec": spec});

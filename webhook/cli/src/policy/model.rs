@@ -1,5 +1,5 @@
-//! What the webhook adds to pods of one profile, found by asking it: the same decision
-//! and the same patch, for pods that differ in one thing each.
+//! The additions of the webhook to pods of one profile, found by asking it: the same
+//! decision and the same patch, for pods that differ in one thing each.
 
 use contract::{
     Mistake,
@@ -17,7 +17,7 @@ use webhook::{
 /// Seconds. Each grace period up to the shutdown timeout is a line in the parameters.
 const MAX_SHUTDOWN_TIMEOUT: u32 = 60 * 60;
 
-/// What pods of a profile get.
+/// The additions to pods of a profile.
 #[derive(Debug)]
 pub(super) struct Model {
     /// The list that the container stands in.
@@ -30,7 +30,7 @@ pub(super) struct Model {
     pub(super) volumes: Vec<Volume>,
     /// Secrets that its image is pulled with.
     pub(super) pull_secrets: Vec<Value>,
-    /// What the webhook's annotation says before the hash of the settings.
+    /// The beginning of the webhook's annotation, before the hash of the settings.
     pub(super) version: String,
     /// What depends on the pod's grace period, by its seconds; the last is that of all
     /// longer ones.
@@ -52,7 +52,7 @@ pub(super) struct Volume {
     pub(super) hides_api_token: bool,
 }
 
-/// What depends on a pod's grace period.
+/// The parts that depend on a pod's grace period.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Time {
     /// The variable `SHUTDOWN_TIMEOUT`, unless it has its default.
@@ -145,7 +145,8 @@ fn injected(config: &Config, profile: &str, changes: &Value) -> Result<Value, Ve
     }
 }
 
-/// What the profile lacks. A pod cannot give it, because it has no settings of its own.
+/// Settings that the profile lacks. A pod cannot provide them, because it has no settings
+/// of its own.
 fn incomplete(config: &Config, profile: &str, pod: &Value, decision: &Decision) -> Vec<Mistake> {
     let name = format!("profiles.{profile}");
     let mistakes = webhook::effective::wanted(config, Pod::new(pod)).err().unwrap_or_default();

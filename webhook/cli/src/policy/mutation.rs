@@ -55,7 +55,7 @@ fn at(model: &Model) -> String {
     format!("{path} + string(size(object.spec.?{}.orValue([])))", model.list)
 }
 
-/// What depends on the pod's grace period.
+/// The parts that depend on the pod's grace period.
 fn times() -> [Variable; 4] {
     [
         variable("times", "params.data.gracePeriods.trim().split(\"\\n\")"),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::manifests::EXCLUDED;
 
-/// What all objects are named after.
+/// The prefix of all objects' names.
 const NAME: &str = "prom-remotewrite-policy";
 /// Where policies are.
 const GROUP: &str = "admissionregistration.k8s.io/v1";
@@ -65,7 +65,7 @@ impl Scope {
         self.is_own.then(|| object("v1", "Namespace", &self.namespace, &json!({})))
     }
 
-    /// What injects the sidecars of a profile.
+    /// The objects that inject the sidecars of a profile.
     pub(super) fn injecting(&self, config: &Config, profile: &str, model: &Model) -> [Value; 3] {
         let name = name(profile);
         let parameters = json!({
@@ -105,7 +105,8 @@ impl Scope {
         ]
     }
 
-    /// What refuses pods without a sidecar, and what warns of pods that forget to ask.
+    /// The objects that deny pods without a sidecar, and that warn of pods that forget to
+    /// ask.
     pub(super) fn validating(&self, config: &Config, ports: &BTreeMap<&str, u64>) -> [Value; 4] {
         let refusing = json!({
             "failurePolicy": "Fail",

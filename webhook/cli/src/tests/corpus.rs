@@ -1,4 +1,4 @@
-//! What fuzzing starts from and has found.
+//! The seed corpus of fuzzing, with its findings.
 
 use super::config_file;
 use crate::manifests::inject;

@@ -20,7 +20,7 @@ pub(crate) struct Form {
     containers: [Way; 2],
     /// The pod's volumes.
     pub(crate) volumes: Way,
-    /// The pod's annotations; of no length where this says nothing of a pod.
+    /// The pod's annotations; of no length where there is no pod.
     pub(crate) annotations: Way,
     /// The pod's labels.
     labels: Way,
@@ -57,7 +57,7 @@ static CHART: Form = Form {
     writes: &[&["server", "remoteWrite"], &["serverFiles", "prometheus.yml", "remote_write"]],
     is_pod: false,
 };
-/// Prometheus' own configuration, which says nothing of a pod.
+/// Prometheus' own configuration, which contains no pod.
 static CONFIGURATION: Form = Form {
     containers: [&["-"], &["-"]],
     volumes: &["-"],
@@ -76,7 +76,7 @@ pub(crate) struct Site<'a> {
     pub(crate) node: &'a Value,
     /// In which language it is written.
     pub(crate) form: &'static Form,
-    /// What it is, for people.
+    /// Its description, for users.
     pub(crate) subject: String,
     /// The Kubernetes object that it is in, unless it is in values.
     pub(crate) object: Option<&'a Value>,

@@ -13,7 +13,7 @@ pub(super) struct Node {
     pub(super) kind: NodeKind,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug)]
 pub(super) enum NodeKind {
     /// Keys and values; in braces or on lines.

@@ -10,13 +10,13 @@ pub struct ProfileOnly {
     pub key: &'static str,
     /// The variable that the sidecar reads, whose parser is the key's, too.
     pub variable: &'static str,
-    /// What its values look like, for the schema.
+    /// The type of its values, for the schema.
     pub shape: Shape,
-    /// What it means, for the schema and the documentation.
+    /// Its meaning, for the schema and the documentation.
     pub meaning: &'static str,
 }
 
-/// What a setting's values look like.
+/// The type of a setting's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Any text that the parser accepts.

@@ -158,7 +158,7 @@ fn nothing_of_a_destination_that_is_gone_is_used() {
     assert!(ours.contains("\"prom-remotewrite-cert-2\""), "{ours}");
     assert!(!ours.contains("\"prom-remotewrite-cert\""), "{ours}");
     check(&after, "skip", "already_injected", "");
-    // A container that is there is kept unchanged, which is said.
+    // An existing container is kept unchanged, with a warning.
     let mut kept = changed(&[("profile", "application,tenants")], |_| {});
     kept["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("application");
     check(&kept, "skip", "already_injected", "injected with other settings");

@@ -1,8 +1,8 @@
 //! A value that is made from files, and recreated when their content changes.
 //!
 //! The kubelet swaps a symbolic link when a Secret or a `ConfigMap` changes, which a
-//! watch on the files would miss; so the content is read and compared. What cannot
-//! be used leaves the old value in use.
+//! watch on the files would miss; so the content is read and compared. An invalid one
+//! leaves the old value in use.
 
 use std::{
     fmt, fs,
@@ -14,10 +14,10 @@ use arc_swap::ArcSwapOption;
 
 use super::TlsError;
 
-/// What a look at the files found.
+/// The result of reading the files.
 #[derive(Debug)]
 pub enum Reload {
-    /// What is in use, or what was refused before.
+    /// The content in use, or the one rejected last.
     Unchanged,
     /// Another content, now in use.
     Taken,

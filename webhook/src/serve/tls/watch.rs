@@ -1,4 +1,4 @@
-//! The files of TLS, looked at again and again, and what is said about them.
+//! Polls the files of TLS, and logs changes.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -8,7 +8,7 @@ use crate::{
     serve::{POLL_INTERVAL, admin::Readiness, routes::Shared, with_cause},
 };
 
-/// The files, and what was said about them last.
+/// The files, and what was logged about them last.
 pub struct Watch {
     tls: Arc<Tls>,
     shared: Arc<Shared>,
@@ -88,7 +88,7 @@ impl Watch {
 }
 
 impl Subject {
-    /// What keeps it from being used, where nothing is in use.
+    /// The error, if nothing is in use.
     fn report(
         &mut self,
         reload: &Reload,

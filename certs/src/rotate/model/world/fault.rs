@@ -1,4 +1,4 @@
-//! What people and tools do to the objects.
+//! Changes of the objects by people and tools.
 
 use proptest::sample::Index;
 

@@ -1,4 +1,4 @@
-//! What each setting has come to, and who says so.
+//! The effective value of each setting, and its origin.
 
 use contract::{
     DESTINATION_VARIABLES, Key, LivenessProbe,
@@ -14,7 +14,7 @@ use webhook::{
 use super::{ExplainedDestination, Origin, Setting};
 use crate::identity_webhook;
 
-/// What stands for a value that azure-workload-identity provides.
+/// The placeholder of a value that azure-workload-identity provides.
 const PROVIDED: &str = "(from azure-workload-identity)";
 
 pub(super) fn destinations(
@@ -154,7 +154,7 @@ const fn is_amount(key: Key) -> bool {
     matches!(key, Key::CpuRequest | Key::CpuLimit | Key::MemoryRequest | Key::MemoryLimit)
 }
 
-/// What a key has come to; `None` where it plays no part.
+/// The effective value of a key; `None` if it has no effect.
 fn value(key: Key, effective: &Effective, destination: DestinationView<'_>) -> Option<String> {
     use webhook::effective::CertificateSource::{Csi, Secret};
     let DestinationView { settings, certificate, .. } = destination;

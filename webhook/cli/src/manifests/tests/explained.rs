@@ -1,4 +1,4 @@
-//! What is said about pods that stay in their file.
+//! Reports about pods in files.
 
 use expect_test::expect;
 

@@ -40,7 +40,7 @@ fn of(mesh: &Signs) -> String {
     signs.join(" || ")
 }
 
-/// Whether a label or an annotation says one of these values, or anything.
+/// Whether a label or an annotation has one of these values, or any.
 fn says(name: &str, values: &[&str], places: &[&str]) -> String {
     let name = cel::text(name);
     let value = format!("m[{name}].trim().lowerAscii()");

@@ -30,11 +30,12 @@ fn all(model: &Model) -> impl Iterator<Item = Resource> {
         request: amount("requests", name),
         limit: amount("limits", name),
     };
-    // What asks for nothing always has room.
+    // A request of nothing always fits.
     ["cpu", "memory"].into_iter().map(of).filter(|one| one.request.or(one.limit).is_some())
 }
 
-/// An amount in thousandths. What no node has is cut, or the sum would be no integer.
+/// An amount in thousandths. An amount that no node has is capped, or the sum would not
+/// be an integer.
 fn thousandths(quantity: &str) -> String {
     format!("int([quantity({quantity}).asApproximateFloat(), 1e14].min() * 1000.0 + 0.5)")
 }
