@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_wrote_or_may_write_has_some_time_to_do_so() {
+    async fn clients_that_wrote_or_may_write_get_time_to_do_so() {
         let writers = Writers::new();
         assert_eq!(time_of(&writers, false).await, QUIET);
         drop(writers.add());

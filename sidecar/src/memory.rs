@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_held_can_be_held_and_what_grows_stays_the_same() {
+    fn any_size_within_the_budget_fits_and_growing_keeps_the_bytes() {
         let memory = Memory::new(100_000);
         let mut held = memory.hold(1).unwrap();
         let bytes: Vec<u8> = (0..=255).cycle().take(50_000).collect();

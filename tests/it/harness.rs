@@ -62,7 +62,7 @@ async fn a_program_is_stopped_in_order_and_killed_when_dropped() {
 }
 
 #[tokio::test]
-async fn what_a_program_started_goes_with_it() {
+async fn children_of_a_program_stop_with_it() {
     for end in ["wait", "exit 0"] {
         let script = format!("sleep 60 & echo $!; {end}");
         let mut process = shell(&script).env("PATH", "/usr/bin:/bin").start().unwrap();

@@ -36,7 +36,7 @@ async fn inject(scene: &Scene, webhook: &Webhook, role: &Role) -> Sidecar {
 }
 
 #[tokio::test]
-async fn what_prometheus_has_is_what_azure_has() {
+async fn azure_has_every_sample_of_prometheus() {
     let scene = Scene::new().await.unwrap();
     let certificate = IssuedCertificate::new("localhost").await.unwrap();
     let mut webhook = Webhook::start(certificate, &scene.configuration()).await.unwrap();

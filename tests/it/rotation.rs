@@ -65,7 +65,7 @@ async fn a_renewal_overlaps_and_a_later_run_removes_the_old_ca() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_explained() {
+async fn dry_runs_and_obstacles_are_explained() {
     let Some(fixture) = fixture("what_cannot_be_done").await else { return };
     let output = fixture.ended(&["--dry-run"], 0).await;
     assert!(output.contains("would be next") && output.contains("issue a new"), "{output}");

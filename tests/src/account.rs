@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_found_unless_it_may_be() {
+    fn missing_samples_are_found_unless_allowed() {
         let found = compare(&[(20, 1.0), (21, 1.0), (30, 1.0), (31, 1.0)], &[]);
         let times: Vec<_> = found.missing.iter().map(|(_, time)| *time).collect();
         assert_eq!((times, found.excused), (vec![20, 31], 2));

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_suffix_names_nobody() {
+    fn other_variables_name_no_destination() {
         for bad in ["", "_", "TENANTS", "_tenants", "_Tenants", "__A", "_A_", "_US-EAST", "_Ä"] {
             assert_eq!(DestinationName::of_suffix(bad), None, "{bad:?}");
         }

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_show_the_token_is_refused() {
+    fn urls_that_would_expose_the_token_are_rejected() {
         for bad in [
             "",
             "dce.metrics.ingest.monitor.azure.com",

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_the_unit_that_tells_most() {
+    fn formats_in_the_largest_unit() {
         for (seconds, text) in [
             (0, "0 ms"),
             (1, "1000 ms"),

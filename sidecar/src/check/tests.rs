@@ -54,7 +54,7 @@ async fn roots_that_are_not_there_keep_the_sidecar_from_starting() {
 }
 
 #[tokio::test]
-async fn who_never_answers_does_not_hold_it_for_longer_than_it_may_take() {
+async fn a_peer_that_never_answers_is_bounded_by_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", silent.local_addr().unwrap());
     let begun = Instant::now();

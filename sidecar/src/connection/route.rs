@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_by_line_headers_and_address() {
+    fn routes_by_request_line_headers_and_address() {
         use Task::{
             Decline, Forbid, Forward, Health, Metrics, NotAllowed, NotFound, Ready, Redirect,
             TurnAway,

@@ -74,7 +74,7 @@ async fn proxy(answer: &'static str) -> Proxy {
 }
 
 #[tokio::test]
-async fn what_a_proxy_may_answer() {
+async fn accepted_responses_of_a_proxy() {
     let to = destination("https://dce.example/");
     for answer in [
         "HTTP/1.1 200 OK\r\n\r\n",

@@ -84,7 +84,7 @@ fn a_token_for_queries_is_recognised_by_its_audience() {
 }
 
 #[test]
-fn who_answered_and_the_ids_for_a_support_case_are_told() {
+fn product_and_request_ids_are_logged() {
     let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut refused = received(403, "");
     refused.fields = vec![

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_chunked_is_refused() {
+    fn invalid_chunks_are_rejected() {
         for bad in [
             "x\r\n",
             "-1\r\n",

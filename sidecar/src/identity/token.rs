@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_header_is_no_token() {
+    fn a_token_that_cannot_be_a_header_is_rejected() {
         assert!(token("").is_none());
         assert!(token("a\nb").is_none());
     }

@@ -131,7 +131,7 @@ fn a_custom_cloud_is_told_as_the_one_whose_authority_it_asks() {
 }
 
 #[test]
-fn what_has_no_counterpart_is_listed() {
+fn settings_without_an_equivalent_are_listed() {
     let check = |variables: &[(&str, &str)], expected: &str| {
         let text = native_of(variables);
         let (_, missing) = text.split_once("# Settings without an equivalent:").unwrap();

@@ -131,7 +131,7 @@ fn a_default_is_what_is_read_without_it() {
 }
 
 #[test]
-fn what_is_needed_suffices() {
+fn the_required_variables_are_enough() {
     for kind in IdentityType::ALL {
         assert_eq!(read(&needed(kind)).unwrap().identity.kind(), kind);
     }

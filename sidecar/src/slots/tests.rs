@@ -97,7 +97,7 @@ async fn silent_connections_make_room_for_others_in_any_number() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_written_stays_longer_than_who_never_spoke() {
+async fn connections_that_wrote_outlive_silent_ones() {
     let server = Server::new(AcceptFrom::Loopback, 2);
     let kept = server.open(OWN, State::Serving).await;
     lock(&server.slots.table).taken.get_mut(&kept.id).unwrap().state = State::Waiting;

@@ -126,7 +126,7 @@ fn templates() -> Vec<Template> {
 }
 
 #[test]
-fn what_is_no_bicep_is_found() {
+fn invalid_bicep_is_found() {
     for (text, line) in [
         ("param a string\nvar b = {\n  c: [a\n}\n", 2),
         ("param a string\nresource b 'T@1' = {\n  name a\n}\n", 2),

@@ -179,8 +179,8 @@ async fn a_dry_run_shows_what_apply_and_create_then_do() {
 }
 
 #[tokio::test]
-async fn what_happens_to_pods_later_is_none_of_our_business() {
-    const TEST: &str = "what_happens_to_pods_later_is_none_of_our_business";
+async fn later_changes_of_pods_are_not_reviewed() {
+    const TEST: &str = "later_changes_of_pods_are_not_reviewed";
     let Some(mut trial) = Trial::new(TEST, "later", &[], &json!({})).await else { return };
     objects::create(&trial.client, &trial.pod("one", &[("inject", "true")])).await.unwrap();
     trial.serving.stop().await;

@@ -212,8 +212,8 @@ async fn a_webhook_before_ours_may_ask_for_a_sidecar() {
 }
 
 #[tokio::test]
-async fn what_a_webhook_after_ours_takes_is_given_back() {
-    const TEST: &str = "what_a_webhook_after_ours_takes_is_given_back";
+async fn fields_removed_by_a_later_webhook_are_restored() {
+    const TEST: &str = "fields_removed_by_a_later_webhook_are_restored";
     let Some(trial) = Trial::new(TEST, "repaired-container", &[], &json!({})).await else { return };
     let neighbour = Neighbour::start().await;
     for path in ["/strip/prom-remotewrite", "/remove/prom-remotewrite"] {

@@ -175,8 +175,8 @@ pub(super) fn section(message: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_the_api_server_refuses_is_in_troubleshooting() {
-    const TEST: &str = "what_the_api_server_refuses_is_in_troubleshooting";
+async fn rejections_by_the_api_server_are_in_troubleshooting() {
+    const TEST: &str = "rejections_by_the_api_server_are_in_troubleshooting";
     let cases = cases();
     let namespaces: Vec<&str> = cases.iter().map(|case| case.namespace).collect();
     let Some(trial) = Trial::new(TEST, "refusals", &namespaces, &json!({})).await else { return };

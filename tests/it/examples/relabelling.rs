@@ -90,7 +90,7 @@ fn series(arrived: &Arrived, to: &str, times: usize) -> BTreeMap<String, Labels>
 }
 
 #[tokio::test]
-async fn what_azure_would_refuse_for_its_names_is_not_sent() {
+async fn series_with_names_that_azure_rejects_are_not_sent() {
     let arrived = Arrived::default();
     let routes = Router::new()
         .route("/metrics", get(async || exposed()))

@@ -117,7 +117,7 @@ fn no_panel_lies_on_another() {
 }
 
 #[test]
-fn what_queries_ask_for_can_be_chosen() {
+fn every_label_of_queries_has_a_variable() {
     let dashboard = dashboard();
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let names: Vec<&str> = variables.iter().map(|one| text(&one["name"])).collect();

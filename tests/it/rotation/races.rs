@@ -52,7 +52,7 @@ async fn a_write_that_was_decided_on_another_version_is_refused() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_meanwhile_is_not_created_by_accident() {
+async fn objects_deleted_meanwhile_are_not_recreated_by_accident() {
     let Some(fixture) = fixture("what_was_deleted_meanwhile").await else { return };
     let mut cluster = fixture.cluster();
     cluster.store(&cluster.observe().await.unwrap(), &stored("first"), "1").await.unwrap();

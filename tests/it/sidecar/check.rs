@@ -95,7 +95,7 @@ async fn a_container_app_is_asked_where_the_sidecar_asks() {
 }
 
 #[tokio::test]
-async fn who_answers_in_place_of_the_metadata_service_is_named() {
+async fn a_program_that_answers_for_the_metadata_service_is_named() {
     let stage = Stage::new().await;
     let statuses = "ok ok ok ok ok ok ok failed skipped skipped";
     for (fault, words) in [
@@ -246,7 +246,7 @@ async fn a_token_that_is_refused_or_for_something_else() {
 }
 
 #[tokio::test]
-async fn what_azure_answers_to_the_write_is_explained() {
+async fn azures_response_to_the_probe_write_is_explained() {
     let mut stage = Stage::new().await;
     stage.azure.change(|setup| setup.rules[0].writers.clear());
     let step = stage.expect(1, WRITE_FAILED, "probe_write").await;

@@ -32,7 +32,7 @@ fn head(fields: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_can_never_succeed_is_refused_for_good() {
+async fn requests_that_can_never_succeed_are_rejected_permanently() {
     let mut stage = Stage::new().await;
     stage.set("MAX_REQUEST_BYTES", "64Ki");
     stage.set("MAX_DECOMPRESSED_BYTES", "1Mi");
@@ -127,7 +127,7 @@ async fn bodies_come_in_every_framing() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_refused_and_the_connection_ends() {
+async fn requests_that_are_not_http_are_rejected_and_the_connection_closed() {
     let rig = Stage::new().await.ready().await;
     for (request, status) in [
         ("nonsense\r\n\r\n".to_owned(), "400"),
@@ -172,7 +172,7 @@ async fn slow_clients_do_not_stay() {
 }
 
 #[tokio::test]
-async fn what_breaks_off_is_counted() {
+async fn interrupted_requests_are_counted() {
     let mut rig = Stage::new().await.ready().await;
     for part in ["POST /api/v1/wr".to_owned(), head("Content-Length: 100\r\n") + "abc"] {
         let mut stream = TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
@@ -187,7 +187,7 @@ async fn what_breaks_off_is_counted() {
 }
 
 #[tokio::test]
-async fn who_connects_and_says_nothing_loses_the_place_soon() {
+async fn silent_connections_lose_their_slot_soon() {
     let mut stage = Stage::new().await;
     stage.set("HEADER_TIMEOUT", "300ms");
     stage.set("IDLE_TIMEOUT", "6m");
@@ -219,7 +219,7 @@ async fn requests_under_way_are_bounded_by_their_bytes() {
 }
 
 #[tokio::test]
-async fn what_could_be_held_alone_is_accepted_and_anything_larger_is_final() {
+async fn a_request_within_the_limit_is_accepted_and_a_larger_one_is_final() {
     const LIMIT: usize = 300 << 10;
     let mut stage = Stage::new().await;
     stage.set("MAX_IN_FLIGHT_BYTES", "300Ki");

@@ -50,7 +50,7 @@ async fn a_slash_too_many_is_forgiven_and_another_path_is_explained() {
 }
 
 #[tokio::test]
-async fn who_may_not_write_keeps_its_batch_and_is_told_what_to_do() {
+async fn a_writer_that_is_not_allowed_keeps_its_batch_and_gets_the_fix() {
     let Some(address) = own_address() else { return };
     for mode in ["protective", "transparent"] {
         let mut stage = Stage::new().await;

@@ -255,7 +255,7 @@ async fn a_passing_fault_in_the_middle_lets_prometheus_send_it_all_again() {
 }
 
 #[tokio::test]
-async fn what_a_refusal_names_is_tried_before_it_is_given_up() {
+async fn a_series_named_by_a_rejection_is_tried_before_it_is_dropped() {
     let rig = Stage::new().await.ready().await;
     let refusal = "series of metric 'requests' are invalid";
     rig.azure().faults(Service::Ingestion).push(Fault::status(400).body(refusal));

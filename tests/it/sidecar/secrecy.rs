@@ -65,7 +65,7 @@ async fn a_bad_configuration_ends_with_78_and_every_mistake() {
 
 /// Whatever sends back what it was sent, in whatever form, at whatever status.
 #[tokio::test]
-async fn what_an_upstream_sends_back_of_a_token_is_not_written() {
+async fn a_token_in_a_response_is_not_logged() {
     let mut stage = Stage::new().await;
     stage.set("LOG_LEVEL", "trace");
     let mut rig = stage.ready().await;

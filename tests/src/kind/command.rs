@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_too_long_is_ended_with_all_that_it_started() {
+    fn a_slow_command_is_killed_with_its_children() {
         let patience = Duration::from_millis(200);
         let folder = tempfile::tempdir().unwrap();
         let mut slow = shell("(sleep 1; touch late) & sleep 60");

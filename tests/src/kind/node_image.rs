@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_taken_and_no_registry_asked() {
+    fn a_requested_image_is_used_without_a_registry() {
         let never = || -> bool { panic!("asked") };
         assert_eq!(choose(Some("build"), never), Source::Built);
         assert_eq!(choose(Some("mine:1"), never), Source::Named("mine:1".to_owned()));

@@ -104,7 +104,7 @@ async fn a_container_gets_exactly_what_its_pod_says() {
 }
 
 #[test]
-fn what_is_not_played_is_not_left_out() {
+fn unsupported_fields_are_errors() {
     let kubelet = kubelet();
     for (why, path, value) in [
         ("a command", "/command", json!(["sh"])),

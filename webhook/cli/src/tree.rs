@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_cluster_says_is_not_visited() {
+    fn fields_set_by_the_cluster_are_not_visited() {
         let value = json!({"a": [{"b": 1}], "status": {"c": 2}, "metadata": {"managedFields": []}});
         let mut seen = Vec::new();
         walk(&value, &mut |_, path| {

@@ -106,7 +106,7 @@ fn scalars_are_read_whatever_yaml_makes_of_them() {
 }
 
 #[test]
-fn what_could_never_work_is_no_configuration() {
+fn settings_that_cannot_work_are_errors() {
     let resources =
         "image: a\nresources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 2, memory: 8Mi}}";
     assert_eq!(
@@ -185,7 +185,7 @@ policy: {overridable: [image-pul-policy], ingestionHosts: ['https://x']}
 }
 
 #[test]
-fn what_is_no_configuration() {
+fn invalid_configurations() {
     assert_eq!(mistakes("[]"), [r#"the file="a list": expected a mapping of keys to values"#]);
     assert_eq!(mistakes(""), ["image is missing: expected the sidecar's image"]);
     for bad in ["image: [", "image: a\nimage: b", "a: b: c", "image: a\n---\nimage: b"] {

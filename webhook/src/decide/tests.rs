@@ -24,7 +24,7 @@ fn check(pod: &Value, word: &str, reason: &str, said: &str) {
 }
 
 #[test]
-fn who_did_not_ask_is_left_alone() {
+fn pods_without_the_annotation_are_unchanged() {
     check(&json!(null), "skip", "not_asked_for", "");
     check(&json!({}), "skip", "not_asked_for", "");
     check(&prometheus(&[]), "skip", "not_asked_for", "");
@@ -55,14 +55,14 @@ fn every_spelling_of_yes_and_no_counts() {
 }
 
 #[test]
-fn who_asks_gets_one() {
+fn annotated_pods_get_a_sidecar() {
     check(&prometheus(&[("inject", "true")]), "inject", "asked_for", "");
     check(&prometheus(&[("inject", " true")]), "inject", "asked_for", "");
     check(&small(&json!({})), "inject", "asked_for", "");
 }
 
 #[test]
-fn what_has_one_keeps_it() {
+fn pods_with_a_sidecar_keep_it() {
     let config = config();
     let (_, injected) = admit(&config, &prometheus(&[("inject", "true")]));
     check(&injected, "skip", "already_injected", "");

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_inside_a_string_is_no_structure() {
+    fn braces_in_strings_are_not_structure() {
         // What an object of 1.5 MiB can hold at most.
         for inside in [r#"{"a":1},"#, r"\{[:,\\", r#"[\"{\"],"#] {
             let held = serde_json::to_string(&inside.repeat((3 << 19) / 2 / inside.len())).unwrap();

@@ -39,7 +39,7 @@ async fn a_silent_peer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_answered_before_the_end() {
+async fn requests_in_flight_are_answered_before_the_exit() {
     let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
         let (entered, leave) = (entered.clone(), leave.clone());

@@ -97,7 +97,7 @@ async fn an_injection_is_a_patch_and_nothing_is_said_about_status() {
 }
 
 #[tokio::test]
-async fn what_is_not_asked_for_gets_the_shortest_answer() {
+async fn unannotated_pods_get_the_shortest_response() {
     let uid = json!({"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "allowed": true});
     assert_eq!(ask(&review(&prometheus(&[]))).await, uid);
     let check = async |path: &str, value: Value| {
@@ -146,7 +146,7 @@ async fn oddities_of_a_request_are_no_reason_to_fail() {
 }
 
 #[tokio::test]
-async fn what_is_no_review_is_refused_in_http() {
+async fn requests_that_are_not_reviews_get_an_http_error() {
     let shared = shared();
     let check = async |request: Request<Body>, status: StatusCode, text: &str| {
         let (got, body) = send(&shared, request).await;

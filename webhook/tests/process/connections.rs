@@ -172,7 +172,7 @@ async fn hold_one(client: &Client, how: Hold) -> Box<dyn Send> {
 }
 
 #[test]
-fn whoever_holds_connections_keeps_no_review_waiting() {
+fn held_connections_delay_no_review() {
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     let client = Client::new(directory.path(), webhook.address);

@@ -135,7 +135,7 @@ fn bad_configuration_ends_it_with_all_mistakes() {
 }
 
 #[test]
-fn what_time_may_mend_ends_it_with_1() {
+fn a_port_in_use_exits_with_1() {
     let directory = directory(CONFIG);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -38,7 +38,7 @@ fn one_destination_is_what_it_always_was() {
 }
 
 #[test]
-fn what_a_destination_does_not_set_it_takes_from_the_unnamed_one() {
+fn unset_variables_are_inherited_from_the_unnamed_destination() {
     let destinations = beside(&[
         ("CLOUD", "AzureGovernment"),
         ("CLUSTER", "aks-1"),
@@ -142,7 +142,7 @@ fn every_mistake_of_every_destination_is_reported_once_with_its_variable() {
 }
 
 #[test]
-fn what_is_missing_in_the_unnamed_one_is_not_missing_in_each() {
+fn a_variable_missing_in_the_unnamed_destination_is_reported_once() {
     let base = [("INGESTION_URL", URL), ("IDENTITY_TYPE", "userAssigned")];
     let mistakes = read(&[&base[..], &[("INGESTION_URL_A", URL)]].concat()).unwrap_err();
     assert_eq!(mistakes, ["AZURE_CLIENT_ID is missing: expected the identity's client id"]);
@@ -176,7 +176,7 @@ fn a_batch_must_fit_into_the_share_of_its_destination() {
 }
 
 #[test]
-fn what_only_looks_like_a_destinations_is_no_mistake() {
+fn variables_that_only_look_like_a_destinations_are_ignored() {
     let links = |service: &str| {
         ["_SERVICE_HOST", "_SERVICE_PORT", "_SERVICE_PORT_HTTP", "_PORT", "_PORT_80_TCP_ADDR"]
             .map(|end| (format!("{service}{end}"), "10.0.0.1".to_owned()))
@@ -195,7 +195,7 @@ fn what_only_looks_like_a_destinations_is_no_mistake() {
 }
 
 #[test]
-fn what_looks_wrong_is_said() {
+fn valid_settings_that_look_wrong_cause_a_warning() {
     let doubts = |more: &[(&str, &str)]| {
         let more = [&[("INGESTION_URL_TENANTS", URL)], more].concat();
         beside(&more).unwrap().doubts()
@@ -265,7 +265,7 @@ fn destinations() -> impl Strategy<Value = Destinations> {
 
 proptest! {
     #[test]
-    fn what_the_webhook_writes_the_sidecar_reads(mut all in destinations()) {
+    fn the_sidecar_reads_the_variables_of_the_webhook(mut all in destinations()) {
         let share = all.limits().max_in_flight;
         all.first.settings.limits.max_request = share;
         for other in &mut all.others {

@@ -68,7 +68,7 @@ fn every_mistake_is_reported_with_its_name() {
 }
 
 #[test]
-fn what_each_identity_needs_is_named_when_it_is_missing() {
+fn missing_variables_of_each_identity_are_named() {
     let check = |kind: &str, missing: &[&str]| {
         let mistakes = read(&[("INGESTION_URL", URL), ("IDENTITY_TYPE", kind)]).err();
         let names: Vec<String> = mistakes
@@ -92,7 +92,7 @@ fn what_each_identity_needs_is_named_when_it_is_missing() {
 }
 
 #[test]
-fn what_jq_writes_for_a_missing_value_is_a_mistake_that_says_so() {
+fn null_and_none_are_errors_that_name_jq() {
     let rule = URL.replace("dcr-0", "null");
     for (name, value) in [
         ("AZURE_CLIENT_ID", "null"),
@@ -294,7 +294,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_the_webhook_writes_the_sidecar_reads(settings in all_settings()) {
+    fn the_sidecar_reads_the_variables_of_the_webhook(settings in all_settings()) {
         let variables: BTreeMap<&str, String> = settings.to_env().into_iter().collect();
         prop_assert_eq!(variables.len(), settings.to_env().len(), "a variable is written twice");
         let read = Settings::from_env(|name| variables.get(name).cloned());

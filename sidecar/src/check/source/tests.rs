@@ -44,7 +44,7 @@ async fn a_service_account_token_shows_what_the_federated_credential_must_say() 
 }
 
 #[tokio::test]
-async fn what_cannot_be_right_with_a_service_account_token() {
+async fn errors_of_a_service_account_token() {
     let check = async |content: &str, status: Status, remedy: &str| {
         let step = service_account_step(content).await;
         assert_eq!(step.status, status, "{content}");

@@ -84,7 +84,7 @@ async fn the_password_is_read_without_its_lines_end_and_again_when_it_changes() 
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_certificates_file_is_not_read() {
+async fn files_that_cannot_be_a_certificate_are_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut missing = file(&folder.path().join("missing"), None);
     assert!(failed(missing.look().await).ends_with("; its directory is empty"));

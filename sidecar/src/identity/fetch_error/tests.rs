@@ -114,7 +114,7 @@ fn codes_that_people_meet_have_their_remedy() {
 }
 
 #[test]
-fn who_answers_in_place_of_the_metadata_service_is_named() {
+fn a_program_that_answers_for_the_metadata_service_is_named() {
     let check = |status: u16, server: Option<&str>, description: &str, words: &str| {
         let Failure::Refused { host, mut answer } =
             refused("169.254.169.254", status, description, None)

@@ -44,7 +44,7 @@ async fn one_limit_holds_for_the_head_and_for_the_body() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_a_broken_connection() {
+async fn a_response_that_is_not_http_breaks_the_connection() {
     let failure = failure(b"SSH-2.0-OpenSSH_9.2p1\r\n").await;
     assert!(matches!(failure, Failure::Broken { .. }), "{failure}");
 }

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_gets_lines() {
+    fn long_expressions_are_wrapped() {
         let text = texts(["a".repeat(50), "b".repeat(50)]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(matches!(lines.as_slice(), ["[", first, second, "]"]

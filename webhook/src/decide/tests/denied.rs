@@ -44,7 +44,7 @@ fn every_mistake_is_in_one_denial() {
 }
 
 #[test]
-fn what_an_identity_lacks_is_named() {
+fn missing_settings_of_an_identity_are_named() {
     let lacking = |identity: &str, names: &[&str]| {
         let config = Config::parse("image: a").unwrap();
         let url = "https://dce.westeurope-1.metrics.ingest.monitor.azure.com/x";

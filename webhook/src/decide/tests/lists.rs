@@ -74,7 +74,7 @@ fn only_a_further_profile_needs_a_destinations_name() {
 }
 
 #[test]
-fn what_each_profile_lacks_is_named() {
+fn missing_settings_of_each_profile_are_named() {
     let config = Config::parse(
         "image: a\nprofiles:\n  ops: {identityType: workloadIdentity}\n  tenants: {identityType: aadApplication, cloud: Custom}\n",
     )
@@ -105,7 +105,7 @@ fn what_each_profile_lacks_is_named() {
 
 /// The sidecar would end with exit code 78.
 #[test]
-fn what_fits_one_destination_may_not_fit_several() {
+fn limits_for_one_destination_may_be_too_large_for_several() {
     let yaml = format!("{}    maxRequestBytes: 12Mi\n", crate::tests::CONFIG);
     let config = Config::parse(&yaml).unwrap();
     assert_eq!(decide(&config, Pod::new(&named("tenants"))).word(), "inject");
@@ -165,7 +165,7 @@ fn the_same_certificate_is_one_volume() {
 }
 
 #[test]
-fn what_only_the_first_profile_decides_is_said() {
+fn settings_of_further_profiles_without_effect_cause_a_warning() {
     check(
         &named("default,stack"),
         "inject",

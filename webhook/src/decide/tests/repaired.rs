@@ -45,7 +45,7 @@ fn a_lost_restart_policy_is_added_again() {
 }
 
 #[test]
-fn what_others_change_on_purpose_stays() {
+fn deliberate_changes_of_others_are_kept() {
     let pod = changed(&[], |pod| {
         let ours = our_container(pod);
         ours["resources"] = json!({"limits": {"cpu": "1", "memory": "1Gi"}});

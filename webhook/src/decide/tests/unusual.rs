@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_unusual_is_said_and_done() {
+fn unusual_pods_are_injected_with_a_warning() {
     let mut other = small(&json!({}));
     other["spec"]["containers"] = json!([{"name": "app", "image": "example.com:5000/app"}]);
     check(&other, "inject", "asked_for", "looks like Prometheus");

@@ -37,7 +37,7 @@ async fn the_budget_holds_and_a_small_new_body_is_never_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_held_most_for_longest_is_given_up() {
+async fn the_largest_and_slowest_body_is_dropped() {
     let bodies = bodies(100 * KIB);
     let old = bodies.begin(30 * KIB);
     old.push(&vec![0; 30 * KIB]).unwrap();
@@ -55,7 +55,7 @@ async fn who_has_held_most_for_longest_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_or_too_large_holds_nothing() {
+async fn dropped_and_too_large_bodies_hold_no_memory() {
     let bodies = Bodies::default();
     let dropped = bodies.begin(UNKNOWN);
     dropped.push(&[0; 100]).unwrap();

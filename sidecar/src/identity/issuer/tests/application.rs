@@ -201,7 +201,7 @@ async fn an_untrusted_authority_is_explained() {
 }
 
 #[tokio::test]
-async fn what_entra_sends_back_shows_no_assertion() {
+async fn errors_of_entra_show_no_assertion() {
     let mut setup = Setup::new().await;
     setup.put(OLD);
     setup.entra.will(200, granted("x"));

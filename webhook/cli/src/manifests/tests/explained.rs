@@ -32,7 +32,7 @@ metadata:
 }
 
 #[test]
-fn what_prometheus_operator_will_make_is_explained() {
+fn pods_of_prometheus_operator_are_explained() {
     let text = "\
 apiVersion: monitoring.coreos.com/v1
 kind: Prometheus
@@ -93,7 +93,7 @@ fn the_operators_own_containers_have_their_ports() {
 }
 
 #[test]
-fn what_the_configuration_does_not_say_is_a_default() {
+fn unset_settings_are_shown_as_defaults() {
     let values = "\
 config:
   imagePullPolicy: Always
@@ -247,7 +247,7 @@ fn every_setting_has_its_source() {
 /// As migration does, explanation takes for given what azure-workload-identity's webhook
 /// writes into a pod with its label; without the label no one does.
 #[test]
-fn what_azures_webhook_provides_is_explained_as_provided() {
+fn settings_of_azures_webhook_are_shown_as_provided() {
     let config = "image: a/b:1\nprofiles:\n  default:\n    identityType: workloadIdentity\n    ingestionUrl: https://a-b.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/s/api/v1/write\n";
     let config = ConfigFile::parse(config).unwrap();
     let pod = "kind: Pod\nmetadata:\n  name: p\n  annotations: {prom-remotewrite/inject: 'true'}\n  labels: {azure.workload.identity/use: 'true'}\nspec:\n  serviceAccountName: account\n  containers:\n  - name: prometheus\n";

@@ -126,7 +126,7 @@ z: {c: 1, d: [2, 3], e: 4}
 
     /// Each with its comments; all others stay.
     #[test]
-    fn what_goes_leaves_the_rest_as_it_is() {
+    fn removals_leave_other_lines_unchanged() {
         let start = LIST.find("list:").unwrap();
         let end = LIST.find("# below").unwrap();
         let without_list = format!("{}{}", &LIST[..start], &LIST[end..]);
@@ -157,7 +157,7 @@ z: {c: 1, d: [2, 3], e: 4}
     }
 
     #[test]
-    fn what_takes_more_than_leaving_out_is_refused() {
+    fn removals_that_need_rewriting_are_refused() {
         let style = Err(NotInPlace { alias: None });
         assert_eq!(without("a:\n  b: 1\nc: 2 # two\n", &["/a/b"]), style);
         assert_eq!(without("{\"a\": [1, 2, 3]}", &["/a/1", "/a/0"]), style);
