@@ -67,7 +67,7 @@ pub enum Error {
     /// A name that no certificate can hold.
     #[error("cannot issue a certificate for {0:?}: it is not a DNS name")]
     BadName(String),
-    /// The lifetime ends after the last year that X.509 can write.
+    /// The lifetime exceeds the last year that X.509 can represent.
     #[error("cannot issue a certificate that expires after the year 9999")]
     TooLate,
     /// The cryptography library refused.

@@ -1,10 +1,9 @@
-//! The doctor: says of each thing that a request takes for granted whether it
-//! is so, and what to do if not.
+//! `check`: verifies each precondition of a write, and suggests fixes.
 //!
-//! It goes the sidecar's own way, with its own code: the same settings, trust,
-//! connections, tokens and explanations. It binds no port, so it runs beside
-//! the sidecar that it is about: `kubectl exec POD -c prom-remotewrite --
-//! /prom-remotewrite check`. The one write that it makes is empty.
+//! It uses the sidecar's own code: the same settings, trust, connections, tokens and
+//! explanations. It binds no port, so it runs next to the sidecar, in the same container:
+//! `kubectl exec POD -c prom-remotewrite -- /prom-remotewrite check`. Its only write is
+//! empty.
 
 mod configuration;
 mod network;

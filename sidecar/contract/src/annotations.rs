@@ -40,8 +40,8 @@ pub fn parse<'a>(
         annotations.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let mut parsed = Annotations::default();
     let mut mistakes = Vec::new();
-    // All names are listed once: a denial shows as an event, and an event holds
-    // 1024 bytes.
+    // List all names only once: a denial shows as an event, and an event holds 1024
+    // bytes.
     let mut lists_names = true;
     for (name, value) in ours {
         if let Err(mistake) = parse_one(&mut parsed, name, value.trim(), lists_names) {

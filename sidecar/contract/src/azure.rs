@@ -1,4 +1,4 @@
-//! Azure's clouds, and the names by which Entra knows things.
+//! Azure's clouds, and Entra audiences and authorities.
 
 #[cfg(test)]
 mod tests;
@@ -59,8 +59,8 @@ impl Cloud {
         }
     }
 
-    /// The audience of an ingestion token, unless one is given; `None` where
-    /// one must be given. The double slash is meant: the resource is
+    /// The audience of an ingestion token, unless one is given; `None` where one must be
+    /// given. The double slash is intentional: the resource is
     /// `https://monitor.azure.com/`, with its slash.
     ///
     /// <https://github.com/prometheus/prometheus/blob/main/storage/remote/azuread/azuread.go>

@@ -1,10 +1,9 @@
 //! What the webhook and the sidecar must agree on.
 //!
-//! The webhook writes a container into a pod; the sidecar is what then runs
-//! in it. Everything that crosses from one to the other has its name, its
-//! encoding and its decoding here, once, so that the two cannot drift apart.
-//! The sidecar, as the reader, owns the language: that is why this crate lies
-//! in its folder.
+//! The webhook writes a container into a pod; the sidecar is what then runs in it.
+//! Everything that crosses from one to the other has its name, its encoding and its
+//! decoding here, once, so that the two cannot drift apart. The sidecar, as the reader,
+//! owns the language: which is why this crate is in its folder.
 //!
 //! In reading order:
 //!

@@ -113,7 +113,7 @@ pub struct Limits {
     pub max_decompressed: ByteSize,
     /// How long a client may take for a request's head, and to begin its first.
     pub header_timeout: Duration,
-    /// How long a connection may be idle.
+    /// Idle timeout for client connections.
     pub idle_timeout: Duration,
     /// From a request's first byte to its answer.
     pub upstream_timeout: Duration,

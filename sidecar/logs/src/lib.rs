@@ -26,9 +26,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// error does not take at once, another thread writes, so that no reader of the log can
 /// stop the program's work: call [`flush`] before the process ends.
 ///
-/// `ours` names the crates whose level is `level`. Libraries are heard from
-/// `warn` on, whatever the level: below it some log header fields and bodies,
-/// which may be secret.
+/// `ours` names the crates whose level is `level`. Libraries log at `warn` and above,
+/// regardless of `level`: below it some log header fields and bodies, which may be
+/// secret.
 ///
 /// # Errors
 /// Where the system allows no further thread.

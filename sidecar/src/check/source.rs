@@ -1,5 +1,5 @@
-//! What the identity shows to get a token: its node, its certificate, or a
-//! service account token.
+//! The credential used to get a token: its node, its certificate, or a service account
+//! token.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! The doctor as a whole, where no Azure is needed.
+//! `check` as a whole, where no Azure is needed.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

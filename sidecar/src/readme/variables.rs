@@ -95,7 +95,7 @@ fn read(variables: &Variables) -> Result<Settings, Vec<contract::Mistake>> {
     Settings::from_env(|name| variables.get(name).cloned())
 }
 
-/// For which kinds of identity nothing works without it.
+/// The identity types that require it.
 fn required(name: &str) -> String {
     let without = |kind: &IdentityType| {
         let mut variables = needed(*kind);

@@ -109,7 +109,7 @@ impl Serving {
 
     /// How often it has taken a new certificate.
     pub(crate) fn served(&self) -> usize {
-        self.said().matches("took a new certificate").count()
+        self.said().matches("loaded a new certificate").count()
     }
 
     /// What it has said since it was started.

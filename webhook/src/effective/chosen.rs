@@ -63,7 +63,7 @@ impl<'a> Chosen<'a> {
             return Err(Rejected::expected("each profile once").at(PROFILE, name));
         }
         let profile = config.profiles.get(name).ok_or_else(|| {
-            // All names are listed once: a denial shows as an event of 1024 bytes.
+            // List all names only once: a denial shows as an event of 1024 bytes.
             let is_known = |name: &str| name.is_empty() || config.profiles.contains_key(name);
             unknown(config, name, before.all(is_known))
         })?;

@@ -59,7 +59,7 @@ fn it_serves_once_there_is_a_good_pair() {
     let (code, log) = webhook.end();
     assert_eq!(code, Some(0));
     assert_eq!(lines(&log, "nothing is served without a certificate"), 2, "{log}");
-    assert_eq!(lines(&log, "took a new certificate"), 1, "{log}");
+    assert_eq!(lines(&log, "loaded a new certificate"), 1, "{log}");
     assert_eq!(lines(&log, "kept the old certificate"), 1, "{log}");
 }
 

@@ -1,4 +1,4 @@
-//! A real cluster on this machine: made, filled and removed.
+//! A local test cluster: created, filled and deleted.
 
 mod arguments;
 

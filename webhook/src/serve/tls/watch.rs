@@ -31,7 +31,7 @@ struct Subject {
 
 const CERTIFICATE: Subject = Subject {
     name: "certificate",
-    taken: "took a new certificate",
+    taken: "loaded a new certificate",
     kept: "kept the old certificate",
     lacking: "not ready: nothing is served without a certificate",
     remedy: "prom-remotewrite-certs repairs its Secret within seconds: if this lasts, read its log; if the certificate comes from elsewhere, put a valid pair into the Secret",
@@ -40,7 +40,7 @@ const CERTIFICATE: Subject = Subject {
 };
 const CLIENT_CA: Subject = Subject {
     name: "client CA",
-    taken: "took a new client CA",
+    taken: "loaded a new client CA",
     kept: "kept the old client CA",
     lacking: "not ready: nothing is served without a client CA",
     remedy: "put the CA of the API servers' client certificate, in PEM, into the object that webhook.clientCA in the chart names",
