@@ -23,7 +23,7 @@ pub const KEY_FILE: &str = "tls.key";
 /// Why the files were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Files of an earlier run are there.
+    /// Files of an earlier run exist.
     #[error("will not replace {}: give --force to do so", list(.0))]
     Exists(Vec<PathBuf>),
     /// The directory cannot be made.
@@ -76,7 +76,7 @@ pub fn write(issued: &Issued, directory: &Path, existing: Existing) -> Result<Ve
 }
 
 fn refuse_existing(paths: &[PathBuf]) -> Result<(), Error> {
-    // A dangling link is there too: it would be followed or replaced.
+    // A dangling link exists, too: it would be followed or replaced.
     let existing: Vec<PathBuf> =
         paths.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect();
     if existing.is_empty() { Ok(()) } else { Err(Error::Exists(existing)) }

@@ -36,7 +36,7 @@ pub struct Request {
     pub dns_names: Vec<String>,
     /// Addresses, for servers that are called by address.
     pub addresses: Vec<IpAddr>,
-    /// How long CA and certificate live from now on.
+    /// The lifetime of CA and certificate from now on.
     pub lifetime: Lifetime,
 }
 

@@ -7,14 +7,14 @@ use std::{str::FromStr, time::Duration};
 
 use contract::Rejected;
 
-/// How long a certificate lives.
+/// The lifetime of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime(Duration);
 
 /// Shorter than the clock skew that is allowed for makes no sense.
 const MIN: Duration = Duration::from_mins(1);
-/// Go, and so the API server, reads years up to 9999; ten years is longer than
-/// any cluster's certificates live.
+/// Go, and so the API server, reads years up to 9999; ten years is longer than the
+/// lifetime of any cluster's certificates.
 const MAX: Duration = Duration::from_hours(3660 * 24);
 
 impl Lifetime {

@@ -82,7 +82,7 @@ fn run_rotate(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
     let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // The first process in a container ends at SIGTERM only if it asks to.
+        // The first process in a container exits at SIGTERM only if it handles it.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stopped = async {
@@ -115,8 +115,8 @@ async fn watch(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Never ends. A port that is taken, for example by an earlier instance on the
-/// node's network, must not keep the certificate from being renewed.
+/// Never returns. A port that is in use, for example by an earlier instance on the node's
+/// network, must not keep the certificate from being renewed.
 async fn serve_admin(address: SocketAddr, status: &Arc<Status>) {
     let mut was_told = false;
     loop {

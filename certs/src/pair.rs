@@ -133,7 +133,8 @@ impl Pair {
     /// leaves one third for retries.
     pub fn renewal(&self) -> SystemTime {
         let validity = self.not_after.duration_since(self.not_before).unwrap_or_default();
-        // Somebody else's certificate may live for hours, without our allowance.
+        // Another program's certificate may be valid for hours only, without our
+        // allowance.
         match validity.checked_sub(CLOCK_SKEW) {
             Some(lifetime) => self.not_before + CLOCK_SKEW + lifetime * 2 / 3,
             None => self.not_before + validity * 2 / 3,

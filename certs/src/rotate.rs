@@ -58,7 +58,7 @@ use pace::pause_after;
 use plan::{Obstacle, Outlook, Policy, Step, plan};
 use write::{Write, write};
 
-/// Why a rotation ended early. What was done stays, and a later run continues.
+/// Why a rotation stopped early. Completed steps remain, and a later run continues.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An object cannot be read or written.

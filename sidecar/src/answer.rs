@@ -28,7 +28,7 @@ impl Answer {
         Self { status, fields, body: body.into(), closes: false }
     }
 
-    /// A text that tells the client to retry after a while.
+    /// A text with which the client retries after a while.
     pub(crate) fn retry(status: u16, after: Duration, text: impl Into<String>) -> Self {
         Self::text(status, text).with_retry_after(after)
     }
@@ -69,8 +69,8 @@ impl Answer {
         self.with_field("retry-after", seconds.to_string())
     }
 
-    /// The connection ends after it: the following bytes cannot be parsed, or were not
-    /// read.
+    /// The connection is closed after it: the following bytes cannot be parsed, or were
+    /// not read.
     #[must_use]
     pub(crate) fn closing(mut self) -> Self {
         self.closes = true;

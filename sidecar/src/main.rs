@@ -66,11 +66,11 @@ fn run() -> io::Result<ExitCode> {
     served
 }
 
-/// How often the event loop shows that it runs, and how often that is looked at.
-/// After 30 looks in vain the process ends.
+/// How often the event loop shows that it runs, and how often that is looked at. After 30
+/// checks without a heartbeat the process exits.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Starts the thread that ends the process when the event loop stands still.
+/// Starts the thread that exits the process when the event loop is blocked.
 fn watch(heartbeat: Heartbeat) -> io::Result<()> {
     let watch = move || {
         heartbeat.watch(HEARTBEAT);
@@ -119,7 +119,7 @@ fn check(output: Output, timeout: Duration) -> io::Result<ExitCode> {
     Ok(ExitCode::from(report.exit_status()))
 }
 
-/// Reports whether the sidecar in this pod lives.
+/// Reports whether the sidecar in this pod is alive.
 fn health() -> ExitCode {
     match health::health(variable(names::env::LISTENING_PORT).as_deref()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -222,7 +222,7 @@ impl Metrics {
         self.token_expiry.set(unix_seconds(at));
     }
 
-    /// When the certificate in use ends, and one that is to replace it.
+    /// Expiry of the certificate in use, and of its replacement.
     pub(crate) fn certificates_end(&self, in_use: Option<SystemTime>, next: Option<SystemTime>) {
         self.certificate_expiry.set(in_use.map_or(0.0, unix_seconds));
         self.next_certificate_expiry.set(next.map_or(0.0, unix_seconds));

@@ -24,8 +24,8 @@ pub(crate) async fn serve(listener: TcpListener, accept_from: AcceptFrom, shared
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Requests that have arrived are read before one of their connections
-                // could have to make room: the first turn notices that they are
-                // there, the second reads them.
+                // could have to make room: the first turn notices them, the second reads
+                // them.
                 for _ in 0..2 {
                     yield_now().await;
                 }

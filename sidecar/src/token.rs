@@ -36,7 +36,7 @@ struct Shared {
 #[derive(Clone, Default)]
 struct Held {
     token: Option<Arc<Token>>,
-    /// Fetches that have ended, well or not.
+    /// Completed fetches, successful or not.
     attempts: u64,
     /// Why the last fetch failed, if it did.
     trouble: Option<String>,
@@ -59,7 +59,7 @@ impl Tokens {
         Self { shared: Arc::new(Shared { held, wanted: Notify::new(), now }) }
     }
 
-    /// The token, if there is one that has not ended.
+    /// The token, if there is one that has not expired.
     pub(crate) fn usable(&self) -> Option<Arc<Token>> {
         let held = self.shared.held.borrow();
         held.token.clone().filter(|token| token.expires_on > (self.shared.now)())

@@ -83,7 +83,7 @@ impl Config {
     /// Reads the file's text: YAML, of which JSON is a part.
     ///
     /// # Errors
-    /// Every mistake, with its path in the file.
+    /// Every error, with its path in the file.
     pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
         let document = reader::document(yaml)?;
         if values::are_values(&document) {

@@ -51,7 +51,7 @@ pub enum Closed {
     Idle,
     /// Another one needed its slot.
     Displaced,
-    /// The program ends.
+    /// The program exits.
     Shutdown,
 }
 
@@ -196,7 +196,7 @@ impl Metrics {
         self.patch_failures.inc();
     }
 
-    /// A certificate is in use that ends at this time, in seconds since 1970.
+    /// The certificate in use expires at this time, in seconds since 1970.
     #[expect(clippy::cast_precision_loss, reason = "exact for 285 million years")]
     pub fn certificate_used(&self, expiry: i64) {
         self.certificate_expiry.set(expiry as f64);
@@ -234,7 +234,7 @@ impl Metrics {
 }
 
 impl ConnectionMetrics {
-    /// A connection is open for as long as the returned guard lives.
+    /// A connection is open for as long as the returned guard exists.
     pub fn open(&self) -> OpenConnection {
         self.open.inc();
         OpenConnection(self.open.clone())
@@ -260,7 +260,7 @@ const fn result(taken: bool) -> ResultLabels {
     ResultLabels { result: if taken { "taken" } else { "refused" } }
 }
 
-/// Counts a connection while it lives.
+/// Counts a connection while it is open.
 #[derive(Debug)]
 pub struct OpenConnection(Gauge);
 

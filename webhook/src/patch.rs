@@ -20,8 +20,8 @@ use serde_json::{
 /// The additions to a pod. Nothing in a pod is ever changed or removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Additions {
-    /// Fields of what is there, each with the way to it. The last step is absent or
-    /// null; all others exist.
+    /// Fields of existing objects, each with its path. The last step is absent or null;
+    /// all others exist.
     pub fields: Vec<(Vec<String>, Json)>,
     /// Annotations.
     pub annotations: Vec<(String, String)>,

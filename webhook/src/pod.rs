@@ -163,7 +163,7 @@ impl<'a> Container<'a> {
     }
 
     /// Whether it runs next to the others: a container, or an init container that is
-    /// restarted. An init container that ends frees its ports.
+    /// restarted. An init container that exits frees its ports.
     pub fn keeps_running(self) -> bool {
         !self.is_init || self.restart_policy() == Some("Always")
     }

@@ -38,7 +38,7 @@ const BACKLOG: u32 = 4096;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Runs until a signal ends it.
+/// Runs until a signal stops it.
 pub(crate) fn serve(arguments: Serve) -> ExitCode {
     let ours = ["prom_remotewrite_webhook", "webhook"];
     if logs::start(&ours, arguments.log_level, arguments.log_format).is_err() {
@@ -132,7 +132,7 @@ async fn run(arguments: Serve, text: String, config: Config) -> Result<(), Failu
 
 /// The first signal: `/ready` fails, and while endpoints are being removed requests keep
 /// coming and being served, each the last of its connection; then draining begins. The
-/// second signal ends everything.
+/// second signal stops everything.
 async fn signals(
     mut terminate: Signal,
     mut interrupt: Signal,

@@ -46,8 +46,8 @@ const MAX_HANDSHAKES: usize = 512;
 const MAX_LINGERING: usize = 64;
 /// The kubelet and some Prometheus servers.
 const MAX_ADMIN_CONNECTIONS: usize = 32;
-/// Connections of a listener that have to make room and have not noticed yet, or are
-/// new: with so many, the listener waits until one has ended.
+/// Connections of a listener that have to make room and have not noticed yet, or are new:
+/// with so many, the listener waits until one is closed.
 const MAX_ENDING: usize = 32;
 /// A pause after a failed `accept`: no file descriptors are left, and asking
 /// again at once would burn the CPU.
@@ -62,8 +62,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 pub enum Phase {
     /// It serves.
     Serving,
-    /// It serves on, but each connection ends with its next answer: so all that are in
-    /// use are replaced by connections to another replica.
+    /// It serves on, but each connection is closed with its next response: so all that
+    /// are in use are replaced by connections to another replica.
     Leaving,
     /// It takes no more connections, closes those without a request, and lets what is in
     /// progress end.

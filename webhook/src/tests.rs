@@ -42,7 +42,7 @@ pub(crate) fn prometheus(annotations: &[(&str, &str)]) -> Value {
     pod
 }
 
-/// The smallest pod that asks, with other changes.
+/// The smallest annotated pod, with other changes.
 pub(crate) fn small(changes: &Value) -> Value {
     let mut pod = json!({
         "metadata": {"annotations": {"prom-remotewrite/inject": "true"}},

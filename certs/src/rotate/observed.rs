@@ -15,7 +15,7 @@ pub struct Stored {
     pub current: Texts,
     /// The staged pair.
     pub next: Texts,
-    /// Somebody's request for a new pair; empty if there is none.
+    /// A request for a new pair; empty if there is none.
     pub renew: String,
 }
 

@@ -17,8 +17,8 @@ use crate::VERSION;
 
 /// Every name begins with this.
 const PREFIX: &str = "prom_remotewrite_certs";
-/// The loop runs at least every 30 s and each request ends after 10 s: one that
-/// has not run for so long is stuck.
+/// The loop runs at least every 30 s and each request times out after 10 s: one that has
+/// not run for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_mins(3);
 
 /// Shared by the watcher and the listener for probes and metrics.

@@ -39,7 +39,7 @@ const WATCH_RETRY: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_secs(30);
 
 impl Rotation {
-    /// Takes steps whenever there are any, and reports to `status`; never ends.
+    /// Takes steps whenever there are any, and reports to `status`; never returns.
     pub async fn watch(mut self, clock: impl Fn() -> SystemTime, status: &Status) {
         let changed = Notify::new();
         let (secrets, configurations) =
@@ -160,7 +160,7 @@ impl Log {
     }
 }
 
-/// Notifies of each change of the object `name`; never ends.
+/// Notifies of each change of the object `name`; never returns.
 async fn watch<K>(api: &Api<K>, name: &str, changed: &Notify)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,

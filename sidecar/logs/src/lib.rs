@@ -22,9 +22,9 @@ static QUEUE: Queue = Queue::new();
 /// How long the end of a process may be delayed by anyone who reads its log.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Logs to standard error from now on, unless that was begun before. What standard
-/// error does not take at once, another thread writes, so that no reader of the log can
-/// stop the program's work: call [`flush`] before the process ends.
+/// Logs to standard error from now on, unless that was begun before. What standard error
+/// does not take at once, another thread writes, so that no reader of the log can stop
+/// the program's work: call [`flush`] before the process exits.
 ///
 /// `ours` names the crates whose level is `level`. Libraries log at `warn` and above,
 /// regardless of `level`: below it some log header fields and bodies, which may be

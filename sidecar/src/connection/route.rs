@@ -15,7 +15,7 @@ pub(super) enum Task {
     TurnAway,
     /// From an address that may not write, and no remote write.
     Forbid,
-    /// Nothing is there.
+    /// There is nothing at this path.
     NotFound,
     /// The path has other methods.
     NotAllowed(&'static str),
@@ -26,9 +26,9 @@ pub(super) enum Task {
 
 /// The action for a request, whose destination `exists` or not.
 ///
-/// A remote write that goes to the wrong path or comes from the wrong address is
-/// an operator's mistake: nothing about the batch is wrong, so the answer lets
-/// the sender keep it.
+/// A remote write that goes to the wrong path or comes from the wrong address is a
+/// configuration error: nothing about the batch is wrong, so the answer lets the sender
+/// keep it.
 pub(super) fn task(head: &RequestHead, may_write: bool, exists: bool) -> Task {
     let is_read = matches!(head.method, Method::Get | Method::Head);
     let is_post = head.method == Method::Post;

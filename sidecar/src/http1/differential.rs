@@ -74,7 +74,7 @@ fn ours(arrival: &Arrival<'_>) -> Vec<Seen> {
     while let Some(head) = input.head() {
         let is_write = (head.route, head.method) == (Route::Write, Method::Post);
         if !is_write && head.framing != Framing::Empty {
-            // A body that no one asked for ends the connection.
+            // An unexpected body closes the connection.
             seen.push(Seen { is_write, fields: Vec::new(), body: Vec::new() });
             break;
         }

@@ -9,7 +9,7 @@ pub(crate) enum Framing {
     Length(u64),
     /// Where its chunks end.
     Chunked,
-    /// Where the connection ends; in responses alone.
+    /// Where the connection is closed; in responses only.
     UntilClose,
 }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::MAX_HEAD_BYTES;
 
-/// Why a head cannot be read. The connection ends after the answer.
+/// Why a head cannot be read. The connection is closed after the response.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum HeadError {
     /// Not HTTP/1.x, or not by its rules.

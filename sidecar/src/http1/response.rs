@@ -91,7 +91,7 @@ pub(crate) fn parse_response(input: &[u8]) -> Result<Option<(ResponseHead, usize
         }
     }
     // RFC 9112, 6.3: these have no body, whatever their fields contain. Where lengths
-    // contradict each other the status still counts, and the connection ends.
+    // contradict each other the status still counts, and the connection is closed.
     let framing = match status {
         100..=199 | 204 | 304 => Framing::Empty,
         _ => lengths.framing().unwrap_or(Framing::UntilClose),

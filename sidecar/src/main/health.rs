@@ -1,4 +1,4 @@
-//! Whether the sidecar in this pod lives, for exec probes.
+//! Whether the sidecar in this pod is alive, for exec probes.
 //!
 //! The kubelet runs it every few seconds: no runtime, no TLS, no root
 //! certificates, and no variable but the port. It connects to loopback
@@ -41,8 +41,8 @@ pub(crate) fn health(listening_port: Option<&str>) -> Result<(), String> {
 fn ask(port: u16) -> io::Result<()> {
     let connect =
         |address: IpAddr| TcpStream::connect_timeout(&SocketAddr::new(address, port), TIMEOUT);
-    // The listener takes both families where the machine has both. One that
-    // times out is there, and stands still.
+    // The listener takes both families where the machine has both. One that times out
+    // exists, and is blocked.
     let mut stream = match connect(Ipv4Addr::LOCALHOST.into()) {
         Err(error) if error.kind() != io::ErrorKind::TimedOut => {
             connect(Ipv6Addr::LOCALHOST.into()).map_err(|_| error)?

@@ -57,7 +57,7 @@ struct Refresh {
     not_before: Instant,
     /// Why the next fetch is begun.
     reason: &'static str,
-    /// The held token had not ended when it came.
+    /// The current token had not expired when it arrived.
     was_valid: bool,
     warned_of_expiry: Option<Instant>,
 }

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-/// Between two fetches that went well, whatever a token's life.
+/// Between two fetches that went well, whatever a token's lifetime.
 const MIN_PAUSE: Duration = Duration::from_millis(200);
 /// IMDS answers with a token that it keeps; asking again sooner than this would
 /// bring the same one.
 const MIN_PAUSE_AGAIN: Duration = Duration::from_mins(1);
-/// A token that comes again although it ends soon: when this much of what is left
-/// has passed the next is asked for, so that it is there before the end.
+/// A token that the service repeats although it expires soon: when this share of its
+/// remaining lifetime has passed, the next one is requested, so that it arrives before
+/// the expiry.
 const LAST_ASKED: f64 = 0.8;
 /// Between forced fetches: a refused token may be refused for another reason,
 /// and an identity service that is asked by every request throttles.
 pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
-/// After a token that had ended when it came: a clock is wrong, and asking faster does
-/// not fix it.
+/// After a token that had expired when it arrived: a clock is wrong, and asking faster
+/// does not fix it.
 const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 /// After a first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);

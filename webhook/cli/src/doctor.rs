@@ -97,7 +97,7 @@ async fn run(client: &Client, found: &FoundPod) -> Result<(), String> {
     }
 }
 
-/// Both streams, and how it ended. They are read together: a full one would stop it.
+/// Both streams, and the exit status. They are read together: a full one would stop it.
 async fn output(process: &mut AttachedProcess) -> (String, Option<Status>) {
     let (stdout, stderr, status) = (process.stdout(), process.stderr(), process.take_status());
     let ended = async {

@@ -93,10 +93,10 @@ impl Injected {
     }
 }
 
-/// Injects sidecars into every pod and pod template in `text` that asks.
+/// Injects sidecars into every annotated pod and pod template in `text`.
 ///
 /// # Errors
-/// Where a document that speaks of us is no YAML or no Kubernetes object.
+/// Where a document with our prefix is not YAML or no Kubernetes object.
 pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, ManifestError> {
     let mut injected = Injected { text: String::with_capacity(text.len()), outcomes: Vec::new() };
     for (number, document) in (1..).zip(documents(text)) {

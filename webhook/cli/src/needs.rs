@@ -65,7 +65,7 @@ impl Kind {
     }
 }
 
-/// Whether what is there will do.
+/// Whether the existing object fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It will.

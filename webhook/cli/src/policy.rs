@@ -56,7 +56,7 @@ pub struct Options {
 /// `kubectl apply` takes.
 ///
 /// # Errors
-/// Every mistake in it; profiles that are not there; profiles that are incomplete.
+/// Every error in it; profiles that do not exist; profiles that are incomplete.
 pub fn policy(text: &str, options: &Options) -> Result<String, Vec<Mistake>> {
     let file = ConfigFile::parse(text)?;
     let values = yaml::read(text).unwrap_or_default();

@@ -159,7 +159,7 @@ fn placeholder(variable: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A mistake of a variable as one of the key that it was read from.
+/// An error of a variable as one of the key that it was read from.
 fn named_by_key(mistake: Mistake, section: &Section) -> Mistake {
     let setting = PROFILE_ONLY.iter().find(|setting| setting.variable == mistake.name);
     let name = setting.map(|setting| section.path_of(setting.key));

@@ -128,7 +128,7 @@ impl Reader {
         self.value_with(&section.path_of(key), &value, parse)
     }
 
-    /// The scalar at `key`, which must be there.
+    /// The scalar at `key`, which is required.
     pub(super) fn required<T: FromStr<Err = Rejected>>(
         &mut self,
         section: &mut Section,

@@ -45,7 +45,7 @@ impl ConfigFile {
     /// then this program's version.
     ///
     /// # Errors
-    /// Every mistake, with its path.
+    /// Every error, with its path.
     pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
         let document = reader::document(yaml)?;
         if are_values(&document) {

@@ -1,4 +1,4 @@
-//! The pod's own containers: a sidecar that is there already, and what cannot or should
+//! The pod's own containers: an existing sidecar, and containers that cannot or should
 //! not run next to one.
 
 use contract::{
@@ -14,7 +14,7 @@ use crate::{
     pod::{Container, Pod},
 };
 
-/// A sidecar that is there already.
+/// An existing sidecar.
 #[derive(Debug)]
 pub(super) enum Sidecar<'a> {
     /// Injected by this webhook: its place in its list, and the container.
@@ -104,8 +104,8 @@ pub(super) fn obstacles(pod: Pod<'_>, effective: Option<&Effective>) -> Vec<(Den
     obstacles
 }
 
-/// All containers of a pod share its ports, but an init container that ends
-/// before the sidecar listens has given its own back.
+/// All containers of a pod share its ports, but an init container that exits before the
+/// sidecar listens has given its own back.
 fn port_taken(pod: Pod<'_>, effective: &Effective) -> Option<String> {
     let port = effective.settings.listening_port.get();
     let remedy =

@@ -6,7 +6,7 @@ use contract::{LivenessProbe, ReadinessProbe};
 use super::{CertificateSource, Effective};
 use crate::config::Resources;
 
-/// Enough to tell a cluster's configurations apart: 2⁴⁸.
+/// Enough to distinguish a cluster's configurations: 2⁴⁸.
 const FINGERPRINT_BYTES: usize = 6;
 /// The usual size of names and values.
 const USUAL_BYTES: usize = 1 << 10;

@@ -46,7 +46,7 @@ pub enum BodyError {
     /// Others needed the memory.
     #[error("this review and others that are arriving need more than {BUDGET_BYTES} bytes: retry")]
     GivenUp,
-    /// The client or the network ended it.
+    /// The client or the network closed it.
     #[error("read the body")]
     Broken(#[source] axum::Error),
 }

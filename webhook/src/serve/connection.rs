@@ -71,7 +71,7 @@ where
     let builder = protocol::builder();
     let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let (closed, patience) = tokio::select! {
-        // How a connection ends is its client's business.
+        // How a connection is closed is its client's business.
         _ = serving.as_mut() => return,
         () = slot.idle(IDLE_TIMEOUT) => (Closed::Idle, IDLE_PATIENCE),
         () = slot.displaced() => (Closed::Displaced, DISPLACED_PATIENCE),

@@ -62,7 +62,7 @@ impl Handshakes {
     }
 }
 
-/// Whether the client ended the handshake over our certificate.
+/// Whether the client aborted the handshake because of our certificate.
 fn is_distrust(error: &io::Error) -> bool {
     use AlertDescription::{
         BadCertificate, CertificateExpired, CertificateUnknown, DecryptError, UnknownCA,

@@ -94,7 +94,7 @@ impl Slot {
         }
     }
 
-    /// A request is being answered for as long as the returned guard lives.
+    /// A request is being answered for as long as the returned guard exists.
     pub(super) fn answering(&self) -> Answering {
         lock(&self.usage.state).answering += 1;
         Answering(self.usage.clone())
@@ -145,7 +145,7 @@ mod tests {
             later().await;
         }
         drop(three[0].answering());
-        // A request that never ends is no use.
+        // A request that never completes does not count as use.
         let _endless = three[1].answering();
         later().await;
         let (fourth, displaces) = slots.take();

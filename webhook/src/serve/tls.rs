@@ -51,7 +51,7 @@ pub enum TlsError {
     /// The leaf's dates cannot be read.
     #[error("read the leaf certificate in {CHAIN_FILE}")]
     Leaf,
-    /// The leaf has ended.
+    /// The certificate has expired.
     #[error("use a certificate that expired at {0} (seconds since 1970)")]
     Expired(i64),
     /// The file with the clients' authorities cannot be used.

@@ -1,4 +1,4 @@
-//! `serve`: it starts, reads its configuration again, and ends.
+//! `serve`: it starts, reads its configuration again, and exits.
 
 use std::{
     fs,

@@ -47,7 +47,7 @@ fn no_cluster(error: kube::Error) -> CommandError {
 /// Why no cluster answers, and what to do where there is no kubeconfig.
 pub(super) fn describe(error: &kube::Error) -> String {
     match error {
-        // It tells of two places: a pod's own cluster is not what people mean.
+        // It names two places: a pod's own cluster is not what people mean.
         kube::Error::InferConfig(both) => {
             let kubeconfig = both.source().map(with_causes).unwrap_or_default();
             format!("{kubeconfig}; set KUBECONFIG to the kubeconfig of a cluster")

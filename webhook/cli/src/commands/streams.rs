@@ -1,4 +1,4 @@
-//! Files and standard streams, and why a command ended without its result.
+//! Files and standard streams, and why a command failed without its result.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use webhook::config::ConfigFile;
 use super::kubeconfig;
 use crate::arguments::Manifests;
 
-/// Why a command ended without its result.
+/// Why a command failed without its result.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
     /// A file is missing or unreadable, or standard output has gone.

@@ -34,7 +34,7 @@ pub(super) fn condition(name: &str, expression: &str) -> Value {
     json!({"name": name, "expression": expression})
 }
 
-/// The pod asks for a sidecar.
+/// The pod is annotated for a sidecar.
 pub(super) fn asks() -> Value {
     condition("asks", &format!("{} && {}", has_inject(), inject_is(&YES)))
 }
@@ -99,7 +99,7 @@ pub(super) fn variables(config: &Config, port: &str) -> Vec<Variable> {
     names.into_iter().chain(vec![
         variable("initContainers", spec("initContainers")),
         variable("containers", "variables.initContainers + object.spec.containers"),
-        // An init container that ends frees its ports and what it requested.
+        // An init container that exits frees its ports and what it requested.
         variable(
             "running",
             "object.spec.containers + variables.initContainers.filter(c, has(c.restartPolicy) && c.restartPolicy == \"Always\")",
@@ -146,7 +146,7 @@ pub(super) fn names_of_annotations() -> [Variable; 3] {
 /// Whether anything of [`variables`] stands in the way of a sidecar.
 pub(super) const BLOCKED: &str = "size(variables.settings) > 0 || size(variables.unknown) > 0 || variables.windows || variables.foreign || size(variables.portOwners) > 0 || variables.nodePort";
 
-/// Whether the container `c` is a sidecar that is there already.
+/// Whether the container `c` is an existing sidecar.
 fn is_sidecar(config: &Config) -> String {
     let named = format!("c.name == {}", cel::text(names::CONTAINER));
     let images = MICROSOFTS_IMAGES.map(|path| format!("c.image.contains({})", cel::text(path)));

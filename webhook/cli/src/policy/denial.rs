@@ -1,5 +1,5 @@
-//! The policy that refuses: pods that ask for a sidecar and have none, with all the
-//! reasons in one message; and the one that warns: about pods that forget to ask.
+//! The policy that denies annotated pods without a sidecar, with all the reasons in one
+//! message; and the one that warns: about pods that forget to ask.
 
 use std::collections::BTreeMap;
 

@@ -89,7 +89,7 @@ fn environment(model: &Model) -> String {
     parts.join(" +\n")
 }
 
-/// Whether the sidecar that is there is the webhook's or a policy's.
+/// Whether the existing sidecar is the webhook's or a policy's.
 fn is_ours() -> String {
     let (name, mark) = (cel::text(names::CONTAINER), cel::text(INJECTED));
     let native = cel::text(env::NATIVE_SIDECAR);

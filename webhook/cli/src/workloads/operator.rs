@@ -51,10 +51,10 @@ pub(crate) fn pod_of_spec(given: &Value) -> Value {
     json!({"metadata": field("podMetadata"), "spec": spec})
 }
 
-/// The same with what every such pod has besides: the ports of the operator's
-/// own containers. With `listenLocal` none are declared, and declared ones are
-/// all that the webhook sees. The operator's init container has ended when the
-/// sidecar needs its port.
+/// The same with what every such pod has besides: the ports of the operator's own
+/// containers. With `listenLocal` none are declared, and declared ones are all that the
+/// webhook sees. The operator's init container has exited when the sidecar needs its
+/// port.
 pub(super) fn whole_pod(object: &Value) -> Option<Value> {
     let mut pod = pod(object)?;
     let local = object.pointer("/spec/listenLocal").and_then(Value::as_bool) == Some(true);

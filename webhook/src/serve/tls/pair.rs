@@ -32,7 +32,7 @@ pub(super) struct Certificates {
     source: Source<Pair, 2>,
 }
 
-/// Chain and key, and when the leaf ends, in seconds since 1970.
+/// Chain and key, and the expiry of the certificate, in seconds since 1970.
 struct Pair {
     key: Arc<CertifiedKey>,
     expiry: i64,
@@ -50,7 +50,7 @@ impl Certificates {
         self.source.reload(|[chain, key]| pair(chain, key, &self.provider, now))
     }
 
-    /// When the certificate in use ends, in seconds since 1970; `None` without one.
+    /// Expiry of the certificate in use, in seconds since 1970; `None` without one.
     pub(super) fn expiry(&self) -> Option<i64> {
         self.source.current().map(|pair| pair.expiry)
     }

@@ -15,7 +15,7 @@ use super::{
 /// Filled in by the API server in volumes that lack it.
 const DEFAULT_MODE: &str = "defaultMode";
 
-/// The names, and what is there.
+/// The names, and existing volumes.
 pub(super) fn variables(model: &Model) -> Vec<Variable> {
     let mut variables = vec![
         variable("volumes", "object.spec.?volumes.orValue([])"),
