@@ -16,10 +16,10 @@ use std::{
     time::Duration,
 };
 
-use contract::Proxy;
+use contract::{Proxy, ServerName};
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
-use rustls::pki_types::ServerName;
+use rustls::pki_types;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
@@ -63,6 +63,8 @@ pub(crate) struct Dialer {
     lookups: Arc<Semaphore>,
     connect_timeout: Duration,
     counters: DialCounters,
+    /// The name that TLS asks for and verifies, if it is not the host's.
+    server_name: Option<Arc<str>>,
     /// Whom it connects to, for metrics.
     peer: &'static str,
 }
@@ -76,6 +78,7 @@ impl Dialer {
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             connect_timeout: STEP_TIMEOUT,
             counters: counters.clone(),
+            server_name: None,
             peer: Dial::INGESTION,
         }
     }
@@ -90,6 +93,19 @@ impl Dialer {
     pub(crate) fn for_metadata(&self) -> Self {
         let connect_timeout = METADATA_TIMEOUT;
         Self { peer: Dial::METADATA, proxy: None, connect_timeout, ..self.clone() }
+    }
+
+    /// The same for whoever stands in for Entra within the cluster: never through a
+    /// proxy, which would be elsewhere. TLS asks for `name` if there is one.
+    pub(crate) fn for_token_proxy(&self, name: Option<&ServerName>) -> Self {
+        let without_dot = |name: &str| name.strip_suffix('.').unwrap_or(name).into();
+        let server_name = name.map(|name| without_dot(name.as_str()));
+        Self { proxy: None, server_name, ..self.for_authority() }
+    }
+
+    /// The same with other trusted roots.
+    pub(crate) fn trusting(&self, trust: Trust) -> Self {
+        Self { trust, ..self.clone() }
     }
 
     /// What connections are verified with.
@@ -133,13 +149,14 @@ impl Dialer {
             return Ok(Stream::Plain(tcp));
         }
         let shake_hands = async {
-            let name = ServerName::try_from(destination.name().to_owned());
+            let name = self.server_name.as_deref().unwrap_or_else(|| destination.name());
+            let name = pki_types::ServerName::try_from(name.to_owned());
             let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             TlsConnector::from(self.trust.client()).connect(name, tcp).await
         };
         let secured = in_time(STEP_TIMEOUT, shake_hands).await.map_err(|source| DialError::Tls {
             host: destination.host.clone(),
-            roots: self.trust.place(),
+            roots: self.trust.place().to_owned(),
             source,
         });
         self.count(&self.counters.handshakes, secured.as_ref().err());

@@ -15,7 +15,7 @@
 //!   form, `certificate_file` notices a new one, `certificates` says which is in
 //!   use, `assertion` is what is signed;
 //! * `exchange`: what is shown, for a token; `transport` carries it, and `granted`
-//!   completes what a service answers;
+//!   completes what a service answers; `token_proxy` is asked in Entra's place;
 //! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
 //!   and what to do about it.
 //!
@@ -37,6 +37,7 @@ mod granted;
 mod issuer;
 mod refusal;
 mod token;
+mod token_proxy;
 mod transport;
 
 pub use application::Reload;

@@ -14,7 +14,11 @@ use std::{
 };
 
 use contract::names::env;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use rustls_native_certs::load_certs_from_paths;
 use thiserror::Error;
 use tokio::{task::spawn_blocking, time::sleep};
@@ -36,6 +40,8 @@ pub struct Trust(Arc<Shared>);
 struct Shared {
     file: Option<PathBuf>,
     dir: Option<PathBuf>,
+    /// Where they come from, for messages.
+    place: String,
     in_use: RwLock<InUse>,
     /// Counts the replacements of what is in use.
     generation: AtomicU64,
@@ -70,8 +76,25 @@ impl Trust {
     /// Loads the roots from `file` and `dir` (as OpenSSL's `SSL_CERT_FILE` and
     /// `SSL_CERT_DIR`, which replace the system's), else the system's.
     pub fn load(file: Option<&Path>, dir: Option<&Path>) -> Result<Self, TrustError> {
-        let in_use = Found::read(file, dir).usable(&place(file, dir))?;
-        Ok(Self::of(in_use, file, dir))
+        let place = place(file, dir);
+        let in_use = Found::read(file, dir).usable(&place)?;
+        Ok(Self::of(in_use, file, dir, place))
+    }
+
+    /// Trusts the certificates in `pem`, which is from `place`, and nothing else.
+    pub(crate) fn in_pem(pem: &[u8], place: String) -> Result<Self, TrustError> {
+        let (mut certificates, mut errors) = (Vec::new(), Vec::new());
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            match certificate {
+                Ok(certificate) => certificates.push(certificate),
+                Err(error) => {
+                    errors.push(error.to_string());
+                    break;
+                }
+            }
+        }
+        let in_use = Found { certificates, errors }.usable(&place)?;
+        Ok(Self::of(in_use, None, None, place))
     }
 
     /// Trusts these and nothing else.
@@ -80,13 +103,15 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
         let (roots, client) = (roots.len(), client(roots).unwrap());
-        Self::of(InUse { client, roots, errors: Vec::new(), fingerprint: 0 }, None, None)
+        let in_use = InUse { client, roots, errors: Vec::new(), fingerprint: 0 };
+        Self::of(in_use, None, None, place(None, None))
     }
 
-    fn of(in_use: InUse, file: Option<&Path>, dir: Option<&Path>) -> Self {
+    fn of(in_use: InUse, file: Option<&Path>, dir: Option<&Path>, place: String) -> Self {
         Self(Arc::new(Shared {
             file: file.map(Path::to_owned),
             dir: dir.map(Path::to_owned),
+            place,
             in_use: RwLock::new(in_use),
             generation: AtomicU64::new(0),
         }))
@@ -114,8 +139,8 @@ impl Trust {
     }
 
     /// Where the roots come from, for messages.
-    pub(crate) fn place(&self) -> String {
-        place(self.0.file.as_deref(), self.0.dir.as_deref())
+    pub(crate) fn place(&self) -> &str {
+        &self.0.place
     }
 
     /// Takes changed roots into use for as long as it is polled. The system's
@@ -172,7 +197,7 @@ impl Trust {
     }
 
     fn replace(&self, found: Found) -> Result<(), TrustError> {
-        let in_use = found.usable(&self.place())?;
+        let in_use = found.usable(self.place())?;
         *self.0.in_use.write().unwrap_or_else(PoisonError::into_inner) = in_use;
         self.0.generation.fetch_add(1, Ordering::Release);
         Ok(())

@@ -15,13 +15,15 @@ const MAX_NAME_BYTES: usize = 253;
 /// A dot at the end is allowed, because it is not part of the name.
 pub(crate) fn is_verifiable(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => {
-            name.len() <= MAX_NAME_BYTES
-                && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
-        }
+        Some(Host::Domain(name)) => is_verifiable_name(name),
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
     }
+}
+
+/// The same of a host's name.
+pub(crate) fn is_verifiable_name(name: &str) -> bool {
+    name.len() <= MAX_NAME_BYTES && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
 }
 
 /// Underscores are no part of a host name by RFC 1123, but certificates name

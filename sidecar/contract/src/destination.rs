@@ -20,7 +20,7 @@ pub const MAX_DESTINATIONS: usize = 8;
 
 /// The variables that describe a destination. Each may have a destination's suffix;
 /// all others are the sidecar's own.
-pub const DESTINATION_VARIABLES: [&str; 14] = [
+pub const DESTINATION_VARIABLES: [&str; 18] = [
     env::INGESTION_URL,
     env::IDENTITY_TYPE,
     env::AZURE_CLIENT_ID,
@@ -30,6 +30,10 @@ pub const DESTINATION_VARIABLES: [&str; 14] = [
     env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE,
     env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN,
     env::AZURE_FEDERATED_TOKEN_FILE,
+    env::AZURE_KUBERNETES_TOKEN_PROXY,
+    env::AZURE_KUBERNETES_SNI_NAME,
+    env::AZURE_KUBERNETES_CA_FILE,
+    env::AZURE_KUBERNETES_CA_DATA,
     env::CLOUD,
     env::INGESTION_AAD_AUDIENCE,
     env::AZURE_AUTHORITY_HOST,

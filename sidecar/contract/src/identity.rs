@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{ClientId, Rejected, TenantId};
+use crate::{ClientId, Rejected, TenantId, TokenProxy};
 
 /// The kinds of identity, as `IDENTITY_TYPE` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,9 @@ pub enum Identity {
         tenant_id: TenantId,
         /// The projected service account token, read anew at each refresh.
         token_file: PathBuf,
+        /// Who is asked in Entra's place, if the identity is used by an identity
+        /// binding of AKS.
+        token_proxy: Option<TokenProxy>,
     },
 }
 
@@ -98,6 +101,14 @@ impl Identity {
             | Self::AadApplication { client_id, .. }
             | Self::WorkloadIdentity { client_id, .. } => Some(client_id),
             Self::SystemAssigned => None,
+        }
+    }
+
+    /// Who is asked for tokens in the authority's place.
+    pub const fn token_proxy(&self) -> Option<&TokenProxy> {
+        match self {
+            Self::WorkloadIdentity { token_proxy, .. } => token_proxy.as_ref(),
+            _ => None,
         }
     }
 

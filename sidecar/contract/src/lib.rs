@@ -44,6 +44,7 @@ mod proxy;
 mod settings;
 mod suggest;
 mod text;
+mod token_proxy;
 
 pub use address::without_userinfo;
 pub use azure::{Audience, AuthorityHost, Cloud, IdentityEndpoint, MetadataHost};
@@ -63,3 +64,4 @@ pub use overrides::{Key, Overrides};
 pub use proxy::Proxy;
 pub use settings::Settings;
 pub use suggest::did_you_mean;
+pub use token_proxy::{Pem, ServerName, TokenProxy, TokenProxyAddress, TokenProxyAuthority};

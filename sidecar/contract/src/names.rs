@@ -32,12 +32,19 @@ pub const TRUST_VOLUME: &str = "prom-remotewrite-trust";
 /// The empty volume that hides the Kubernetes API token from the sidecar.
 pub const NO_API_TOKEN_VOLUME: &str = "prom-remotewrite-no-api-token";
 
+/// The volume with the projected token for an identity binding, and its CA.
+pub const BINDING_VOLUME: &str = "prom-remotewrite-binding";
+
 /// Where the certificate is mounted by default.
 pub const DEFAULT_MOUNT_PATH: &str = "/mnt/secrets-store";
 /// Where the webhook mounts the projected service account token.
 pub const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/prom-remotewrite/token";
-/// The projected token's file below [`TOKEN_MOUNT_PATH`].
+/// The projected token's file below [`TOKEN_MOUNT_PATH`] and [`BINDING_MOUNT_PATH`].
 pub const TOKEN_FILE: &str = "azure-identity-token";
+/// Where the webhook mounts what an identity binding takes.
+pub const BINDING_MOUNT_PATH: &str = "/var/run/secrets/prom-remotewrite/binding";
+/// The file of the token proxy's CA below [`BINDING_MOUNT_PATH`].
+pub const BINDING_CA_FILE: &str = "ca.crt";
 /// Where the webhook mounts a profile's trusted roots.
 pub const TRUST_MOUNT_PATH: &str = "/etc/prom-remotewrite/trust";
 /// Where the kubelet mounts the Kubernetes API token; hidden from the sidecar.
@@ -46,6 +53,20 @@ pub const API_TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceac
 ///
 /// <https://azure.github.io/azure-workload-identity/docs/>
 pub const FEDERATED_TOKEN_AUDIENCE: &str = "api://AzureADTokenExchange";
+/// The audience of a service account token that the proxy of an identity binding
+/// demands.
+///
+/// <https://learn.microsoft.com/azure/aks/workload-identity-overview>
+pub const BINDING_TOKEN_AUDIENCE: &str = "api://AKSIdentityBinding";
+/// Where pods reach the API server, and AKS' proxy of identity bindings beside it.
+pub const API_SERVER: &str = "https://kubernetes.default.svc";
+/// The API group in which a service account is given the use of a managed identity:
+/// its resources are client ids.
+///
+/// <https://learn.microsoft.com/azure/aks/identity-bindings>
+pub const BINDING_API_GROUP: &str = "cid.wi.aks.azure.com";
+/// The verb that gives it.
+pub const BINDING_VERB: &str = "use-managed-identity";
 
 /// Exit status for an invalid configuration (`EX_CONFIG` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 78;
@@ -76,6 +97,15 @@ pub mod env {
     pub const AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
     /// File with the projected service account token. Azure SDKs'.
     pub const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+    /// Address of the token proxy of an AKS identity binding, which is asked for tokens
+    /// instead of Entra. Azure SDKs'.
+    pub const AZURE_KUBERNETES_TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
+    /// Name by which TLS asks for the token proxy, instead of its host. Azure SDKs'.
+    pub const AZURE_KUBERNETES_SNI_NAME: &str = "AZURE_KUBERNETES_SNI_NAME";
+    /// File with the CA of the token proxy; read for each request. Azure SDKs'.
+    pub const AZURE_KUBERNETES_CA_FILE: &str = "AZURE_KUBERNETES_CA_FILE";
+    /// CA of the token proxy, instead of a file. Azure SDKs'.
+    pub const AZURE_KUBERNETES_CA_DATA: &str = "AZURE_KUBERNETES_CA_DATA";
     /// Azure cloud, which sets audience and authority. Microsoft's.
     pub const CLOUD: &str = "CLOUD";
     /// Audience of the token, instead of the cloud's. Microsoft's.

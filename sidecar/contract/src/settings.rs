@@ -13,8 +13,8 @@ use std::{
 
 use crate::{
     AcceptFrom, Audience, AuthorityHost, Cloud, Identity, IdentityEndpoint, IngestionUrl, Limits,
-    LogFormat, LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, format_duration,
-    names::env,
+    LogFormat, LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, TokenProxy,
+    format_duration, names::env,
 };
 
 /// Everything that a sidecar is told. None of it is a secret but a proxy's
@@ -156,6 +156,7 @@ impl Settings {
     /// The same of the destination alone, and not of the sidecar.
     pub fn destination_doubts(&self) -> Vec<String> {
         let mut doubts = self.ingestion_url.doubts();
+        doubts.extend(self.identity.token_proxy().and_then(TokenProxy::doubt));
         if self.cloud == Cloud::Int && Some(&self.audience) == self.cloud.audience().as_ref() {
             doubts.push(format!(
                 "{}=INT without {}: the public cloud's audience is used",
@@ -187,8 +188,11 @@ impl Settings {
                 let chain = certificate.send_chain.then(|| "true".to_owned());
                 add(env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN, chain);
             }
-            Identity::WorkloadIdentity { token_file, .. } => {
+            Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
                 add(env::AZURE_FEDERATED_TOKEN_FILE, Some(path_text(token_file)));
+                for (name, value) in token_proxy.iter().flat_map(TokenProxy::to_env) {
+                    add(name, Some(value));
+                }
             }
             Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
         }

@@ -89,12 +89,16 @@ pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
         };
         seen.push(format!("{service} directly"));
     }
+    if let Some(proxy) = settings.identity.token_proxy() {
+        seen.push(format!("token proxy {} directly", proxy.address));
+    }
     Found::ok((), seen.join("; "))
 }
 
 fn reached(settings: &Settings) -> Vec<(&'static str, Destination)> {
     let ingestion = Destination::of(settings.ingestion_url.url());
-    let asks_authority = settings.identity.tenant_id().is_some();
+    let identity = &settings.identity;
+    let asks_authority = identity.tenant_id().is_some() && identity.token_proxy().is_none();
     let authority = settings.authority_host.as_ref().filter(|_| asks_authority);
     let authority = authority.and_then(|host| host.as_str().parse::<Url>().ok());
     let authority = authority.map(|url| ("authority", Destination::of(&url)));

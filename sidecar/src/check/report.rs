@@ -22,6 +22,8 @@ pub(crate) mod step {
     pub(crate) const TOKEN: &str = "token";
     pub(crate) const PROBE_WRITE: &str = "probe_write";
     pub(crate) const CLOCK: &str = "clock";
+    /// Taken before [`TOKEN`] by a destination with an identity binding, and by no other.
+    pub(crate) const TOKEN_PROXY: &str = "token_proxy";
 
     pub(crate) const ALL: [&str; 10] =
         [CONFIGURATION, TRUSTED_ROOTS, PROXY, DNS, TCP, TLS, IDENTITY, TOKEN, PROBE_WRITE, CLOCK];
@@ -91,15 +93,14 @@ pub struct Report {
 impl Report {
     /// No step is taken yet.
     pub(super) fn new() -> Self {
-        let untaken = |name| Step {
-            name,
-            destination: None,
-            status: Status::Skipped,
-            detail: "a step that this one needs has failed".to_owned(),
-            code: None,
-            remedy: None,
-        };
         Self { version: VERSION, ok: true, steps: step::ALL.map(untaken).to_vec() }
+    }
+
+    /// Adds a step that not every destination takes, before another one.
+    pub(super) fn add_before(&mut self, next: &str, name: &'static str) {
+        if let Some(index) = self.steps.iter().position(|step| step.name == next) {
+            self.steps.insert(index, untaken(name));
+        }
     }
 
     /// Takes down what a step found, and passes on what it has for later ones.
@@ -163,6 +164,18 @@ impl Report {
     /// `detail`, `code` and `remedy`, and with `destination` if that has a name.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// A step that is not taken yet.
+fn untaken(name: &'static str) -> Step {
+    Step {
+        name,
+        destination: None,
+        status: Status::Skipped,
+        detail: "a step that this one needs has failed".to_owned(),
+        code: None,
+        remedy: None,
     }
 }
 

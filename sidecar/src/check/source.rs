@@ -7,7 +7,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use contract::{Identity, IdentityEndpoint, MetadataHost, Settings, names, names::env};
+use contract::{
+    Identity, IdentityEndpoint, MetadataHost, Settings, TokenProxyAuthority, names, names::env,
+};
 use serde_json::Value;
 
 use super::{
@@ -33,7 +35,13 @@ pub(super) async fn look(
     match &settings.identity {
         Identity::UserAssigned { .. } | Identity::SystemAssigned => managed(settings, dialer).await,
         Identity::AadApplication { .. } => certificate(issuer, now).await,
-        Identity::WorkloadIdentity { token_file, .. } => service_account(token_file, now).await,
+        Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
+            let wanted = match token_proxy {
+                Some(_) => ("the token proxy", names::BINDING_TOKEN_AUDIENCE),
+                None => ("Entra", names::FEDERATED_TOKEN_AUDIENCE),
+            };
+            service_account(token_file, wanted, now).await
+        }
     }
 }
 
@@ -101,8 +109,34 @@ fn certificate_doubt(summary: &Summary, now: SystemTime) -> Option<String> {
     }
 }
 
-/// Whether the service account token can be read, and what it says of itself.
-async fn service_account(path: &Path, now: SystemTime) -> Found<()> {
+/// The proxy of an identity binding, which the token is shown to in Entra's place;
+/// `None` if there is none.
+pub(super) async fn token_proxy(settings: &Settings, issuer: &Issuer) -> Option<Found<()>> {
+    let proxy = settings.identity.token_proxy()?;
+    let name = proxy.server_name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+    let roots = match &proxy.authority {
+        Some(TokenProxyAuthority::File(path)) => {
+            format!("{}={}", env::AZURE_KUBERNETES_CA_FILE, path.display())
+        }
+        Some(TokenProxyAuthority::Data(_)) => env::AZURE_KUBERNETES_CA_DATA.to_owned(),
+        None => "the trusted roots".to_owned(),
+    };
+    let address = &proxy.address;
+    Some(match issuer.reach_token_proxy().await? {
+        Ok(()) => {
+            let seen = format!("{address} answers{name}, with a certificate that {roots} verifies");
+            Found::ok((), seen)
+        }
+        Err(error) => {
+            let detail = format!("no connection to {address}{name}");
+            Found::failed(Code::EntraUnreachable, detail, error.to_string())
+        }
+    })
+}
+
+/// Whether the service account token can be read, and what it says of itself; `wanted`
+/// is who demands which audience.
+async fn service_account(path: &Path, wanted: (&str, &str), now: SystemTime) -> Found<()> {
     let token = match read_token(path).await {
         Ok(token) => token,
         Err(error) => {
@@ -111,7 +145,7 @@ async fn service_account(path: &Path, now: SystemTime) -> Found<()> {
                 error.to_string(),
                 format!(
                     "project a service account token with audience {} into the pod, as prom-remotewrite's and Azure's webhooks do",
-                    names::FEDERATED_TOKEN_AUDIENCE
+                    wanted.1
                 ),
             );
         }
@@ -126,13 +160,17 @@ async fn service_account(path: &Path, now: SystemTime) -> Found<()> {
             "it is not a JWT, so Entra will reject it: mount another one".to_owned(),
         )]);
     };
-    let (seen, doubts) = describe(&claims, now);
+    let (seen, doubts) = describe(&claims, wanted, now);
     Found::ok((), format!("{place}: {seen}")).doubting(doubts)
 }
 
 /// What has to be, letter by letter, in the federated credential; and what
 /// cannot be right.
-fn describe(claims: &Value, now: SystemTime) -> (String, Vec<(Code, String)>) {
+fn describe(
+    claims: &Value,
+    (who, audience): (&str, &str),
+    now: SystemTime,
+) -> (String, Vec<(Code, String)>) {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or("none");
     let audiences: Vec<&str> = match claims.get("aud") {
         Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
@@ -149,11 +187,9 @@ fn describe(claims: &Value, now: SystemTime) -> (String, Vec<(Code, String)>) {
     );
     let ends = expires.map(|at| format!(", {}", end(at, now))).unwrap_or_default();
     let mut doubts = Vec::new();
-    if !audiences.contains(&names::FEDERATED_TOKEN_AUDIENCE) {
-        let doubt = format!(
-            "Entra expects the audience {}: name it where the token is projected",
-            names::FEDERATED_TOKEN_AUDIENCE
-        );
+    if !audiences.contains(&audience) {
+        let doubt =
+            format!("{who} expects the audience {audience}: name it where the token is projected");
         doubts.push((Code::TokenFileAudience, doubt));
     }
     if expires.is_some_and(|at| at <= now) {

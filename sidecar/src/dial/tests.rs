@@ -25,6 +25,7 @@ fn exceptions_loopback_and_the_metadata_service_are_reached_directly() {
         assert_eq!(found.is_some(), through, "{exceptions} {url}");
         assert!(!format!("{found:?} {dialer:?}").contains("secret"));
         assert_eq!(dialer.for_metadata().proxy_for(&destination(url)), None);
+        assert_eq!(dialer.for_token_proxy(None).proxy_for(&destination(url)), None);
         assert!(found.is_none_or(|proxy| proxy.to_string() == "proxy.example:3128"));
     };
     check("", "https://a.example/", true);
@@ -136,15 +137,21 @@ proptest! {
         ];
         for url in given.iter().flatten() {
             let destination = Destination::of(url);
-            let name = ServerName::try_from(destination.name().to_owned());
+            let name = pki_types::ServerName::try_from(destination.name().to_owned());
             prop_assert!(destination.tls && name.is_ok(), "{url}");
         }
         prop_assert!(given.iter().all(|one| one.is_some() == given[0].is_some()));
+        // The name that TLS asks for instead is read by the same rule.
+        if let Ok(name) = host.parse::<ServerName>() {
+            let dialer = dialer(None).for_token_proxy(Some(&name));
+            let name = dialer.server_name.unwrap().to_string();
+            prop_assert!(pki_types::ServerName::try_from(name).is_ok(), "{host}");
+        }
         // The other way round: nothing that works is refused. Two dots at the end
         // are: rustls takes the one that is left.
         let parsed = Url::parse(&url).ok().map(|url| Destination::of(&url));
         let parsed = parsed.filter(|to| !to.name().ends_with('.'));
-        if parsed.is_some_and(|to| ServerName::try_from(to.name().to_owned()).is_ok()) {
+        if parsed.is_some_and(|to| pki_types::ServerName::try_from(to.name().to_owned()).is_ok()) {
             prop_assert!(given[0].is_some(), "{url}");
         }
     }

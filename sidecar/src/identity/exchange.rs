@@ -131,6 +131,13 @@ impl Exchange {
         self.ask(credential.as_ref()).await
     }
 
+    /// Connects to the proxy of an identity binding; `None` if there is none.
+    pub(super) async fn reach_token_proxy(&self) -> Option<Result<(), FetchError>> {
+        let url = self.identity.token_proxy()?.address.url();
+        let explain = |failure| FetchError::explain(&failure, &self.identity, self.service);
+        Some(self.transport.reach(url).await.map_err(explain))
+    }
+
     async fn ask(&self, credential: &dyn TokenCredential) -> Result<Token, FetchError> {
         match credential.get_token(&[self.audience.scope()], None).await {
             Ok(token) => Self::taken(Some(token)),

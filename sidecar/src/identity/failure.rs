@@ -27,6 +27,12 @@ pub(super) enum Failure {
         /// Whether the connection was made and TLS refused it.
         tls: bool,
     },
+    /// Nothing to verify a token proxy's certificate with.
+    #[error("cannot use the CA of the token proxy: {reason}")]
+    NoRoots {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The connection broke before the answer was whole.
     #[error("lost the connection to {host}: {cause}")]
     Broken {
@@ -125,7 +131,9 @@ impl Answer {
         // IMDS nests code and message below `error` where its own gateway answers.
         let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
         let error = text("/error").or_else(|| text("/error/code")).map(shown);
-        let whole = text("/error_description").or_else(|| text("/error/message")).unwrap_or("");
+        // An API server's answers have their message at the top.
+        let whole = ["/error_description", "/error/message", "/message"];
+        let whole = whole.into_iter().find_map(text).unwrap_or("");
         let code = json
             .pointer("/error_codes/0")
             .and_then(Value::as_u64)

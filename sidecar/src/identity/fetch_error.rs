@@ -2,6 +2,7 @@
 
 mod kind;
 mod metadata;
+mod token_proxy;
 
 use std::{fmt, time::Duration};
 
@@ -9,7 +10,10 @@ use contract::{Identity, names::env};
 use http::StatusCode;
 
 pub use self::kind::FetchErrorKind;
-use self::metadata::{metadata_refused, metadata_unreachable};
+use self::{
+    metadata::{metadata_refused, metadata_unreachable},
+    token_proxy::{token_proxy_refused, token_proxy_unreachable},
+};
 use super::{
     failure::{Answer, Failure},
     refusal::Refusal,
@@ -24,6 +28,8 @@ pub(super) enum TokenService {
     Platform,
     /// Entra.
     Entra,
+    /// The proxy of an identity binding, in Entra's place.
+    TokenProxy,
 }
 
 /// Why an attempt brought no token. Its text says what is wrong and what to do,
@@ -69,7 +75,8 @@ impl FetchError {
 
     /// What a failed exchange with `service` means to `identity`.
     pub(super) fn explain(failure: &Failure, identity: &Identity, service: TokenService) -> Self {
-        let managed = service != TokenService::Entra;
+        let managed = matches!(service, TokenService::Imds | TokenService::Platform);
+        let proxied = service == TokenService::TokenProxy;
         let (unreachable, refused) = if managed {
             (FetchErrorKind::ImdsUnreachable, FetchErrorKind::ImdsRefused)
         } else {
@@ -79,8 +86,13 @@ impl FetchError {
             Failure::Unreachable { host, cause, tls } if managed => {
                 metadata_unreachable(service, host, cause, *tls)
             }
+            Failure::Unreachable { host, cause, tls } if proxied => {
+                token_proxy_unreachable(host, cause, *tls)
+            }
             Failure::Unreachable { host, cause, tls } => entra_unreachable(host, cause, *tls),
-            Failure::Broken { .. } => Self::passing(unreachable, failure.to_string()),
+            Failure::NoRoots { .. } | Failure::Broken { .. } => {
+                Self::passing(unreachable, failure.to_string())
+            }
             Failure::TimedOut { .. } => Self::passing(
                 FetchErrorKind::Timeout,
                 format!(
@@ -92,6 +104,9 @@ impl FetchError {
             }
             Failure::Refused { host, answer } if managed => {
                 metadata_refused(service, host, answer, identity)
+            }
+            Failure::Refused { host, answer } if proxied => {
+                token_proxy_refused(host, answer, identity)
             }
             Failure::Refused { host, answer } => entra_refused(host, answer),
             Failure::NoToken { host, status } => Self::lasting(
@@ -157,13 +172,18 @@ fn entra_refused(host: &str, answer: &Answer) -> FetchError {
         || meaning.is_some_and(|meaning| meaning.transient);
     let advice = match (meaning, answer.code) {
         (Some(meaning), _) => meaning.advice.to_owned(),
-        (None, Some(code)) => format!("see https://login.microsoftonline.com/error?code={code}"),
+        (None, Some(code)) => page_about(code),
         (None, None) if status.is_server_error() => "it has a temporary error".to_owned(),
         (None, None) => "something else than Entra seems to answer there".to_owned(),
     };
     let explanation =
         format!("Entra at {host} gives no token ({}){}: {advice}", status.as_u16(), quoted(answer));
     FetchError::refused(FetchErrorKind::EntraRefused, answer, passing, explanation)
+}
+
+/// Where Microsoft says what a code means.
+fn page_about(code: u32) -> String {
+    format!("see https://login.microsoftonline.com/error?code={code}")
 }
 
 /// What the service says, if it says something.

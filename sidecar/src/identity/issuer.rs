@@ -71,7 +71,7 @@ impl Issuer {
                 let registration = Registration { client_id, tenant_id, authority: authority()? };
                 Source::Application(Application::new(registration, &certificate, now))
             }
-            Identity::WorkloadIdentity { client_id, tenant_id, token_file } => {
+            Identity::WorkloadIdentity { client_id, tenant_id, token_file, .. } => {
                 let registration = Registration { client_id, tenant_id, authority: authority()? };
                 Source::Federated { registration, token_file }
             }
@@ -81,14 +81,19 @@ impl Issuer {
                 let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
                 (Peer::Metadata(host), dialer.for_metadata())
             }
-            Source::Application(_) | Source::Federated { .. } => {
-                (Peer::Authority, dialer.for_authority())
-            }
+            Source::Application(_) | Source::Federated { .. } => match identity.token_proxy() {
+                Some(proxy) => {
+                    let name = proxy.server_name.as_ref();
+                    (Peer::TokenProxy(proxy.clone()), dialer.for_token_proxy(name))
+                }
+                None => (Peer::Authority, dialer.for_authority()),
+            },
         };
         let transport = Transport::new(peer, dialer, ATTEMPT_TIMEOUT, now);
         let service = match &source {
             Source::Node(_) => TokenService::Imds,
             Source::Platform(..) => TokenService::Platform,
+            _ if identity.token_proxy().is_some() => TokenService::TokenProxy,
             Source::Application(_) | Source::Federated { .. } => TokenService::Entra,
         };
         let exchange = Exchange::new(identity, &settings.audience, service, transport);
@@ -111,6 +116,12 @@ impl Issuer {
                 self.exchange.client_assertion_token(registration, assertion).await
             }
         }
+    }
+
+    /// Connects to the proxy that is asked in Entra's place, and asks nothing; `None` if
+    /// there is none.
+    pub(crate) async fn reach_token_proxy(&self) -> Option<Result<(), FetchError>> {
+        self.exchange.reach_token_proxy().await
     }
 
     /// Looks whether the certificate's file has changed: for calling every few

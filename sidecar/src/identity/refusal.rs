@@ -19,9 +19,7 @@ impl Refusal {
                 let advice = "Entra has a temporary error";
                 return Some(Self { advice, transient: true });
             }
-            70_021 | 70_025 | 700_211 | 700_212 | 700_213 | 700_222 | 7_002_138 => {
-                of_federation(code)
-            }
+            _ if Self::is_of_federation(code) => of_federation(code),
             50_027 | 700_024 | 700_027 | 700_030 | 1_000_502 | 7_000_214 | 7_000_215
             | 7_000_218 | 7_000_222 => of_assertion(code),
             700_016 => {
@@ -47,6 +45,11 @@ impl Refusal {
             _ => return None,
         };
         Some(Self { advice, transient: false })
+    }
+
+    /// Whether a code is about the federated credentials of an identity.
+    pub(super) const fn is_of_federation(code: u32) -> bool {
+        matches!(code, 70_021 | 70_025 | 700_211 | 700_212 | 700_213 | 700_222 | 7_002_138)
     }
 }
 
@@ -79,13 +82,13 @@ const fn of_assertion(code: u32) -> &'static str {
 const fn of_federation(code: u32) -> &'static str {
     match code {
         70_025 => {
-            "the identity has no federated credential at all: create one for the cluster's OIDC issuer and the pod's service account (`az identity federated-credential create`), and check AZURE_CLIENT_ID; an identity that is used through AKS identity bindings needs none, but its tokens come from the cluster's own proxy, which the sidecar does not use"
+            "the identity has no federated credential at all: create one for the cluster's OIDC issuer and the pod's service account (`az identity federated-credential create`), and check AZURE_CLIENT_ID; an identity that is used by AKS identity bindings needs none for this cluster, but its tokens come from the cluster's own proxy: set AZURE_KUBERNETES_TOKEN_PROXY, or identityBinding in the webhook's profile"
         }
         700_222 => {
             "the assertion was issued by Entra itself: AZURE_FEDERATED_TOKEN_FILE must be a service account token that the cluster has issued, not an Entra token"
         }
         700_211 => {
-            "no federated credential of the identity has the issuer of the service account token: compare it, letter by letter and with its slash at the end, with the cluster's OIDC issuer; a recreated cluster has another issuer; a new credential takes minutes to take effect"
+            "no federated credential of the identity has the issuer of the service account token: compare it, letter by letter and with its slash at the end, with the cluster's OIDC issuer; a recreated cluster has another issuer; a new credential takes minutes to take effect; an identity whose only credential is that of AKS identity bindings (aks-identity-binding) needs AZURE_KUBERNETES_TOKEN_PROXY, or identityBinding in the webhook's profile"
         }
         700_213 => {
             "no federated credential of the identity has the subject of the service account token: compare, letter by letter and in upper and lower case, system:serviceaccount:<namespace>:<name>; its audience must be api://AzureADTokenExchange; a new credential takes minutes to take effect"

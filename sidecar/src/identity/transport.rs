@@ -21,6 +21,7 @@ use azure_core::{
     },
 };
 use bytes::Bytes;
+use contract::TokenProxy;
 use http::{Response, header, response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, client::conn::http1};
@@ -30,6 +31,7 @@ use url::{Position, Url};
 use super::{
     failure::{Answer, Failure},
     granted::{self, Age},
+    token_proxy,
 };
 use crate::dial::{Destination, DialError, Dialer, Stream};
 
@@ -51,6 +53,8 @@ pub(super) enum Peer {
     Metadata(Option<Url>),
     /// An authority such as Entra.
     Authority,
+    /// The proxy of an identity binding, in an authority's place.
+    TokenProxy(TokenProxy),
 }
 
 /// The client of one identity.
@@ -91,10 +95,7 @@ impl Transport {
     ) -> Result<Answered, Failure> {
         let host = self.name(url);
         let exchange = async {
-            let stream = self.dialer.connect(&Destination::of(url)).await.map_err(|error| {
-                let tls = matches!(error, DialError::Tls { .. });
-                Failure::Unreachable { host: host.clone(), cause: root_cause(&error), tls }
-            })?;
+            let stream = self.connect(url, &host).await?;
             let response = Self::send(stream, request).await.map_err(|error| Failure::Broken {
                 host: host.clone(),
                 cause: root_cause(&error),
@@ -111,6 +112,23 @@ impl Transport {
         };
         let timed_out = || Failure::TimedOut { host: host.clone(), after: self.attempt };
         tokio::time::timeout(self.attempt, exchange).await.map_err(|_| timed_out())?
+    }
+
+    async fn connect(&self, url: &Url, host: &str) -> Result<Stream, Failure> {
+        let dialer = match &self.peer {
+            Peer::TokenProxy(proxy) => token_proxy::verifying(&self.dialer, proxy).await?,
+            Peer::Metadata(_) | Peer::Authority => self.dialer.clone(),
+        };
+        dialer.connect(&Destination::of(url)).await.map_err(|error| {
+            let tls = matches!(error, DialError::Tls { .. });
+            Failure::Unreachable { host: host.to_owned(), cause: root_cause(&error), tls }
+        })
+    }
+
+    /// Connects to `url` and sends nothing.
+    pub(super) async fn reach(&self, url: &Url) -> Result<(), Failure> {
+        let host = self.name(url);
+        self.connect(url, &host).await.map(drop)
     }
 
     /// Sends the one request of a connection: hours pass between two tokens, and an
@@ -137,7 +155,7 @@ impl Transport {
         };
         let age = match self.peer {
             Peer::Metadata(_) => Age::Any,
-            Peer::Authority => Age::New,
+            Peer::Authority | Peer::TokenProxy(_) => Age::New,
         };
         let completed = granted::completed(answer, age, (self.now)());
         Ok((parts, completed.ok_or(Failure::NoEnd { host })?))
@@ -175,6 +193,7 @@ fn redirected(url: &Url, peer: &Peer) -> Url {
             redirected.set_query(url.query());
             redirected
         }
+        Peer::TokenProxy(proxy) => token_proxy::in_place_of(url, proxy),
         Peer::Metadata(_) | Peer::Authority => url.clone(),
     }
 }

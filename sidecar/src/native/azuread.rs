@@ -101,7 +101,7 @@ fn authenticator(identity: &Identity, language: Language) -> (Version, Vec<Strin
         Identity::AadApplication { client_id, tenant_id, certificate } => {
             (CERTIFICATE, application(client_id, tenant_id, certificate))
         }
-        Identity::WorkloadIdentity { client_id, tenant_id, token_file } => {
+        Identity::WorkloadIdentity { client_id, tenant_id, token_file, .. } => {
             let workload = language.key("workload_identity", "workloadIdentity");
             let mut lines = vec![format!("{workload}:  # since {WORKLOAD_IDENTITY}")];
             lines.extend(principal(client_id, tenant_id, language));

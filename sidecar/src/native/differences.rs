@@ -62,20 +62,7 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     {
         missing.push("a file for the certificate's password: it has to stand in the configuration, as certificate_password".to_owned());
     }
-    if let (Identity::WorkloadIdentity { token_file, .. }, Language::Operator) =
-        (&settings.identity, language)
-    {
-        missing.push(format!(
-            "the token's file ({}): Prometheus reads the path in AZURE_FEDERATED_TOKEN_FILE since 3.14.0; before, it reads the default path of azure-workload-identity's webhook",
-            quoted(&token_file.to_string_lossy())
-        ));
-    }
-    if let Identity::WorkloadIdentity { tenant_id, .. } = &settings.identity
-        && tenant_id.as_str().parse::<ClientId>().is_err()
-    {
-        let key = language.key("tenant_id", "tenantId");
-        missing.push(format!("a domain name as {key}: Prometheus wants the tenant's GUID"));
-    }
+    missing.extend(missing_of_workload(&settings.identity, language));
     if !settings.audience.scope().bytes().all(is_allowed_in_scope) {
         missing.push(
             "this audience: Prometheus allows letters, digits and _ : / . - in a scope".to_owned(),
@@ -87,6 +74,30 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
             quoted(&dir.to_string_lossy()),
             language.key("ca_file", "caFile"),
             language.key("tls_config", "tlsConfig")
+        ));
+    }
+    missing
+}
+
+fn missing_of_workload(identity: &Identity, language: Language) -> Vec<String> {
+    let mut missing = Vec::new();
+    let Identity::WorkloadIdentity { tenant_id, token_file, token_proxy, .. } = identity else {
+        return missing;
+    };
+    if language == Language::Operator {
+        missing.push(format!(
+            "the token's file ({}): Prometheus reads the path in AZURE_FEDERATED_TOKEN_FILE since 3.14.0; before, it reads the default path of azure-workload-identity's webhook",
+            quoted(&token_file.to_string_lossy())
+        ));
+    }
+    if tenant_id.as_str().parse::<ClientId>().is_err() {
+        let key = language.key("tenant_id", "tenantId");
+        missing.push(format!("a domain name as {key}: Prometheus wants the tenant's GUID"));
+    }
+    if let Some(proxy) = token_proxy {
+        missing.push(format!(
+            "the identity binding of AKS, whose proxy ({}) the sidecar asks for tokens: Prometheus asks Entra, which rejects a service account token for that proxy",
+            proxy.address
         ));
     }
     missing

@@ -156,6 +156,14 @@ fn settings_without_an_equivalent_are_listed() {
     );
     check(
         &[
+            ("IDENTITY_TYPE", "workloadIdentity"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/var/token"),
+            ("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example"),
+        ],
+        "the identity binding of AKS, whose proxy (https://proxy.example)",
+    );
+    check(
+        &[
             ("IDENTITY_TYPE", "userAssigned"),
             ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1"),
         ],

@@ -113,6 +113,9 @@ fn required(name: &str) -> String {
 fn accepted(name: &str) -> Option<String> {
     IdentityType::ALL.into_iter().find_map(|kind| {
         let mut variables = needed(kind);
+        // What goes with it is a mistake without it, whatever it says.
+        let proxy = "https://kubernetes.default.svc".to_owned();
+        variables.insert(env::AZURE_KUBERNETES_TOKEN_PROXY.to_owned(), proxy);
         variables.insert(name.to_owned(), "<?>".to_owned());
         let mistakes = read(&variables).err()?;
         mistakes.into_iter().find(|mistake| mistake.name == name).map(|mistake| mistake.expected)

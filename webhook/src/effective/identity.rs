@@ -126,6 +126,7 @@ impl Merge<'_> {
             client_id: client_id?,
             tenant_id: tenant_id?,
             token_file,
+            token_proxy: None,
         })
     }
 

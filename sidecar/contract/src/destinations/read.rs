@@ -10,7 +10,7 @@ use crate::{
 
 /// A variable is not taken from the unnamed destination where one of these is set for
 /// the destination itself: another name for the same, or what it belongs to.
-const REPLACED_BY: [(&str, &[&str]); 5] = [
+const REPLACED_BY: [(&str, &[&str]); 9] = [
     (env::AZURE_CLIENT_CERTIFICATE_PATH, &[env::MDM_CERT_PATH]),
     (env::MDM_CERT_PATH, &[env::AZURE_CLIENT_CERTIFICATE_PATH]),
     (
@@ -19,6 +19,28 @@ const REPLACED_BY: [(&str, &[&str]); 5] = [
     ),
     (env::AZURE_AUTHORITY_HOST, &[env::AAD_HOST_ENDPOINT]),
     (env::AAD_HOST_ENDPOINT, &[env::AZURE_AUTHORITY_HOST]),
+    // A service account token is made for Entra or for a proxy, never for both.
+    (env::AZURE_KUBERNETES_TOKEN_PROXY, &[env::AZURE_FEDERATED_TOKEN_FILE]),
+    (
+        env::AZURE_KUBERNETES_SNI_NAME,
+        &[env::AZURE_KUBERNETES_TOKEN_PROXY, env::AZURE_FEDERATED_TOKEN_FILE],
+    ),
+    (
+        env::AZURE_KUBERNETES_CA_FILE,
+        &[
+            env::AZURE_KUBERNETES_CA_DATA,
+            env::AZURE_KUBERNETES_TOKEN_PROXY,
+            env::AZURE_FEDERATED_TOKEN_FILE,
+        ],
+    ),
+    (
+        env::AZURE_KUBERNETES_CA_DATA,
+        &[
+            env::AZURE_KUBERNETES_CA_FILE,
+            env::AZURE_KUBERNETES_TOKEN_PROXY,
+            env::AZURE_FEDERATED_TOKEN_FILE,
+        ],
+    ),
 ];
 
 /// Reads every destination, so that every mistake is found.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     ByteSize, Cloud, DestinationName, Identity, MAX_DESTINATIONS, ResponseMode,
-    settings::tests::all_settings,
+    TokenProxyAuthority, settings::tests::all_settings,
 };
 
 const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
@@ -88,6 +88,43 @@ fn a_certificate_and_an_authority_are_taken_over_as_a_whole() {
     };
     assert_eq!(of("same"), ("/first".into(), true, "https://first.example".into()));
     assert_eq!(of("own"), ("/own".into(), false, "https://own.example".into()));
+}
+
+/// A service account token is made for Entra or for a token proxy.
+#[test]
+fn a_token_proxy_is_taken_over_with_the_token() {
+    let destinations = read(&[
+        ("INGESTION_URL", URL),
+        ("IDENTITY_TYPE", "workloadIdentity"),
+        ("AZURE_CLIENT_ID", GUID),
+        ("AZURE_TENANT_ID", GUID),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
+        ("AZURE_KUBERNETES_TOKEN_PROXY", "https://first.example"),
+        ("AZURE_KUBERNETES_SNI_NAME", "first.ests.aks"),
+        ("AZURE_KUBERNETES_CA_FILE", "/first"),
+        ("INGESTION_URL_SAME", "https://same.example/"),
+        ("INGESTION_URL_ENTRA", "https://entra.example/"),
+        ("AZURE_FEDERATED_TOKEN_FILE_ENTRA", "/other"),
+        ("INGESTION_URL_PROXY", "https://proxy.example/"),
+        ("AZURE_KUBERNETES_TOKEN_PROXY_PROXY", "https://own.example"),
+        ("INGESTION_URL_CA", "https://ca.example/"),
+        ("AZURE_KUBERNETES_CA_DATA_CA", "-----BEGIN CERTIFICATE-----"),
+    ])
+    .unwrap();
+    let of = |name: &str| {
+        let proxy = settings(&destinations, name).identity.token_proxy()?;
+        let authority = match &proxy.authority {
+            Some(TokenProxyAuthority::File(path)) => path.display().to_string(),
+            Some(TokenProxyAuthority::Data(_)) => "data".to_owned(),
+            None => "none".to_owned(),
+        };
+        let name = proxy.server_name.as_ref().map_or("none", |name| name.as_str());
+        Some(format!("{} {name} {authority}", proxy.address))
+    };
+    assert_eq!(of("same"), of(""));
+    assert_eq!(of("entra"), None);
+    assert_eq!(of("proxy").as_deref(), Some("https://own.example none none"));
+    assert_eq!(of("ca").as_deref(), Some("https://first.example first.ests.aks data"));
 }
 
 #[test]

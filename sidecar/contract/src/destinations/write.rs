@@ -2,7 +2,8 @@
 
 use super::Destinations;
 use crate::{
-    DESTINATION_VARIABLES, Destination, Identity, Settings, names::env, settings::path_text,
+    DESTINATION_VARIABLES, Destination, Identity, Settings, TokenProxy, names::env,
+    settings::path_text,
 };
 
 impl Destinations {
@@ -69,8 +70,9 @@ fn identity(settings: &Settings) -> Vec<(&'static str, String)> {
                 password.map(|path| (env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE, path_text(path))),
             );
         }
-        Identity::WorkloadIdentity { token_file, .. } => {
+        Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
             variables.push((env::AZURE_FEDERATED_TOKEN_FILE, path_text(token_file)));
+            variables.extend(token_proxy.iter().flat_map(TokenProxy::to_env));
         }
         Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
     }

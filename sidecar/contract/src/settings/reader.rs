@@ -5,8 +5,12 @@ use std::{path::PathBuf, str::FromStr};
 use crate::{
     AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityEndpoint,
     IdentityType, IngestionUrl, LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode,
-    Settings, mistake::stands_for_nothing, names::env, parse_bool, without_userinfo,
+    Settings, TokenProxy, TokenProxyAuthority, mistake::stands_for_nothing, names::env, parse_bool,
+    without_userinfo,
 };
+
+/// Shown in place of a long text, which may be a private key by mistake.
+const HIDDEN: &str = "…";
 
 /// Reads every variable, so that every mistake is found.
 pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Vec<Mistake>> {
@@ -102,13 +106,52 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                     env::AZURE_FEDERATED_TOKEN_FILE,
                     "the projected service account token's file, as the workload identity webhook sets it",
                 );
+                let token_proxy = self.token_proxy();
                 Some(Identity::WorkloadIdentity {
                     client_id: client_id?,
                     tenant_id: tenant_id?,
                     token_file: token_file?,
+                    token_proxy,
                 })
             }
         }
+    }
+
+    /// What goes with the proxy is a mistake without it, as for Azure's SDKs: whoever
+    /// sets it means the proxy.
+    fn token_proxy(&mut self) -> Option<TokenProxy> {
+        if self.text(env::AZURE_KUBERNETES_TOKEN_PROXY).is_none() {
+            for name in [
+                env::AZURE_KUBERNETES_SNI_NAME,
+                env::AZURE_KUBERNETES_CA_FILE,
+                env::AZURE_KUBERNETES_CA_DATA,
+            ] {
+                let is_text = name != env::AZURE_KUBERNETES_CA_DATA;
+                let Some(value) = self.text(name) else { continue };
+                let value = if is_text { value } else { HIDDEN.to_owned() };
+                let expected = format!("{} beside it", env::AZURE_KUBERNETES_TOKEN_PROXY);
+                self.mistakes.push(Rejected::expected(expected).at(name, value));
+            }
+            return None;
+        }
+        let address = self.parsed(env::AZURE_KUBERNETES_TOKEN_PROXY);
+        let server_name = self.parsed(env::AZURE_KUBERNETES_SNI_NAME);
+        let authority = self.token_proxy_authority();
+        Some(TokenProxy { address: address?, server_name, authority })
+    }
+
+    fn token_proxy_authority(&mut self) -> Option<TokenProxyAuthority> {
+        let (file, data) = (env::AZURE_KUBERNETES_CA_FILE, env::AZURE_KUBERNETES_CA_DATA);
+        let path = self.text(file).and_then(|_| self.required_path(file, "the CA's file, in PEM"));
+        let Some(pem) = self.text(data) else { return path.map(TokenProxyAuthority::File) };
+        if self.text(file).is_some() {
+            let expected = format!("either this or {file}");
+            self.mistakes.push(Rejected::expected(expected).at(data, HIDDEN));
+        }
+        pem.parse()
+            .map(TokenProxyAuthority::Data)
+            .map_err(|error| self.mistakes.push(Rejected::at(error, data, HIDDEN)))
+            .ok()
     }
 
     fn certificate(&mut self) -> Option<Certificate> {

@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ByteSize, Certificate, ClientId, IdentityType, TenantId};
+use crate::{ByteSize, Certificate, ClientId, IdentityType, TenantId, TokenProxyAuthority};
 
 const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 const GUID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
 
 fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
@@ -138,6 +139,78 @@ fn the_endpoint_of_a_platform_needs_its_secret_and_a_managed_identity() {
     assert_eq!(application.unwrap().identity_endpoint, None);
 }
 
+fn workload<'a>(more: &[(&'a str, &'a str)]) -> Result<Settings, Vec<String>> {
+    let base = [
+        ("INGESTION_URL", URL),
+        ("IDENTITY_TYPE", "workloadIdentity"),
+        ("AZURE_CLIENT_ID", GUID),
+        ("AZURE_TENANT_ID", GUID),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
+    ];
+    read(&[&base, more].concat())
+}
+
+#[test]
+fn the_proxy_of_an_identity_binding() {
+    let proxy = |more: &[(&str, &str)]| {
+        let address = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://kubernetes.default.svc/");
+        let settings = workload(&[&[address], more].concat())?;
+        Ok(settings.identity.token_proxy().cloned().unwrap())
+    };
+    let name = ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks");
+    let file = ("AZURE_KUBERNETES_CA_FILE", "/ca.crt");
+    let read = proxy(&[name, file]).unwrap();
+    assert_eq!(read.address.to_string(), "https://kubernetes.default.svc");
+    assert_eq!(read.server_name.unwrap().as_str(), "a0b1.ests.aks");
+    assert_eq!(read.authority, Some(TokenProxyAuthority::File("/ca.crt".into())));
+    let data = ("AZURE_KUBERNETES_CA_DATA", PEM);
+    assert!(matches!(proxy(&[data]).unwrap().authority, Some(TokenProxyAuthority::Data(_))));
+    assert_eq!(proxy(&[]).unwrap().authority, None);
+    let too_long = "a".repeat(64);
+    let all = proxy(&[
+        ("AZURE_KUBERNETES_TOKEN_PROXY", "http://user:s3cret@proxy"),
+        ("AZURE_KUBERNETES_SNI_NAME", &too_long),
+        ("AZURE_KUBERNETES_CA_FILE", "null"),
+        ("AZURE_KUBERNETES_CA_DATA", "-----BEGIN PRIVATE KEY-----s3cret"),
+    ]);
+    let all: Vec<String> = all.unwrap_err();
+    assert_eq!(all.len(), 5, "{all:?}");
+    assert!(!all.concat().contains("s3cret"), "{all:?}");
+    for bad in ["https://a/?b", "https://a/#b", "https://u@a/", "http://a/", "a", "https://-/"] {
+        let mistakes = workload(&[("AZURE_KUBERNETES_TOKEN_PROXY", bad)]).unwrap_err();
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].contains("without user, query and fragment"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn what_goes_with_a_token_proxy_is_a_mistake_without_it() {
+    let rest = [
+        ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks"),
+        ("AZURE_KUBERNETES_CA_FILE", "/ca.crt"),
+        ("AZURE_KUBERNETES_CA_DATA", PEM),
+    ];
+    assert_eq!(
+        workload(&rest).unwrap_err(),
+        [
+            r#"AZURE_KUBERNETES_SNI_NAME="a0b1.ests.aks": expected AZURE_KUBERNETES_TOKEN_PROXY beside it"#,
+            r#"AZURE_KUBERNETES_CA_FILE="/ca.crt": expected AZURE_KUBERNETES_TOKEN_PROXY beside it"#,
+            r#"AZURE_KUBERNETES_CA_DATA="…": expected AZURE_KUBERNETES_TOKEN_PROXY beside it"#,
+        ]
+    );
+    // azure-workload-identity sets them in every container of the pod.
+    assert!(user_assigned(&rest).is_ok());
+}
+
+#[test]
+fn the_api_server_is_no_token_proxy_without_the_name_for_it() {
+    let doubts = |more: &[(&str, &str)]| workload(more).unwrap().doubts().len();
+    let api_server = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://kubernetes.default.svc");
+    assert_eq!(doubts(&[api_server]), 1);
+    assert_eq!(doubts(&[api_server, ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks")]), 0);
+    assert_eq!(doubts(&[("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example")]), 0);
+}
+
 #[test]
 fn the_audience_of_queries_is_doubted() {
     let doubts = |audience| {
@@ -206,11 +279,28 @@ fn doubts_do_not_stop_it() {
 }
 
 prop_compose! {
+    fn token_proxies()(
+        address in "https://[a-z]{1,9}(:8443)?(/[a-z]{1,4})?/?",
+        name in prop::option::of("[a-z]{1,9}\\.ests\\.aks"),
+        file in prop::option::of("/[a-z]{1,8}"),
+        has_data in any::<bool>(),
+    ) -> TokenProxy {
+        let data = has_data.then(|| TokenProxyAuthority::Data(PEM.parse().unwrap()));
+        TokenProxy {
+            address: address.parse().unwrap(),
+            server_name: name.map(|name| name.parse().unwrap()),
+            authority: data.or(file.map(|path| TokenProxyAuthority::File(path.into()))),
+        }
+    }
+}
+
+prop_compose! {
     fn identities()(
         kind in prop::sample::select(&IdentityType::ALL),
         password in prop::option::of("/[a-z]{1,8}"),
         path in "/[a-z]{1,8}/[a-z]{1,8}",
         send_chain in any::<bool>(),
+        token_proxy in prop::option::of(token_proxies()),
     ) -> Identity {
         let client_id: ClientId = GUID.parse().unwrap();
         let tenant_id: TenantId = "contoso.onmicrosoft.com".parse().unwrap();
@@ -223,7 +313,7 @@ prop_compose! {
                 Identity::AadApplication { client_id, tenant_id, certificate }
             }
             IdentityType::WorkloadIdentity => {
-                Identity::WorkloadIdentity { client_id, tenant_id, token_file: path.into() }
+                Identity::WorkloadIdentity { client_id, tenant_id, token_file: path.into(), token_proxy }
             }
         }
     }

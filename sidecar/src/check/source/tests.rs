@@ -7,6 +7,7 @@ use super::*;
 use crate::check::report::{Report, Status, Step, step};
 
 const NOW: u64 = 1_800_000_000;
+const ENTRA: (&str, &str) = ("Entra", names::FEDERATED_TOKEN_AUDIENCE);
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
@@ -22,7 +23,7 @@ async fn service_account_step(content: &str) -> Step {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("token");
     fs::write(&path, content).unwrap();
-    noted(service_account(&path, at(NOW)).await)
+    noted(service_account(&path, ENTRA, at(NOW)).await)
 }
 
 fn jwt(claims: &str) -> String {
@@ -52,11 +53,18 @@ async fn errors_of_a_service_account_token() {
     };
     let foreign = format!(r#"{{"aud":"https://kubernetes","exp":{}}}"#, NOW + 1);
     check(&jwt(&foreign), Status::Warning, "expects the audience api://AzureADTokenExchange").await;
+    let of_entra = format!(r#"{{"aud":"api://AzureADTokenExchange","exp":{}}}"#, NOW + 1);
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("token");
+    fs::write(&path, jwt(&of_entra)).unwrap();
+    let proxy = ("the token proxy", names::BINDING_TOKEN_AUDIENCE);
+    let step = noted(service_account(&path, proxy, at(NOW)).await);
+    assert!(step.remedy.unwrap().starts_with("the token proxy expects the audience api://AKSId"));
     let ended = format!(r#"{{"aud":"api://AzureADTokenExchange","exp":{NOW}}}"#);
     check(&jwt(&ended), Status::Warning, "it has expired").await;
     check("opaque", Status::Warning, "not a JWT").await;
     check(" \n", Status::Failed, "project a service account token").await;
-    let missing = noted(service_account(Path::new("/nowhere/token"), at(NOW)).await);
+    let missing = noted(service_account(Path::new("/nowhere/token"), ENTRA, at(NOW)).await);
     assert_eq!(missing.status, Status::Failed);
     assert!(missing.detail.contains("AZURE_FEDERATED_TOKEN_FILE=/nowhere/token"), "{missing:?}");
 }

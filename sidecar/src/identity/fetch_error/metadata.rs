@@ -3,7 +3,7 @@
 
 use contract::{Identity, names::env};
 
-use super::{FetchError, FetchErrorKind, TokenService, quoted};
+use super::{FetchError, FetchErrorKind, TokenService, quoted, token_proxy};
 use crate::identity::{failure::Answer, refusal::Refusal};
 
 pub(super) fn metadata_unreachable(
@@ -15,7 +15,7 @@ pub(super) fn metadata_unreachable(
     let advice = match service {
         _ if tls => "its certificate is not trusted",
         TokenService::Platform => "the platform has set this address: restart the app",
-        TokenService::Imds | TokenService::Entra => {
+        TokenService::Imds | TokenService::Entra | TokenService::TokenProxy => {
             "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node; on Container Apps and App Service, which have no IMDS, assign the identity to the app, so that the platform sets IDENTITY_ENDPOINT and IDENTITY_HEADER"
         }
     };
@@ -31,6 +31,7 @@ const fn name(service: TokenService) -> &'static str {
         TokenService::Imds => "the instance metadata service (IMDS)",
         TokenService::Platform => "the platform's identity endpoint (IDENTITY_ENDPOINT)",
         TokenService::Entra => "Entra",
+        TokenService::TokenProxy => token_proxy::NAME,
     }
 }
 

@@ -11,6 +11,7 @@ fn federated() -> Identity {
         client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".parse().unwrap(),
         tenant_id: "contoso.onmicrosoft.com".parse().unwrap(),
         token_file: PathBuf::from("/token"),
+        token_proxy: None,
     }
 }
 
@@ -144,6 +145,29 @@ fn the_platforms_endpoint_has_words_of_its_own() {
     check(&refused("localhost:42356", 400, "", None), "az containerapp identity assign");
     check(&refused("localhost:42356", 401, "", None), "IDENTITY_HEADER");
     check(&unreachable("localhost:42356", "refused", false), "restart the app");
+}
+
+#[test]
+fn the_proxy_of_an_identity_binding_has_words_of_its_own() {
+    let check = |failure: &Failure, transient: bool, words: &str| {
+        let error = FetchError::explain(failure, &federated(), TokenService::TokenProxy);
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(error.transient, transient, "{error}");
+    };
+    check(&unreachable("proxy", "refused", false), true, "never through HTTPS_PROXY");
+    check(&unreachable("proxy", "UnknownIssuer", true), true, "AZURE_KUBERNETES_CA_FILE");
+    let reason = "read AZURE_KUBERNETES_CA_FILE=/x: not found".to_owned();
+    check(&Failure::NoRoots { reason }, true, "AZURE_KUBERNETES_CA_FILE=/x");
+    check(&refused("proxy", 401, "", None), false, "api://AKSIdentityBinding");
+    let client = "use-managed-identity for the resource 00001111-aaaa-2222-bbbb-3333cccc4444 of the API group cid.wi.aks.azure.com";
+    check(&refused("proxy", 403, "", None), false, client);
+    let forbidden = r#"forbidden: User "system:anonymous" cannot post path "/x""#;
+    check(&refused("proxy", 403, forbidden, None), false, "the API server answers in its place");
+    check(&refused("proxy", 404, "", None), false, "AZURE_KUBERNETES_SNI_NAME");
+    check(&refused("proxy", 503, "", None), true, "temporary error");
+    check(&refused("proxy", 400, "", Some(700_211)), false, "az aks identity-binding create");
+    check(&refused("proxy", 400, "", Some(90_002)), false, "AZURE_TENANT_ID");
+    check(&refused("proxy", 400, "", Some(12_345)), false, "error?code=12345");
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! Why the proxy of an identity binding gives no token.
+
+use contract::{
+    Identity,
+    names::{self, env},
+};
+use http::StatusCode;
+
+use super::{FetchError, FetchErrorKind, page_about, quoted};
+use crate::identity::{failure::Answer, refusal::Refusal};
+
+/// What messages call it.
+pub(super) const NAME: &str = "the token proxy of the identity binding";
+
+pub(super) fn token_proxy_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
+    let advice = if tls {
+        format!(
+            "its certificate must be for {}, and issued by the CA in {} or {}",
+            env::AZURE_KUBERNETES_SNI_NAME,
+            env::AZURE_KUBERNETES_CA_FILE,
+            env::AZURE_KUBERNETES_CA_DATA
+        )
+    } else {
+        format!(
+            "check {}, and allow HTTPS to it (NetworkPolicy, service mesh, DNS): it is reached directly, never through {}",
+            env::AZURE_KUBERNETES_TOKEN_PROXY,
+            env::HTTPS_PROXY
+        )
+    };
+    FetchError::passing(
+        FetchErrorKind::EntraUnreachable,
+        format!("cannot reach {NAME} at {host}: {cause}; {advice}"),
+    )
+}
+
+/// What Entra refuses the proxy for, it passes on.
+pub(super) fn token_proxy_refused(host: &str, answer: &Answer, identity: &Identity) -> FetchError {
+    let status = answer.status;
+    let meaning = answer.code.and_then(Refusal::of);
+    let transient = status.is_server_error()
+        || status == StatusCode::REQUEST_TIMEOUT
+        || meaning.is_some_and(|meaning| meaning.transient);
+    let advice = match (answer.code, meaning) {
+        (Some(code), _) if Refusal::is_of_federation(code) => no_binding(),
+        (Some(_), Some(meaning)) => meaning.advice.to_owned(),
+        (Some(code), None) => page_about(code),
+        (None, _) => of_proxy(answer, identity),
+    };
+    let (status, quoted) = (status.as_u16(), quoted(answer));
+    let explanation = format!("{NAME} at {host} gives no token ({status}){quoted}: {advice}");
+    FetchError::refused(FetchErrorKind::EntraRefused, answer, transient, explanation)
+}
+
+/// What the proxy itself says, whose words nobody documents, or the API server, which
+/// is reached by the same address and another name.
+fn of_proxy(answer: &Answer, identity: &Identity) -> String {
+    let client = identity.client_id().map(ToString::to_string).unwrap_or_default();
+    match answer.status {
+        _ if answer.description.contains("system:anonymous") => format!(
+            "the API server answers in its place: set {} to the name that AKS gives the cluster's proxy",
+            env::AZURE_KUBERNETES_SNI_NAME
+        ),
+        StatusCode::UNAUTHORIZED => format!(
+            "it does not accept the service account token: the audience must be {}; or the API server answers in its place: check {}",
+            names::BINDING_TOKEN_AUDIENCE,
+            env::AZURE_KUBERNETES_SNI_NAME
+        ),
+        StatusCode::FORBIDDEN => format!(
+            "the pod's service account may not use the identity: bind it (ClusterRoleBinding) to a ClusterRole with the verb {} for the resource {client} of the API group {}; or {}",
+            names::BINDING_VERB,
+            names::BINDING_API_GROUP,
+            no_binding()
+        ),
+        status if status.is_server_error() => "it has a temporary error".to_owned(),
+        _ => format!(
+            "something else than the proxy of AKS identity bindings seems to answer there: check {} and {}",
+            env::AZURE_KUBERNETES_TOKEN_PROXY,
+            env::AZURE_KUBERNETES_SNI_NAME
+        ),
+    }
+}
+
+fn no_binding() -> String {
+    format!(
+        "the cluster has no identity binding for the identity: create it (`az aks identity-binding create`), and check {}",
+        env::AZURE_CLIENT_ID
+    )
+}
