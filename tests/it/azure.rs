@@ -16,7 +16,7 @@ use contract::{IngestionUrl, Key, names};
 use serde_json::{Value, json};
 use tests::{control_plane::say_skipped, environment, process::Program};
 use webhook::{
-    config::{Config, PROFILE_ONLY},
+    config::{Config, IDENTITY_BINDING, PROFILE_ONLY},
     decide::Decision,
 };
 
@@ -196,7 +196,7 @@ fn the_templates_values_are_keys_of_a_profile() {
         .iter()
         .map(|key| key.profile().to_owned())
         .chain(PROFILE_ONLY.iter().map(|setting| setting.key.to_owned()))
-        .chain(["trustConfigMap".to_owned()])
+        .chain(["trustConfigMap", IDENTITY_BINDING].map(str::to_owned))
         .collect();
     let template = template();
     let section =

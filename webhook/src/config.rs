@@ -22,7 +22,9 @@ use serde_json::Value;
 
 pub use hosts::HostRule;
 use hosts::host_rule;
-pub use profile::{PROFILE_ONLY, Profile, ProfileOnly, Shape, TrustConfigMap};
+pub use profile::{
+    Binding, IDENTITY_BINDING, PROFILE_ONLY, Profile, ProfileOnly, Shape, TrustConfigMap,
+};
 use reader::{Reader, Section};
 pub use resources::Resources;
 pub use schema::schema;

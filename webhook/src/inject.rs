@@ -8,7 +8,7 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use contract::{LivenessProbe, Quantity, ReadinessProbe, names};
+use contract::{Identity, LivenessProbe, Quantity, ReadinessProbe, TokenProxy, names};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction,
@@ -68,7 +68,7 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
         name: names::CONTAINER.to_owned(),
         image: Some(effective.image.to_string()),
         image_pull_policy: Some(effective.image_pull_policy.to_string()),
-        env: Some(environment(effective)),
+        env: Some(environment(effective, pod)),
         ports: Some(vec![ContainerPort {
             name: Some(names::PORT.to_owned()),
             container_port: port,
@@ -94,7 +94,7 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
 }
 
 /// The variables; those of further destinations come last.
-fn environment(effective: &Effective) -> Vec<EnvVar> {
+fn environment(effective: &Effective, pod: Pod<'_>) -> Vec<EnvVar> {
     let own = &effective.variables;
     let host = effective.unsaid_authority();
     let variable = |name: &str, value: &str| EnvVar {
@@ -104,8 +104,29 @@ fn environment(effective: &Effective) -> Vec<EnvVar> {
     };
     let own = own.iter().map(|(name, value)| variable(name, value));
     let host = host.map(|host| variable(names::env::AZURE_AUTHORITY_HOST, host.as_str()));
+    let unset = unset_of_binding(effective, pod).map(|name| variable(name, ""));
     let further = effective.further_variables.iter();
-    own.chain(host).chain(further.map(|(name, value)| variable(name, value))).collect()
+    let further = further.map(|(name, value)| variable(name, value));
+    own.chain(host).chain(unset).chain(further).collect()
+}
+
+/// The variables of an identity binding that a workload identity does without, in a pod
+/// that has asked azure-workload-identity for one. That webhook adds them where they are
+/// absent, also if it is called after this one.
+fn unset_of_binding(effective: &Effective, pod: Pod<'_>) -> impl Iterator<Item = &'static str> {
+    const ASKS: &str = "azure.workload.identity/use-identity-binding";
+    let asks = pod.annotation(ASKS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let identity = &effective.settings.identity;
+    // A name that is missing may be added: the profile need not know it.
+    let may_be_added = |name: &str| {
+        name == names::env::AZURE_KUBERNETES_SNI_NAME && identity.token_proxy().is_some()
+    };
+    let is_unset = move |name: &&str| {
+        !may_be_added(name) && effective.variables.iter().all(|(other, _)| other != name)
+    };
+    let is_wanted = asks && matches!(identity, Identity::WorkloadIdentity { .. });
+    let all = if is_wanted { TokenProxy::VARIABLES.as_slice() } else { &[] };
+    all.iter().copied().filter(is_unset)
 }
 
 /// The kubelet replaces `$(NAME)` in values, and makes one dollar of two

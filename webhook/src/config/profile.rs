@@ -5,6 +5,7 @@
 //! much memory it takes. A profile need not be complete: a pod's annotations may give the
 //! rest.
 
+mod binding;
 mod only;
 
 use contract::{
@@ -18,6 +19,7 @@ use super::{
     resources::above_limit,
 };
 
+pub use binding::{Binding, IDENTITY_BINDING};
 pub use only::{PROFILE_ONLY, ProfileOnly, Shape};
 
 /// Settings that a pod chooses by name.
@@ -29,6 +31,8 @@ pub struct Profile {
     pub given: Vec<(&'static str, String)>,
     /// Roots that the sidecar trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
+    /// Settings of the identity binding, if the identity is used by one.
+    pub binding: Option<Binding>,
     /// The sidecar's settings with `given`; the others have the sidecar's default, and
     /// URL, identity and audience are placeholders.
     settings: Option<Box<Settings>>,
@@ -76,8 +80,9 @@ pub(super) fn read(reader: &mut Reader, path: &str, value: Value) -> Option<Prof
     let overrides = overrides(reader, &mut section);
     let trust = trust(reader, &mut section);
     let (given, settings) = profile_only(reader, &mut section);
+    let binding = binding::read(reader, &mut section, overrides.identity_type, &given);
     reader.finish(section);
-    Some(Profile { overrides, given, trust, settings })
+    Some(Profile { overrides, given, trust, binding, settings })
 }
 
 fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {

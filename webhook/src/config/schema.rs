@@ -11,7 +11,7 @@ use contract::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{PROFILE_ONLY, Policy, ProfileOnly, Resources, Shape};
+use super::{IDENTITY_BINDING, PROFILE_ONLY, Policy, ProfileOnly, Resources, Shape};
 
 /// The schema, draft 2020-12.
 pub fn schema() -> Value {
@@ -110,6 +110,12 @@ fn profile() -> Value {
         properties.insert(setting.key.to_owned(), profile_only(setting));
     }
     properties.insert("trustConfigMap".to_owned(), trust_config_map());
+    let binding = json!({
+        "description": "For workloadIdentity: use an identity binding of AKS, which is a preview.",
+        "type": "boolean",
+        "default": false,
+    });
+    properties.insert(IDENTITY_BINDING.to_owned(), binding);
     let mut schema = object(properties.into(), &[]);
     if let Value::Object(schema) = &mut schema {
         // One certificate has one source.

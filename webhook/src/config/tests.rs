@@ -89,6 +89,41 @@ fn a_whole_file() {
 }
 
 #[test]
+fn an_identity_binding_is_for_workload_identities() {
+    let of = |keys: &str| {
+        let yaml = format!("image: a\nprofiles: {{p: {{{keys}}}}}");
+        Config::parse(&yaml).map(|config| config.profiles["p"].binding.clone())
+    };
+    let texts = |keys: &str| -> Vec<String> {
+        of(keys).unwrap_err().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(of("identityBinding: false"), Ok(None));
+    assert_eq!(of("identityBinding: true"), Ok(Some(Binding::default())));
+    let keys = "identityType: workloadIdentity, identityBinding: true, tokenProxy: 'https://a/b', tokenProxySniName: c.d";
+    let binding = of(keys).unwrap().unwrap();
+    assert_eq!(binding.address.unwrap().to_string(), "https://a/b");
+    assert_eq!(binding.server_name.unwrap().as_str(), "c.d");
+    assert_eq!(
+        texts("identityType: userAssigned, identityBinding: true"),
+        [
+            r#"profiles.p.identityBinding="true": expected identityType workloadIdentity beside it, not userAssigned"#
+        ]
+    );
+    assert_eq!(
+        texts("tokenProxy: 'https://a', tokenProxySniName: c.d, tokenProxyCaData: '-----s3cret'"),
+        [
+            r#"profiles.p.tokenProxy="https://a": expected identityBinding: true beside it"#,
+            r#"profiles.p.tokenProxySniName="c.d": expected identityBinding: true beside it"#,
+            r#"profiles.p.tokenProxyCaData="…": expected identityBinding: true beside it"#,
+        ]
+    );
+    let wrong = "identityBinding: perhaps, tokenProxy: 'http://a', cluster: b";
+    assert!(texts(wrong)[0].starts_with("profiles.p.identityBinding=\"perhaps\""));
+    let wrong = "identityBinding: true, tokenProxy: 'http://a', tokenProxySniName: 'a b', tokenProxyCaData: a";
+    assert_eq!(texts(wrong).len(), 3);
+}
+
+#[test]
 fn scalars_are_read_whatever_yaml_makes_of_them() {
     let yaml = "image: a\nimagePullSecrets: [{name: b}, c]\nresources: {limits: {cpu: 1}}\nprofiles: {default: {listeningPort: 9000, sendCertificateChain: true, clientId: '', cloud: }}";
     let config = Config::parse(yaml).unwrap();

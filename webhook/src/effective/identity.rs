@@ -4,11 +4,12 @@ use std::{fmt, path::PathBuf};
 
 use contract::{
     Audience, AuthorityHost, Certificate, ClientId, Identity, IdentityType, Key, Mistake,
-    Overrides, Rejected, TenantId,
+    Overrides, Rejected, TenantId, TokenProxy, TokenProxyAuthority,
     names::{self, env},
 };
 
 use super::{CertificateSource, Merge};
+use crate::config::IDENTITY_BINDING;
 
 /// The certificate's file in a Secret of type kubernetes.io/tls; its key lies next to it
 /// as `tls.key`.
@@ -37,6 +38,13 @@ impl Merge<'_> {
             write!(f, "one of {}", IdentityType::ALL.map(IdentityType::name).join(", "))
         });
         let kind = self.required(self.merged.identity_type, Key::IdentityType, one_of)?;
+        if self.profile.binding.is_some() && kind != IdentityType::WorkloadIdentity {
+            let expected =
+                format!("workloadIdentity, since profile {:?} has {IDENTITY_BINDING}", self.name);
+            let mistake =
+                Rejected::expected(expected).at(self.place(Key::IdentityType), kind.name());
+            self.mistakes.push(mistake);
+        }
         match kind {
             IdentityType::SystemAssigned => Some(Identity::SystemAssigned),
             IdentityType::UserAssigned => {
@@ -121,12 +129,40 @@ impl Merge<'_> {
             .clone()
             .or_else(|| self.azures_webhook_says(env::AZURE_TENANT_ID));
         let tenant_id = self.required(tenant_id, Key::TenantId, "the federated identity's tenant");
-        let token_file = PathBuf::from(names::TOKEN_MOUNT_PATH).join(names::TOKEN_FILE);
+        let token_proxy = self.token_proxy();
+        let directory = match token_proxy {
+            Some(_) => names::BINDING_MOUNT_PATH,
+            None => names::TOKEN_MOUNT_PATH,
+        };
+        let token_file = PathBuf::from(directory).join(names::TOKEN_FILE);
         Some(Identity::WorkloadIdentity {
             client_id: client_id?,
             tenant_id: tenant_id?,
             token_file,
-            token_proxy: None,
+            token_proxy,
+        })
+    }
+
+    /// The proxy of an identity binding: as the profile says; as azure-workload-identity
+    /// has written it into the pod, unless the profile has another address; else that
+    /// of AKS, with the cluster's CA.
+    fn token_proxy(&self) -> Option<TokenProxy> {
+        let binding = self.profile.binding.as_ref()?;
+        let is_azures = binding.address.is_none();
+        let azures = |variable: &str| {
+            self.azures_webhook_says::<String>(variable)
+                .filter(|text| is_azures && !text.is_empty())
+        };
+        let address = azures(env::AZURE_KUBERNETES_TOKEN_PROXY).and_then(|text| text.parse().ok());
+        let address = binding.address.clone().or(address);
+        let name = azures(env::AZURE_KUBERNETES_SNI_NAME).and_then(|text| text.parse().ok());
+        let pem = azures(env::AZURE_KUBERNETES_CA_DATA).and_then(|text| text.parse().ok());
+        let file = || PathBuf::from(names::BINDING_MOUNT_PATH).join(names::BINDING_CA_FILE);
+        let pem = binding.authority.clone().or(pem).map(TokenProxyAuthority::Data);
+        Some(TokenProxy {
+            address: address.or_else(|| names::API_SERVER.parse().ok())?,
+            server_name: binding.server_name.clone().or(name),
+            authority: pem.or_else(|| Some(TokenProxyAuthority::File(file()))),
         })
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Identity, names};
+use contract::{Identity, TokenProxy, TokenProxyAuthority, names};
 use k8s_openapi::api::core::v1::{
-    CSIVolumeSource, ConfigMapVolumeSource, DownwardAPIVolumeSource, KeyToPath,
-    ProjectedVolumeSource, SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount,
-    VolumeProjection,
+    CSIVolumeSource, ConfigMapProjection, ConfigMapVolumeSource, DownwardAPIVolumeSource,
+    KeyToPath, ProjectedVolumeSource, SecretVolumeSource, ServiceAccountTokenProjection, Volume,
+    VolumeMount, VolumeProjection,
 };
 use serde_json::Value;
 
@@ -24,6 +24,12 @@ const CLASS_ATTRIBUTE: &str = "secretProviderClass";
 /// The projected token's life in seconds; the kubelet renews it at 80 %. The
 /// default of azure-workload-identity.
 const TOKEN_SECONDS: i64 = 3600;
+/// The `ConfigMap` with the API server's CA, and its key; azure-workload-identity takes
+/// it in AKS, too.
+///
+/// <https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/>
+const CLUSTER_CA: &str = "kube-root-ca.crt";
+const CLUSTER_CA_KEY: &str = "ca.crt";
 
 /// Volumes for the pod, and their mounts for the sidecar.
 pub(super) struct Volumes {
@@ -46,10 +52,22 @@ impl Volumes {
         }
         // The token says which service account, and not which client it is for.
         let takes_token = |one: DestinationView<'_>| {
-            matches!(one.settings.identity, Identity::WorkloadIdentity { .. })
+            let identity = &one.settings.identity;
+            matches!(identity, Identity::WorkloadIdentity { token_proxy: None, .. })
         };
         if effective.destinations().any(takes_token) {
-            volumes.add(pod, names::TOKEN_VOLUME, names::TOKEN_MOUNT_PATH, token());
+            let sources = vec![token(names::FEDERATED_TOKEN_AUDIENCE)];
+            volumes.add(pod, names::TOKEN_VOLUME, names::TOKEN_MOUNT_PATH, projected(sources));
+        }
+        let proxies =
+            effective.destinations().filter_map(|one| one.settings.identity.token_proxy());
+        let is_file =
+            |proxy: &TokenProxy| matches!(proxy.authority, Some(TokenProxyAuthority::File(_)));
+        let are_files: Vec<bool> = proxies.map(is_file).collect();
+        if !are_files.is_empty() {
+            let mut sources = vec![token(names::BINDING_TOKEN_AUDIENCE)];
+            sources.extend(are_files.contains(&true).then(cluster_authority));
+            volumes.add(pod, names::BINDING_VOLUME, names::BINDING_MOUNT_PATH, projected(sources));
         }
         if let Some(trust) = &effective.trust {
             volumes.add(pod, names::TRUST_VOLUME, names::TRUST_MOUNT_PATH, roots(trust));
@@ -176,20 +194,33 @@ fn certificate(source: &CertificateSource) -> Volume {
     }
 }
 
-fn token() -> Volume {
-    let projection = VolumeProjection {
+fn token(audience: &str) -> VolumeProjection {
+    VolumeProjection {
         service_account_token: Some(ServiceAccountTokenProjection {
-            audience: Some(names::FEDERATED_TOKEN_AUDIENCE.to_owned()),
+            audience: Some(audience.to_owned()),
             expiration_seconds: Some(TOKEN_SECONDS),
             path: names::TOKEN_FILE.to_owned(),
         }),
         ..VolumeProjection::default()
-    };
-    Volume {
-        projected: Some(ProjectedVolumeSource {
-            sources: Some(vec![projection]),
-            default_mode: None,
+    }
+}
+
+/// The API server's CA, which Kubernetes writes into every namespace.
+fn cluster_authority() -> VolumeProjection {
+    let (key, path) = (CLUSTER_CA_KEY.to_owned(), names::BINDING_CA_FILE.to_owned());
+    VolumeProjection {
+        config_map: Some(ConfigMapProjection {
+            name: CLUSTER_CA.to_owned(),
+            items: Some(vec![KeyToPath { key, path, mode: None }]),
+            optional: None,
         }),
+        ..VolumeProjection::default()
+    }
+}
+
+fn projected(sources: Vec<VolumeProjection>) -> Volume {
+    Volume {
+        projected: Some(ProjectedVolumeSource { sources: Some(sources), default_mode: None }),
         ..Volume::default()
     }
 }

@@ -43,7 +43,7 @@ const fn setting(
 }
 
 /// The settings that a profile may give and an annotation may not, except
-/// `trustConfigMap`, which is not a variable.
+/// `trustConfigMap` and `identityBinding`, which are not variables.
 pub const PROFILE_ONLY: &[ProfileOnly] = &[
     setting(
         "authorityHost",
@@ -62,6 +62,24 @@ pub const PROFILE_ONLY: &[ProfileOnly] = &[
         env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN,
         Shape::Switch,
         "Send the certificate's chain, for subject name and issuer authentication.",
+    ),
+    setting(
+        "tokenProxy",
+        env::AZURE_KUBERNETES_TOKEN_PROXY,
+        Shape::Text,
+        "With identityBinding: address of the token proxy, instead of https://kubernetes.default.svc.",
+    ),
+    setting(
+        "tokenProxySniName",
+        env::AZURE_KUBERNETES_SNI_NAME,
+        Shape::Text,
+        "With identityBinding: name by which TLS asks for the token proxy.",
+    ),
+    setting(
+        "tokenProxyCaData",
+        env::AZURE_KUBERNETES_CA_DATA,
+        Shape::Text,
+        "With identityBinding: CA of the token proxy in PEM, instead of the cluster's.",
     ),
     setting(
         "cluster",

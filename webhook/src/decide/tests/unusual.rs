@@ -69,6 +69,73 @@ fn azures_workload_identity_webhook_is_heard() {
     assert_eq!(value("AZURE_AUTHORITY_HOST"), Some(json!("https://login.example")));
 }
 
+/// The variables of the sidecar in an admitted pod.
+fn variables(pod: &Value) -> std::collections::BTreeMap<String, String> {
+    let (decision, patched) = admit(&with_binding(SNI_NAME), pod);
+    assert_eq!(decision.word(), "inject", "{decision:?}");
+    let all = patched["spec"]["initContainers"].as_array().unwrap();
+    let sidecar = all.iter().find(|one| one["name"] == "prom-remotewrite").unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let env = sidecar["env"].as_array().unwrap().iter();
+    env.map(|one| (text(&one["name"]), text(&one["value"]))).collect()
+}
+
+#[test]
+fn what_azures_webhook_says_of_an_identity_binding_is_heard() {
+    let mut pod = prometheus(&[("inject", "true"), ("profile", "bound")]);
+    let own = variables(&pod);
+    assert_eq!(own["AZURE_KUBERNETES_TOKEN_PROXY"], "https://kubernetes.default.svc");
+    assert_eq!(own["AZURE_KUBERNETES_SNI_NAME"], "a0b1.ests.aks");
+    let folder = "/var/run/secrets/prom-remotewrite/binding";
+    assert_eq!(own["AZURE_KUBERNETES_CA_FILE"], format!("{folder}/ca.crt"));
+    assert_eq!(own["AZURE_FEDERATED_TOKEN_FILE"], format!("{folder}/azure-identity-token"));
+    pod["spec"]["containers"][0]["env"] = json!([
+        {"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/var/run/secrets/azure/wi/token/azure-identity-token"},
+        {"name": "AZURE_KUBERNETES_TOKEN_PROXY", "value": "https://proxy.example"},
+        {"name": "AZURE_KUBERNETES_SNI_NAME", "value": "azures.ests.aks"},
+        {"name": "AZURE_KUBERNETES_CA_FILE", "value": "/var/run/secrets/azure/wi/ca-cert/ca.crt"},
+    ]);
+    let heard = variables(&pod);
+    assert_eq!(heard["AZURE_KUBERNETES_TOKEN_PROXY"], "https://proxy.example");
+    assert_eq!(heard["AZURE_KUBERNETES_SNI_NAME"], "a0b1.ests.aks", "the profile's goes before");
+    assert_eq!(heard["AZURE_KUBERNETES_CA_FILE"], own["AZURE_KUBERNETES_CA_FILE"]);
+
+    let nameless = with_binding("");
+    let name = |pod: &Value| {
+        let (decision, patched) = admit(&nameless, pod);
+        let says = decision.warnings().iter().any(|one| one.contains("AZURE_KUBERNETES_SNI_NAME"));
+        (patched.to_string().contains("\"azures.ests.aks\""), says)
+    };
+    assert_eq!(name(&pod), (true, false));
+    let alone = prometheus(&[("inject", "true"), ("profile", "bound")]);
+    assert_eq!(name(&alone), (false, true), "admitted with a warning");
+}
+
+/// Azure's webhook adds what is absent, also if it is called later.
+#[test]
+fn a_profile_without_an_identity_binding_stays_without_one() {
+    let mut pod = prometheus(&[("inject", "true"), ("profile", "federated")]);
+    let plain = variables(&pod);
+    assert!(!plain.keys().any(|name| name.starts_with("AZURE_KUBERNETES_")), "{plain:?}");
+    pod["metadata"]["annotations"]["azure.workload.identity/use-identity-binding"] = json!("true");
+    let asked = variables(&pod);
+    for name in contract::TokenProxy::VARIABLES {
+        assert_eq!(asked[name], "", "{name}");
+    }
+    pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("bound");
+    let bound = variables(&pod);
+    assert_eq!(bound["AZURE_KUBERNETES_CA_DATA"], "", "a CA beside its file is a mistake");
+}
+
+#[test]
+fn an_identity_binding_needs_a_workload_identity() {
+    let pod =
+        prometheus(&[("inject", "true"), ("profile", "bound"), ("identity-type", "userAssigned")]);
+    let Decision::Deny(denial) = decide(&with_binding(SNI_NAME), Pod::new(&pod)) else { panic!() };
+    let said = "prom-remotewrite/identity-type=\"userAssigned\": expected workloadIdentity, since profile \"bound\" has identityBinding";
+    assert!(denial.message.contains(said), "{}", denial.message);
+}
+
 #[test]
 fn another_source_for_the_certificate_is_not_the_profiles() {
     let with = |annotations: &[(&str, &str)]| {

@@ -6,7 +6,7 @@ use contract::{
     format_duration,
 };
 use webhook::{
-    config::{ConfigFile, PROFILE_ONLY, Profile, Resources},
+    config::{ConfigFile, IDENTITY_BINDING, PROFILE_ONLY, Profile, Resources},
     effective::{DestinationView, Effective, describes_destination},
     pod::Pod,
 };
@@ -51,6 +51,7 @@ fn settings(
         .extend(values.filter_map(|(key, value)| Some(setting(key, value?, given, profile, file))));
     let trust = profile.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
     settings.extend(trust.map(|value| of_profile_alone("trustConfigMap", value)));
+    settings.extend(binding(profile));
     let only = profile.given.iter();
     settings.extend(only.map(|(name, value)| of_profile_alone(name, value.clone())));
     settings.extend(shutdown_timeout(profile, effective));
@@ -77,6 +78,7 @@ fn further(
         let known = PROFILE_ONLY.iter().find(|one| one.key == key);
         known.is_some_and(|one| DESTINATION_VARIABLES.contains(&one.variable))
     };
+    settings.extend(binding(profile));
     let only = profile.given.iter().filter(|(key, _)| is_its_own(key));
     settings.extend(only.map(|(name, value)| of_profile_alone(name, value.clone())));
     settings
@@ -93,6 +95,10 @@ fn setting(
     let is_somebody = value == identity_webhook::SOMEBODY;
     let value = if is_somebody { PROVIDED.to_owned() } else { value };
     Setting { name: key.annotation(), value, source }
+}
+
+fn binding(profile: &Profile) -> Option<Setting> {
+    profile.binding.as_ref().map(|_| of_profile_alone(IDENTITY_BINDING, "true".to_owned()))
 }
 
 const fn of_profile_alone(name: &'static str, value: String) -> Setting {
