@@ -44,6 +44,10 @@ fn everything() -> Value {
             "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
             "serviceAccount": {"annotations": {"note": "x"}},
         }},
+        "identityBindings": [{
+            "clientId": "22223333-cccc-4444-dddd-5555eeee6666",
+            "serviceAccounts": [{"namespace": "monitoring", "name": "prometheus"}],
+        }],
         "podDisruptionBudget": {"maxUnavailable": "50%"},
         "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
     })
