@@ -1,11 +1,18 @@
 //! Certificates of a run: a private authority for the servers, and the
 //! certificate with which an application proves who it is.
 
+use std::sync::Arc;
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{
+    crypto::aws_lc_rs::sign::any_supported_type,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::ResolvesServerCertUsingSni,
+    sign::CertifiedKey,
+};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -74,6 +81,20 @@ impl Authority {
             .context("use the server's certificate")?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
+    }
+
+    /// What a TLS server needs that answers to this name alone, and to nobody who asks
+    /// for another or for none.
+    pub fn server_for(&self, name: &str) -> Outcome<rustls::ServerConfig> {
+        let (certificate, key) = self.issue(&[name])?;
+        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let key = any_supported_type(&private).context("use the server's key")?;
+        let mut names = ResolvesServerCertUsingSni::new();
+        names
+            .add(name, CertifiedKey::new(vec![certificate], key))
+            .context("use the server's certificate")?;
+        let config = rustls::ServerConfig::builder().with_no_client_auth();
+        Ok(config.with_cert_resolver(Arc::new(names)))
     }
 
     /// The same as files: certificate and key, PEM.

@@ -36,6 +36,7 @@ pub mod prometheus;
 pub mod scene;
 pub mod secret;
 pub mod sidecar;
+pub mod token_proxy;
 pub mod tools;
 mod warden;
 pub mod webhook;

@@ -1,5 +1,7 @@
 //! `check`, as its own process.
 
+mod binding;
+
 use serde_json::Value;
 use tests::{
     authority::Authority,
