@@ -10,6 +10,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("manifests/troubleshooting.md", "## The pod is not created"),
     ("manifests/troubleshooting.md", "## The sidecar restarts"),
     ("manifests/troubleshooting.md", "## Messages of the sidecar"),
+    ("manifests/troubleshooting.md", "## `helm test` fails"),
     ("manifests/troubleshooting.md", "## Messages of the webhook"),
     ("certs/README.md", "## Log messages"),
 ];
