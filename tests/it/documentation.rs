@@ -1,4 +1,4 @@
-//! What the READMEs say is so: links lead somewhere, commands and their flags
+//! The content of the READMEs is correct: links lead somewhere, commands and their flags
 //! exist, YAML is what it is meant for, and names are those of the programs.
 //!
 //! What cannot be run here is listed with the reason (`commands.rs`).

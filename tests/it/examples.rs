@@ -1,6 +1,6 @@
-//! Every file in `manifests/examples` does what it says: those for the cluster are
-//! accepted by the definitions of their kinds, values are rendered, and their pods
-//! get the sidecar that they name, without a warning.
+//! Every file in `manifests/examples` works as described: those for the cluster are
+//! accepted by the definitions of their kinds, values are rendered, and their pods get
+//! the sidecar that they name, without a warning.
 //!
 //! `profiles/` is checked with the chart, in `chart/acceptance.rs`.
 

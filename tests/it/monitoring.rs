@@ -1,5 +1,5 @@
-//! Alerts and dashboard: what real Prometheus makes of them, over metrics of a
-//! real run, and that they are what the documentation says.
+//! Alerts and dashboard: what real Prometheus makes of them, over metrics of a real run,
+//! and that they match the documentation.
 
 mod alerts;
 mod dashboard;

@@ -57,7 +57,7 @@ async fn printed(config: &Value) -> Vec<Value> {
     objects::documents(&text)
 }
 
-/// Applies all of it; the API server has nothing to say.
+/// Applies all of it without a warning of the API server.
 async fn install(client: &Client, printed: &[Value]) {
     for object in printed {
         let path = objects::api(client, object).resource_url().to_owned();
@@ -224,7 +224,7 @@ async fn untouched(client: &Client) {
     }
 }
 
-/// A refusal says all that is in the way.
+/// A denial lists all obstacles.
 async fn refused(client: &Client) {
     let mut pod = pods::prometheus(&[
         ("inject", "ture"),

@@ -50,8 +50,8 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
 /// For anything that takes milliseconds on a machine that does nothing else.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A stand-in with one identity, one application and one rule, and what a
-/// sidecar in front of it is told.
+/// A stand-in with one identity, one application and one rule, and the settings of a
+/// sidecar in front of it.
 struct Stage {
     azure: Azure,
     rule: String,
@@ -226,7 +226,7 @@ fn own_address() -> Option<IpAddr> {
 
 /// What Prometheus sends at once (`max_samples_per_send`).
 const BATCH_SAMPLES: usize = 2000;
-/// The label that says how many series of its metric a batch holds.
+/// The label with the number of series of its metric in a batch.
 const OF: &str = "of";
 
 /// A batch as Prometheus sends it: 2000 samples, divided among these metrics, one

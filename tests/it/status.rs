@@ -281,7 +281,7 @@ async fn trusted(kubeconfig: &Path, client: &Client, scene: &Scene) {
         .unwrap();
 }
 
-/// Says that a pod runs.
+/// Marks a pod as running.
 async fn runs(client: &Client, pod: &Value, more: &Value) {
     let mut status =
         json!({"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]});
@@ -307,7 +307,7 @@ async fn without_configuration(kubeconfig: &Path, client: &Client) {
     one_line(&overview);
 }
 
-/// What it says in JSON, and its exit status.
+/// Its JSON output, and its exit status.
 async fn status(kubeconfig: &Path, more: &[&str]) -> (i32, Value) {
     let (code, text) = run(kubeconfig, &[&["status", "--output", "json"], more].concat()).await;
     (code, serde_json::from_str(&text).unwrap())

@@ -1,5 +1,5 @@
-//! The question in which every scenario ends: has every sample arrived that
-//! Prometheus says it has, and nothing else, and nothing twice?
+//! The question in which every scenario ends: has every sample arrived that Prometheus
+//! has, and nothing else, and nothing twice?
 
 use std::time::{Duration, Instant};
 

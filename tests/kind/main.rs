@@ -1,5 +1,5 @@
-//! The whole product on a real cluster, as users have it: every sample that
-//! Prometheus says it has has arrived at Azure's stand-in, whatever happens.
+//! The whole product on a real cluster, as users have it: every sample of Prometheus has
+//! arrived at Azure's stand-in, whatever happens.
 //!
 //! The stack is installed once and never stops; scenario after scenario breaks
 //! something in it, and each ends in the same question ([`account`]). Arguments

@@ -62,7 +62,7 @@ impl Probe {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends, if every pod got its sidecar, and says how many they were.
+    /// Stops; fails unless every pod got its sidecar; returns their number.
     pub(crate) fn all_injected(self) -> Outcome<String> {
         let Seen { injected, bare, refused, reason, .. } = self.seen();
         if bare == 0 && refused == 0 && injected > 0 {

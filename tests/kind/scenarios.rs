@@ -22,7 +22,7 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// For people.
     pub(crate) what: &'static str,
-    /// Does it, and says which samples may miss.
+    /// Does it, and returns the samples that may be missing.
     pub(crate) play: for<'a> fn(&'a Stack) -> Playing<'a>,
 }
 

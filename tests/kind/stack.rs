@@ -97,7 +97,7 @@ impl Stack {
         self.ask(method, AZURE, &path, body.as_bytes().to_vec()).await
     }
 
-    /// What a sidecar says of itself.
+    /// A sidecar's own metrics.
     pub(crate) async fn sidecar_metrics(&self, of: Identity) -> Outcome<String> {
         let path = format!("pods/{}:8081/proxy/metrics", of.pod());
         self.ask(Method::GET, MONITORING, &path, Vec::new()).await

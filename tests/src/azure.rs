@@ -1,11 +1,11 @@
 //! A stand-in for Azure: the instance metadata service, Entra's token endpoint
 //! and a metrics ingestion endpoint, on loopback, or as a program in a cluster.
 //!
-//! It is strict: what Azure refuses, it refuses, in Azure's words where they
-//! are known. Tokens come only from its own two issuers; ingestion looks each
-//! one up. It keeps every sample, so that a test can compare what Prometheus
-//! says it has with what arrived. Each service can be told to misbehave
-//! ([`Faults`]), and each request it saw is kept ([`Logged`]).
+//! It is strict: what Azure refuses, it refuses, in Azure's words where they are known.
+//! Tokens come only from its own two issuers; ingestion looks each one up. It keeps every
+//! sample, so that a test can compare the samples of Prometheus with those that arrived.
+//! Each service can be made to misbehave ([`Faults`]), and each request it saw is kept
+//! ([`Logged`]).
 //!
 //! The metadata service speaks plain HTTP, as the real one does; the other two
 //! speak TLS under the stand-in's own authority.

@@ -88,7 +88,7 @@ fn build() -> Outcome<BTreeMap<String, PathBuf>> {
     cargo(&["build", "--workspace", &format!("--profile={profile}")], &target)
 }
 
-/// Builds programs and says where they are.
+/// Builds programs and returns their paths.
 fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>> {
     let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(cargo);

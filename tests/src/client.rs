@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::failure::{Context, Failure, Outcome};
 
-/// Longer than any answer takes; a test that hangs should say where.
+/// Longer than any answer takes; a test that hangs should show where.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client with its own connections.

@@ -171,7 +171,7 @@ fn program(name: &str, file: &Path, flags: Vec<String>) -> Program {
     Program::new(name, file).args(flags)
 }
 
-/// Whether the API server says that it is ready.
+/// Whether the API server reports that it is ready.
 async fn ready(client: &Client) -> Option<()> {
     let request = http::Request::get("/readyz").body(Vec::new()).ok()?;
     client.request_text(request).await.ok().map(|_| ())
@@ -203,7 +203,7 @@ fn write_kubeconfig(file: &Path, server: &str, ca: &str, token: &str) -> Outcome
     fs::write(file, config.to_string()).context(format!("write {}", file.display()))
 }
 
-/// Says on standard error, past the capture of tests, that one was skipped.
+/// Reports on standard error, past the capture of tests, that one was skipped.
 pub fn say_skipped(test: &str, reason: &str) {
     let _closed = writeln!(stderr(), "skipped {test}: {reason}");
 }

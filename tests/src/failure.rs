@@ -27,7 +27,7 @@ impl fmt::Display for Failure {
         let mut source = self.source();
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
-            // One of ours has told all of its causes.
+            // One of ours contains all of its causes.
             source = if cause.is::<Self>() { None } else { cause.source() };
         }
         Ok(())

@@ -129,7 +129,7 @@ impl Image {
         archive::write(self, to).context(format!("write the image {}", self.name))
     }
 
-    /// Writes the archive into a folder, under a name that tells what it is.
+    /// Writes the archive into a folder, under a name that describes it.
     pub fn save_in(&self, folder: &Path) -> Outcome<PathBuf> {
         let file = folder.join(format!("{}.tar", self.name.replace(['/', ':'], "_")));
         self.save(&file)?;

@@ -136,7 +136,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The file that says how to reach the cluster.
+    /// The kubeconfig of the cluster.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
@@ -227,7 +227,7 @@ impl Cluster {
     }
 }
 
-/// Succeeds if all have; else every failure is told.
+/// Succeeds if all have; otherwise reports every failure.
 fn all(outcomes: Vec<Outcome<()>>) -> Outcome<()> {
     let failures: Vec<_> =
         outcomes.into_iter().filter_map(Result::err).map(|failure| failure.to_string()).collect();

@@ -1,5 +1,5 @@
-//! Plays the kubelet: makes a process of a container, from exactly what the
-//! pod says.
+//! Plays the kubelet: makes a process of a container, with the command and variables of
+//! the pod.
 //!
 //! Arguments, environment and mounts are the pod's and nothing else's; what it
 //! asks for and is not played here (`valueFrom`, `subPath`, another command) is

@@ -1,4 +1,4 @@
-//! Ports for programs that must be told one.
+//! Ports for programs that need a fixed one.
 
 use std::{
     collections::HashSet,
@@ -16,8 +16,8 @@ static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
 /// A port that is free on both loopback addresses, chosen by the system, and given to no
 /// one else in this process.
 ///
-/// Another process could take it before it is used; a program that can listen
-/// on port 0 and say what it got should do that.
+/// Another process could take it before it is used; a program that can listen on port 0
+/// and report what it got should do that.
 pub fn free() -> Outcome<u16> {
     // The system seldom repeats itself; a bound all the same.
     for _ in 0..64 {

@@ -36,7 +36,7 @@ pub enum Mode {
     Agent,
 }
 
-/// What Prometheus is told.
+/// The configuration of Prometheus.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How it runs.
@@ -193,7 +193,7 @@ fn configuration(options: &Options, port: u16) -> Value {
             "write_relabel_configs": options.write_relabelling.get(name),
             "queue_config": {
                 "batch_send_deadline": milliseconds(options.send_deadline),
-                // Small, so that a sender that is told to wait is seen again soon.
+                // Small, so that a sender that must wait retries soon.
                 "max_backoff": "1s",
             },
         })

@@ -26,8 +26,8 @@ use crate::{
 
 /// Finds a tool of a recipe, or builds all of the recipe's tools.
 ///
-/// It may take minutes the first time, which it says on standard error. It
-/// blocks: it is called before anything else runs.
+/// It may take minutes the first time, which it reports on standard error. It blocks: it
+/// is called before anything else runs.
 pub fn find(recipe: &Recipe, name: &str) -> Outcome<PathBuf> {
     find_with(recipe, name, &environment::variable)
 }
@@ -69,7 +69,7 @@ fn named(tool: &Tool, lookup: Lookup<'_>) -> Option<PathBuf> {
     }
 }
 
-/// Whether it says that it is the version that is wanted.
+/// Whether it reports the wanted version.
 fn suits(tool: &Tool, file: &PathBuf) -> bool {
     let Ok(said) = Command::new(file).args(tool.asked).output() else { return false };
     let text = [said.stdout, said.stderr].concat();

@@ -139,7 +139,7 @@ impl Webhook {
         &self.certificate
     }
 
-    /// Where it takes reviews.
+    /// The address for reviews.
     pub fn url(&self) -> String {
         format!("https://localhost:{}/mutate", self.port)
     }

@@ -1,5 +1,5 @@
-//! The templates are Bicep, and what they refer to is there. Types of resources and
-//! their properties are Azure's to know: README.md says with what they were compared.
+//! The templates are Bicep, and what they refer to is there. Types of resources and their
+//! properties are Azure's: README.md lists what they were compared with.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! Whatever values say, a real API server takes what is rendered, field by
-//! field, and Pod Security takes its pods.
+//! Whatever values say, a real API server accepts what is rendered, field by field, and
+//! Pod Security takes its pods.
 
 use std::fs;
 

@@ -45,8 +45,8 @@ async fn pods_of_stateful_sets_are_what_the_goldens_say() {
         let spec = pod["spec"].to_string();
         assert!(!spec.contains("prom-remotewrite"), "{name}: {spec}");
     }
-    // Pod Security is at work there: it takes the injected pods because of how
-    // they are, not because it is asleep.
+    // Pod Security is at work there: it admits the injected pods because of how they are,
+    // not because it is asleep.
     let mut loose = trial.pod("loose", &[("inject", "true")]);
     loose["spec"]["securityContext"] = json!({});
     let error = objects::apply_dry(&trial.client, &loose).await.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What a real API server tells of a webhook that it cannot reach: the metrics
+//! The metrics of a real API server about a webhook that it cannot reach: the metrics
 //! that an alert lives on.
 
 use http::Request;

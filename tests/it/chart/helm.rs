@@ -70,7 +70,7 @@ impl Helm {
         String::from_utf8_lossy(&said).contains("Version:\"v3.")
     }
 
-    /// Runs it; what it says if it fails is in the failure.
+    /// Runs it; its output is part of a failure.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Outcome<String> {
         let home = self.home.path().display().to_string();
         let mut program = Program::new("helm", &self.file).args(arguments.iter().copied());

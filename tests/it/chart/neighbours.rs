@@ -26,8 +26,8 @@ use super::{
     trial::{Trial, eventually},
 };
 
-/// A webhook that does what the path says: adds a container or an annotation,
-/// removes a container, or drops fields that old types do not know.
+/// A webhook that does what the path requests: adds a container or an annotation, removes
+/// a container, or drops fields that old types do not know.
 struct Neighbour {
     address: String,
     authority: String,

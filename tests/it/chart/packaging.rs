@@ -53,7 +53,7 @@ async fn notes_warn_of_a_name_that_sorts_too_early() {
     }
 }
 
-/// NOTES say what is left to do, which depends on values.
+/// NOTES list the next steps, which depend on values.
 #[tokio::test]
 async fn notes_say_what_a_mode_leaves_to_others() {
     const TEST: &str = "notes_say_what_a_mode_leaves_to_others";

@@ -16,7 +16,7 @@ use super::{
     trial::{Trial, eventually},
 };
 
-/// What the policy says; nothing else does.
+/// The message of the policy, and of nothing else.
 const REFUSED: &str = "has no container prom-remotewrite";
 
 /// Removes the webhook configuration, as an operator in need does.

@@ -19,7 +19,7 @@ struct Case {
     spec: Value,
     /// Annotations of the pod that is refused, without the prefix.
     breaks: &'static [(&'static str, &'static str)],
-    /// What the API server says.
+    /// The message of the API server.
     message: &'static str,
     /// Annotations that help.
     helps: &'static [(&'static str, &'static str)],

@@ -19,7 +19,7 @@ use super::{
 };
 
 const NAME: &str = "rights";
-/// A watcher says at once what it may not do, and retries.
+/// A watcher logs at once which right it lacks, and retries.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
 /// What one might do: verb, resource, name.
@@ -74,7 +74,7 @@ async fn certs_has_the_rights_it_needs_and_no_other() {
     release.uninstall().await;
 }
 
-/// Without this right a watcher says which one is missing, and continues when it has it.
+/// Without this right a watcher logs which one is missing, and continues when it has it.
 async fn check_is_needed(release: &Release, (role, index): (&Value, usize), deed: Deed<'_>) {
     let (client, account) = (&release.client, "rights-certs");
     let mut less = role.clone();

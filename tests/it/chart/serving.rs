@@ -70,7 +70,7 @@ impl Serving {
         &self.admin
     }
 
-    /// Where it takes reviews.
+    /// The address for reviews.
     pub(crate) fn url(&self) -> String {
         format!("https://localhost:{}/mutate", self.port)
     }

@@ -49,7 +49,7 @@ impl Pod {
         Self { folder, server, replicas: replicas.join(",") }
     }
 
-    /// Starts the program as the rendered pod says.
+    /// Starts the program with the arguments of the rendered pod.
     fn start(&self, rendered: &[Value], timeout: &str) -> Process {
         let config = self.folder.path().join("config.yaml");
         fs::write(&config, text(of_kind(rendered, "ConfigMap"), "/data/config.yaml")).unwrap();

@@ -30,7 +30,7 @@ fn every_action_is_pinned_by_hash_and_says_its_version() {
     assert!(seen > 6, "{seen}");
 }
 
-/// A step that may write says so, and nothing else may.
+/// A step that may write declares it, and no other may.
 #[test]
 fn rights_are_given_where_they_are_needed() {
     for name in ["ci.yml", "nightly.yml", "release.yml"] {

@@ -1,5 +1,5 @@
-//! What Argo CD and Flux are told: this chart, its version, values that it takes,
-//! and to leave alone what is another's.
+//! The settings of Argo CD and Flux: this chart, its version, values that it takes, and
+//! to leave alone what is another's.
 
 use serde_json::Value;
 use webhook::config::Config;

@@ -24,7 +24,7 @@ const OTHERS: [(&str, &str); 8] = [
 /// Ours that the dashboard leaves out, and why.
 const NOT_SHOWN: [(&str, &str); 0] = [];
 
-/// Whether it is told by a program that is neither ours nor Prometheus.
+/// Whether it is exported by a program that is neither ours nor Prometheus.
 pub(super) fn is_foreign(name: &str) -> bool {
     OTHERS.iter().any(|(known, _)| *known == name)
 }
@@ -57,7 +57,7 @@ fn family(series: &str) -> &str {
 }
 
 async fn prometheus() -> Prometheus {
-    // It tells of a queue as soon as it has one, whoever listens.
+    // It exports metrics of a queue as soon as it has one, even without a listener.
     let nobody = "http://127.0.0.1:9/api/v1/write".to_owned();
     let remote_writes = vec![("nobody".to_owned(), nobody)];
     Prometheus::start(&Options { remote_writes, ..Options::default() }).await.unwrap()

@@ -8,7 +8,7 @@ use certs::{
 
 use super::fixture::{Fixture, fixture};
 
-/// Contents by which writes are told apart; no one checks them here.
+/// Contents by which writes are distinguished; no one checks them here.
 fn stored(text: &str) -> Stored {
     let current = Texts { ca: text.to_owned(), ..Texts::default() };
     Stored { current, ..Stored::default() }

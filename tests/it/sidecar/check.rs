@@ -47,7 +47,7 @@ impl Stage {
     }
 }
 
-/// Every step that can say so says that it is well.
+/// Every step that applies is ok.
 const ALL_OK: &str = "ok ok ok ok ok ok ok ok ok ok";
 /// Everything but the write is well.
 const WRITE_FAILED: &str = "ok ok ok ok ok ok ok ok failed ok";
@@ -307,7 +307,7 @@ async fn an_endpoint_that_refuses_empty_writes_is_reached() {
     ingestion.push(Fault::status(400));
     let step = stage.expect(0, ALL_OK, "probe_write").await;
     says(&step, "detail", "reached and authorised");
-    // It says the same to everyone: nothing is proven.
+    // It answers everyone in the same way: nothing is proven.
     ingestion.push_times(2, &Fault::status(400).body("InvalidPayload"));
     let step = stage.expect(0, "ok ok ok ok ok ok ok ok warning ok", "probe_write").await;
     says(&step, "code", "probe-inconclusive");

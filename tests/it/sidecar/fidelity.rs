@@ -1,5 +1,5 @@
-//! What Prometheus sends is what Azure gets, and what the sidecar says of
-//! itself is what Prometheus reads.
+//! What Prometheus sends is what Azure gets, and the sidecar's own metrics are what
+//! Prometheus reads.
 
 use prost::Message;
 use sha2::{Digest, Sha256};

@@ -242,7 +242,7 @@ async fn a_request_within_the_limit_is_accepted_and_a_larger_one_is_final() {
     for length in [1000, LIMIT / 2, LIMIT - 1, LIMIT] {
         for request in large(length) {
             let answer = raw(rig.port, &request).await;
-            // It is not a batch: that is for Azure to say.
+            // It is not a batch: that is for Azure to decide.
             assert!(answer.starts_with("HTTP/1.1 400"), "{length}: {answer}");
         }
     }

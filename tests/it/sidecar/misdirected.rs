@@ -30,7 +30,7 @@ async fn a_slash_too_many_is_forgiven_and_another_path_is_explained() {
         let remedy = format!("set url to http://localhost:{}/api/v1/write", rig.port);
         assert!(reply.text().contains(&remedy), "{path}: {}", reply.text());
     }
-    // Without a header that says what it is, the path says it.
+    // Without such a header, the path decides.
     let url = rig.url("/api/v1/push");
     assert_eq!(rig.client.post(&url, &[], batch(["up"])).await.unwrap().status, 503);
     assert_eq!(rig.asked(Service::Ingestion), asked);

@@ -1,5 +1,5 @@
-//! The configuration that does without the sidecar is one that Prometheus takes,
-//! or prometheus-operator.
+//! The configuration that does without the sidecar is one that Prometheus accepts, or
+//! prometheus-operator.
 
 use std::path::Path;
 
@@ -79,7 +79,7 @@ async fn the_operators_definition_accepts_it_for_every_identity() {
     let mut entries = Vec::new();
     for (name, variables) in identities(Path::new("/etc/roots.pem")) {
         let printed = native(&variables, "operator").await;
-        // It has no certificates, and says so.
+        // It has no certificates, and reports that.
         let Some(spec) = objects::documents(&printed).pop() else {
             assert_eq!(name, "application.yaml", "{printed}");
             continue;

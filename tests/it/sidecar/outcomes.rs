@@ -1,4 +1,4 @@
-//! What Prometheus is told, for everything that Azure may do.
+//! The response to Prometheus, for everything that Azure may do.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{PATIENCE, Stage, batch, few, noise};
 
 #[tokio::test]
 async fn every_status_in_both_modes() {
-    // What Azure answers (with Retry-After), and what Prometheus is told.
+    // What Azure answers (with Retry-After), and the response to Prometheus.
     type Row = (u16, Option<&'static str>, (u16, Option<&'static str>));
     const PROTECTIVE: [Row; 18] = [
         (200, None, (200, None)),

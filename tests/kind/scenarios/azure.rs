@@ -96,7 +96,7 @@ pub(super) async fn cut(stack: &Stack) -> Outcome<Tolerance> {
     Ok(Tolerance { replays: true, ..Tolerance::default() })
 }
 
-/// Azure says that it has stored what it throws away: the account must notice.
+/// Azure reports as stored what it drops: the account must notice.
 pub(super) async fn lie(stack: &Stack) -> Outcome<Tolerance> {
     let after = stack.now() - SCRAPED_BEFORE;
     stack.misbehave("ingestion", &json!({"status": 204})).await?;

@@ -55,7 +55,7 @@ pub(super) async fn restart(stack: &Stack) -> Outcome<Tolerance> {
     Ok(Tolerance { losses: last_moments(stack, start).await?, ..Tolerance::default() })
 }
 
-/// The last moments of every Prometheus that was told to end since `start`.
+/// The last moments of every Prometheus that was stopped since `start`.
 pub(super) async fn last_moments(stack: &Stack, start: i64) -> Outcome<Vec<Loss>> {
     let events: Api<Event> = Api::namespaced(stack.client(), MONITORING);
     let killing = ListParams::default().fields("reason=Killing,involvedObject.kind=Pod");
@@ -81,7 +81,7 @@ pub(super) async fn last_moments(stack: &Stack, start: i64) -> Outcome<Vec<Loss>
     Err(Failure::new(format!("only {} of the Prometheus were told to end", losses.len())))
 }
 
-/// The event that says so.
+/// The event that shows it.
 const STOPPING: &str = "Stopping container prometheus";
 
 /// Without grace, in the midst of scraping.

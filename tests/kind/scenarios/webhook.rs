@@ -18,9 +18,9 @@ use crate::{
 const DEPLOYMENT: &str = "deployment/prom-remotewrite-webhook";
 const SECRET: &str = "prom-remotewrite-webhook-tls";
 const DELETE_SECRET: [&str; 5] = ["delete", "secret", SECRET, "-n", RELEASE_NAMESPACE];
-/// A repair takes about 0.1 s, a renewal as long as values say, which is 5 s.
+/// A repair takes about 0.1 s, a renewal as long as the values set, which is 5 s.
 const HEALED_WITHIN: Duration = Duration::from_mins(1);
-/// Values say 30 s.
+/// The values set 30 s.
 const PRUNED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Pod by pod.

@@ -12,7 +12,7 @@ use super::{
 /// `storage/remote/write_handler.go`, since CVE-2026-42154.
 const MAX_DECOMPRESSED: usize = 32 << 20;
 
-/// Why a body is not a remote-write request; the text says what is wrong.
+/// Why a body is not a remote-write request; the text explains why.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// Not snappy's block format, or more than a receiver would read.

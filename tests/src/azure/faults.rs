@@ -1,5 +1,4 @@
-//! Faults: what a service does instead of its work, once or until told
-//! otherwise.
+//! Faults: what a service does instead of its work, once or until it is reset.
 
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 

@@ -74,7 +74,7 @@ fn accept(state: &State, parts: &Parts, body: &[u8]) -> Result<(Batch, String, M
     Ok((batch, known.id, minted))
 }
 
-/// What the real endpoint says to a bad series is not known; the least helpful
+/// The response of the real endpoint to an invalid series is not known; the least helpful
 /// answer is played.
 fn check_poison(state: &State, batch: &Batch) -> Result<(), Answer> {
     let poison = &locked(&state.setup).poison;

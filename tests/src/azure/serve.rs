@@ -31,7 +31,7 @@ use super::{
 };
 use crate::locked;
 
-/// A client that takes longer for its handshake is given up.
+/// A client that needs longer for its handshake is disconnected.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// No client of the stand-in sends more; the limits that Azure has are lower
 /// and are checked where they belong.

@@ -1,4 +1,4 @@
-//! The stand-in's services, told apart.
+//! The stand-in's services.
 
 /// One of the stand-in's services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

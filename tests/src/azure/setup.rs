@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::secret;
 
-/// The audience of ingestion tokens in the public cloud, with and without the
-/// slash that its name ends in: Azure takes both.
+/// The audience of ingestion tokens in the public cloud, with and without the slash that
+/// its name ends in: Azure accepts both.
 pub const PUBLIC_AUDIENCES: [&str; 2] = ["https://monitor.azure.com/", "https://monitor.azure.com"];
 /// A resource for which Entra issues tokens too, and which ingestion refuses.
 pub const OTHER_RESOURCE: &str = "https://management.azure.com/";
@@ -30,7 +30,7 @@ pub struct Setup {
     pub applications: Vec<Application>,
     /// Data collection rules.
     pub rules: Vec<Rule>,
-    /// Whether ingestion takes remote write 2.0. Nothing says that Azure does.
+    /// Whether ingestion takes remote write 2.0. There is no evidence that Azure does.
     pub remote_write_2: bool,
     /// Whether the metadata service answers with a token it issued before, as
     /// the real one does until shortly before its end.

@@ -1,4 +1,4 @@
-//! Answers, counted by what they say: all that a long run can keep of them.
+//! Responses, counted by their text: all that a long run can keep of them.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -19,7 +19,7 @@ pub struct Ending {
     pub service: Service,
     /// The answer's status; `None` where the connection was dropped.
     pub status: Option<u16>,
-    /// What a refusal says; empty for anything else.
+    /// The text of a rejection; empty for anything else.
     pub reason: String,
 }
 
@@ -47,7 +47,7 @@ impl Tally {
     }
 }
 
-/// The first line of what a refusal says.
+/// The first line of a rejection's text.
 fn reason(answer: &Answer) -> String {
     if answer.status < 400 {
         return String::new();

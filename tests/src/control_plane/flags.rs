@@ -1,4 +1,4 @@
-//! What the programs of a control plane are told, and the files they read.
+//! The flags of a control plane's programs, and the files they read.
 
 use std::{
     fs,

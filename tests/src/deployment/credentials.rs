@@ -18,7 +18,7 @@ const NAMES: [&str; 2] = ["ingestion.azure.svc", "entra.azure.svc"];
 /// The application's certificate in the forms that its two ends take.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// What Entra is told: the certificate alone, PEM.
+    /// The part for Entra: the certificate without its key, PEM.
     pub registered: String,
     /// What the key vault holds: certificate and key, PFX.
     pub delivered: Vec<u8>,
@@ -80,6 +80,6 @@ pub(super) fn install(cluster: &Cluster) -> Outcome<()> {
         ("ca.crt", authority.pem().into_bytes()),
         ("writer.crt", credentials.registered.into_bytes()),
     ]);
-    // Last, because it says that all of it is there.
+    // Last, because it marks the rest as complete.
     apply_object(cluster, &secret(AZURE, "azure-tls", &files))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Image;
 use crate::failure::Outcome;
 
-/// Where the product's images are, until the chart is told otherwise.
+/// Where the product's images are by default.
 const REGISTRY: &str = "ghcr.io/prom-remotewrite";
 /// The product's user, as distroless has it.
 const NOBODY_OF_OURS: u32 = 65532;

@@ -22,7 +22,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_mins(15);
 /// For what is shown: an image is pulled, or built from Debian's packages.
 const SHOWN_WITHIN: Duration = Duration::from_mins(60);
 
-/// Runs it; what it says is for the person who waits.
+/// Runs it; its output is for the person who waits.
 pub(super) fn show(command: &mut Command) -> Outcome<()> {
     // Standard output is for what a shell reads.
     let status = finish(command.stdout(stderr()), SHOWN_WITHIN)?;

@@ -17,7 +17,7 @@ const PORTS: [(u64, &str); 2] = [(30090, "KIND_PROMETHEUS_PORT"), (30091, "KIND_
 pub(super) struct Ports(Vec<(u64, u16)>);
 
 impl Ports {
-    /// What the variables say.
+    /// The values of the variables.
     pub(super) fn from(lookup: Lookup<'_>) -> Outcome<Self> {
         let mut ports = Vec::new();
         for (node, variable) in PORTS {

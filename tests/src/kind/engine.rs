@@ -23,7 +23,7 @@ impl Engine {
         Ok(Self::at(&command::ask(script().arg("start"))?))
     }
 
-    /// The value of `DOCKER_HOST`, if it takes another than the usual.
+    /// The value of `DOCKER_HOST`, unless it is the default.
     pub(super) fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }

@@ -56,7 +56,7 @@ pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
     match choose(wanted.as_deref(), available) {
         Source::Named(image) => {
             if !is_there(engine, &image) {
-                // Not left to kind, which says nothing while it takes minutes.
+                // Not left to kind, which prints nothing for minutes.
                 let mut docker = engine.docker();
                 steps.step("pull it", || command::show(docker.args(["pull", &image])))?;
             }

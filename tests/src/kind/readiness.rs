@@ -21,7 +21,7 @@ impl Cluster {
     /// A restarted API server refuses its own administrator until it has read
     /// who may do what.
     fn answers(&self) -> Outcome<()> {
-        /// It takes some ten seconds.
+        /// It takes about ten seconds.
         const PATIENCE: Duration = Duration::from_mins(2);
         let start = Instant::now();
         loop {

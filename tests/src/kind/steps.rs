@@ -7,7 +7,7 @@ use std::{
 
 use crate::failure::Outcome;
 
-/// Says on standard error what is done.
+/// Prints on standard error what is done.
 #[derive(Debug)]
 pub struct Steps {
     start: Instant,
@@ -20,7 +20,7 @@ impl Default for Steps {
 }
 
 impl Steps {
-    /// Does one thing, and says so.
+    /// Does one thing, and prints it.
     pub fn step<T>(&self, what: &str, act: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         self.note(&format!("{what} ..."));
         let start = Instant::now();
@@ -29,7 +29,7 @@ impl Steps {
         Ok(outcome)
     }
 
-    /// Says something.
+    /// Prints something.
     pub fn note(&self, what: &str) {
         let _ = writeln!(stderr(), "[{:>4} s] {what}", self.start.elapsed().as_secs());
     }

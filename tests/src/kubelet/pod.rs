@@ -1,4 +1,4 @@
-//! What a pod says about one of its containers.
+//! One container of a pod, as its spec describes it.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a process says, read by threads so that it never blocks on a pipe.
+//! The output of a process, read by threads so that it never blocks on a pipe.
 
 use std::{
     io::{BufRead, BufReader, Read},

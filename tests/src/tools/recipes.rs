@@ -13,7 +13,7 @@ pub use self::{
 pub struct Recipe {
     /// The folder below `tests/tools` with its `go.mod` and `go.sum`.
     pub folder: &'static str,
-    /// What `go build` is told to build: `tool` for every tool of the module.
+    /// The argument of `go build`: `tool` for every tool of the module.
     pub packages: &'static [&'static str],
     /// Build tags.
     pub tags: &'static str,
@@ -38,11 +38,11 @@ pub struct Tool {
     pub variable: Variable,
     /// How it is asked for its version.
     pub asked: &'static [&'static str],
-    /// What it must say then.
+    /// The expected output.
     pub wanted: &'static str,
 }
 
-/// An environment variable that says where a tool is.
+/// An environment variable with the path of a tool.
 #[derive(Clone, Copy, Debug)]
 pub enum Variable {
     /// It names the program.

@@ -18,7 +18,7 @@ const WEBHOOK: &str = "pods.inject.prom-remotewrite";
 pub(super) struct Trust {
     /// The host that the certificate must be valid for.
     pub(super) host: ServerName<'static>,
-    /// Where it takes reviews.
+    /// The address for reviews.
     pub(super) path: String,
     /// Trusts what they trust.
     pub(super) connector: TlsConnector,

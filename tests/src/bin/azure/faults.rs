@@ -1,4 +1,4 @@
-//! Faults as the admin is told of them.
+//! Faults as the admin port accepts them.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The stand-in for Azure as a program, for a cluster: the very code that tests
-//! run in their own process, on addresses that stay, with an admin port that
-//! says what was stored and refused, and that makes it misbehave.
+//! The stand-in for Azure as a program, for a cluster: the very code that tests run in
+//! their own process, on addresses that stay, with an admin port that reports what was
+//! stored and rejected, and that makes it misbehave.
 
 mod admin;
 mod arguments;

@@ -56,7 +56,7 @@ pub(crate) async fn sidecar_idle(stage: &Stage) -> Outcome<f64> {
     Ok(used.as_secs_f64() * 1e3 / IDLE.as_secs_f64())
 }
 
-/// Milliseconds from the webhook's start until `/ready` says yes.
+/// Milliseconds from the webhook's start until `/ready` succeeds.
 pub(crate) async fn webhook_start(stage: &Stage, scene: &Scene) -> Outcome<Spread> {
     let certificate = IssuedCertificate::in_process("localhost")?;
     let folder = folder::temporary("the webhook")?;
@@ -78,7 +78,7 @@ pub(crate) async fn webhook_start(stage: &Stage, scene: &Scene) -> Outcome<Sprea
     Spread::of(times).context("measure starts")
 }
 
-/// Starts a program and asks for `/ready` on a port until it says yes.
+/// Starts a program and asks for `/ready` on a port until it succeeds.
 async fn start(program: &Program, port: u16) -> Outcome<(f64, Process)> {
     let request = format!("GET {READY_PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let address = SocketAddr::from(([127, 0, 0, 1], port));

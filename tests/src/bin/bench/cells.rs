@@ -23,9 +23,9 @@ pub(crate) const GOAL_CELLS: [Cell; 6] = [
     Cell { kibibytes: 1024, connections: 200 },
 ];
 
-/// All that are of interest. Prometheus' usual bodies are between 25 and
-/// 100 KiB, Azure takes 1 MiB; it writes over 1 to 50 connections by default
-/// and over 200 at the most that is recommended.
+/// All that are of interest. Prometheus' usual bodies are between 25 and 100 KiB, Azure
+/// accepts 1 MiB; it writes over 1 to 50 connections by default and over 200 at the most
+/// that is recommended.
 pub(crate) fn all_cells() -> Vec<Cell> {
     let sizes = [25, 100, 1024];
     let connections = [1, 8, 64, 200];

@@ -79,7 +79,7 @@ impl Kind {
         (kinds, left_out)
     }
 
-    /// Where it takes writes: the Go program keeps the path it is asked for.
+    /// The address for writes: the Go program keeps the path it is asked for.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::AadAuthProxy => PATH,

@@ -80,7 +80,7 @@ fn file() -> PathBuf {
     environment::crate_folder().join("data/guard.json")
 }
 
-/// Says each figure, and returns how many differ.
+/// Prints each figure, and returns how many differ.
 fn compare(program: &str, expected: &Costs, found: &Costs) -> usize {
     let bytes = |bytes: u64| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
     let figures = [

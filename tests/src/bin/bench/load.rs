@@ -170,8 +170,7 @@ impl Connection {
     }
 }
 
-/// The answer, once all of it is there. Contenders say how long their bodies
-/// are.
+/// The answer, once all of it is there. Contenders announce the length of their bodies.
 pub(crate) fn whole_answer(input: &[u8]) -> Option<Answer> {
     let end = input.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(input.get(..end)?).ok()?;

@@ -55,7 +55,7 @@ impl Machine {
         Self {
             processor: model.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            // What a distribution adds says nothing here.
+            // Additions of a distribution do not matter here.
             kernel: release.trim().split('-').next().unwrap_or_default().to_owned(),
         }
     }

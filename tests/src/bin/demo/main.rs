@@ -1,11 +1,11 @@
 //! The main job on real input, as a person would watch it.
 //!
-//! An annotated pod as kube-prometheus-stack makes it goes through the real webhook.
-//! It names two profiles: a workspace for a managed identity, and one for an
-//! application with a certificate. The injected sidecar is started from the patched
-//! pod, and a real Prometheus writes to both of its destinations, behind which a
-//! stand-in for Azure refuses whatever Azure refuses. The end says what was stored, or
-//! why nothing was.
+//! An annotated pod as kube-prometheus-stack makes it goes through the real webhook. It
+//! names two profiles: a workspace for a managed identity, and one for an application
+//! with a certificate. The injected sidecar is started from the patched pod, and a real
+//! Prometheus writes to both of its destinations, behind which a stand-in for Azure
+//! refuses whatever Azure refuses. The last line reports what was stored, or why nothing
+//! was.
 
 mod arguments;
 mod brief;

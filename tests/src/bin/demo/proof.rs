@@ -4,7 +4,7 @@ use tests::azure::Workspace;
 
 use super::stage::JOBS;
 
-/// So many scrapes of each job: enough for a mean that says something.
+/// So many scrapes of each job: enough for a meaningful mean.
 const SCRAPES: usize = 5;
 
 /// What lies behind one rule.

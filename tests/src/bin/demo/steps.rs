@@ -103,7 +103,7 @@ pub(crate) async fn sidecar(
     Ok(sidecar)
 }
 
-/// Says which tokens were obtained; that none was is for the proof to say.
+/// Reports the tokens that were obtained; the proof reports if there are none.
 fn tokens(screen: &Screen, scene: &Scene) {
     screen.step(
         "Tokens",

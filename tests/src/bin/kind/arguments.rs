@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Make the cluster, or what it lacks, and say how to reach it.
+    /// Create the cluster, or what it lacks, and print how to reach it.
     Up,
     /// Remove it, and whatever was started for it.
     Down,

@@ -2,7 +2,7 @@
 
 use super::{Recipe, Tool, Variable};
 
-/// The version that the programs say they are: a module does not know its own.
+/// The version that the programs report: a module does not know its own.
 const KUBERNETES_STAMP: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean";
 
 /// A control plane: etcd, which Go names after the last part of its path, the

@@ -57,7 +57,7 @@ struct State {
     authorization: HeaderValue,
 }
 
-/// This program, told to be the proxy.
+/// This program, started as the proxy.
 pub(super) fn program(stage: &Stage, port: u16) -> Outcome<Program> {
     let this = std::env::current_exe().context("find this program")?;
     Ok(Program::new("the bare hyper proxy", this)
