@@ -11,6 +11,8 @@ mod request;
 
 use std::time::Duration;
 
+use contract::DestinationName;
+
 pub use self::code::Code;
 pub(crate) use self::failure::{no_answer, no_answer_from};
 use self::quote::{Kind, Text};
@@ -65,6 +67,12 @@ pub(crate) fn explanation(
         _ => return None,
     };
     Some(explanation)
+}
+
+/// `text` with the variables of the destination of this name, if it has one.
+pub(crate) fn with_variables_of(name: Option<&str>, text: &str) -> String {
+    let name = name.and_then(|name| name.parse::<DestinationName>().ok());
+    name.map_or_else(|| text.to_owned(), |name| name.in_text(text))
 }
 
 /// The text of a response, in quotation marks.

@@ -217,7 +217,7 @@ impl Forwarder {
                 answered = answer.status(),
                 held_back,
                 "{}",
-                text()
+                explain::with_variables_of(destination, &text())
             );
         }
     }

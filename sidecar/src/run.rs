@@ -85,7 +85,7 @@ fn announce(destinations: &Destinations) {
             "listening"
         );
         for doubt in settings.destination_doubts() {
-            warn!(destination = name, "{doubt}");
+            warn!(destination = name, "{}", explain::with_variables_of(name, &doubt));
         }
     }
     for doubt in destinations.doubts() {

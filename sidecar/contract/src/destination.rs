@@ -73,6 +73,20 @@ impl DestinationName {
         (name.suffix() == suffix).then_some(name)
     }
 
+    /// `text` with this destination's variables in place of the unnamed one's.
+    pub fn in_text(&self, text: &str) -> String {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut own = String::new();
+        for word in text.split_inclusive(|c: char| !is_part(c)) {
+            let variable = word.trim_end_matches(|c: char| !is_part(c));
+            let (_, end) = word.split_at(variable.len());
+            let is_its = DESTINATION_VARIABLES.contains(&variable);
+            let suffix = if is_its { self.suffix() } else { String::new() };
+            own.extend([variable, &suffix, end]);
+        }
+        own
+    }
+
     /// Where Prometheus posts what is for this destination.
     pub fn write_path(&self) -> String {
         format!("/{self}{WRITE_PATH}")
@@ -132,6 +146,24 @@ mod tests {
         let name: DestinationName = "us-east".parse().unwrap();
         assert_eq!(name.variable(env::INGESTION_URL), "INGESTION_URL_US_EAST");
         assert_eq!(name.write_path(), "/us-east/api/v1/write");
+    }
+
+    #[test]
+    fn texts_name_its_own_variables() {
+        let name: DestinationName = "us-east".parse().unwrap();
+        for (text, own) in [
+            ("check CLOUD, and INGESTION_URL.", "check CLOUD_US_EAST, and INGESTION_URL_US_EAST."),
+            ("(AZURE_CLIENT_ID=a)", "(AZURE_CLIENT_ID_US_EAST=a)"),
+            (
+                "INGESTION_URL_TENANTS, CLOUDS, HTTPS_PROXY",
+                "INGESTION_URL_TENANTS, CLOUDS, HTTPS_PROXY",
+            ),
+            ("ä CLOUD", "ä CLOUD_US_EAST"),
+            ("", ""),
+        ] {
+            assert_eq!(name.in_text(text), own);
+            assert_eq!(name.in_text(&name.in_text(text)), own, "once");
+        }
     }
 
     #[test]

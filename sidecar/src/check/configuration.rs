@@ -22,16 +22,18 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Fou
             });
             let seen: Vec<String> = seen.collect();
             let of_each = destinations.iter().flat_map(|one| {
-                let whose = one.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
                 let doubts = one.settings.destination_doubts().into_iter();
-                doubts.map(move |doubt| format!("{whose}{doubt}"))
+                doubts.map(|doubt| match &one.name {
+                    Some(name) => format!("{name}: {}", name.in_text(&doubt)),
+                    None => doubt,
+                })
             });
             let doubts = of_each.chain(destinations.doubts());
             let doubts: Vec<_> = doubts.map(|doubt| (Code::DoubtfulConfiguration, doubt)).collect();
             Found::ok(destinations, seen.join("; ")).doubting(doubts)
         }
         Err(mistakes) => {
-            let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
+            let noun = if mistakes.len() == 1 { "error" } else { "errors" };
             let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
             let detail = format!("{} {noun}", lines.len());
             Found::failed(Code::InvalidConfiguration, detail, lines.join("\n"))

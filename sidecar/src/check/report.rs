@@ -121,9 +121,16 @@ impl Report {
         self.steps.retain(is_shared);
         for (destination, part) in parts {
             self.ok &= part.ok;
-            let name = destination.name.as_ref().map(ToString::to_string);
             let steps = part.steps.into_iter().filter(|step| !is_shared(step));
-            self.steps.extend(steps.map(|step| Step { destination: name.clone(), ..step }));
+            self.steps.extend(steps.map(|step| match &destination.name {
+                Some(name) => Step {
+                    destination: Some(name.to_string()),
+                    detail: name.in_text(&step.detail),
+                    remedy: step.remedy.map(|remedy| name.in_text(&remedy)),
+                    ..step
+                },
+                None => step,
+            }));
         }
         self
     }

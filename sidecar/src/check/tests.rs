@@ -28,7 +28,7 @@ async fn every_mistake_is_told_and_nothing_else_is_tried() {
     let report =
         checked(&[("IDENTITY_TYPE", "managed"), ("CLOUD", "mars")], Duration::from_secs(5)).await;
     let configuration = &report.steps[0];
-    assert_eq!(configuration.detail, "3 mistakes");
+    assert_eq!(configuration.detail, "3 errors");
     let remedy = configuration.remedy.as_deref().unwrap();
     for name in ["INGESTION_URL is missing", "IDENTITY_TYPE=\"managed\"", "CLOUD=\"mars\""] {
         assert!(remedy.lines().any(|line| line.starts_with(name)), "{remedy}");

@@ -8,6 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{Tokens, schedule};
 use crate::{
+    explain,
     identity::{FetchError, Issuer, RENEWAL_ADVICE, Reload, Summary, Token, WARN_BEFORE_EXPIRY},
     metrics::Metrics,
 };
@@ -143,19 +144,26 @@ impl Refresh {
         self.next("retry", pause);
         let retry_seconds = format!("{:.1}", pause.as_secs_f64());
         let destination = self.destination.as_deref();
+        let trouble = error.to_string();
+        // Of several, each has variables of its own.
+        let text = if let [metrics] = self.metrics.as_slice() {
+            explain::with_variables_of(metrics.name(), &trouble)
+        } else {
+            trouble.clone()
+        };
         if usable.is_some() {
             warn!(
                 destination,
                 reason = error.kind.as_str(),
                 valid_seconds = left.as_secs(),
                 retry_seconds,
-                "no new token, the old one is still valid: {error}"
+                "no new token, the old one is still valid: {text}"
             );
         } else {
-            error!(destination, reason = error.kind.as_str(), retry_seconds, "no token: {error}");
+            error!(destination, reason = error.kind.as_str(), retry_seconds, "no token: {text}");
         }
         self.tokens.shared.held.send_modify(|held| {
-            held.trouble = Some(error.to_string());
+            held.trouble = Some(trouble);
             held.fetching = false;
             held.attempts += 1;
         });

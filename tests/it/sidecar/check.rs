@@ -342,7 +342,7 @@ async fn a_configuration_with_which_the_sidecar_does_not_start() {
     stage.set("LISTENING_PORT", "http");
     let statuses = format!("failed{}", " skipped".repeat(9));
     let step = stage.expect(78, &statuses, "configuration").await;
-    says(&step, "detail", "2 mistakes");
+    says(&step, "detail", "2 errors");
     says(&step, "remedy", "did you mean \"userAssigned\"?");
     says(&step, "remedy", "LISTENING_PORT=\"http\"");
     says(&step, "code", "invalid-configuration");

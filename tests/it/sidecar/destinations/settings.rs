@@ -150,6 +150,22 @@ async fn the_doctor_reports_on_each_destination() {
 }
 
 #[tokio::test]
+async fn what_to_do_names_a_destinations_own_variables() {
+    let mut stage = Stage::new().await;
+    let tenants = Other::beside(&mut stage, "tenants").await;
+    tenants.azure.faults(Service::Ingestion).always(tests::azure::Fault::status(404));
+    let program = sidecar().arg("check").envs(stage.variables.clone());
+    let mut process = program.start().unwrap();
+    assert_eq!(process.wait(PATIENCE).await.unwrap().code(), Some(1));
+    let said = "compare INGESTION_URL_TENANTS with the rule's immutable id";
+    assert!(process.stdout().contains(said), "{}", process.stdout());
+    let mut rig = stage.ready().await;
+    assert_eq!(tenants.status(&rig, batch(["up"])).await, 503);
+    let logged = |line: &str| line.contains(said).then_some(());
+    rig.process.line("it is logged", PATIENCE, logged).await.unwrap();
+}
+
+#[tokio::test]
 async fn promtool_accepts_an_entry_for_each_destination() {
     let promtool = tools::find(&tools::PROMETHEUS, "promtool").unwrap();
     let folder = tempfile::TempDir::new().unwrap();
