@@ -89,9 +89,9 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// All mistakes as one text: `1 mistake: …` or `3 mistakes: …; …; …`.
+/// All mistakes as one text: `1 error: …` or `3 errors: …; …; …`.
 pub fn report(mistakes: &[Mistake]) -> String {
     let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    let noun = if texts.len() == 1 { "mistake" } else { "mistakes" };
+    let noun = if texts.len() == 1 { "error" } else { "errors" };
     format!("{} {noun}: {}", texts.len(), texts.join("; "))
 }

@@ -117,7 +117,7 @@ async fn a_typo_is_an_event_with_our_whole_text() {
     let denial = status.message.as_str();
     assert!(denial.starts_with("admission webhook \"pods.inject.prom-remotewrite\" denied"));
     assert!(event.contains(denial), "{event}\n\n{denial}");
-    for part in ["4 mistakes", "ture", "listening-port", "client-id", "AzurePublic"] {
+    for part in ["4 errors", "ture", "listening-port", "client-id", "AzurePublic"] {
         assert!(event.contains(part), "{part}: {event}");
     }
     assert!(trial.find("typo-0").await.is_none());

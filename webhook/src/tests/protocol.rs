@@ -127,7 +127,7 @@ async fn a_denial_has_a_status_and_no_patch() {
     let message = response["status"]["message"].as_str().unwrap();
     assert_eq!(
         message,
-        "cannot inject the remote-write sidecar: 2 mistakes: prom-remotewrite/client-id=\"x\": expected a GUID such as 00001111-aaaa-2222-bbbb-3333cccc4444; prom-remotewrite/lisening-port=\"…\": expected an annotation that exists (did you mean \"prom-remotewrite/listening-port\"?)"
+        "cannot inject the remote-write sidecar: 2 errors: prom-remotewrite/client-id=\"x\": expected a GUID such as 00001111-aaaa-2222-bbbb-3333cccc4444; prom-remotewrite/lisening-port=\"…\": expected an annotation that exists (did you mean \"prom-remotewrite/listening-port\"?)"
     );
     assert!(response.get("patch").is_none());
 }

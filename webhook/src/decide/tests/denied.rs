@@ -10,7 +10,7 @@ fn every_mistake_is_in_one_denial() {
         ("identity-type", "userasigned"),
         ("ingestion-url", "dce.example"),
     ]);
-    check(&pod, "deny", "bad_annotations", "4 mistakes: ");
+    check(&pod, "deny", "bad_annotations", "4 errors: ");
     check(
         &pod,
         "deny",
@@ -21,26 +21,21 @@ fn every_mistake_is_in_one_denial() {
     let elsewhere = Config::parse("image: a").unwrap();
     let both = prometheus(&[("inject", "true"), ("clientid", "x"), ("cpu-limit", "much")]);
     let Decision::Deny(denial) = decide(&elsewhere, Pod::new(&both)) else { panic!("{both}") };
-    let (_, list) = denial.message.split_once("4 mistakes: ").unwrap();
+    let (_, list) = denial.message.split_once("4 errors: ").unwrap();
     let names: Vec<&str> =
         list.split("; ").filter_map(|text| text.split(['=', ' ']).next()).collect();
     let expected = ["clientid", "cpu-limit", "ingestion-url", "identity-type"];
     assert_eq!(names, expected.map(|name| format!("prom-remotewrite/{name}")));
     let unknown_profile = prometheus(&[("inject", "true"), ("profile", "aplication")]);
     check(&unknown_profile, "deny", "bad_annotations", "(did you mean \"application\"?)");
-    check(&unknown_profile, "deny", "bad_annotations", "1 mistake: ");
+    check(&unknown_profile, "deny", "bad_annotations", "1 error: ");
     let certificate = prometheus(&[
         ("inject", "true"),
         ("identity-type", "aadApplication"),
         ("tenant-id", "contoso.com"),
         ("certificate-secret", "Not_A_Name"),
     ]);
-    check(
-        &certificate,
-        "deny",
-        "bad_annotations",
-        "1 mistake: prom-remotewrite/certificate-secret",
-    );
+    check(&certificate, "deny", "bad_annotations", "1 error: prom-remotewrite/certificate-secret");
 }
 
 #[test]
@@ -72,7 +67,7 @@ fn missing_settings_of_an_identity_are_named() {
     else {
         panic!("injected without an identity");
     };
-    assert!(denial.message.contains("2 mistakes: prom-remotewrite/ingestion-url is missing"));
+    assert!(denial.message.contains("2 errors: prom-remotewrite/ingestion-url is missing"));
 }
 
 #[test]
@@ -101,7 +96,7 @@ fn policy_binds_annotations() {
         assert!(message.contains("policy lets pods send to: .ingest"), "{message}");
     }
     let message = denied(&[("image", "evil"), ("log-level", "debug")]).unwrap();
-    assert!(message.contains("2 mistakes: prom-remotewrite/image=\"evil\""), "{message}");
+    assert!(message.contains("2 errors: prom-remotewrite/image=\"evil\""), "{message}");
     assert!(message.contains("lets pods set ingestion-url, client-id"), "{message}");
     assert_eq!(denied(&[("profile", "stack")]), None, "a profile may say what a pod may not");
     let by_default = prometheus(&[("inject", "true"), ("image", "evil")]);

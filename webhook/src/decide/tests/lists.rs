@@ -9,7 +9,7 @@ fn named(profiles: &str) -> Value {
 /// The denial's text behind the number of errors.
 fn mistakes(config: &Config, pod: &Value, count: usize) -> String {
     let Decision::Deny(denial) = decide(config, Pod::new(pod)) else { panic!("{pod}") };
-    let expected = format!("{count} mistake{}: ", if count == 1 { "" } else { "s" });
+    let expected = format!("{count} error{}: ", if count == 1 { "" } else { "s" });
     let (_, list) = denial.message.split_once(&expected).unwrap_or_else(|| panic!("{denial:?}"));
     list.to_owned()
 }

@@ -43,7 +43,7 @@ fn unusual_pods_are_injected_with_a_warning() {
 fn azures_workload_identity_webhook_is_heard() {
     let mut pod = prometheus(&[("inject", "true"), ("identity-type", "workloadIdentity")]);
     pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("stack");
-    check(&pod, "deny", "bad_annotations", "2 mistakes: prom-remotewrite/client-id is missing");
+    check(&pod, "deny", "bad_annotations", "2 errors: prom-remotewrite/client-id is missing");
     pod["metadata"]["labels"]["azure.workload.identity/use"] = json!("true");
     check(&pod, "deny", "bad_annotations", "under a name that sorts after azure-wi");
     pod["spec"]["containers"][0]["env"] = json!([
