@@ -1,5 +1,8 @@
 //! Addresses of a listener in the same pod.
 
+/// Hosts that are the pod itself.
+pub(crate) const HOSTS: [&str; 4] = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"];
+
 /// A URL of this pod: its port, and what follows.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Loopback<'a> {
@@ -12,9 +15,7 @@ pub(crate) struct Loopback<'a> {
 /// The parts of `url`, if it is one of this pod.
 pub(crate) fn parse(url: &str) -> Option<Loopback<'_>> {
     let rest = url.trim().strip_prefix("http://")?;
-    let rest = ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]
-        .into_iter()
-        .find_map(|host| rest.strip_prefix(host))?;
+    let rest = HOSTS.into_iter().find_map(|host| rest.strip_prefix(host))?;
     let (port, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let port = match port.strip_prefix(':') {
         Some(digits) => digits.parse().ok()?,

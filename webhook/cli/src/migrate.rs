@@ -7,8 +7,9 @@
 //! workloads::sites
 //!              where a document describes a Prometheus: one Form for each language
 //! source       what takes its samples to Azure today → variables
-//! replacement  settings → profile → changes; the changed pod goes through decide,
-//!              inject and patch, and is compared with the pod before
+//! plan         settings → profile, for each source: the destinations of one sidecar
+//! replacement  changes; the changed pod goes through decide, inject and patch, and is
+//!              compared with the pod before
 //! document     the changes as an edit of the text
 //! leftovers    what looks like a source, and is at no place that is known
 //! ```
@@ -31,6 +32,7 @@ mod files;
 mod leftovers;
 mod native;
 mod placeholder;
+mod plan;
 mod profile;
 mod replacement;
 mod report;
@@ -78,9 +80,9 @@ pub struct Attempt {
 /// What was done at one place.
 #[derive(Clone, Debug)]
 pub struct Migrated {
-    /// What is gone.
+    /// What is gone, one or several.
     pub source: String,
-    /// The profile that takes its place.
+    /// The profile that takes its place; of several, their list.
     pub profile: String,
     /// What is to be known, or to be done.
     pub notes: Vec<String>,
@@ -155,6 +157,15 @@ pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, Manifest
         run.elsewhere.document = number;
         run.document("", text)
     });
-    let text = texts.collect::<Result<_, _>>()?;
-    Ok(Migration { text, ..run.migration })
+    let texts = texts.collect::<Result<Vec<_>, _>>()?;
+    let Run { mut migration, elsewhere } = run;
+    for text in texts {
+        let (text, urls) = elsewhere.redirected(text);
+        migration.text.push_str(&text);
+        // What has been written need not be said.
+        let is_open = |note: &String| !urls.iter().any(|url| note.ends_with(url));
+        let migrated = migration.attempts.iter_mut().filter_map(|it| it.result.as_mut().ok());
+        migrated.for_each(|migrated| migrated.notes.retain(is_open));
+    }
+    Ok(migration)
 }

@@ -2,6 +2,8 @@
 //! what is replaced or removed. The other way round a mapping could become
 //! empty in between, and lines would have nothing to stand beside.
 
+use std::collections::BTreeSet;
+
 use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE};
 use json_patch::{
     AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation,
@@ -9,32 +11,41 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
-use super::{
-    OrReasons, native,
-    replacement::Plan,
-    source::{Program, Source},
-};
+use super::{OrReasons, native, plan::Plan, source::Program};
 use crate::{loopback, tree::at, workloads::sites::Site};
 
-/// Takes `source` and the volumes that are unused then out of `site`, from behind to
-/// the front, and asks for a sidecar.
+/// Takes the sources of `plans` and the volumes that are unused then out of `site`, from
+/// behind to the front, and asks for a sidecar with these `profiles`.
 ///
 /// # Errors
 /// Where an annotation says the opposite.
-pub(super) fn changes(site: &Site<'_>, source: &Source, plan: &Plan) -> OrReasons<[Patch; 2]> {
-    let added = annotations(site, &plan.name)?;
-    let mut taken = redirections(site, source, plan);
+pub(super) fn changes(
+    site: &Site<'_>,
+    plans: &[Plan<'_>],
+    profiles: &str,
+) -> OrReasons<[Patch; 2]> {
+    let added = annotations(site, profiles)?;
+    let mut taken = Vec::new();
     let remove =
         |way: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, way) });
-    if source.program == Program::Native {
-        let leaving = native::leaving(&source.value);
-        taken.extend(leaving.map(|key| remove(&[&source.way[..], &[key.to_owned()]].concat())));
+    let mut lists: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for plan in plans {
+        taken.extend(redirections(site, plan));
+        let source = plan.source;
+        if source.program == Program::Native {
+            let leaving = native::leaving(&source.value);
+            taken.extend(leaving.map(|key| remove(&[&source.way[..], &[key.to_owned()]].concat())));
+        } else if let Some((place, list)) = source.way.split_last() {
+            match lists.iter_mut().find(|(other, _)| other == list) {
+                Some((_, places)) => places.insert(0, place.clone()),
+                None => lists.push((list.to_vec(), vec![place.clone()])),
+            }
+        }
     }
     let volumes = site.form.volumes.iter().map(ToString::to_string).collect();
-    let container = source.way.split_last().filter(|_| source.program != Program::Native);
-    let container = container.map(|(place, list)| (list.to_vec(), vec![place.clone()]));
-    let unused = plan.files.unused.iter().rev().map(ToString::to_string).collect();
-    for (list, places) in container.into_iter().chain([(volumes, unused)]) {
+    let unused: BTreeSet<usize> = plans.iter().flat_map(|plan| plan.files.unused.clone()).collect();
+    lists.push((volumes, unused.iter().rev().map(ToString::to_string).collect()));
+    for (list, places) in lists {
         // A list of which nothing is left goes as a whole.
         let count = match at(site.node, &list) {
             Some(Value::Array(items)) => items.len(),
@@ -55,7 +66,8 @@ fn annotations(site: &Site<'_>, profile: &str) -> Result<Vec<PatchOperation>, Ve
     let mut added = Map::new();
     for (name, wanted) in [(INJECT, "true"), (PROFILE, profile)] {
         match site.annotation(name) {
-            Some(given) if given == wanted => {}
+            // A list may have blanks in it.
+            Some(Value::String(given)) if given.replace(' ', "") == wanted => {}
             Some(given) => {
                 let no_text = ", which is no text: write it with quotes";
                 let why = if given.is_string() { "" } else { no_text };
@@ -83,19 +95,16 @@ fn annotations(site: &Site<'_>, profile: &str) -> Result<Vec<PatchOperation>, Ve
 }
 
 /// Lets Prometheus write to the sidecar where it does not yet.
-fn redirections(site: &Site<'_>, source: &Source, plan: &Plan) -> Vec<PatchOperation> {
-    let port = plan.settings.listening_port.get();
-    let mut operations = Vec::new();
-    for (way, entry) in site.writes() {
-        let found = loopback::parse(entry["url"].as_str().unwrap_or_default());
-        let found = found.filter(|found| found.port == port);
-        let is_right = |found: &loopback::Loopback<'_>| found.rest == contract::names::WRITE_PATH;
-        if (found.is_some() || way == source.way) && !found.as_ref().is_some_and(is_right) {
-            let url = ["url".to_owned()];
-            operations.push(replace(&[&site.path[..], &way, &url].concat(), plan.url()));
-        }
-    }
-    operations
+fn redirections(site: &Site<'_>, plan: &Plan<'_>) -> Vec<PatchOperation> {
+    let is_right = |entry: &Value| {
+        let url = entry.get("url").and_then(Value::as_str).unwrap_or_default();
+        loopback::parse(url) == loopback::parse(&plan.url)
+    };
+    let others = plan.writes(site).filter(|(_, entry)| !is_right(entry));
+    let url = ["url".to_owned()];
+    others
+        .map(|(way, _)| replace(&[&site.path[..], &way, &url].concat(), plan.url.clone()))
+        .collect()
 }
 
 /// A text in place of another.

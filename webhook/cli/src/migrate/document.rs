@@ -1,6 +1,8 @@
 //! Documents one after the other, and the texts in them that are files of their
 //! own.
 
+use std::slice;
+
 use json_patch::Patch;
 use serde_json::Value;
 
@@ -9,7 +11,8 @@ use super::{
     changes::replace,
     elsewhere::Elsewhere,
     leftovers,
-    replacement::{plan, replacement},
+    plan::{Plan, plans},
+    replacement::replacement,
     source::{Source, sources},
 };
 use crate::{
@@ -100,25 +103,26 @@ impl Run {
         value: &mut Value,
     ) -> OrReasons<Option<Migrated>> {
         let sources = sources(site);
-        let [source] = sources.as_slice() else {
-            let names: Vec<String> = sources.iter().map(Source::name).collect();
-            let several = format!("a pod gets one sidecar, and here are {}", names.join(" and "));
-            return if names.is_empty() { Ok(None) } else { Err(vec![several]) };
-        };
-        if let Some(reason) = source.stays(site) {
+        if sources.is_empty() {
+            return Ok(None);
+        }
+        if let Some(reason) = sources.iter().find_map(|source| source.stays(site, &sources)) {
             return Err(vec![reason]);
         }
-        let plan = plan(site, source, &self.migration.profiles)?;
-        let (changes, mut migrated) = replacement(site, value, source, &plan)?;
+        let plans = plans(site, &sources, &self.migration.profiles)?;
+        let (changes, mut migrated) = replacement(site, value, &plans)?;
         self.elsewhere.references(site, &changes[1])?;
-        migrated.notes.extend(self.elsewhere.services(site, source, &plan));
-        self.migration.profiles.add(&plan.name, plan.profile);
+        for plan in &plans {
+            migrated.notes.extend(self.elsewhere.services(site, plan));
+            self.migration.profiles.add(&plan.name, plan.profile.clone());
+        }
         (*text, *value) = edit::apply_all(text, value, &changes).map_err(|reason| {
             let whole: Vec<_> = changes.iter().flat_map(|patch| &patch.0).collect();
             let patch = serde_saphyr::to_string(&whole).unwrap_or_default();
-            let profile = plan.name;
+            let profile = &migrated.profile;
             vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch says what to do by hand, with profile {profile:?}:\n{patch}")]
         })?;
+        self.elsewhere.moved.extend(plans.iter().filter_map(|plan| plan.moved(site)));
         Ok(Some(migrated))
     }
 
@@ -126,10 +130,13 @@ impl Run {
     fn by_hand(&mut self, document: &Value, path: &[String], source: &Source) -> Vec<String> {
         let above = path.len().checked_sub(2).and_then(|depth| at(document, path.get(..depth)?));
         let site = Site::supposed(above.unwrap_or(&Value::Null), path);
-        match plan(&site, source, &self.migration.profiles) {
-            Ok(plan) => {
-                self.migration.profiles.add(&plan.name, plan.profile.clone());
-                vec![leftovers::next_step(source, &plan)]
+        match plans(&site, slice::from_ref(source), &self.migration.profiles) {
+            Ok(plans) => {
+                let step = |plan: &Plan<'_>| {
+                    self.migration.profiles.add(&plan.name, plan.profile.clone());
+                    leftovers::next_step(plan)
+                };
+                plans.iter().map(step).collect()
             }
             Err(reasons) => reasons,
         }

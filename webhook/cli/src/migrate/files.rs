@@ -6,7 +6,7 @@ use std::path::Path;
 use contract::{Identity, Settings, names};
 use serde_json::{Value, json};
 
-use super::placeholder;
+use super::{OrReasons, placeholder, source::Source};
 use crate::{
     mounts::{self, MountedFile},
     tree::at,
@@ -26,18 +26,18 @@ pub(super) struct Files {
     pub(super) lost: Vec<String>,
 }
 
-/// The files that `settings` name, as `container` of `site` has them; the path of
-/// its certificate is `written` so.
+/// The files that `settings` name, as a source of `site` has them, beside `all` that
+/// leave with it; the path of its certificate is `written` so.
 ///
 /// # Errors
 /// A certificate that no profile can name.
 pub(super) fn of(
     site: &Site<'_>,
-    container: &Value,
+    (source, all): (&Source, &[Source]),
     settings: &Settings,
     written: Option<&String>,
-) -> Result<Files, Vec<String>> {
-    let mut files = Files::default();
+) -> OrReasons<Files> {
+    let (mut files, container) = (Files::default(), &source.value);
     let find = |path: &Path| mounts::file(site.volumes(), container, path);
     match &settings.identity {
         Identity::AadApplication { certificate, .. } => {
@@ -63,7 +63,7 @@ pub(super) fn of(
         files.keys.push(("trustConfigMap", json!({"name": name, "key": key})));
         files.take_over(&roots);
     }
-    files.release(site, container);
+    files.release(site, container, all);
     Ok(files)
 }
 
@@ -102,11 +102,12 @@ impl Files {
     }
 
     /// Volumes of the container go, unless others mount them.
-    fn release(&mut self, site: &Site<'_>, container: &Value) {
+    fn release(&mut self, site: &Site<'_>, container: &Value, all: &[Source]) {
         let own = [&["volumeMounts"][..], &["server", "extraVolumeMounts"]];
         for (place, volume) in site.volumes().iter().enumerate() {
             let name = &volume["name"];
-            let mut others = site.containers().filter(|(.., other)| other != container);
+            let stays = |way: &Vec<String>| !all.iter().any(|source| source.way == *way);
+            let mut others = site.containers().filter(|(way, ..)| stays(way));
             let stays = others.any(|(.., other)| mounts::has(other.get("volumeMounts"), name))
                 || own.iter().any(|way| mounts::has(at(site.node, way), name));
             let goes = !stays && mounts::has(container.get("volumeMounts"), name);

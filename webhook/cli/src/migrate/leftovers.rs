@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{
-    replacement::Plan,
+    plan::Plan,
     report,
     source::{self, Program, Source},
 };
@@ -98,10 +98,11 @@ fn reason(
     }
 }
 
-/// What a person has to do with `source`.
-pub(super) fn next_step(source: &Source, plan: &Plan) -> String {
-    let gone = if source.program == Program::Native { "its azuread block" } else { "it" };
-    let (name, url) = (&plan.name, plan.url());
+/// What a person has to do with the source of `plan`.
+pub(super) fn next_step(plan: &Plan<'_>) -> String {
+    let is_native = plan.source.program == Program::Native;
+    let gone = if is_native { "its azuread block" } else { "it" };
+    let Plan { name, url, .. } = plan;
     let annotations = report::annotations(name);
     format!(
         "by hand, with profile {name:?}: remove {gone}, annotate the pod with {annotations} (charts and operators have podMetadata.annotations or podAnnotations), and let it write to {url}"

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{
-    Port, Settings,
-    annotations::{DEFAULT_PROFILE, PROFILE},
+    DESTINATION_VARIABLES, DestinationName, Key, Port, Settings,
+    annotations::{self, DEFAULT_PROFILE, PROFILE},
     names::env,
 };
 use serde_json::{Map, Value, json};
 use webhook::{
     VERSION,
     config::{CHARTS_IMAGE, Config, PROFILE_ONLY, Profile, Shape},
+    effective::describes_destination,
 };
 
 use super::{OrReasons, placeholder, variables::Variables};
@@ -85,24 +86,44 @@ impl NewProfile {
         })
     }
 
-    /// A configuration with this one profile, as the chart would render it.
-    ///
-    /// # Errors
-    /// What no profile can be: one sentence each.
-    pub(super) fn config(&self, name: &str) -> Result<Config, Vec<String>> {
+    /// What of it describes a further destination. Where its certificate is mounted is
+    /// left to the webhook, which gives each destination a place of its own.
+    pub(super) fn of_destination(&self) -> Self {
+        let is_its_own = |key: &str| {
+            let only = PROFILE_ONLY.iter().find(|only| only.key == key);
+            let known = Key::ALL.iter().find(|known| known.profile() == key);
+            only.is_some_and(|only| DESTINATION_VARIABLES.contains(&only.variable))
+                || known
+                    .is_some_and(|known| describes_destination(*known) && *known != Key::MountPath)
+        };
+        Self(self.0.iter().filter(|(key, _)| is_its_own(key)).cloned().collect())
+    }
+
+    /// What is worked with: something valid in place of each placeholder.
+    fn usable(&self) -> Value {
         let usable = |(key, value): &(&'static str, Value)| {
             let text = value.as_str().map(|text| placeholder::usable(key, text).into());
             ((*key).to_owned(), text.unwrap_or_else(|| value.clone()))
         };
-        let profile: Map<_, _> = self.0.iter().map(usable).collect();
-        configuration(name, &profile.into())
-            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        self.0.iter().map(usable).collect::<Map<_, _>>().into()
     }
 }
 
-fn configuration(name: &str, profile: &Value) -> Result<Config, Vec<contract::Mistake>> {
+/// A configuration with these profiles, as the chart would render it.
+///
+/// # Errors
+/// What no profile can be: one sentence each.
+pub(super) fn configuration<'a>(
+    profiles: impl Iterator<Item = (&'a str, &'a NewProfile)>,
+) -> OrReasons<Config> {
+    let profiles = profiles.map(|(name, profile)| (name.to_owned(), profile.usable()));
+    parsed(&profiles.collect::<Map<_, _>>().into())
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+fn parsed(profiles: &Value) -> Result<Config, Vec<contract::Mistake>> {
     let image = format!("{CHARTS_IMAGE}:{VERSION}");
-    Config::parse(&json!({"image": image, "profiles": {name: profile}}).to_string())
+    Config::parse(&json!({"image": image, "profiles": profiles}).to_string())
 }
 
 /// The profiles of a migration, in the order in which they are needed, and the
@@ -128,7 +149,7 @@ impl Profiles {
         let given = values.pointer("/config/profiles").or_else(|| values.get("profiles"));
         let given = given.and_then(Value::as_object).into_iter().flatten();
         let read = |(name, profile): (&String, &Value)| {
-            let config = configuration(name, profile).ok();
+            let config = parsed(&json!({name: profile})).ok();
             (name.clone(), config.and_then(|mut config| config.profiles.remove(name)))
         };
         let (release, in_use) = (given.map(read).collect(), BTreeSet::new());
@@ -136,35 +157,56 @@ impl Profiles {
     }
 
     /// The name of a profile: the one that the pod asks for already, that of
-    /// the same profile, or one that is free: the first, the object's, or a number.
+    /// the same profile, or one that is free: the first, `label`, the object's, or a
+    /// number. A pod that has profiles called `before` is to name it after them, so it
+    /// has to be one that a destination can have.
     ///
     /// # Errors
     /// Where the pod asks for a profile that is another here.
-    pub(super) fn name_of(&self, profile: &NewProfile, site: &Site<'_>) -> OrReasons<String> {
-        let read = profile.config(&self.first)?.profiles.remove(&self.first);
+    pub(super) fn name_of(
+        &self,
+        profile: &NewProfile,
+        site: &Site<'_>,
+        before: &[&str],
+        label: Option<&str>,
+    ) -> OrReasons<String> {
+        let read = configuration([(self.first.as_str(), profile)].into_iter())?;
+        let read = read.profiles.into_values().next();
         let is_whole = profile.placeholders().is_empty();
         let new = self.new.iter().map(|(name, other)| (name, other == profile));
         let old = self.release.iter().map(|(name, other)| (name, is_whole && *other == read));
         let taken: BTreeMap<&String, bool> = old.chain(new).collect();
+        let fits = |name: &String| {
+            before.is_empty()
+                || (!before.contains(&name.as_str()) && name.parse::<DestinationName>().is_ok())
+        };
         if let Some(asked) = site.annotation(PROFILE).and_then(Value::as_str) {
-            let is_other = taken.get(&asked.to_owned()) == Some(&false);
-            let clash = format!(
-                "its annotation {PROFILE} is {asked:?}, and that profile has other settings, in the release or for an object above: one of the two has to get another name"
-            );
-            return if is_other { Err(vec![clash]) } else { Ok(asked.to_owned()) };
+            let name = annotations::profile_names(asked).nth(before.len()).unwrap_or_default();
+            let why = match taken.get(&name.to_owned()) {
+                _ if !fits(&name.to_owned()) => {
+                    "it needs another name for each one: after the first, lower case letters, digits and hyphens"
+                }
+                Some(false) => {
+                    "that profile has other settings, in the release or for an object above: one of the two has to get another name"
+                }
+                _ => return Ok(name.to_owned()),
+            };
+            return Err(vec![format!("its annotation {PROFILE} is {asked:?}, and {why}")]);
         }
-        if let Some((same, _)) = taken.iter().find(|(_, is_same)| **is_same) {
+        if let Some((same, _)) = taken.iter().find(|(name, is_same)| **is_same && fits(name)) {
             return Ok((*same).clone());
         }
         let metadata = site.object.and_then(|object| object.get("metadata"));
         let name = ["name", "generateName"].iter().find_map(|key| metadata?.get(key)?.as_str());
-        let name = name.and_then(|name| profile_name(name).ok());
-        let first = self.new.is_empty().then(|| self.first.clone());
-        let base = name.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+        let named = |name: Option<&str>| name.and_then(|name| profile_name(name).ok());
+        let (label, name) = (named(label), named(name));
+        let first = (self.new.is_empty() && before.is_empty()).then(|| self.first.clone());
+        let base = name.clone().filter(fits).unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
         let numbered = (2_u32..).map(|number| format!("{base}-{number}"));
-        let mut names = first.into_iter().chain(name).chain(numbered);
-        let is_free = |name: &String| !taken.contains_key(name) && !self.in_use.contains(name);
-        Ok(names.find(is_free).unwrap_or_default())
+        let mut candidates = first.into_iter().chain(label).chain(name).chain(numbered);
+        let is_free =
+            |name: &String| !taken.contains_key(name) && !self.in_use.contains(name) && fits(name);
+        Ok(candidates.find(is_free).unwrap_or_default())
     }
 
     /// Adds a profile, unless it is there.

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Quantity, Settings, names::env};
+use contract::{Settings, names::env};
 use json_patch::Patch;
-use serde_json::Value;
+use serde_json::{Value, json};
 use webhook::{
-    config::Resources,
-    decide::{Decision, decide},
+    decide::{Decision, Injection, decide},
     pod::Pod,
     review,
 };
@@ -16,146 +15,101 @@ use webhook::{
 use super::{
     Migrated, OrReasons,
     changes::changes,
-    files::{self, Files},
-    placeholder,
-    profile::{NewProfile, Profiles},
+    plan::{Plan, names},
+    profile::configuration,
     report,
-    source::{Program, Source},
+    source::Program,
 };
 use crate::{identity_webhook, tree::at, validate, workloads::sites::Site};
 
-/// The settings of a source, and the profile that says them.
-pub(super) struct Plan {
-    pub(super) settings: Settings,
-    pub(super) profile: NewProfile,
-    /// The profile's name.
-    pub(super) name: String,
-    pub(super) files: Files,
-    /// Variables that azure-workload-identity's webhook provides.
-    pub(super) elsewhere: Vec<&'static str>,
-}
-
-impl Plan {
-    /// Where Prometheus writes to.
-    pub(super) fn url(&self) -> String {
-        format!("http://localhost:{}{}", self.settings.listening_port, contract::names::WRITE_PATH)
-    }
-}
-
-/// The profile that says what `source` says at `site`.
+/// What to do with the sources of `plans` at `site` of `document`, added and then taken
+/// out, and what comes of it.
 ///
 /// # Errors
-/// Why there is none: one sentence each.
-pub(super) fn plan(site: &Site<'_>, source: &Source, profiles: &Profiles) -> OrReasons<Plan> {
-    let mut given = source.variables(site)?;
-    let label = site.label(identity_webhook::LABEL);
-    let elsewhere = identity_webhook::add(&mut given, label, site.account);
-    let open: Vec<String> =
-        given.iter().filter_map(|(name, text)| placeholder::unusable(name, text)).collect();
-    if !open.is_empty() {
-        return Err(open);
-    }
-    let lookup = |name: &str| given.get(name).map(|text| placeholder::usable(name, text));
-    let settings = Settings::from_env(lookup)
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let certificate = given.get(env::AZURE_CLIENT_CERTIFICATE_PATH);
-    let certificate = certificate.or_else(|| given.get(env::MDM_CERT_PATH));
-    let mut files = files::of(site, &source.value, &settings, certificate)?;
-    let (amounts, lost) = amounts(&source.value);
-    files.lost.extend(lost);
-    let more = files.keys.iter().cloned().chain(amounts).collect();
-    let profile = NewProfile::new(&settings, &given, &elsewhere, more);
-    let name = profiles.name_of(&profile, site)?;
-    Ok(Plan { settings, profile, name, files, elsewhere })
-}
-
-/// The amounts that a profile can say, as keys, and those that it cannot. A request
-/// that is not written is the limit, as Kubernetes has it; one above a limit that the
-/// configuration would set is lost, since the pod would be denied.
-fn amounts(container: &Value) -> (Vec<(&'static str, Value)>, Vec<String>) {
-    let usual = Resources::default();
-    let kinds = [
-        ("cpu", "cpuRequest", "cpuLimit", usual.cpu_limit),
-        ("memory", "memoryRequest", "memoryLimit", usual.memory_limit),
-    ];
-    let (mut keys, mut lost) = (Vec::new(), Vec::new());
-    for (name, request_key, limit_key, usual) in kinds {
-        let amount = |list| -> Option<Quantity> {
-            let value = at(container, &["resources", list, name])?;
-            value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse().ok()
-        };
-        let limit = amount("limits");
-        let request = amount("requests").or_else(|| limit.clone());
-        let bound = limit.clone().or(usual).map(|bound| bound.thousandths());
-        let fits = |request: &Quantity| bound.is_none_or(|bound| request.thousandths() <= bound);
-        let both = [(request_key, request.filter(fits)), (limit_key, limit)];
-        let both = both.into_iter().filter_map(|(key, amount)| Some((key, amount?)));
-        keys.extend(both.map(|(key, amount)| (key, amount.as_str().into())));
-    }
-    for (list, suffix) in [("requests", "Request"), ("limits", "Limit")] {
-        let amounts =
-            at(container, &["resources", list]).and_then(Value::as_object).into_iter().flatten();
-        let said = |name: &str| keys.iter().any(|(key, _)| *key == format!("{name}{suffix}"));
-        lost.extend(amounts.filter(|(name, _)| !said(name)).map(|(name, amount)| {
-            format!("resources.{list}.{name}: {amount}: no profile can say this amount")
-        }));
-    }
-    (keys, lost)
-}
-
-/// What to do with `source` at `site` of `document`, added and then taken out, and what
-/// comes of it.
-///
-/// # Errors
-/// Why it has to stay as it is: one sentence each.
+/// Why they have to stay as they are: one sentence each.
 pub(super) fn replacement(
     site: &Site<'_>,
     document: &Value,
-    source: &Source,
-    plan: &Plan,
-) -> Result<([Patch; 2], Migrated), Vec<String>> {
-    let changes = changes(site, source, plan)?;
+    plans: &[Plan<'_>],
+) -> OrReasons<([Patch; 2], Migrated)> {
+    let profile = names(plans).join(",");
+    let changes = changes(site, plans, &profile)?;
     let mut after = document.clone();
     let failed = |error: &dyn ToString| vec![error.to_string()];
     for patch in &changes {
         json_patch::patch(&mut after, patch).map_err(|error| failed(&error))?;
     }
-    let mut pod = site.pod(at(&after, &site.path).unwrap_or(&Value::Null), &plan.name);
-    let config = plan.profile.config(&plan.name)?;
-    // Of a placeholder's cloud nothing is known.
-    if !plan.profile.placeholders().contains(&"ingestionUrl")
-        && let Some((_, contradiction)) = validate::contradictions(&config).pop()
-    {
-        return Err(vec![contradiction]);
+    let mut pod = site.pod(at(&after, &site.path).unwrap_or(&Value::Null), &profile);
+    let injection = injection(plans, &mut pod)?;
+    compare(plans, &injection)?;
+    let mut lost = Vec::new();
+    for plan in plans {
+        lost.extend(plan.files.lost.iter().cloned());
+        if plan.source.program != Program::Native {
+            lost.extend(report::lost(plan));
+        }
     }
-    let mut reviewed =
-        if plan.elsewhere.is_empty() { pod.clone() } else { identity_webhook::provided(&pod) };
+    let mut notes = report::notes(site, plans, &profile);
+    notes.extend(injection.warnings);
+    let yaml = |pod| {
+        let text = serde_saphyr::to_string(pod).unwrap_or_default();
+        plans.iter().fold(text, |text, plan| plan.profile.as_written(&text))
+    };
+    let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);
+    let sources: Vec<String> = plans.iter().map(|plan| plan.source.name()).collect();
+    let source = sources.join(" and ");
+    Ok((changes, Migrated { source, profile, notes, lost, pods }))
+}
+
+/// What the webhook decides about `pod`, and does to it.
+fn injection(plans: &[Plan<'_>], pod: &mut Value) -> OrReasons<Injection> {
+    let failed = |error: &dyn ToString| vec![error.to_string()];
+    let config = configuration(plans.iter().map(|plan| (plan.name.as_str(), &plan.profile)))?;
+    // Of a placeholder's cloud nothing is known.
+    let is_open = |name: &str| {
+        let mut plans = plans.iter().filter(|plan| plan.name == name);
+        plans.any(|plan| plan.profile.placeholders().contains(&"ingestionUrl"))
+    };
+    let mut contradictions = validate::contradictions(&config).into_iter();
+    if let Some((_, why)) = contradictions.find(|(name, _)| !is_open(name)) {
+        return Err(vec![why]);
+    }
+    let is_provided = plans.iter().any(|plan| !plan.elsewhere.is_empty());
+    let mut reviewed = if is_provided { identity_webhook::provided(pod) } else { pod.clone() };
     let decision = decide(&config, Pod::new(&reviewed));
     let patch = review::patch_for(&decision, &mut reviewed).map_err(|error| failed(&error))?;
-    let injection = match decision {
-        Decision::Inject(injection) => injection,
-        Decision::Deny(denial) => return Err(vec![denial.message]),
-        Decision::Repair(_) => return Err(vec!["the webhook has been here".to_owned()]),
-        Decision::Skip(skip) => {
-            return Err(vec![format!("the webhook would skip it: {}", skip.reason)]);
-        }
-    };
-    json_patch::patch(&mut pod, &patch.unwrap_or_default()).map_err(|error| failed(&error))?;
-    let has_trust = injection.effective.trust.is_some();
-    let others = changed(&plan.settings, &injection.effective.settings, has_trust);
-    if !others.is_empty() {
-        return Err(vec![format!("no profile can say what it has as {}", others.join(", "))]);
+    json_patch::patch(pod, &patch.unwrap_or_default()).map_err(|error| failed(&error))?;
+    match decision {
+        Decision::Inject(injection) => Ok(*injection),
+        Decision::Deny(denial) => Err(vec![denial.message]),
+        Decision::Repair(_) => Err(vec!["the webhook has been here".to_owned()]),
+        Decision::Skip(skip) => Err(vec![format!("the webhook would skip it: {}", skip.reason)]),
     }
-    let mut lost = plan.files.lost.clone();
-    if source.program != Program::Native {
-        lost.extend(report::lost(source, plan));
+}
+
+/// Whether the sidecar has all that each source had.
+///
+/// # Errors
+/// What it cannot have.
+fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
+    let trust = injection.effective.trust.as_ref();
+    let trust = trust.map(|it| json!({"name": it.name.as_str(), "key": it.key.as_str()}));
+    let mut reasons = Vec::new();
+    for (index, plan) in plans.iter().enumerate() {
+        let mut views = injection.effective.destinations();
+        let Some(view) = views.find(|view| view.remote_write_url() == plan.url) else { continue };
+        let mut keys = plan.files.keys.iter();
+        let has_trust =
+            keys.any(|(key, it)| *key == "trustConfigMap" && Some(it) == trust.as_ref());
+        let mut others = changed(&plan.settings, view.settings, has_trust);
+        others.retain(|name| index == 0 || *name != env::LISTENING_PORT);
+        let names = others.join(", ");
+        reasons.extend((!names.is_empty()).then(|| match index {
+            0 => format!("no profile can say what it has as {names}"),
+            _ => format!("a sidecar has one {names} for all its destinations, and {} has another than the first: let them agree, and migrate again", plan.source.name()),
+        }));
     }
-    let mut notes = report::notes(site, source, plan);
-    notes.extend(injection.warnings);
-    let yaml = |pod| plan.profile.as_written(&serde_saphyr::to_string(pod).unwrap_or_default());
-    let pods = [site.pod(site.node, &plan.name), pod].each_ref().map(yaml);
-    let (source, profile) = (source.name(), plan.name.clone());
-    Ok((changes, Migrated { source, profile, notes, lost, pods }))
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
 /// The variables that would be others, apart from paths and the kind of container,

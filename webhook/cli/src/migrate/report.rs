@@ -7,23 +7,18 @@ use contract::{
 };
 use serde_json::Value;
 
-use super::{
-    auth_proxy,
-    replacement::Plan,
-    source::{Program, Source},
-    variables,
-};
+use super::{auth_proxy, plan::Plan, source::Program, variables};
 use crate::{
     identity_webhook::LABEL,
-    loopback,
     workloads::{self, sites::Site},
 };
 
 /// Fields that the injected container has in its own way.
 const OWN: &str = "name image resources imagePullPolicy livenessProbe readinessProbe startupProbe securityContext restartPolicy terminationMessagePath terminationMessagePolicy";
 
-/// What is lost of `source`: the field, and why.
-pub(super) fn lost(source: &Source, plan: &Plan) -> Vec<String> {
+/// What is lost of a plan's source: the field, and why.
+pub(super) fn lost(plan: &Plan<'_>) -> Vec<String> {
+    let source = plan.source;
     let fields = source.value.as_object().into_iter().flatten();
     let mut lost = Vec::new();
     for (field, value) in fields.filter(|(field, _)| !OWN.split(' ').any(|own| own == *field)) {
@@ -56,7 +51,7 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 }
 
 /// Another port, or one that is more than a port.
-fn other_port(item: &Value, plan: &Plan) -> Option<String> {
+fn other_port(item: &Value, plan: &Plan<'_>) -> Option<String> {
     let port = plan.settings.listening_port.get();
     let number = &item["containerPort"];
     if *number != port {
@@ -67,41 +62,52 @@ fn other_port(item: &Value, plan: &Plan) -> Option<String> {
     Some(format!("ports, {number}: the injected container's has no {more}"))
 }
 
-/// About a site whose `source` a plan replaces.
-pub(super) fn notes(site: &Site<'_>, source: &Source, plan: &Plan) -> Vec<String> {
-    let (url, port) = (plan.url(), plan.settings.listening_port.get());
+/// About a site whose sources get `plans`, with these `profiles`.
+pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<String> {
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let mut writes: Vec<_> = site.writes().collect();
-    writes.retain(|(way, entry)| {
-        let to = text(entry, "url");
-        *way == source.way || loopback::parse(&to).is_some_and(|to| to.port == port)
-    });
     let mut notes = Vec::new();
-    if site.form.is_pod {
-        notes.push(format!("what Prometheus writes to is not in this object: it has to be {url}"));
-    } else if writes.is_empty() {
-        notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
+    for plan in plans {
+        let (url, port) = (&plan.url, plan.settings.listening_port);
+        if site.form.is_pod && !plan.is_moved() {
+            notes.push(format!(
+                "what Prometheus writes to is not in this object: it has to be {url}"
+            ));
+        } else if site.form.is_pod {
+            notes.push(format!("what Prometheus writes to http://localhost:{port} is not in this object: it has to be {url}"));
+        } else if plan.writes(site).next().is_none() {
+            notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
+        }
     }
     if site.form.annotations.is_empty() {
-        let annotations = annotations(&plan.name);
+        let annotations = annotations(profiles);
         notes.push(format!("the pod of this Prometheus is not in this object: it has to be annotated with {annotations}"));
     }
     let is_newer = |entry: &Value| {
         text(entry, "messageVersion") == "V2.0" || text(entry, "protobuf_message").contains(".v2.")
     };
     // Prometheus does not fall back to 1.0, and drops what is refused.
-    if writes.iter().any(|(_, entry)| is_newer(entry)) {
+    if plans.iter().flat_map(|plan| plan.writes(site)).any(|(_, entry)| is_newer(entry)) {
         notes.push("remote write 2.0 goes to Azure as it is, and nothing says that Azure takes it: leave the version of messages out".to_owned());
     }
     notes.extend(site.object.and_then(workloads::made_by));
-    let key = |name: &&str| if *name == AZURE_CLIENT_ID { "clientId" } else { "tenantId" };
-    let missing: Vec<&str> = plan.elsewhere.iter().map(key).collect();
-    if !missing.is_empty() {
-        notes.push(format!("{} is not in this file: the label {LABEL} has to stay, so that azure-workload-identity's webhook says it, unless you write it into the profile", missing.join(" or ")));
+    if let Some(further) =
+        plans.iter().skip(1).find(|it| it.source.value.get("resources").is_some())
+    {
+        notes.push(format!(
+            "resources are those of the first: those of {} are not added to them",
+            further.source.name()
+        ));
     }
-    let open = plan.profile.placeholders();
-    if !open.is_empty() {
-        notes.push(format!("fill in the profile's {}", open.join(", ")));
+    let key = |name: &&str| if *name == AZURE_CLIENT_ID { "clientId" } else { "tenantId" };
+    for plan in plans {
+        let missing: Vec<&str> = plan.elsewhere.iter().map(key).collect();
+        if !missing.is_empty() {
+            notes.push(format!("{} is not in this file: the label {LABEL} has to stay, so that azure-workload-identity's webhook says it, unless you write it into the profile", missing.join(" or ")));
+        }
+        let open = plan.profile.placeholders();
+        if !open.is_empty() {
+            notes.push(format!("fill in the profile's {}", open.join(", ")));
+        }
     }
     notes
 }

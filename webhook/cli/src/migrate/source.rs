@@ -36,7 +36,7 @@ pub(super) enum Program {
     Native,
 }
 
-/// All that are there; one can be replaced.
+/// All that are there, each of which becomes a destination of one sidecar.
 pub(super) fn sources(site: &Site<'_>) -> Vec<Source> {
     let containers = site.containers().filter_map(|(way, is_init, value)| {
         let program = program(&value, is_init)?;
@@ -79,8 +79,14 @@ impl Source {
         }
     }
 
-    /// Why it stays, whatever its settings are.
-    pub(super) fn stays(&self, site: &Site<'_>) -> Option<String> {
+    /// What people call it, where it is not alone: a destination's name perhaps.
+    pub(super) fn label(&self) -> Option<&str> {
+        let name = self.value.get("name")?.as_str()?;
+        Some(name.strip_prefix("prom-remotewrite-").unwrap_or(name))
+    }
+
+    /// Why it stays, whatever its settings are; `all` are the sources of its site.
+    pub(super) fn stays(&self, site: &Site<'_>, all: &[Self]) -> Option<String> {
         if self.program == Program::Native {
             return None;
         }
@@ -94,7 +100,8 @@ impl Source {
         if beside.is_some() && self.value.get("env").is_none() {
             return Some("its variables stand beside the list of containers, as in one of Microsoft's examples: indent env as far as its image".to_owned());
         }
-        let mut served = site.containers().filter(|(way, is_init, _)| !is_init && *way != self.way);
+        let is_source = |way: &Vec<String>| all.iter().any(|source| source.way == *way);
+        let mut served = site.containers().filter(|(way, is_init, _)| !is_init && !is_source(way));
         let is_alone = site.form.is_pod && served.next().is_none();
         is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone; if this is a patch, migrate what it makes, as kustomize build prints it".to_owned())
     }

@@ -2,6 +2,7 @@
 //! on and that public repositories show. What comes out is beside each, in
 //! `testdata/golden/migrate`; `UPDATE_EXPECT=1` writes it anew.
 
+mod destinations;
 mod identities;
 mod in_place;
 mod mounts;
@@ -195,10 +196,10 @@ fn settings(container: &Value) -> Settings {
 fn others(pod: &str, migrated: &Migrated) -> Value {
     // A placeholder as it is written need not be YAML.
     let mut pod: Value = serde_saphyr::from_str(&pod.replace("{{", "").replace("}}", "")).unwrap();
-    let source = migrated.source.split('"').nth(1).unwrap_or_default();
+    let sources: Vec<&str> = migrated.source.split('"').skip(1).step_by(2).collect();
     let is_ours = |item: &Value| {
         let name = item["name"].as_str().unwrap_or_default();
-        name == source || name.starts_with("prom-remotewrite")
+        sources.contains(&name) || name.starts_with("prom-remotewrite")
     };
     let mut mounted = Vec::new();
     for list in ["containers", "initContainers"] {

@@ -1,0 +1,181 @@
+//! What takes the place of each source of a site: its settings, and the profile that
+//! says them. The first is the sidecar's and its unnamed destination's; each further one
+//! is a destination that is named after its profile.
+
+use contract::{
+    Quantity, Settings,
+    names::{WRITE_PATH, env},
+};
+use serde_json::Value;
+use webhook::config::Resources;
+
+use super::{
+    OrReasons,
+    elsewhere::Moved,
+    files::{self, Files},
+    placeholder,
+    profile::{NewProfile, Profiles},
+    source::{Program, Source},
+};
+use crate::{identity_webhook, loopback, tree::at, workloads::sites::Site};
+
+/// What takes the place of a source.
+pub(super) struct Plan<'a> {
+    pub(super) source: &'a Source,
+    pub(super) settings: Settings,
+    pub(super) profile: NewProfile,
+    /// The profile's name.
+    pub(super) name: String,
+    pub(super) files: Files,
+    /// Variables that azure-workload-identity's webhook provides.
+    pub(super) elsewhere: Vec<&'static str>,
+    /// Where Prometheus has to write what is for it.
+    pub(super) url: String,
+}
+
+impl Plan<'_> {
+    /// The entries of remote write that are for it.
+    pub(super) fn writes<'b>(
+        &self,
+        site: &Site<'b>,
+    ) -> impl Iterator<Item = (Vec<String>, &'b Value)> {
+        let port = self.settings.listening_port.get();
+        let is_native = self.source.program == Program::Native;
+        let leads = move |entry: &Value| {
+            let url = entry.get("url").and_then(Value::as_str).and_then(loopback::parse);
+            !is_native && url.is_some_and(|url| url.port == port)
+        };
+        site.writes().filter(move |(way, entry)| *way == self.source.way || leads(entry))
+    }
+
+    /// Whether the place is another than before.
+    pub(super) fn is_moved(&self) -> bool {
+        self.url != format!("http://localhost:{}{WRITE_PATH}", self.settings.listening_port)
+    }
+
+    /// The same for other documents, where this one does not say what Prometheus writes to.
+    pub(super) fn moved(&self, site: &Site<'_>) -> Option<Moved> {
+        let maps = site.volumes().iter().filter_map(|it| it.pointer("/configMap/name")?.as_str());
+        let maps = maps.map(str::to_owned).collect();
+        let (port, url) = (self.settings.listening_port.get(), self.url.clone());
+        (site.form.is_pod && self.is_moved()).then_some(Moved { maps, port, url })
+    }
+}
+
+/// What takes the place of `sources`, all of them at `site`.
+///
+/// # Errors
+/// Why nothing can: one sentence each.
+pub(super) fn plans<'a>(
+    site: &Site<'_>,
+    sources: &'a [Source],
+    profiles: &Profiles,
+) -> OrReasons<Vec<Plan<'a>>> {
+    let (mut plans, mut reasons) = (Vec::<Plan<'a>>::new(), Vec::new());
+    for source in sources {
+        match plan(site, (source, sources), profiles, &plans) {
+            Ok(plan) => plans.push(plan),
+            Err(more) => reasons.extend(more.into_iter().map(|reason| match sources {
+                [_] => reason,
+                _ => format!("{}: {reason}", source.name()),
+            })),
+        }
+    }
+    if reasons.is_empty() { Ok(plans) } else { Err(reasons) }
+}
+
+/// The names of the profiles, each once.
+pub(super) fn names<'a>(plans: &'a [Plan<'_>]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for Plan { name, .. } in plans {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The profile that says what `source` says at `site`, after those `before`.
+fn plan<'a>(
+    site: &Site<'_>,
+    (source, all): (&'a Source, &[Source]),
+    profiles: &Profiles,
+    before: &[Plan<'_>],
+) -> OrReasons<Plan<'a>> {
+    let mut given = source.variables(site)?;
+    let elsewhere =
+        identity_webhook::add(&mut given, site.label(identity_webhook::LABEL), site.account);
+    let open: Vec<String> =
+        given.iter().filter_map(|(name, text)| placeholder::unusable(name, text)).collect();
+    if !open.is_empty() {
+        return Err(open);
+    }
+    let lookup = |name: &str| given.get(name).map(|text| placeholder::usable(name, text));
+    let settings = Settings::from_env(lookup)
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let certificate = given.get(env::AZURE_CLIENT_CERTIFICATE_PATH);
+    let certificate = certificate.or_else(|| given.get(env::MDM_CERT_PATH));
+    let mut files = files::of(site, (source, all), &settings, certificate)?;
+    let (amounts, lost) = amounts(&source.value);
+    files.lost.extend(lost);
+    let more = files.keys.iter().cloned().chain(amounts).collect();
+    let profile = NewProfile::new(&settings, &given, &elsewhere, more);
+    let Some(first) = before.first() else {
+        let name = profiles.name_of(&profile, site, &[], None)?;
+        let url = format!("http://localhost:{}{WRITE_PATH}", settings.listening_port);
+        return Ok(Plan { source, settings, profile, name, files, elsewhere, url });
+    };
+    let port = settings.listening_port;
+    let is_rival = |other: &&Plan<'_>| {
+        let are_containers = [other.source, source].iter().all(|it| it.program != Program::Native);
+        are_containers && other.settings.listening_port == port
+    };
+    if let Some(rival) = before.iter().find(is_rival) {
+        let rival = rival.source.name();
+        return Err(vec![format!("{rival} listens on port {port}, too: give each its own")]);
+    }
+    let profile = profile.of_destination();
+    // Two ways to one workspace are one destination.
+    let same = before.iter().find(|plan| plan.profile.of_destination() == profile);
+    if let Some(Plan { name, url, profile, .. }) = same {
+        let (name, url, profile) = (name.clone(), url.clone(), profile.clone());
+        return Ok(Plan { source, settings, profile, name, files, elsewhere, url });
+    }
+    let name = profiles.name_of(&profile, site, &names(before), source.label())?;
+    let url = format!("http://localhost:{}/{name}{WRITE_PATH}", first.settings.listening_port);
+    Ok(Plan { source, settings, profile, name, files, elsewhere, url })
+}
+
+/// The amounts that a profile can say, as keys, and those that it cannot. A request
+/// that is not written is the limit, as Kubernetes has it; one above a limit that the
+/// configuration would set is lost, since the pod would be denied.
+fn amounts(container: &Value) -> (Vec<(&'static str, Value)>, Vec<String>) {
+    let usual = Resources::default();
+    let kinds = [
+        ("cpu", "cpuRequest", "cpuLimit", usual.cpu_limit),
+        ("memory", "memoryRequest", "memoryLimit", usual.memory_limit),
+    ];
+    let (mut keys, mut lost) = (Vec::new(), Vec::new());
+    for (name, request_key, limit_key, usual) in kinds {
+        let amount = |list| -> Option<Quantity> {
+            let value = at(container, &["resources", list, name])?;
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse().ok()
+        };
+        let limit = amount("limits");
+        let request = amount("requests").or_else(|| limit.clone());
+        let bound = limit.clone().or(usual).map(|bound| bound.thousandths());
+        let fits = |request: &Quantity| bound.is_none_or(|bound| request.thousandths() <= bound);
+        let both = [(request_key, request.filter(fits)), (limit_key, limit)];
+        let both = both.into_iter().filter_map(|(key, amount)| Some((key, amount?)));
+        keys.extend(both.map(|(key, amount)| (key, amount.as_str().into())));
+    }
+    for (list, suffix) in [("requests", "Request"), ("limits", "Limit")] {
+        let amounts =
+            at(container, &["resources", list]).and_then(Value::as_object).into_iter().flatten();
+        let said = |name: &str| keys.iter().any(|(key, _)| *key == format!("{name}{suffix}"));
+        lost.extend(amounts.filter(|(name, _)| !said(name)).map(|(name, amount)| {
+            format!("resources.{list}.{name}: {amount}: no profile can say this amount")
+        }));
+    }
+    (keys, lost)
+}
