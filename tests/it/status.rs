@@ -1,11 +1,15 @@
 //! `kubectl prom-remotewrite status` and `check`, on a real API server with one broken
 //! thing of each kind, next to a sidecar that is well.
 
+mod broken;
 mod pod_network;
+mod policies;
+mod rights;
+mod trust;
 
 use std::{path::Path, time::Duration};
 
-use k8s_openapi::{ByteString, api::core::v1::Event};
+use k8s_openapi::api::core::v1::Event;
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -21,9 +25,15 @@ use tests::{
     sidecar::Sidecar,
     webhook::{IssuedCertificate, Webhook},
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::time::sleep;
 
-use self::pod_network::PodNetwork;
+use self::{
+    broken::{before_the_webhook, others, refused, workloads},
+    pod_network::PodNetwork,
+    policies::by_policies,
+    rights::rights,
+    trust::trusted,
+};
 use crate::{
     chart::{
         foreign,
@@ -41,9 +51,6 @@ const FULL: &str = "full";
 const RELEASE: (&str, &str) = ("prom-remotewrite", "prom-remotewrite-webhook");
 /// For a command that asks a loopback API server some dozens of things.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// More than two pages of 500, so that what is found lies on the last.
-const OTHER_PODS: usize = 1050;
-
 /// What is broken: the kind of problem, and what it is found at.
 const BROKEN: &[(&str, &str)] = &[
     ("webhook", "MutatingWebhookConfiguration prom-remotewrite"),
@@ -114,6 +121,7 @@ async fn every_broken_thing_is_found() {
     checked(&network.kubeconfig, &scene).await;
     trusted(&network.kubeconfig, &client, &scene).await;
     without_configuration(&network.kubeconfig, &client).await;
+    by_policies(&network.kubeconfig, &client, &scene).await;
 }
 
 /// All of [`BROKEN`], and nothing else.
@@ -180,105 +188,6 @@ async fn checked(kubeconfig: &Path, scene: &Scene) {
         ),
         "{report}"
     );
-}
-
-/// The rights that are printed are enough for all that is shown, and without each of
-/// them something is missing.
-async fn rights(plane: &ControlPlane, network: &PodNetwork, client: &Client) {
-    let account = plane.kubeconfig_of(MONITORING, "default").await.unwrap();
-    let kubeconfig = network.through(&account);
-    let (code, refused) = run(&kubeconfig, &["status"]).await;
-    assert_eq!((code, refused.as_str()), (1, ""));
-    let (code, role) = run(&kubeconfig, &["status", "--rbac"]).await;
-    assert_eq!(code, 0);
-    let role = objects::documents(&role).remove(0);
-    objects::apply(client, &role).await.unwrap();
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "status"},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": text(&role, "/metadata/name"),
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": MONITORING}],
-    });
-    objects::apply(client, &binding).await.unwrap();
-    let shown = async || {
-        let (_, status) = run(&kubeconfig, &["status", "--output", "json"]).await;
-        (serde_json::from_str::<Value>(&status).ok(), run(&kubeconfig, &["check"]).await)
-    };
-    let all = eventually("the rights are in use", async || {
-        let (overview, checked) = shown().await;
-        let overview =
-            overview.filter(|it| it["problems"].as_array().unwrap().len() == BROKEN.len());
-        overview.filter(|_| checked.0 == 0)
-    })
-    .await;
-    found_all(&all);
-    one_line(&all);
-    for rule in 0..role["rules"].as_array().unwrap().len() {
-        let mut less = role.clone();
-        let removed = less["rules"].as_array_mut().unwrap().remove(rule);
-        objects::apply(client, &less).await.unwrap();
-        eventually(&format!("without {removed}"), async || {
-            let (overview, checked) = shown().await;
-            let is_same = overview.is_some_and(|it| it["problems"] == all["problems"]);
-            (!is_same || checked.0 != 0).then_some(())
-        })
-        .await;
-    }
-}
-
-/// A CA bundle is held against what the webhook serves with.
-async fn trusted(kubeconfig: &Path, client: &Client, scene: &Scene) {
-    let name = format!("{0}.{0}.svc", RELEASE.1);
-    let certificate = IssuedCertificate::new(&name).await.unwrap();
-    let (own, other) =
-        (certificate.authority().unwrap(), IssuedCertificate::new(&name).await.unwrap());
-    let webhook = Webhook::start(certificate, &scene.configuration()).await.unwrap();
-    let port: u16 = webhook.metrics_address().rsplit(':').next().unwrap().parse().unwrap();
-    let deployment = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"namespace": RELEASE.1},
-    });
-    let deployment = objects::api(client, &deployment).get(RELEASE.1).await.unwrap();
-    let mut replica = trial::pod(RELEASE.1, "replica", &[]);
-    replica["metadata"]["labels"] = deployment.data["spec"]["selector"]["matchLabels"].clone();
-    replica["spec"]["containers"][0]["ports"] = json!([{"name": "admin", "containerPort": port}]);
-    objects::create(client, &replica).await.unwrap();
-    runs(client, &replica, &json!({})).await;
-    for (bundle, expected) in
-        [(other.authority().unwrap(), Some("another CA issued it")), (own, None)]
-    {
-        let configuration = json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-        });
-        let configurations = objects::api(client, &configuration);
-        let mut webhooks = configurations.get(RELEASE.0).await.unwrap().data["webhooks"].clone();
-        webhooks[0]["clientConfig"]["caBundle"] = json!(ByteString(bundle.into_bytes()));
-        let patch = Patch::Merge(json!({"webhooks": webhooks}));
-        configurations.patch(RELEASE.0, &PatchParams::default(), &patch).await.unwrap();
-        let (_, overview) = status(kubeconfig, &[]).await;
-        let problems = overview["problems"].as_array().unwrap();
-        let (kind, object) = BROKEN[0];
-        let found = problems
-            .iter()
-            .find(|one| text(one, "/kind") == kind && text(one, "/object") == object);
-        match expected {
-            Some(words) => {
-                assert!(text(found.unwrap(), "/message").contains(words), "{problems:#?}");
-            }
-            None => assert_eq!(found, None),
-        }
-    }
-    objects::api(client, &replica)
-        .delete("replica", &DeleteParams::default().grace_period(0))
-        .await
-        .unwrap();
 }
 
 /// Marks a pod as running.
@@ -354,42 +263,6 @@ async fn well(client: &Client, scene: &Scene) -> (Sidecar, Prepared) {
     (sidecar, doctor)
 }
 
-fn before_the_webhook() -> Vec<Value> {
-    let mut by_hand = pod("by-hand", &[]);
-    let container = json!({
-        "name": "azure",
-        "image": "example.com/mirrored/writer:1",
-        "env": [
-            {"name": "INGESTION_URL", "value": "https://example.com"},
-            {"name": "IDENTITY_TYPE", "value": "systemAssigned"},
-        ],
-    });
-    by_hand["spec"]["containers"].as_array_mut().unwrap().push(container);
-    vec![
-        by_hand,
-        pod("older", &[("inject", "true"), ("profile", "managed-identity")]),
-        pod("unknown", &[("inject", "true"), ("profile", "manged-identity")]),
-        pod("without-inject", &[("profile", "managed-identity")]),
-        pod("opted-out", &[("inject", "false")]),
-    ]
-}
-
-/// Pods that have nothing to do with it.
-async fn others(client: &Client) {
-    let mut creating = JoinSet::new();
-    for number in 0..OTHER_PODS {
-        let client = client.clone();
-        creating.spawn(async move {
-            let pod = pod(&format!("another-{number}"), &[]);
-            objects::create(&client, &pod).await.map(|_| ())
-        });
-        if creating.len() == 16 {
-            creating.join_next().await.unwrap().unwrap().unwrap();
-        }
-    }
-    creating.join_all().await.into_iter().for_each(Result::unwrap);
-}
-
 /// The chart as it is, but that API servers ask no one: there is no network to a Service
 /// here.
 async fn install(client: &Client, helm: &Helm, scene: &Scene) {
@@ -405,94 +278,4 @@ async fn install(client: &Client, helm: &Helm, scene: &Scene) {
     for object in rendered.iter().filter(|object| kinds.contains(&text(object, "/kind"))) {
         objects::apply(client, object).await.unwrap();
     }
-}
-
-/// Pods of a `StatefulSet` in a namespace where none may be.
-fn refused(role: &Role) -> [Value; 2] {
-    let mut refused = stateful_set("refused", &json!({}), &asking(role));
-    refused["metadata"]["namespace"] = json!(FULL);
-    refused["spec"]["replicas"] = json!(1);
-    let quota = json!({
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "none", "namespace": FULL},
-        "spec": {"hard": {"pods": "0"}},
-    });
-    [quota, refused]
-}
-
-/// Without pods; with annotations of its own, and of the pods that it would have.
-fn stateful_set(name: &str, own: &Value, of_pods: &[(&str, &str)]) -> Value {
-    let pod = pod(name, of_pods);
-    let labels = json!({"app": name});
-    let annotations = &pod["metadata"]["annotations"];
-    json!({
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": {"name": name, "namespace": MONITORING, "annotations": own},
-        "spec": {
-            "replicas": 0,
-            "serviceName": name,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels, "annotations": annotations},
-                "spec": pod["spec"],
-            },
-        },
-    })
-}
-
-fn workloads(role: &Role) -> Vec<Value> {
-    let ours: Value = asking(role)
-        .into_iter()
-        .map(|(name, value)| (format!("{}{name}", contract::annotations::PREFIX), value.into()))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    let prometheus = |name: &str, own: Value, of_pods: &Value, url: &str| {
-        json!({
-            "apiVersion": "monitoring.coreos.com/v1",
-            "kind": "Prometheus",
-            "metadata": {"name": name, "namespace": MONITORING, "annotations": own},
-            "spec": {"podMetadata": {"annotations": of_pods}, "remoteWrite": [{"url": url}]},
-        })
-    };
-    let right = "http://localhost:8081/api/v1/write";
-    let elsewhere = "https://example.com/write";
-    let without_operator = stateful_set("without-operator", &json!({}), &asking(role));
-    let [config_map, without_operator] =
-        with_file(without_operator, "http://localhost:8082/api/v1/write");
-    vec![
-        config_map,
-        without_operator,
-        stateful_set("misplaced", &ours, &[]),
-        stateful_set(
-            "denied",
-            &json!({}),
-            &[&asking(role)[..], &[("listening-port", "9090")]].concat(),
-        ),
-        prometheus("well", json!({}), &ours, right),
-        prometheus("misplaced", ours.clone(), &json!({}), elsewhere),
-        prometheus("no-sidecar", json!({}), &json!({}), right),
-        prometheus("nothing", json!({}), &ours, elsewhere),
-        prometheus("wrong-port", json!({}), &ours, "http://localhost:8082/api/v1/write"),
-    ]
-}
-
-/// A workload as a Deployment of a Prometheus without the operator, and its
-/// configuration.
-fn with_file(mut workload: Value, url: &str) -> [Value; 2] {
-    let (kind, name) = ("ConfigMap", workload["metadata"]["name"].clone());
-    workload["kind"] = json!("Deployment");
-    workload["spec"].as_object_mut().unwrap().remove("serviceName");
-    let volume = json!({"name": "prometheus-yml", "configMap": {"name": name}});
-    let volumes = workload["spec"]["template"]["spec"].as_object_mut().unwrap();
-    let volumes = volumes.entry("volumes").or_insert_with(|| json!([]));
-    volumes.as_array_mut().unwrap().push(volume);
-    let file = format!("scrape_configs: []\nremote_write: [{{url: '{url}'}}]\n");
-    let config_map = json!({
-        "apiVersion": "v1", "kind": kind,
-        "metadata": {"name": name, "namespace": MONITORING},
-        "data": {"prometheus.yml": file},
-    });
-    [config_map, workload]
 }

@@ -34,11 +34,12 @@ pub(crate) enum Command {
     ///
     /// Finds Microsoft's container with its volumes, aad-auth-proxy as a sidecar, and
     /// Prometheus' own azuread block, in a chart's values, a Prometheus object, a workload
-    /// or prometheus.yml. The file is written to standard output, with all other lines
-    /// unchanged; the profile for this chart's values, and what is not migrated, is lost or
-    /// needs a manual step, to standard error. Existing files are never overwritten. The
-    /// exit status is 1 if something is not migrated or lost, or if the file cannot be
-    /// read; in the last case nothing is written.
+    /// or prometheus.yml. Several in one pod become destinations of one sidecar. The file
+    /// is written to standard output, with all other lines unchanged; the profiles for this
+    /// chart's values, and what is not migrated, is lost or needs a manual step, to standard
+    /// error. Existing files are never overwritten. The exit status is 1 if something is
+    /// not migrated or lost, or if the file cannot be read; in the last case nothing is
+    /// written.
     #[command(after_long_help = examples::MIGRATE)]
     Migrate(Migrate),
     /// Validate a configuration, and report all errors.
@@ -61,11 +62,11 @@ pub(crate) enum Command {
     Policy(Policy),
     /// Show every sidecar of a cluster, and all problems with their next steps.
     ///
-    /// Prints a line for each injected pod: the version that injected it, whether its
-    /// settings are current, whether it is ready, when Azure last accepted a write, the
-    /// samples that Azure has rejected since it started, and the remaining lifetime of its
-    /// token and certificate. Then it lists all problems of the webhook, pods, workloads
-    /// and Prometheus objects. The exit status is 1 if there is a problem, or if the
+    /// Prints a line for each destination of each injected pod: the version that injected
+    /// it, whether its settings are current, whether it is ready, when Azure last accepted a
+    /// write, the samples that Azure has rejected since it started, and the remaining
+    /// lifetime of its token and certificate. Then it lists all problems of the webhook or
+    /// the policies, pods, workloads and Prometheus objects. The exit status is 1 if there is a problem, or if the
     /// cluster cannot be reached; notes do not change it.
     #[command(after_long_help = examples::STATUS)]
     Status(Status),
@@ -121,7 +122,8 @@ pub(crate) struct Status {
     /// Do not read metrics of pods, which requires the API server's pod proxy.
     #[arg(long)]
     pub(crate) no_metrics: bool,
-    /// Print the rights that status and check require, as YAML, and exit.
+    /// Print the rights that status and check require, as YAML, without contacting a
+    /// cluster.
     #[arg(long)]
     pub(crate) rbac: bool,
 }

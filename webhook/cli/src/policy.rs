@@ -22,6 +22,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use contract::{Mistake, Rejected, annotations::INJECTED, did_you_mean};
+use serde_json::Value;
 use webhook::{
     config::{Config, ConfigFile},
     pod::Pod,
@@ -40,6 +41,16 @@ const MARK: &str = "by=policy";
 /// Whether a policy injected the pod's sidecar.
 pub(crate) fn is_by_policy(pod: Pod<'_>) -> bool {
     pod.annotation(INJECTED).is_some_and(|text| text.split(' ').any(|word| word == MARK))
+}
+
+/// The hash of the settings that a pod gets by these parameters, which depends on its
+/// grace period.
+pub(crate) fn settings(parameters: &Value, pod: Pod<'_>) -> String {
+    let data = parameters.pointer("/data/gracePeriods").and_then(Value::as_str);
+    let lines: Vec<&str> = data.unwrap_or_default().lines().collect();
+    let grace = usize::try_from(pod.grace_seconds()).unwrap_or(usize::MAX);
+    let line = lines.get(grace).or(lines.last()).copied().unwrap_or_default();
+    line.rsplit(' ').next().unwrap_or_default().to_owned()
 }
 
 /// Warnings for the command line.

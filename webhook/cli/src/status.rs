@@ -3,7 +3,7 @@
 //! ```text
 //! gather     asks clusters: metadata of everything, the whole of what matters
 //! facts      what was found, as it was found
-//! sidecars   a line for each injected pod                                   (pure)
+//! sidecars   a line for each destination of each injected pod               (pure)
 //! plain      what a Prometheus without prometheus-operator writes to        (pure)
 //! problems   what is wrong, and the next step                               (pure)
 //! render     both as text, wide text or JSON                                (pure)
@@ -36,7 +36,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// What there is to say of some clusters.
 #[derive(Debug, serde::Serialize)]
 pub struct Overview {
-    /// One for each injected pod.
+    /// One for each destination of each injected pod.
     pub sidecars: Vec<SidecarLine>,
     /// All that is wrong, and all that might be.
     pub problems: Vec<Problem>,
@@ -49,7 +49,7 @@ impl Overview {
         for cluster in clusters {
             let sidecars = sidecars::sidecars(cluster, now);
             problems.extend(problems::of(cluster, &sidecars, now));
-            lines.extend(sidecars.into_iter().map(|sidecar| sidecar.line));
+            lines.extend(sidecars.into_iter().flat_map(|sidecar| sidecar.lines));
         }
         problems.extend(problems::same_labels(clusters));
         // Problems before notes, otherwise as they are.

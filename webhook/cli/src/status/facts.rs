@@ -2,6 +2,7 @@
 
 use std::str::FromStr as _;
 
+use contract::annotations;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use webhook::{
@@ -27,6 +28,8 @@ pub struct FoundCluster {
     pub config_maps: Vec<Value>,
     /// Webhooks of ours; usually one.
     pub webhooks: Vec<FoundWebhook>,
+    /// Policies of ours that inject, and their bindings.
+    pub policies: Vec<FoundPolicy>,
     /// Why pods were not created lately: the controller, and what it was told.
     pub refusals: Vec<(String, String)>,
     /// What could not be looked at, and why.
@@ -55,6 +58,19 @@ pub struct FoundWebhook {
     pub replicas: Vec<(FoundPod, Option<String>)>,
 }
 
+/// What injects the sidecars of a profile without a webhook, as far as it is there.
+#[derive(Debug, Default)]
+pub struct FoundPolicy {
+    /// Its name, and that of all its objects.
+    pub name: String,
+    /// The `MutatingAdmissionPolicy`.
+    pub policy: Option<Value>,
+    /// Its binding.
+    pub binding: Option<Value>,
+    /// The `ConfigMap` that the binding names.
+    pub parameters: Option<Value>,
+}
+
 /// Which sidecar a pod has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Standing<'a> {
@@ -71,6 +87,13 @@ impl FoundCluster {
     pub(super) fn asked_since(&self) -> Option<i64> {
         let configurations = self.webhooks.iter().map(|webhook| &webhook.configuration);
         configurations.filter(|one| !one.is_null()).map(created).min()
+    }
+
+    /// The parameters of the policy for a pod's profile.
+    pub(super) fn parameters(&self, pod: Pod<'_>) -> Option<&Value> {
+        let wanted = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
+        let mut all = self.policies.iter().filter_map(|found| found.parameters.as_ref());
+        all.find(|map| text(map, "/data/profile") == wanted.trim())
     }
 
     /// What the webhook decides by, where that can be read.

@@ -23,17 +23,25 @@ impl Figures {
         Self { samples: text.lines().filter(is_read).filter_map(sample).collect() }
     }
 
+    /// Those of one destination, the unnamed one being the empty name, and those that are
+    /// the program's as a whole.
+    pub(super) fn of_destination(&self, name: &str) -> Self {
+        let is_its = |labels: &str| label(labels, "destination=\"").is_none_or(|it| it == name);
+        let samples = self.samples.iter().filter(|(_, labels, _)| is_its(labels));
+        Self { samples: samples.cloned().collect() }
+    }
+
     /// The sum over all labels; `None` if there is no such metric.
     pub(super) fn sum(&self, name: &str) -> Option<f64> {
         self.of(name).map(|(_, value)| value).reduce(|sum, value| sum + value)
     }
 
-    /// A point in time in seconds since 1970, the earliest of several; `None` where it
-    /// is 0, which stands for never.
+    /// A point in time in seconds since 1970; `None` where it is 0, which stands for
+    /// never.
     pub(super) fn time(&self, name: &str) -> Option<i64> {
-        let earliest = self.of(name).map(|(_, value)| value).reduce(f64::min)?;
+        let (_, seconds) = self.of(name).next()?;
         #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        Some(earliest as i64).filter(|seconds| *seconds > 0)
+        Some(seconds as i64).filter(|seconds| *seconds > 0)
     }
 
     /// What was counted for each value of the label `reason`, whatever the others, but
@@ -41,15 +49,14 @@ impl Figures {
     pub(super) fn by_reason(&self, name: &str) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for (labels, value) in self.of(name).filter(|(_, value)| *value > 0.0) {
-            let reason =
-                labels.split_once("reason=\"").and_then(|(_, rest)| rest.split('"').next());
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "a count of samples"
             )]
             let value = value as u64;
-            *counts.entry(reason.unwrap_or_default().to_owned()).or_default() += value;
+            let reason = label(labels, "reason=\"").unwrap_or_default();
+            *counts.entry(reason.to_owned()).or_default() += value;
         }
         counts
     }
@@ -58,4 +65,9 @@ impl Figures {
         let samples = self.samples.iter().filter(move |(name, ..)| name == wanted);
         samples.map(|(_, labels, value)| (labels.as_str(), *value))
     }
+}
+
+/// The value of the label that begins so; it has no quotation marks in it.
+fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
+    labels.split_once(name)?.1.split('"').next()
 }

@@ -7,7 +7,7 @@
 
 mod webhooks;
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use contract::names;
 use futures_util::{
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    facts::{Figures, FoundCluster, FoundPod, Standing, items, text},
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Standing, items, text},
     plain,
 };
 use crate::needs::lookup::{get, get_text};
@@ -34,6 +34,8 @@ const AT_ONCE: usize = 16;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// Where policies that inject are; API servers before 1.36 have none there.
+const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1";
 /// In names and annotations of ours, and in what a hand-written sidecar has.
 const MARKS: [&str; 2] = [names::CONTAINER, names::env::INGESTION_URL];
 
@@ -58,6 +60,7 @@ pub async fn gather(
         tokio::join!(server.pods(), server.objects(), server.list(&events));
     let config_maps = server.all(plain::config_maps(&objects)).await;
     let webhooks = webhooks::webhooks(&server, &objects).await;
+    let policies = server.policies().await;
     Ok(FoundCluster {
         context: None,
         namespace: namespace.map(str::to_owned),
@@ -65,6 +68,7 @@ pub async fn gather(
         objects,
         config_maps,
         webhooks,
+        policies,
         refusals: events.iter().map(refusal).collect(),
         unseen: server.unseen.into_inner(),
     })
@@ -171,6 +175,30 @@ impl ApiServer<'_> {
     async fn list(&self, path: &str) -> Vec<Value> {
         let list = self.object(path).await.unwrap_or_default();
         items(&list, "/items").cloned().map(without_fields).collect()
+    }
+
+    /// The policies that inject, their bindings and their parameters, by name.
+    async fn policies(&self) -> Vec<FoundPolicy> {
+        let path = |kind| {
+            format!("{POLICIES}/{kind}?labelSelector=app.kubernetes.io/name={}", names::CONTAINER)
+        };
+        let paths = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"].map(path);
+        let (policies, bindings) = tokio::join!(self.list(&paths[0]), self.list(&paths[1]));
+        let mut found = BTreeMap::<String, FoundPolicy>::new();
+        let name = |object: &Value, path| text(object, path).to_owned();
+        for policy in policies {
+            let entry = found.entry(name(&policy, "/metadata/name")).or_default();
+            entry.policy = Some(policy);
+        }
+        for binding in bindings {
+            let place = text(&binding, "/spec/paramRef/namespace");
+            let map = text(&binding, "/spec/paramRef/name");
+            let path = format!("/api/v1/namespaces/{place}/configmaps/{map}");
+            let entry = found.entry(name(&binding, "/spec/policyName")).or_default();
+            entry.parameters = self.object(&path).await;
+            entry.binding = Some(binding);
+        }
+        found.into_iter().map(|(name, policy)| FoundPolicy { name, ..policy }).collect()
     }
 
     fn collection(&self, group: &str, kind: &str) -> String {

@@ -73,6 +73,8 @@ pub enum ProblemKind {
     SameClusterLabel,
     /// The webhook, its configuration or its certificate.
     Webhook,
+    /// A policy that injects, or what belongs to it.
+    Policy,
     /// Something could not be looked at.
     NotSeen,
 }

@@ -13,10 +13,14 @@ use super::{
 /// at a time in seconds since 1970. A new column is a line here.
 type Column = (&'static str, bool, fn(&SidecarLine, i64) -> String);
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     ("CONTEXT", false, |line, _| line.context.clone().unwrap_or_default()),
     ("NAMESPACE", false, |line, _| line.namespace.clone()),
     ("POD", false, |line, _| line.pod.clone()),
+    ("DESTINATION", false, |line, _| match line.destination.as_str() {
+        "" => "-".to_owned(),
+        name => name.to_owned(),
+    }),
     ("INJECTED BY", false, |line, _| line.version.clone()),
     ("SETTINGS", false, |line, _| freshness(line.settings).to_owned()),
     ("READY", false, |line, _| match &line.reason {
@@ -46,7 +50,8 @@ pub fn text(overview: &Overview, wide: bool, now: i64) -> String {
     let count =
         |severity| overview.problems.iter().filter(|problem| problem.severity == severity).count();
     let (problems, notes) = (count(Severity::Problem), count(Severity::Note));
-    let sidecars = overview.sidecars.len();
+    let of = |line: &SidecarLine| (line.context.clone(), line.namespace.clone(), line.pod.clone());
+    let sidecars = overview.sidecars.chunk_by(|one, other| of(one) == of(other)).count();
     // Writing into a String cannot fail.
     let _ = writeln!(text, "\nsidecars: {sidecars}; problems: {problems}; notes: {notes}");
     text
@@ -61,10 +66,13 @@ fn table(lines: &[SidecarLine], wide: bool, now: i64) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let several = lines.iter().any(|line| line.context.is_some());
-    let columns = COLUMNS
-        .iter()
-        .filter(|(title, for_wide, _)| (wide || !for_wide) && (several || *title != "CONTEXT"));
+    let is_needed = |title: &str| match title {
+        "CONTEXT" => lines.iter().any(|line| line.context.is_some()),
+        "DESTINATION" => lines.iter().any(|line| !line.destination.is_empty()),
+        _ => true,
+    };
+    let columns =
+        COLUMNS.iter().filter(|(title, for_wide, _)| (wide || !for_wide) && is_needed(title));
     let mut rows = vec![String::new(); lines.len() + 1];
     for (title, _, value) in columns {
         let cells = lines.iter().map(|line| value(line, now));

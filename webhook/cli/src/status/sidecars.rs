@@ -1,13 +1,14 @@
-//! One line for each injected pod.
+//! One line for each destination of each injected pod.
 
 use std::collections::BTreeMap;
 
-use contract::{annotations, names};
+use contract::{DestinationName, annotations, names};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use webhook::effective::wanted;
+use webhook::{effective::wanted, pod::Container};
 
 use super::facts::{Figures, FoundCluster, FoundPod, Standing, items, text};
+use crate::policy;
 
 /// Why a sidecar that runs cannot write.
 pub(super) const NO_TOKEN: &str = "no token";
@@ -15,12 +16,13 @@ pub(super) const NO_TOKEN: &str = "no token";
 /// An injected pod, and what is said of it.
 pub(super) struct Sidecar<'a> {
     pub(super) found: &'a FoundPod,
-    pub(super) line: SidecarLine,
+    /// One for each destination.
+    pub(super) lines: Vec<SidecarLine>,
     /// Where it listens.
     pub(super) port: u64,
 }
 
-/// What is said of an injected pod: a column each.
+/// What is said of one destination of an injected pod: a column each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SidecarLine {
@@ -31,11 +33,14 @@ pub struct SidecarLine {
     pub namespace: String,
     /// Its name.
     pub pod: String,
-    /// The webhook's version that injected it.
+    /// The destination's name; empty for the unnamed one.
+    pub destination: String,
+    /// The version that injected it: the webhook's, or that of the program which wrote
+    /// the policy.
     pub version: String,
     /// Whether its settings are today's.
     pub settings: Freshness,
-    /// The profile that it uses.
+    /// The profile that describes it.
     pub profile: String,
     /// The ingestion endpoint's host.
     pub writes_to: String,
@@ -70,7 +75,7 @@ pub enum Freshness {
     Outdated,
     /// A pod that is made anew is denied.
     Invalid,
-    /// The webhook's configuration cannot be read.
+    /// The configuration of the webhook, or of the policy, cannot be read.
     Unknown,
 }
 
@@ -85,35 +90,55 @@ fn time<S: Serializer>(seconds: &Option<i64>, serializer: S) -> Result<S::Ok, S:
 pub(super) fn sidecars(cluster: &FoundCluster, now: i64) -> Vec<Sidecar<'_>> {
     let injected = cluster.pods.iter().filter_map(|found| match found.standing() {
         Standing::Injected(container) => {
-            let url = container.variable(names::env::INGESTION_URL).unwrap_or_default();
-            let line = line(cluster, found, url, now);
+            let suffixes = container
+                .variable_names()
+                .filter_map(|name| name.strip_prefix(names::env::INGESTION_URL));
+            let names = suffixes.filter_map(DestinationName::of_suffix).map(Some);
+            let all = std::iter::once(None).chain(names);
+            let lines = all.filter_map(|name| line(cluster, found, container, name, now)).collect();
             let port = container.ports().next().unwrap_or(names::DEFAULT_LISTENING_PORT.into());
-            Some(Sidecar { found, line, port })
+            Some(Sidecar { found, lines, port })
         }
         Standing::HandWritten(_) | Standing::Without => None,
     });
     let mut sidecars: Vec<_> = injected.collect();
-    sidecars
-        .sort_by(|a, b| (&a.line.namespace, &a.line.pod).cmp(&(&b.line.namespace, &b.line.pod)));
+    sidecars.sort_by(|Sidecar { found: a, .. }, Sidecar { found: b, .. }| {
+        (a.namespace(), a.name()).cmp(&(b.namespace(), b.name()))
+    });
     sidecars
 }
 
-fn line(cluster: &FoundCluster, found: &FoundPod, url: &str, now: i64) -> SidecarLine {
+/// What is said of a destination; `None` where the sidecar does not have it.
+fn line(
+    cluster: &FoundCluster,
+    found: &FoundPod,
+    container: Container<'_>,
+    name: Option<DestinationName>,
+    now: i64,
+) -> Option<SidecarLine> {
+    let variable = names::env::INGESTION_URL;
+    let variable =
+        name.as_ref().map_or_else(|| variable.to_owned(), |name| name.variable(variable));
+    let url = container.variable(&variable)?;
     let pod = found.pod();
     let injected = pod.annotation(annotations::INJECTED).unwrap_or_default();
     let version = injected.split(' ').find_map(|word| word.strip_prefix("version="));
-    let profile = pod.annotation(annotations::PROFILE);
+    let destination = name.map(|name| name.to_string()).unwrap_or_default();
+    let profiles = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
+    let first = annotations::profile_names(profiles).next().unwrap_or_default();
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next();
-    let figures = found.figures();
+    let figures = found.figures().map(|figures| figures.of_destination(&destination));
+    let figures = figures.as_ref();
     let time = |name| figures.and_then(|figures| figures.time(name));
     let reason = not_ready(found, figures, now);
-    SidecarLine {
+    Some(SidecarLine {
         context: cluster.context.clone(),
         namespace: found.namespace().to_owned(),
         pod: found.name().to_owned(),
         version: version.unwrap_or("?").to_owned(),
         settings: settings(cluster, found, injected),
-        profile: profile.map_or(annotations::DEFAULT_PROFILE, str::trim).to_owned(),
+        profile: if destination.is_empty() { first.to_owned() } else { destination.clone() },
+        destination,
         writes_to: host.unwrap_or_default().to_owned(),
         ready: reason.is_none(),
         reason,
@@ -123,15 +148,22 @@ fn line(cluster: &FoundCluster, found: &FoundPod, url: &str, now: i64) -> Sideca
         token_expiry: time("prom_remotewrite_token_expiry_timestamp_seconds"),
         certificate_expiry: time("prom_remotewrite_certificate_expiry_timestamp_seconds"),
         is_measured: figures.is_some(),
-    }
+    })
 }
 
+/// By the configuration of what injected it.
 fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshness {
-    let Some(file) = cluster.file() else { return Freshness::Unknown };
-    match wanted(&file.config, found.pod()) {
-        Ok(effective) if injected.ends_with(&effective.fingerprint) => Freshness::Current,
-        Ok(_) => Freshness::Outdated,
-        Err(_) => Freshness::Invalid,
+    let pod = found.pod();
+    let wanted = if policy::is_by_policy(pod) {
+        cluster.parameters(pod).map(|parameters| Ok(policy::settings(parameters, pod)))
+    } else {
+        cluster.file().map(|file| wanted(&file.config, pod).map(|effective| effective.fingerprint))
+    };
+    match wanted {
+        Some(Ok(hash)) if injected.ends_with(&hash) => Freshness::Current,
+        Some(Ok(_)) => Freshness::Outdated,
+        Some(Err(_)) => Freshness::Invalid,
+        None => Freshness::Unknown,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is found in a cluster, as a table of cases, and how it is shown.
 
 mod authorities;
+mod destinations;
 mod installation_cases;
 mod object_cases;
 mod pod_cases;
@@ -16,12 +17,13 @@ use webhook::{
 
 use super::{
     Overview,
-    facts::{Figures, FoundCluster, FoundPod, FoundWebhook},
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, FoundWebhook},
     render,
 };
 use crate::tests::{config_file, prometheus};
 use authorities::{AUTHORITIES, AUTHORITY, TRUSTED};
-use installation_cases::INSTALLATION;
+use destinations::DESTINATIONS;
+use installation_cases::{INSTALLATION, POLICIES};
 use object_cases::OBJECTS;
 use pod_cases::PODS;
 
@@ -76,7 +78,42 @@ fn plain(name: &str, annotations: &[(&str, &str)]) -> FoundPod {
 /// What the webhook makes of it, running, with these metrics besides those of a
 /// sidecar that is well.
 fn injected(name: &str, metrics: &[(&str, i64)]) -> FoundPod {
-    let mut found = plain(name, &[("inject", "true")]);
+    annotated(name, &[("inject", "true")], metrics)
+}
+
+/// The same with two destinations, of which the second one's metrics are given.
+fn with_two(name: &str, metrics: &[(&str, i64)]) -> FoundPod {
+    let well = [
+        ("prom_remotewrite_received_bytes_total", 5_000_000),
+        ("prom_remotewrite_last_success_timestamp_seconds", NOW - 40),
+        ("prom_remotewrite_token_expiry_timestamp_seconds", NOW + 3_000),
+    ];
+    let well = well.iter().filter(|(name, _)| metrics.iter().all(|(other, _)| other != name));
+    let all: Vec<_> =
+        well.chain(metrics).map(|(name, value)| (labelled(name, "tenants"), *value)).collect();
+    let all: Vec<_> = all.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    annotated(name, &[("inject", "true"), ("profile", "default,tenants")], &all)
+}
+
+/// A metric of a destination, unless it says whose it is.
+fn labelled(name: &str, destination: &str) -> String {
+    match name.strip_suffix('}') {
+        Some(_) if name.contains("destination=") => name.to_owned(),
+        Some(labels) => format!("{labels},destination=\"{destination}\"}}"),
+        None if name.starts_with("process_") => name.to_owned(),
+        None => format!("{name}{{destination=\"{destination}\"}}"),
+    }
+}
+
+/// The configuration with the profiles of [`with_two`] alone.
+fn two_profiles() -> ConfigFile {
+    let mut file = config_file();
+    file.config.profiles.retain(|name, _| name == "default" || name == "tenants");
+    file
+}
+
+fn annotated(name: &str, annotations: &[(&str, &str)], metrics: &[(&str, i64)]) -> FoundPod {
+    let mut found = plain(name, annotations);
     let decision = decide(&config_file().config, Pod::new(&found.raw));
     assert!(matches!(decision, Decision::Inject(_)));
     let patch = review::patch_for(&decision, &mut found.raw.clone()).unwrap().unwrap();
@@ -92,7 +129,9 @@ fn injected(name: &str, metrics: &[(&str, i64)]) -> FoundPod {
         ("prom_remotewrite_refused_samples_total{reason=\"too_old\"}", 0),
     ];
     let well = well.iter().filter(|(name, _)| metrics.iter().all(|(other, _)| other != name));
-    let lines = well.chain(metrics).map(|(name, value)| format!("{name} {value}\n"));
+    let well = well.map(|(name, value)| (labelled(name, ""), value));
+    let others = metrics.iter().map(|(name, value)| ((*name).to_owned(), value));
+    let lines = well.chain(others).map(|(name, value)| format!("{name} {value}\n"));
     let text: String = std::iter::once("# TYPE a counter\n".to_owned()).chain(lines).collect();
     found.figures = Some(Ok(Figures::parse(&text)));
     found
@@ -158,9 +197,13 @@ type Case = (&'static str, &'static str, Change, &'static [&'static str]);
 /// What is different from a cluster in which all is well.
 type Change = fn(&mut FoundCluster);
 
+fn cases() -> Vec<Case> {
+    [PODS, DESTINATIONS, OBJECTS, INSTALLATION, POLICIES, AUTHORITIES].concat()
+}
+
 #[test]
 fn each_kind_of_problem_is_found_once() {
-    for (name, kind, case, words) in [PODS, OBJECTS, INSTALLATION, AUTHORITIES].concat() {
+    for (name, kind, case, words) in cases() {
         let found = problems(case);
         let of_kind: Vec<_> = found.iter().filter(|(found, _)| found == kind).collect();
         // Without a webhook there are two problems: it, and what it leaves.
@@ -257,6 +300,25 @@ fn one_label_for_two_clusters_is_a_problem() {
     assert!(bad(&[of_one(unlabelled)]));
 }
 
+/// A text in which the webhook is of version 1.0.0.
+fn said(text: &str) -> String {
+    text.replace(&format!("{:<11}", webhook::VERSION), "1.0.0      ")
+        .replace(&format!("\"{}\"", webhook::VERSION), "\"1.0.0\"")
+}
+
+#[test]
+fn each_destination_has_a_line() {
+    let refused = ("prom_remotewrite_refused_samples_total{reason=\"limit\"}", 2);
+    let pods = vec![with_two("prometheus-0", &[refused]), injected("prometheus-1", &[])];
+    let mut found = FoundCluster { pods, ..cluster() };
+    *file(&mut found) = two_profiles();
+    let overview = Overview::new(&[found], NOW);
+    expect_file!["../../testdata/golden/status-destinations.txt"]
+        .assert_eq(&said(&render::text(&overview, true, NOW)));
+    expect_file!["../../testdata/golden/status-destinations.json"]
+        .assert_eq(&said(&render::json(&overview)));
+}
+
 #[test]
 fn it_is_shown() {
     let mut first = cluster();
@@ -264,9 +326,7 @@ fn it_is_shown() {
         "prometheus-1",
         &[
             ("prom_remotewrite_refused_samples_total{reason=\"too_old\"}", 12),
-            // Of two destinations.
-            ("prom_remotewrite_refused_samples_total{destination=\"\",reason=\"limit\"}", 1),
-            ("prom_remotewrite_refused_samples_total{destination=\"b\",reason=\"limit\"}", 2),
+            ("prom_remotewrite_refused_samples_total{destination=\"\",reason=\"limit\"}", 3),
             ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 61 * 86_400),
         ],
     ));
@@ -284,15 +344,11 @@ fn it_is_shown() {
     plain.raw["metadata"]["creationTimestamp"] = json!(OLD);
     first.pods.push(plain);
     let overview = Overview::new(&[first], NOW);
-    let said = |text: String| {
-        text.replace(&format!("{:<11}", webhook::VERSION), "1.0.0      ")
-            .replace(&format!("\"{}\"", webhook::VERSION), "\"1.0.0\"")
-    };
     expect_file!["../../testdata/golden/status.txt"]
-        .assert_eq(&said(render::text(&overview, false, NOW)));
+        .assert_eq(&said(&render::text(&overview, false, NOW)));
     expect_file!["../../testdata/golden/status-wide.txt"]
-        .assert_eq(&said(render::text(&overview, true, NOW)));
-    expect_file!["../../testdata/golden/status.json"].assert_eq(&said(render::json(&overview)));
+        .assert_eq(&said(&render::text(&overview, true, NOW)));
+    expect_file!["../../testdata/golden/status.json"].assert_eq(&said(&render::json(&overview)));
     let two = |name: &str| FoundCluster {
         context: Some(name.to_owned()),
         pods: vec![injected("prometheus-0", &[])],
@@ -300,7 +356,7 @@ fn it_is_shown() {
     };
     let overview = Overview::new(&[two("west"), two("east")], NOW);
     expect_file!["../../testdata/golden/status-contexts.txt"]
-        .assert_eq(&said(render::text(&overview, false, NOW)));
+        .assert_eq(&said(&render::text(&overview, false, NOW)));
     let nothing = Overview::new(&[FoundCluster::default()], NOW);
     expect_file!["../../testdata/golden/status-nothing.txt"]
         .assert_eq(&render::text(&nothing, false, NOW));
@@ -313,7 +369,7 @@ fn the_page_is_up_to_date() {
     let shown = include_str!("../../testdata/golden/status.txt");
     let shown = shown.replace("1.0.0      ", &format!("{:<11}", webhook::VERSION));
     assert!(page.contains(&shown));
-    for (_, kind, ..) in [PODS, OBJECTS, INSTALLATION, AUTHORITIES].concat() {
+    for (_, kind, ..) in cases() {
         assert!(page.contains(&format!("| `{kind}` |")), "{kind}");
     }
 }

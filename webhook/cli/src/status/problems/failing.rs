@@ -1,12 +1,12 @@
 //! Injected sidecars that do not do what they are for.
 
-use contract::names;
+use contract::{DestinationName, names};
 use webhook::effective::wanted;
 
 use super::{Problem, ProblemKind, expiry, kind_of_denial, names_of};
 use crate::status::{
     facts::{FoundCluster, FoundPod},
-    sidecars::{Freshness, NO_TOKEN, Sidecar},
+    sidecars::{Freshness, NO_TOKEN, Sidecar, SidecarLine},
     span,
 };
 
@@ -16,6 +16,8 @@ const STARTING: i64 = 2 * 60;
 /// Prometheus writes several times a minute, and Azure takes samples that are at most
 /// 20 minutes old; in seconds.
 const SILENT: i64 = 10 * 60;
+/// Requests that were not sent on, by reason.
+const REFUSED: &str = "prom_remotewrite_refused_requests_total";
 /// As the alert `PromRemoteWriteCertificateExpiring` has it.
 const CERTIFICATE_DAYS: i64 = 21;
 
@@ -23,11 +25,11 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
     let (mut outdated, mut unread) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
     for sidecar in sidecars {
-        let Sidecar { found, line, .. } = sidecar;
-        match line.settings {
-            Freshness::Outdated => outdated.push(found.subject()),
-            Freshness::Invalid => problems.extend(invalid(cluster, found)),
-            Freshness::Current | Freshness::Unknown => {}
+        let Sidecar { found, lines, .. } = sidecar;
+        match lines.first().map(|line| line.settings) {
+            Some(Freshness::Outdated) => outdated.push(found.subject()),
+            Some(Freshness::Invalid) => problems.extend(invalid(cluster, found)),
+            Some(Freshness::Current | Freshness::Unknown) | None => {}
         }
         if now - found.created() < STARTING {
             continue;
@@ -36,17 +38,15 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
             unread.push(format!("{} ({reason})", found.subject()));
         }
         problems.extend(not_ready(sidecar));
-        let left = line.certificate_expiry.map(|end| end - now);
-        let ending =
-            left.and_then(|left| expiry("the application's certificate", left, CERTIFICATE_DAYS));
-        let renew = "renew it in the vault or Secret that it comes from; the sidecar takes the new one by itself";
-        problems.extend(ending.map(|message| {
-            Problem::new(ProblemKind::CertificateExpiring, found.subject(), message, renew)
-        }));
-        problems.extend(silent(sidecar, now));
+        let before = problems.len();
+        for line in lines {
+            problems.extend(certificate(sidecar, line, now));
+            problems.extend(silent(sidecar, line, now));
+        }
+        problems.extend(stray(sidecar).filter(|_| problems.len() == before));
     }
     if !outdated.is_empty() {
-        let message = "the webhook's configuration has changed since they were made";
+        let message = "the configuration has changed since they were made";
         let next = "nothing, or delete them, so that their controllers make others";
         let kind = ProblemKind::OutdatedSettings;
         problems.push(Problem::new(kind, names_of(&outdated), message, next).note());
@@ -58,6 +58,20 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
         problems.push(Problem::new(ProblemKind::NotSeen, "sidecars", message, next));
     }
     problems
+}
+
+fn certificate(sidecar: &Sidecar<'_>, line: &SidecarLine, now: i64) -> Option<Problem> {
+    let whose = format!("the application's certificate{}", of(line));
+    let message = expiry(&whose, line.certificate_expiry? - now, CERTIFICATE_DAYS)?;
+    let renew = "renew it in the vault or Secret that it comes from; the sidecar takes the new one by itself";
+    let kind = ProblemKind::CertificateExpiring;
+    Some(Problem::new(kind, sidecar.found.subject(), message, renew))
+}
+
+/// Which destination a sentence is about, unless it is the unnamed one.
+fn of(line: &SidecarLine) -> String {
+    let name = &line.destination;
+    if name.is_empty() { String::new() } else { format!(" for destination {name}") }
 }
 
 fn invalid(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
@@ -75,47 +89,77 @@ fn check(found: &FoundPod) -> String {
     format!("`kubectl prom-remotewrite check -n {} {}`", found.namespace(), found.name())
 }
 
-fn not_ready(Sidecar { found, line, .. }: &Sidecar<'_>) -> Option<Problem> {
-    let reason = line.reason.as_deref()?;
-    let (message, next) = if reason == NO_TOKEN {
-        ("its sidecar holds no valid token".to_owned(), format!("find out why: {}", check(found)))
-    } else {
-        let (namespace, name) = (found.namespace(), found.name());
-        let next = format!("`kubectl describe pod -n {namespace} {name}` says why");
-        (format!("its sidecar does not run: {reason}"), next)
-    };
-    Some(Problem::new(ProblemKind::NotReady, found.subject(), message, next))
+/// A sidecar that does not run is said once, one without tokens for each destination.
+fn not_ready(Sidecar { found, lines, .. }: &Sidecar<'_>) -> Vec<Problem> {
+    let reasons = lines.iter().filter_map(|line| Some((line, line.reason.as_deref()?)));
+    let mut problems = Vec::new();
+    for (line, reason) in reasons {
+        let problem =
+            |message, next| Problem::new(ProblemKind::NotReady, found.subject(), message, next);
+        if reason != NO_TOKEN {
+            let (namespace, name) = (found.namespace(), found.name());
+            let next = format!("`kubectl describe pod -n {namespace} {name}` says why");
+            return vec![problem(format!("its sidecar does not run: {reason}"), next)];
+        }
+        let message = format!("its sidecar holds no valid token{}", of(line));
+        problems.push(problem(message, format!("find out why: {}", check(found))));
+    }
+    problems
 }
 
 /// Whether anything arrives, and whether Azure takes it.
-fn silent(Sidecar { found, line, port }: &Sidecar<'_>, now: i64) -> Option<Problem> {
-    let figures = found.figures()?;
-    let start = figures.time("process_start_time_seconds")?;
+fn silent(sidecar: &Sidecar<'_>, line: &SidecarLine, now: i64) -> Option<Problem> {
+    let Sidecar { found, port, .. } = sidecar;
+    let all = found.figures()?;
+    let start = all.time("process_start_time_seconds")?;
     let since = line.last_success.unwrap_or(start).max(start);
     if now - since < SILENT {
         return None;
     }
-    let (quiet, check) = (span(now - since), check(found));
-    let url = format!("http://localhost:{port}{}", names::WRITE_PATH);
-    let correct = format!("set the URL of its remote write to {url}");
-    let refused = figures.by_reason("prom_remotewrite_refused_requests_total");
-    let received = figures.sum("prom_remotewrite_received_bytes_total").unwrap_or_default();
-    let (kind, message, next) = if received > 0.0 {
-        let message = format!("Azure has accepted nothing for {quiet}");
+    let (quiet, check, of) = (span(now - since), check(found), of(line));
+    let url = format!("http://localhost:{port}{}", path(line));
+    let correct = format!("set the URL of its remote write{of} to {url}");
+    let refused = all.by_reason(REFUSED);
+    let received =
+        all.of_destination(&line.destination).sum("prom_remotewrite_received_bytes_total");
+    let (kind, message, next) = if received.unwrap_or_default() > 0.0 {
+        let message = format!("Azure has accepted nothing{of} for {quiet}");
         let next = format!(
             "find out why: {check}; if all is ok there, does Prometheus still write to {url}?"
         );
         (ProblemKind::NothingAccepted, message, next)
     } else if refused.contains_key("wrong_path") {
-        let message = "its Prometheus writes to the sidecar, but to a wrong path".to_owned();
+        let message = format!(
+            "its Prometheus writes to the sidecar, but to a wrong path: nothing has arrived{of}"
+        );
         (ProblemKind::RemoteWrite, message, correct)
     } else if refused.contains_key("foreign_peer") {
         let message = "other pods write to it, which it does not accept".to_owned();
         let next = format!("{correct}, or acceptFrom of its profile to any");
         (ProblemKind::RemoteWrite, message, next)
     } else {
-        let message = format!("its Prometheus has written nothing to the sidecar for {quiet}");
+        let message = format!("its Prometheus has written nothing to the sidecar{of} for {quiet}");
         (ProblemKind::RemoteWrite, message, correct)
     };
     Some(Problem::new(kind, found.subject(), message, next))
+}
+
+/// What arrives at a path of no destination, beside those that get their samples; it may
+/// have been corrected since.
+fn stray(Sidecar { found, lines, .. }: &Sidecar<'_>) -> Option<Problem> {
+    let count = *found.figures()?.by_reason(REFUSED).get("wrong_path")?;
+    let paths: Vec<String> = lines.iter().map(path).collect();
+    let message =
+        format!("{count} writes have gone to a path that no destination has since it started");
+    let next = format!(
+        "correct the URLs of its remote write, unless that has been done: the sidecar's log has the path, and its destinations are at {}",
+        paths.join(" and ")
+    );
+    Some(Problem::new(ProblemKind::RemoteWrite, found.subject(), message, next).note())
+}
+
+/// Where Prometheus writes what is for a destination.
+fn path(line: &SidecarLine) -> String {
+    let name: Option<DestinationName> = line.destination.parse().ok();
+    name.map_or_else(|| names::WRITE_PATH.to_owned(), |name| name.write_path())
 }

@@ -8,8 +8,7 @@ use webhook::{config::Config, pod::Pod};
 
 use super::{Problem, ProblemKind, authority, expiry};
 use crate::{
-    policy,
-    status::facts::{FoundCluster, FoundPod, FoundWebhook, text},
+    status::facts::{FoundCluster, FoundPod, FoundPolicy, FoundWebhook, text},
     workloads::workloads,
 };
 
@@ -18,13 +17,14 @@ const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if cluster.asked_since().is_none() && !has_policies(cluster) {
+    if cluster.asked_since().is_none() && cluster.policies.is_empty() {
         problems.push(problem(
             "cluster",
             "there is no MutatingWebhookConfiguration of prom-remotewrite, so no pod gets a sidecar",
             "install the chart, or upgrade it, which restores what was deleted: `helm upgrade --install`",
         ));
     }
+    problems.extend(cluster.policies.iter().filter_map(incomplete));
     let Some(webhook) = cluster.webhooks.first() else { return problems };
     problems.extend(several(cluster));
     problems.extend(authority::problems(webhook, now));
@@ -43,9 +43,32 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     problems
 }
 
-/// Whether sidecars come from policies, which need no webhook.
-fn has_policies(cluster: &FoundCluster) -> bool {
-    cluster.pods.iter().any(|found| policy::is_by_policy(found.pod()))
+/// A policy of which something is missing, so that it injects nothing.
+fn incomplete(found: &FoundPolicy) -> Option<Problem> {
+    let (missing, subject) = match found {
+        FoundPolicy { policy: None, .. } => (
+            "there is a binding for it, and no policy".to_owned(),
+            "MutatingAdmissionPolicyBinding",
+        ),
+        FoundPolicy { binding: None, .. } => {
+            ("it has no MutatingAdmissionPolicyBinding".to_owned(), "MutatingAdmissionPolicy")
+        }
+        FoundPolicy { binding: Some(binding), parameters: None, .. } => {
+            let of = |field| text(binding, &format!("/spec/paramRef/{field}"));
+            (
+                format!(
+                    "its ConfigMap {}/{} is not there or cannot be read",
+                    of("namespace"),
+                    of("name")
+                ),
+                "MutatingAdmissionPolicy",
+            )
+        }
+        _ => return None,
+    };
+    let message = format!("{missing}, so pods of its profile get no sidecar");
+    let next = "write all objects again: `kubectl prom-remotewrite policy --config my-values.yaml | kubectl apply -f -`";
+    Some(Problem::new(ProblemKind::Policy, format!("{subject} {}", found.name), message, next))
 }
 
 pub(super) fn problem(object: &str, message: &str, next: &str) -> Problem {

@@ -78,6 +78,12 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
             let (why, first) = match cluster.asked_since() {
                 Some(since) if found.created() < since => ("it is older than the webhook", ""),
                 Some(_) => ("it was created while the webhook was away, or annotated later", ""),
+                None if cluster.parameters(pod).is_some() => {
+                    ("it is older than the policy of its profile, or was annotated later", "")
+                }
+                None if !cluster.policies.is_empty() => {
+                    ("no policy injects its profile", "name a profile that has one; then ")
+                }
                 None => ("there is no webhook", "`helm upgrade --install`; then "),
             };
             (ProblemKind::NoSidecar, why.to_owned(), format!("{first}{}", again(found)))

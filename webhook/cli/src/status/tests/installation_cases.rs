@@ -1,6 +1,7 @@
 //! A webhook with one thing wrong each.
 
 use super::*;
+use crate::{policy, status::sidecars::Freshness, yaml};
 
 pub(super) const INSTALLATION: &[Case] = &[
     (
@@ -55,9 +56,9 @@ pub(super) const INSTALLATION: &[Case] = &[
         "a configuration that cannot be used",
         "webhook",
         |cluster| {
-            cluster.webhooks[0].file = Some(Err("1 mistake: profile".to_owned()));
+            cluster.webhooks[0].file = Some(Err("1 error: profile".to_owned()));
         },
-        &["cannot be used: 1 mistake: profile", "validate"],
+        &["cannot be used: 1 error: profile", "validate"],
     ),
     (
         "its certificate ends",
@@ -103,13 +104,98 @@ pub(super) const INSTALLATION: &[Case] = &[
     ),
 ];
 
-/// Policies inject, and no webhook is missing.
+/// What the command `policy` prints for one profile, as a cluster has it.
+fn policy() -> FoundPolicy {
+    let options = policy::Options { profiles: vec!["default".to_owned()], namespace: None };
+    let text = policy::policy(crate::tests::CONFIG, &options).unwrap();
+    let objects: Vec<Value> =
+        yaml::documents(&text).into_iter().filter_map(|text| yaml::read(text).ok()).collect();
+    let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).cloned();
+    let policy = of("MutatingAdmissionPolicy");
+    let name = policy.as_ref().unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
+    let (binding, parameters) = (of("MutatingAdmissionPolicyBinding"), of("ConfigMap"));
+    FoundPolicy { name, policy, binding, parameters }
+}
+
+/// A cluster in which policies inject, with one sidecar that is well.
+fn by_policy(cluster: &mut FoundCluster, change: impl FnOnce(&mut FoundPolicy)) {
+    let mut policy = policy();
+    change(&mut policy);
+    *cluster = FoundCluster { policies: vec![policy], ..FoundCluster::default() };
+    let mut pod = injected("well", &[]);
+    let injected = &mut pod.raw["metadata"]["annotations"]["prom-remotewrite/injected"];
+    *injected = json!(injected.as_str().unwrap().replace(' ', " by=policy "));
+    cluster.pods.push(pod);
+}
+
+pub(super) const POLICIES: &[Case] = &[
+    (
+        "a policy without its binding",
+        "policy",
+        |cluster| by_policy(cluster, |policy| (policy.binding, policy.parameters) = (None, None)),
+        &[
+            "MutatingAdmissionPolicy prom-remotewrite-policy.default",
+            "has no MutatingAdmissionPolicyBinding, so pods of its profile get no sidecar",
+            "kubectl prom-remotewrite policy --config",
+        ],
+    ),
+    (
+        "a policy without its parameters",
+        "policy",
+        |cluster| by_policy(cluster, |policy| policy.parameters = None),
+        &["its ConfigMap prom-remotewrite/prom-remotewrite-policy.default is not there"],
+    ),
+    (
+        "a binding without its policy",
+        "policy",
+        |cluster| by_policy(cluster, |policy| policy.policy = None),
+        &["MutatingAdmissionPolicyBinding prom-remotewrite-policy.default", "and no policy"],
+    ),
+    (
+        "a policy with other settings",
+        "outdated-settings",
+        |cluster| {
+            by_policy(cluster, |policy| {
+                policy.parameters.as_mut().unwrap()["data"]["gracePeriods"] = json!("- 0123\n");
+            });
+        },
+        &["Pod monitoring/well", "configuration has changed"],
+    ),
+    (
+        "older than its policy",
+        "no-sidecar",
+        |cluster| {
+            by_policy(cluster, |_| {});
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["older than the policy of its profile", "kubectl delete pod -n monitoring a"],
+    ),
+    (
+        "a profile without a policy",
+        "no-sidecar",
+        |cluster| {
+            by_policy(cluster, |_| {});
+            cluster.pods.push(plain("a", &[("inject", "true"), ("profile", "other")]));
+        },
+        &["no policy injects its profile"],
+    ),
+    (
+        "the policies are gone",
+        "webhook",
+        |cluster| {
+            by_policy(cluster, |_| {});
+            cluster.policies.clear();
+        },
+        &["so no pod gets a sidecar"],
+    ),
+];
+
+/// Policies inject, and no webhook is missing. The settings of their pods are those of
+/// the parameters, which the same decision has written.
 #[test]
 fn policies_need_no_webhook() {
-    let found = problems(|cluster| {
-        cluster.webhooks.clear();
-        let annotations = &mut cluster.pods[0].raw["metadata"]["annotations"];
-        annotations["prom-remotewrite/injected"] = json!("version=1 by=policy settings=0");
-    });
-    assert_eq!(found, []);
+    let mut found = FoundCluster::default();
+    by_policy(&mut found, |_| {});
+    assert_eq!(Overview::new(&[found], NOW).sidecars[0].settings, Freshness::Current);
+    assert_eq!(problems(|cluster| by_policy(cluster, |_| {})), []);
 }

@@ -1,0 +1,64 @@
+//! A cluster in which policies inject, and no webhook.
+
+use std::{fs, path::Path};
+
+use kube::{Client, api::DeleteParams};
+use serde_json::{Value, json};
+use tests::{folder, scene::Scene};
+
+use super::{MONITORING, asking, pod, run, status};
+use crate::chart::{
+    objects::{self, text},
+    trial::eventually,
+};
+
+const NAME: &str = "prom-remotewrite-policy.managed-identity";
+
+/// The problems of these kinds: what they are found at.
+fn problems(overview: &Value, kind: &str) -> Vec<String> {
+    let all = overview["problems"].as_array().unwrap().iter();
+    all.filter(|one| text(one, "/kind") == kind)
+        .map(|one| text(one, "/object").to_owned())
+        .collect()
+}
+
+/// Nothing is missing once there are policies; then without the parts of one.
+pub(super) async fn by_policies(kubeconfig: &Path, client: &Client, scene: &Scene) {
+    let folder = folder::temporary("status-policies").unwrap();
+    let file = folder.path().join("config.yaml");
+    fs::write(&file, scene.configuration().to_string()).unwrap();
+    let config = file.display().to_string();
+    let arguments = ["policy", "--namespace", MONITORING, "--config", config.as_str()];
+    let (code, printed) = run(kubeconfig, &arguments).await;
+    assert_eq!(code, 0);
+    let printed = objects::documents(&printed);
+    for object in &printed {
+        objects::apply(client, object).await.unwrap();
+    }
+    let asks = pod("by-policy", &asking(&scene.identity));
+    eventually("a policy injects", async || {
+        let made = objects::create_dry(client, MONITORING, &asks).await.ok()?;
+        let injected = &made["metadata"]["annotations"]["prom-remotewrite/injected"];
+        injected.as_str().filter(|text| text.contains("by=policy")).map(|_| ())
+    })
+    .await;
+    objects::create(client, &asks).await.unwrap();
+    let (_, overview) = status(kubeconfig, &[]).await;
+    assert!(!problems(&overview, "webhook").contains(&"cluster".to_owned()), "{overview:#}");
+    assert_eq!(problems(&overview, "policy"), [""; 0], "{overview:#}");
+    let lines = overview["sidecars"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["pod"] == "by-policy").unwrap();
+    assert_eq!(
+        (&line["settings"], &line["profile"]),
+        (&json!("current"), &json!("managed-identity"))
+    );
+    for kind in ["ConfigMap", "MutatingAdmissionPolicyBinding"] {
+        let object =
+            printed.iter().find(|it| it["kind"] == kind && text(it, "/metadata/name") == NAME);
+        let api = objects::api(client, object.unwrap());
+        api.delete(NAME, &DeleteParams::default()).await.unwrap();
+        let (_, overview) = status(kubeconfig, &[]).await;
+        let expected = format!("MutatingAdmissionPolicy {NAME}");
+        assert_eq!(problems(&overview, "policy"), [expected], "{kind}: {overview:#}");
+    }
+}
