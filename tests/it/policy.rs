@@ -70,7 +70,9 @@ async fn install(client: &Client, printed: &[Value]) {
         assert!(warnings.is_empty(), "{warnings:?}: {}", object["metadata"]["name"]);
         objects::apply(client, object).await.unwrap();
     }
-    for profile in ["application", "default", "federated", "secret", "stack", "tenants"] {
+    for profile in
+        ["application", "default", "federated", "federated-bound", "secret", "stack", "tenants"]
+    {
         let asks = pods::prometheus(&[("inject", "true"), ("profile", profile)]);
         let webhook = objects::create_dry(client, WITH_WEBHOOK, &asks).await.unwrap();
         eventually(&format!("policy of profile {profile} is in force"), async || {

@@ -26,17 +26,6 @@ pub(crate) fn config() -> Config {
     Config::parse(CONFIG).unwrap()
 }
 
-/// The same with a profile `bound`, whose identity is used by an identity binding.
-pub(crate) fn with_binding(keys: &str) -> Config {
-    let profile = format!(
-        "  bound:\n    ingestionUrl: *url\n    identityType: workloadIdentity\n    clientId: 44445555-eeee-6666-ffff-7777aaaa8888\n    tenantId: aaaabbbb-0000-cccc-1111-dddd2222eeee\n    identityBinding: true\n{keys}  stack:\n"
-    );
-    Config::parse(&CONFIG.replace("  stack:\n", &profile)).unwrap()
-}
-
-/// What gives it a name for TLS.
-pub(crate) const SNI_NAME: &str = "    tokenProxySniName: a0b1.ests.aks\n";
-
 /// A text in which the webhook and the chart's image are of version 1.0.0.
 pub(crate) fn with_one_version(text: &str) -> String {
     text.replace(&format!("version={VERSION} "), "version=1.0.0 ")

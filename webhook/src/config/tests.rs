@@ -81,7 +81,7 @@ fn an_image_is_enough() {
 fn a_whole_file() {
     let config = Config::parse(CONFIG).unwrap();
     assert_eq!(config.image_pull_secrets.len(), 1);
-    assert_eq!(config.profiles.len(), 6);
+    assert_eq!(config.profiles.len(), 7);
     let stack = &config.profiles["stack"];
     let value = |key| stack.given.iter().find(|(name, _)| *name == key).unwrap().1.as_str();
     assert_eq!((value("upstreamTimeout"), value("noProxy")), ("20s", ".svc"));

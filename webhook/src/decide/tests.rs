@@ -8,7 +8,7 @@ mod unusual;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tests::{SNI_NAME, admit, config, prometheus, small, with_binding};
+use crate::tests::{admit, config, prometheus, small};
 
 /// Decision, reason, and a part of the message.
 fn check(pod: &Value, word: &str, reason: &str, said: &str) {

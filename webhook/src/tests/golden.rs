@@ -5,20 +5,16 @@
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
-use super::{SNI_NAME, admit, config, prometheus, with_binding, with_one_version};
-use crate::config::Config;
+use super::{admit, config, prometheus, with_one_version};
 
 /// The patched pod is as in the file; a second pass changes nothing.
 fn check(name: &str, pod: &Value) {
-    check_with(&config(), name, pod);
-}
-
-fn check_with(config: &Config, name: &str, pod: &Value) {
-    let (decision, patched) = admit(config, pod);
+    let config = config();
+    let (decision, patched) = admit(&config, pod);
     assert_eq!(decision.word(), "inject", "{decision:?}");
     let yaml = serde_saphyr::to_string(&patched).unwrap();
     expect_file![format!("../../testdata/golden/{name}.yaml")].assert_eq(&with_one_version(&yaml));
-    let (again, unchanged) = admit(config, &patched);
+    let (again, unchanged) = admit(&config, &patched);
     assert_eq!((again.reason(), again.warnings()), ("already_injected", [].as_slice()));
     assert_eq!(unchanged, patched);
 }
@@ -51,15 +47,15 @@ fn workload_identity() {
 
 #[test]
 fn workload_identity_by_an_identity_binding() {
-    let pod = prometheus(&[("inject", "true"), ("profile", "bound")]);
-    check_with(&with_binding(SNI_NAME), "identity-binding", &pod);
+    let pod = prometheus(&[("inject", "true"), ("profile", "federated-bound")]);
+    check("identity-binding", &pod);
 }
 
 /// A token for Entra and one for the proxy.
 #[test]
 fn destinations_with_and_without_an_identity_binding() {
-    let pod = prometheus(&[("inject", "true"), ("profile", "federated,bound")]);
-    check_with(&with_binding(SNI_NAME), "destinations-bound-and-not", &pod);
+    let pod = prometheus(&[("inject", "true"), ("profile", "federated,federated-bound")]);
+    check("destinations-bound-and-not", &pod);
 }
 
 #[test]

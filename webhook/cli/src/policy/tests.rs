@@ -36,8 +36,8 @@ fn every_object_has_a_name_of_its_own() {
     let objects = documents(&policy(CONFIG, &Options::default()).unwrap());
     let names: BTreeSet<String> =
         objects.iter().map(|one| format!("{} {}", one["kind"], one["metadata"]["name"])).collect();
-    // A namespace, three for each of six profiles, four for all.
-    assert_eq!((objects.len(), names.len()), (23, 23), "{names:?}");
+    // A namespace, three for each of seven profiles, four for all.
+    assert_eq!((objects.len(), names.len()), (26, 26), "{names:?}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn azures_workload_identity_webhook_is_heard() {
 
 /// The variables of the sidecar in an admitted pod.
 fn variables(pod: &Value) -> std::collections::BTreeMap<String, String> {
-    let (decision, patched) = admit(&with_binding(SNI_NAME), pod);
+    let (decision, patched) = admit(&config(), pod);
     assert_eq!(decision.word(), "inject", "{decision:?}");
     let all = patched["spec"]["initContainers"].as_array().unwrap();
     let sidecar = all.iter().find(|one| one["name"] == "prom-remotewrite").unwrap();
@@ -82,7 +82,7 @@ fn variables(pod: &Value) -> std::collections::BTreeMap<String, String> {
 
 #[test]
 fn what_azures_webhook_says_of_an_identity_binding_is_heard() {
-    let mut pod = prometheus(&[("inject", "true"), ("profile", "bound")]);
+    let mut pod = prometheus(&[("inject", "true"), ("profile", "federated-bound")]);
     let own = variables(&pod);
     assert_eq!(own["AZURE_KUBERNETES_TOKEN_PROXY"], "https://kubernetes.default.svc");
     assert_eq!(own["AZURE_KUBERNETES_SNI_NAME"], "a0b1.ests.aks");
@@ -100,14 +100,15 @@ fn what_azures_webhook_says_of_an_identity_binding_is_heard() {
     assert_eq!(heard["AZURE_KUBERNETES_SNI_NAME"], "a0b1.ests.aks", "the profile's goes before");
     assert_eq!(heard["AZURE_KUBERNETES_CA_FILE"], own["AZURE_KUBERNETES_CA_FILE"]);
 
-    let nameless = with_binding("");
+    let nameless = crate::tests::CONFIG.replace("    tokenProxySniName: a0b1.ests.aks\n", "");
+    let nameless = Config::parse(&nameless).unwrap();
     let name = |pod: &Value| {
         let (decision, patched) = admit(&nameless, pod);
         let says = decision.warnings().iter().any(|one| one.contains("AZURE_KUBERNETES_SNI_NAME"));
         (patched.to_string().contains("\"azures.ests.aks\""), says)
     };
     assert_eq!(name(&pod), (true, false));
-    let alone = prometheus(&[("inject", "true"), ("profile", "bound")]);
+    let alone = prometheus(&[("inject", "true"), ("profile", "federated-bound")]);
     assert_eq!(name(&alone), (false, true), "admitted with a warning");
 }
 
@@ -122,17 +123,20 @@ fn a_profile_without_an_identity_binding_stays_without_one() {
     for name in contract::TokenProxy::VARIABLES {
         assert_eq!(asked[name], "", "{name}");
     }
-    pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("bound");
+    pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("federated-bound");
     let bound = variables(&pod);
     assert_eq!(bound["AZURE_KUBERNETES_CA_DATA"], "", "a CA beside its file is a mistake");
 }
 
 #[test]
 fn an_identity_binding_needs_a_workload_identity() {
-    let pod =
-        prometheus(&[("inject", "true"), ("profile", "bound"), ("identity-type", "userAssigned")]);
-    let Decision::Deny(denial) = decide(&with_binding(SNI_NAME), Pod::new(&pod)) else { panic!() };
-    let said = "prom-remotewrite/identity-type=\"userAssigned\": expected workloadIdentity, since profile \"bound\" has identityBinding";
+    let pod = prometheus(&[
+        ("inject", "true"),
+        ("profile", "federated-bound"),
+        ("identity-type", "userAssigned"),
+    ]);
+    let Decision::Deny(denial) = decide(&config(), Pod::new(&pod)) else { panic!() };
+    let said = "prom-remotewrite/identity-type=\"userAssigned\": expected workloadIdentity, since profile \"federated-bound\" has identityBinding";
     assert!(denial.message.contains(said), "{}", denial.message);
 }
 
