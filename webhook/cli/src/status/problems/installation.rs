@@ -45,30 +45,16 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
 
 /// A policy of which something is missing, so that it injects nothing.
 fn incomplete(found: &FoundPolicy) -> Option<Problem> {
-    let (missing, subject) = match found {
-        FoundPolicy { policy: None, .. } => (
-            "there is a binding for it, and no policy".to_owned(),
-            "MutatingAdmissionPolicyBinding",
-        ),
-        FoundPolicy { binding: None, .. } => {
-            ("it has no MutatingAdmissionPolicyBinding".to_owned(), "MutatingAdmissionPolicy")
-        }
-        FoundPolicy { binding: Some(binding), parameters: None, .. } => {
-            let of = |field| text(binding, &format!("/spec/paramRef/{field}"));
-            (
-                format!(
-                    "its ConfigMap {}/{} is not there or cannot be read",
-                    of("namespace"),
-                    of("name")
-                ),
-                "MutatingAdmissionPolicy",
-            )
-        }
+    let missing = match (&found.policy, &found.binding, &found.parameters) {
+        (None, ..) => "there is only its binding",
+        (_, None, _) => "it has no MutatingAdmissionPolicyBinding",
+        (.., None) => "the ConfigMap that its binding names does not exist or cannot be read",
         _ => return None,
     };
+    let object = format!("MutatingAdmissionPolicy {}", found.name);
     let message = format!("{missing}, so pods of its profile get no sidecar");
-    let next = "write all objects again: `kubectl prom-remotewrite policy --config my-values.yaml | kubectl apply -f -`";
-    Some(Problem::new(ProblemKind::Policy, format!("{subject} {}", found.name), message, next))
+    let next = "apply all objects again: `kubectl prom-remotewrite policy --config my-values.yaml | kubectl apply -f -`";
+    Some(Problem::new(ProblemKind::Policy, object, message, next))
 }
 
 pub(super) fn problem(object: &str, message: &str, next: &str) -> Problem {

@@ -143,13 +143,13 @@ pub(super) const POLICIES: &[Case] = &[
         "a policy without its parameters",
         "policy",
         |cluster| by_policy(cluster, |policy| policy.parameters = None),
-        &["its ConfigMap prom-remotewrite/prom-remotewrite-policy.default is not there"],
+        &["the ConfigMap that its binding names does not exist"],
     ),
     (
         "a binding without its policy",
         "policy",
         |cluster| by_policy(cluster, |policy| policy.policy = None),
-        &["MutatingAdmissionPolicyBinding prom-remotewrite-policy.default", "and no policy"],
+        &["MutatingAdmissionPolicy prom-remotewrite-policy.default", "there is only its binding"],
     ),
     (
         "a policy with other settings",
