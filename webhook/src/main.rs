@@ -11,6 +11,11 @@ use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 
+/// Reading a review is a thousand small allocations, which take a third less CPU this way
+/// than with glibc's allocator. Without huge pages, since they would double the memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     match command {
