@@ -32,7 +32,8 @@ pub(super) struct Case {
     pub(super) edges: Edges,
     /// What was refused once.
     pub(super) refusals: Refusals,
-    /// Nothing else was accepted for a while, so a record that was stored is sent again.
+    /// Nothing else was accepted for a while: nobody waits for that, and a record that was
+    /// stored is sent again.
     pub(super) was_alone: bool,
     /// The records of several samples that were divided.
     pub(super) divided: HashSet<Hash>,

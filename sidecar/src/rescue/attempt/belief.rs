@@ -53,6 +53,8 @@ const MAX_ASKED: u32 = 3;
 /// After so many attempts in a row without an acceptance, a record that was stored is sent
 /// again although witnesses are left: they may all be bad.
 const MAX_FRUITLESS: u32 = 3;
+/// After so many of them, it is waited for what others send: all of the batch may be bad.
+const ALL_BAD_AFTER: u32 = 1;
 /// What was accepted is fresh for so long, or for so many times as long as an answer takes:
 /// within a row of times in which everything is refused, an older one says little.
 const FRESH: Duration = Duration::from_secs(1);
@@ -61,7 +63,7 @@ const FRESH_ANSWERS: u32 = 4;
 const WAIT: Duration = Duration::from_secs(2);
 /// and it is looked so often whether it was;
 const WAIT_STEP: Duration = Duration::from_millis(50);
-/// if none was for so long, a record that was stored is sent again.
+/// if none was for so long, nobody waits for it, and a record that was stored is sent again.
 const ALONE_AFTER: Duration = Duration::from_secs(5);
 
 impl Row {
@@ -164,6 +166,10 @@ impl Attempt<'_, '_, '_> {
             let has_others = self.case.searching && plan.kept_back().next().is_some();
             let patience = if has_others { MAX_FRUITLESS } else { 0 };
             let is_useless = self.case.was_alone || self.case.fruitless > patience;
+            // Not at once: settings that are wrong now and then are right again meanwhile.
+            if self.case.fruitless >= ALL_BAD_AFTER && self.is_another_accepted().await {
+                return Ok(());
+            }
             // Or there is no witness.
             if (is_useless || may_ask) && self.is_control_accepted().await? {
                 return Ok(());
@@ -211,37 +217,42 @@ impl Attempt<'_, '_, '_> {
         {
             return self.send_part(plan, part).await;
         }
-        if self.is_control_accepted().await? || self.is_another_accepted().await {
+        if self.is_another_accepted().await || self.is_control_accepted().await? {
             return Ok(());
         }
         Err(Stop::Waiting)
     }
 
-    /// Waits a moment for another batch to be accepted.
-    async fn is_another_accepted(&self) -> bool {
+    /// Waits a moment for another batch to be accepted, if one was lately.
+    async fn is_another_accepted(&mut self) -> bool {
         let evidence = self.opened.around.evidence;
         let begun = Instant::now();
+        let is_alone =
+            begun.checked_sub(ALONE_AFTER).is_none_or(|then| !evidence.accepted_since(then));
+        if is_alone || (self.case.was_alone && evidence.has_control(self.case.message, begun)) {
+            self.case.was_alone = true;
+            return false;
+        }
         while begun.elapsed() < WAIT && self.pace.allows_more() {
             tokio::time::sleep(WAIT_STEP).await;
             if evidence.accepted_since(begun) {
+                self.row.ends();
                 return true;
             }
         }
+        self.case.was_alone = true;
         false
     }
 
-    /// Whether a record that was stored before is accepted again. It is not asked while
-    /// others may answer that.
+    /// Whether a record that was stored before is accepted again, where no other batch
+    /// answers that.
     async fn is_control_accepted(&mut self) -> Result<bool, Stop> {
         let evidence = self.opened.around.evidence;
         let now = Instant::now();
-        let is_alone =
-            now.checked_sub(ALONE_AFTER).is_none_or(|then| !evidence.accepted_since(then));
-        if !(is_alone || self.case.was_alone) || !self.pace.allows_more() {
+        if !self.case.was_alone || !self.pace.allows_more() {
             return Ok(false);
         }
         let Some(control) = evidence.control(self.case.message, now) else { return Ok(false) };
-        self.case.was_alone = true;
         self.pace.requests.take();
         let result = (self.send)(control).await;
         self.pace.slowest = self.pace.slowest.max(now.elapsed());

@@ -227,3 +227,57 @@ async fn series_that_are_refused_several_times_in_one_batch_keep_no_batch_foreve
     }
     assert_eq!(sender.count("refused_samples_total"), 4 * 50);
 }
+
+/// Sends a batch until the answer is final, while another sender's batches are stored so
+/// often; the attempts it took.
+async fn send_beside(sender: &Sender, endpoint: &Endpoint, body: &[u8], pause: Duration) -> usize {
+    let others = async {
+        for number in 0.. {
+            let other = [series("up", number, [(100_000 + number, NOW_MILLIS)])];
+            sender.attempt(&Endpoint::new([]), &encoded(other)).await;
+            sleep(pause).await;
+        }
+    };
+    let own = async {
+        for attempts in 1..200 {
+            let begun = Instant::now();
+            let rescued = sender.attempt(endpoint, body).await;
+            assert!(begun.elapsed() <= TIMEOUT);
+            match rescued {
+                Rescued::Settled { .. } => return attempts,
+                Rescued::AboutRequest(_) => sleep(Duration::from_secs(5)).await,
+                Rescued::Unfinished { is_waiting: true, .. } => sleep(Duration::from_secs(2)).await,
+                _ => sleep(Duration::from_secs(1)).await,
+            }
+        }
+        panic!("no end");
+    };
+    tokio::select! {
+        () = others => unreachable!(),
+        attempts = own => attempts,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_hardly_anything_but_bad_series_ends_while_others_are_stored() {
+    let sizes = [1, 2, 12, 13, 16, 17, 20, 33, 64, 250, 2000].map(|count| (count, 0));
+    for (count, good) in sizes.into_iter().chain([(6, 1), (25, 1), (60, 3), (65, 5)]) {
+        for pause in [100, 1000, 2100, 4000, 7000].map(Duration::from_millis) {
+            for latency in [QUICK, Duration::from_millis(100), Duration::from_millis(700)] {
+                let sender = Sender::new();
+                let is_bad = |number: &usize| number % 7 != 5 || number / 7 >= good;
+                let endpoint = Endpoint { latency, ..Endpoint::new((0..count).filter(is_bad)) };
+                let attempts = send_beside(&sender, &endpoint, &batch(count), pause).await;
+                let what = format!("{count}, others every {pause:?}, {latency:?}: {attempts}");
+                // Where others are seldom stored, some attempts are one request within a pause.
+                let most = if pause <= Duration::from_secs(1) { 8 } else { 16 };
+                assert!(attempts <= most, "{what}");
+                let refused = sender.count("refused_samples_total");
+                assert_eq!(refused, (count - good) as u64, "{what}");
+                // One of the others' may be asked for.
+                endpoint.seen.lock().unwrap().stored.retain(|number, _| *number < count);
+                check_stored(&endpoint, count, 1);
+            }
+        }
+    }
+}
