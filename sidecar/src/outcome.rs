@@ -114,9 +114,10 @@ fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> 
         (Meaning::Unexpected, status) => {
             Answer::text(502, format!("the ingestion endpoint answered {status}"))
         }
-        (Meaning::Retry, 500..=599) if protective && asked > Some(MAX_RETRY_AFTER) => {
-            // A time in which the samples would become too old for Azure.
-            passed_on(received).with_retry_after(MAX_RETRY_AFTER)
+        (Meaning::Retry, 500..=599) if protective && received.field("retry-after").is_some() => {
+            // Longer, the samples would become too old for Azure.
+            let asked = asked.unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
+            passed_on(received).with_retry_after(asked)
         }
         (Meaning::Retry, 429) if protective => {
             let asked = asked.unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
@@ -231,7 +232,8 @@ mod tests {
         check(503, Some("7"), (503, Some("7")), true);
         check(503, Some("3600"), (503, Some("30")), true);
         check(500, Some("Thu, 01 Jan 1970 01:00:00 GMT"), (500, Some("30")), true);
-        check(502, Some("soon"), (502, Some("soon")), true);
+        check(502, Some("soon"), (502, Some("1")), true);
+        check(503, Some("-5"), (503, Some("1")), true);
         for redirect in [301, 302, 307, 308] {
             check(redirect, None, (502, None), false);
         }
@@ -259,6 +261,7 @@ mod tests {
             (dial(|source| DialError::Lookup { host: "x".into(), source }), 503),
             (dial(|source| DialError::Tls { host: "x".into(), roots: "y".into(), source }), 503),
             (Failure::Broken(broken()), 503),
+            (Failure::Page(200), 503),
             (Failure::Timeout, 504),
             (Failure::NoMemory, 503),
         ] {

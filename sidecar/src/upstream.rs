@@ -65,6 +65,9 @@ pub(crate) enum Failure {
     /// The answer is not HTTP.
     #[error("read the ingestion endpoint's answer")]
     Unreadable(#[source] HeadError),
+    /// Success with a web page: something in between answered, which stored nothing.
+    #[error("find the ingestion endpoint behind a web page (status {0})")]
+    Page(u16),
     /// The time was over.
     #[error("wait for the ingestion endpoint")]
     Timeout,
@@ -91,6 +94,7 @@ impl Failure {
             Self::Tls(_) => "tls",
             Self::Broken(_) => "broken",
             Self::Unreadable(_) => "unreadable",
+            Self::Page(_) => "page",
             Self::Timeout => "timeout",
             Self::NoToken(_) => "no_token",
             Self::NoMemory => "in_flight_limit",
@@ -179,7 +183,11 @@ impl Upstream {
             Err(Failure::Timeout)
         })?;
         redact::answer(&mut received, authorization.as_bytes());
-        Ok(received)
+        let is_page = received.field("content-type").is_some_and(|kind| kind.contains("html"));
+        match received.status {
+            status @ 200..=299 if is_page => Err(Failure::Page(status)),
+            _ => Ok(received),
+        }
     }
 
     /// Closes connections that are not used again.

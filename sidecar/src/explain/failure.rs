@@ -23,6 +23,10 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
                 "if it persists, look at what is between the pod and {host}: a firewall, a service mesh, a proxy"
             ),
         ),
+        Failure::Page(_) => (
+            Code::Intermediary,
+            format!("something between the pod and {host} answers with a web page, such as a proxy's login: let requests to {host} pass"),
+        ),
         Failure::Timeout => (
             Code::UpstreamTimeout,
             format!(
@@ -189,6 +193,7 @@ mod tests {
                 "not valid HTTP",
                 "a service mesh",
             ),
+            (Failure::Page(200), Code::Intermediary, "a web page (status 200)", "a proxy's login"),
             (Failure::Timeout, Code::UpstreamTimeout, "did not answer in time", "UPSTREAM_TIMEOUT"),
             (Failure::NoMemory, Code::InFlightLimit, "MAX_IN_FLIGHT_BYTES", "memory limit"),
             (Failure::Busy, Code::InFlightLimit, "must wait", "write_relabel_configs"),

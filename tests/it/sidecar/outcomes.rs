@@ -108,6 +108,24 @@ async fn the_log_names_the_cause_of_each_kind_of_refusal() {
 }
 
 #[tokio::test]
+async fn success_with_a_web_page_stored_nothing() {
+    let mut rig = Stage::new().await.ready().await;
+    for (name, body) in [("few", few(["few"])), ("many", batch(["many"]))] {
+        let login = Fault::status(200)
+            .header("content-type", "text/html; charset=utf-8")
+            .body("<html><title>Log in to the network</title></html>");
+        rig.azure().faults(Service::Ingestion).push(login);
+        assert_eq!(rig.status(body.clone()).await, 503, "{name}");
+        assert_eq!(rig.status(body).await, 204, "{name}");
+        assert_eq!(rig.stored()[name], 1);
+    }
+    let said = |line: &str| line.contains("answers with a web page").then_some(());
+    rig.process.line("the line names the cause", PATIENCE, said).await.unwrap();
+    let counted = r#"prom_remotewrite_upstream_failures_total{reason="page"}"#;
+    assert_eq!(rig.metric(counted).await, 2);
+}
+
+#[tokio::test]
 async fn the_log_names_who_answered_and_the_ids_for_a_support_case() {
     let mut rig = Stage::new().await.ready().await;
     let fault = Fault::status(403)

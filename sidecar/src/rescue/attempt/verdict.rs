@@ -62,6 +62,7 @@ pub(super) const fn is_fault(result: &Result<Received, Failure>) -> bool {
             | Err(Failure::Connect(_)
                 | Failure::Tls(_)
                 | Failure::Broken(_)
-                | Failure::Unreadable(_))
+                | Failure::Unreadable(_)
+                | Failure::Page(_))
     )
 }
