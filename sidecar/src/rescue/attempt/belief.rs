@@ -212,7 +212,9 @@ impl Attempt<'_, '_, '_> {
         if plan.has_untried() {
             return Ok(());
         }
+        // Without an acceptance that is fresh, its refusal would say nothing.
         if !self.case.any_refused
+            && self.accepted_lately().is_some()
             && let Some(part) = plan.only_refused()
         {
             return self.send_part(plan, part).await;

@@ -281,3 +281,19 @@ async fn a_batch_of_hardly_anything_but_bad_series_ends_while_others_are_stored(
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_series_is_decided_though_the_attempt_before_was_cut_off() {
+    let sender = Sender::new();
+    sender.attempt(&Endpoint::new([]), &encoded([series("up", 0, [(9999, NOW_MILLIS)])])).await;
+    let trouble = [(3, 500), (4, 500), (5, 500), (17, 403), (18, 500)];
+    let trouble = trouble.map(|(request, status)| (request, Fault::Status(status)));
+    let faults = trouble.into_iter().chain([(22, Fault::Hangs)]).collect();
+    let latency = Duration::from_millis(1450);
+    let endpoint = Endpoint { latency, faults, ..Endpoint::new([123]) };
+    let ended = sender.send(&endpoint, &batch(132)).await;
+    assert!(ended.status == 400 && ended.attempts == 3, "{ended:?}");
+    endpoint.seen.lock().unwrap().stored.remove(&9999);
+    check_stored(&endpoint, 132, 1);
+    assert_eq!(sender.count("refused_samples_total"), 1);
+}
