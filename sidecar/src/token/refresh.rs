@@ -23,8 +23,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// Fetches tokens for `tokens`, which the destinations with these `metrics` share,
 /// until it is dropped.
 pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Vec<Arc<Metrics>>) {
-    let names: Vec<&str> = metrics.iter().filter_map(|one| one.name()).collect();
-    let destination = Some(names.join(",")).filter(|names| !names.is_empty());
+    let names = metrics.iter().map(|one| one.name().unwrap_or("unnamed"));
+    let destination = (metrics.len() > 1).then(|| names.collect::<Vec<_>>().join(","));
+    let destination = destination.or_else(|| metrics.first()?.name().map(str::to_owned));
     let mut task = Refresh {
         issuer,
         tokens,
@@ -48,7 +49,7 @@ pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Vec<Arc<Met
 struct Refresh {
     issuer: Issuer,
     tokens: Tokens,
-    /// Those with a name of the destinations that share the tokens.
+    /// The destinations that share the tokens; `None` for the unnamed one alone.
     destination: Option<String>,
     metrics: Vec<Arc<Metrics>>,
     /// In a row.
