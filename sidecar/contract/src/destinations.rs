@@ -1,5 +1,6 @@
 //! A sidecar's destinations, read from its environment and written to one.
 
+mod doubts;
 mod links;
 mod read;
 #[cfg(test)]

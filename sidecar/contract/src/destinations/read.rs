@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Destinations, links::is_service_link};
 use crate::{
-    Cloud, DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS, Mistake,
-    Rejected, Settings, did_you_mean, names::env, without_userinfo,
+    DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS, Mistake, Rejected,
+    Settings, did_you_mean, names::env, without_userinfo,
 };
 
 /// A variable is not taken from the unnamed destination where one of these is set for
@@ -55,15 +55,15 @@ pub(super) fn read(
     }
 }
 
-struct Reader {
+pub(super) struct Reader {
     /// All, empty ones too: an empty `HTTPS_PROXY` goes before `https_proxy`.
-    variables: BTreeMap<String, String>,
+    pub(super) variables: BTreeMap<String, String>,
     /// Whether there is an unnamed destination, from which others take what they
     /// do not set.
-    has_unnamed: bool,
-    names: Vec<DestinationName>,
-    mistakes: Vec<Mistake>,
-    doubts: Vec<String>,
+    pub(super) has_unnamed: bool,
+    pub(super) names: Vec<DestinationName>,
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) doubts: Vec<String>,
 }
 
 impl Reader {
@@ -93,14 +93,12 @@ impl Reader {
         }
         self.count();
         self.strays();
+        self.ignored();
         let mut all = all.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
-        let found = Destinations {
-            first: all.next()?,
-            others: all.collect(),
-            doubts: std::mem::take(&mut self.doubts),
-        };
+        let found = Destinations { first: all.next()?, others: all.collect(), doubts: Vec::new() };
         self.check_share(&found);
-        Some(found)
+        self.doubt_twins(&found);
+        Some(Destinations { doubts: std::mem::take(&mut self.doubts), ..found })
     }
 
     fn named(&mut self, name: DestinationName) -> Option<Destination> {
@@ -218,7 +216,7 @@ fn set<'a>(variables: &'a BTreeMap<String, String>, name: &str) -> Option<&'a St
     variables.get(name).filter(|value| !value.trim().is_empty())
 }
 
-fn is_set(variables: &BTreeMap<String, String>, name: &str) -> bool {
+pub(super) fn is_set(variables: &BTreeMap<String, String>, name: &str) -> bool {
     set(variables, name).is_some()
 }
 
@@ -228,54 +226,4 @@ fn split(variable: &str) -> Option<(&'static str, &str)> {
         let suffix = variable.strip_prefix(base)?;
         suffix.starts_with('_').then_some((base, suffix))
     })
-}
-
-impl Reader {
-    /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no mistake. It is
-    /// doubted where it looks like ours.
-    fn doubt_cloud(&self, value: &str, suffix: &str, suggestion: Option<String>) -> Option<String> {
-        let is_ours = suggestion.is_some() || value.trim().parse::<Cloud>().is_ok();
-        let meant = suggestion.map(|other| format!(" (did you mean {other}?)"));
-        let (cloud, url, meant) = (env::CLOUD, env::INGESTION_URL, meant.unwrap_or_default());
-        (is_ours && !self.names.is_empty()).then(|| {
-            format!("{cloud}{suffix} is ignored, because there is no {url}{suffix}{meant}")
-        })
-    }
-
-    /// Each cloud has its own audience.
-    fn doubt_audience(&mut self, name: &DestinationName) {
-        let own = |variable| is_set(&self.variables, &name.variable(variable));
-        if self.has_unnamed
-            && own(env::CLOUD)
-            && !own(env::INGESTION_AAD_AUDIENCE)
-            && is_set(&self.variables, env::INGESTION_AAD_AUDIENCE)
-        {
-            self.doubts.push(format!(
-                "{} is set and {} is not: the audience is that of {}",
-                name.variable(env::CLOUD),
-                name.variable(env::INGESTION_AAD_AUDIENCE),
-                env::INGESTION_AAD_AUDIENCE
-            ));
-        }
-    }
-
-    /// A batch must fit into its destination's share. The default gives way; a value
-    /// that was set does not.
-    fn check_share(&mut self, found: &Destinations) {
-        let (limits, count) = (found.sidecar().limits, found.len());
-        let share = found.limits().max_in_flight;
-        if count == 1
-            || limits.max_request <= share
-            || !is_set(&self.variables, env::MAX_REQUEST_BYTES)
-        {
-            return;
-        }
-        let expected = format!(
-            "at most {share}, the share of {}={} that each of {count} destinations has: raise that, too, together with the container's memory limit",
-            env::MAX_IN_FLIGHT_BYTES,
-            limits.max_in_flight
-        );
-        let rejected = Rejected::expected(expected);
-        self.mistakes.push(rejected.at(env::MAX_REQUEST_BYTES, limits.max_request.to_string()));
-    }
 }

@@ -234,7 +234,8 @@ fn variables_that_only_look_like_a_destinations_are_ignored() {
 #[test]
 fn valid_settings_that_look_wrong_cause_a_warning() {
     let doubts = |more: &[(&str, &str)]| {
-        let more = [&[("INGESTION_URL_TENANTS", URL)], more].concat();
+        let url = URL.replace("dcr-0", "dcr-1");
+        let more = [&[("INGESTION_URL_TENANTS", url.as_str())], more].concat();
         beside(&more).unwrap().doubts()
     };
     assert_eq!(doubts(&[("CLOUD_PROVIDER", "azure")]), Vec::<String>::new());
@@ -251,6 +252,37 @@ fn valid_settings_that_look_wrong_cause_a_warning() {
         ]),
         [
             "CLOUD_TENANTS is set and INGESTION_AAD_AUDIENCE_TENANTS is not: the audience is that of INGESTION_AAD_AUDIENCE"
+        ]
+    );
+}
+
+#[test]
+fn what_no_destination_reads_is_doubted() {
+    let named = [
+        ("INGESTION_URL_A", URL),
+        ("IDENTITY_TYPE_A", "userAssigned"),
+        ("AZURE_CLIENT_ID_A", GUID),
+    ];
+    let doubts = |more: &[(&str, &str)]| read(&[&named, more].concat()).unwrap().doubts();
+    assert_eq!(doubts(&[]), Vec::<String>::new());
+    // As the webhook of azure-workload-identity sets it in every container.
+    assert_eq!(doubts(&[("AZURE_CLIENT_ID", OTHER)]), Vec::<String>::new());
+    assert_eq!(
+        doubts(&[("CLOUD", "AzureChina"), ("UPSTREAM_TIMEOUT_A", "5s"), ("PORT_A", "1")]),
+        [
+            "CLOUD is ignored, because every destination has a name: set CLOUD_A",
+            "UPSTREAM_TIMEOUT_A is ignored: UPSTREAM_TIMEOUT is the same for all destinations",
+        ]
+    );
+    assert_eq!(
+        doubts(&[
+            ("INGESTION_URL_B", URL),
+            ("IDENTITY_TYPE_B", "systemAssigned"),
+            ("RESPONSE_MODE", "transparent")
+        ]),
+        [
+            "RESPONSE_MODE is ignored, because every destination has a name: set RESPONSE_MODE_A or RESPONSE_MODE_B",
+            "INGESTION_URL_B is the same as INGESTION_URL_A: samples of both go to one data collection rule",
         ]
     );
 }

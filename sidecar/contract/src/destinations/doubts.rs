@@ -1,0 +1,132 @@
+//! What looks wrong with the environment of several destinations, and is no error.
+
+use super::{
+    Destinations,
+    read::{Reader, is_set},
+};
+use crate::{Cloud, DESTINATION_VARIABLES, Destination, DestinationName, Rejected, names::env};
+
+/// What the webhook of azure-workload-identity writes into containers.
+const AZURES: [&str; 4] = [
+    env::AZURE_CLIENT_ID,
+    env::AZURE_TENANT_ID,
+    env::AZURE_FEDERATED_TOKEN_FILE,
+    env::AZURE_AUTHORITY_HOST,
+];
+
+/// What concerns the whole sidecar, and might be thought to be a destination's.
+const SIDECAR_VARIABLES: [&str; 14] = [
+    env::LISTENING_PORT,
+    env::ACCEPT_FROM,
+    env::CLUSTER,
+    env::UPSTREAM_TIMEOUT,
+    env::SHUTDOWN_TIMEOUT,
+    env::HEADER_TIMEOUT,
+    env::IDLE_TIMEOUT,
+    env::MAX_IN_FLIGHT_BYTES,
+    env::MAX_CONNECTIONS,
+    env::MAX_REQUEST_BYTES,
+    env::MAX_DECOMPRESSED_BYTES,
+    env::HTTPS_PROXY,
+    env::SSL_CERT_FILE,
+    env::AZURE_POD_IDENTITY_AUTHORITY_HOST,
+];
+
+impl Reader {
+    /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no mistake. It is
+    /// doubted where it looks like ours.
+    pub(super) fn doubt_cloud(
+        &self,
+        value: &str,
+        suffix: &str,
+        suggestion: Option<String>,
+    ) -> Option<String> {
+        let is_ours = suggestion.is_some() || value.trim().parse::<Cloud>().is_ok();
+        let meant = suggestion.map(|other| format!(" (did you mean {other}?)"));
+        let (cloud, url, meant) = (env::CLOUD, env::INGESTION_URL, meant.unwrap_or_default());
+        (is_ours && !self.names.is_empty()).then(|| {
+            format!("{cloud}{suffix} is ignored, because there is no {url}{suffix}{meant}")
+        })
+    }
+
+    /// Variables that are set where no destination looks for them.
+    pub(super) fn ignored(&mut self) {
+        let is_set = |name: &str| is_set(&self.variables, name);
+        for name in DESTINATION_VARIABLES.iter().filter(|name| !self.has_unnamed && is_set(name)) {
+            // Azure's own webhook sets these in every container.
+            if !AZURES.contains(name) {
+                let own: Vec<String> = self.names.iter().map(|one| one.variable(name)).collect();
+                self.doubts.push(format!(
+                    "{name} is ignored, because every destination has a name: set {}",
+                    own.join(" or ")
+                ));
+            }
+        }
+        for one in &self.names {
+            for variable in SIDECAR_VARIABLES.iter().filter(|name| is_set(&one.variable(name))) {
+                self.doubts.push(format!(
+                    "{} is ignored: {variable} is the same for all destinations",
+                    one.variable(variable)
+                ));
+            }
+        }
+    }
+
+    /// Two destinations with one URL are most often a mistake of copying.
+    pub(super) fn doubt_twins(&mut self, found: &Destinations) {
+        let all: Vec<&Destination> = found.iter().collect();
+        for (index, one) in all.iter().enumerate() {
+            let is_twin =
+                |other: &&&Destination| other.settings.ingestion_url == one.settings.ingestion_url;
+            if let Some(other) = all.iter().take(index).find(is_twin) {
+                self.doubts.push(format!(
+                    "{} is the same as {}: samples of both go to one data collection rule",
+                    variable_of(one, env::INGESTION_URL),
+                    variable_of(other, env::INGESTION_URL)
+                ));
+            }
+        }
+    }
+
+    /// Each cloud has its own audience.
+    pub(super) fn doubt_audience(&mut self, name: &DestinationName) {
+        let own = |variable| is_set(&self.variables, &name.variable(variable));
+        if self.has_unnamed
+            && own(env::CLOUD)
+            && !own(env::INGESTION_AAD_AUDIENCE)
+            && is_set(&self.variables, env::INGESTION_AAD_AUDIENCE)
+        {
+            self.doubts.push(format!(
+                "{} is set and {} is not: the audience is that of {}",
+                name.variable(env::CLOUD),
+                name.variable(env::INGESTION_AAD_AUDIENCE),
+                env::INGESTION_AAD_AUDIENCE
+            ));
+        }
+    }
+
+    /// A batch must fit into its destination's share. The default gives way; a value
+    /// that was set does not.
+    pub(super) fn check_share(&mut self, found: &Destinations) {
+        let (limits, count) = (found.sidecar().limits, found.len());
+        let share = found.limits().max_in_flight;
+        if count == 1
+            || limits.max_request <= share
+            || !is_set(&self.variables, env::MAX_REQUEST_BYTES)
+        {
+            return;
+        }
+        let expected = format!(
+            "at most {share}, the share of {}={} that each of {count} destinations has: raise that, too, together with the container's memory limit",
+            env::MAX_IN_FLIGHT_BYTES,
+            limits.max_in_flight
+        );
+        let rejected = Rejected::expected(expected);
+        self.mistakes.push(rejected.at(env::MAX_REQUEST_BYTES, limits.max_request.to_string()));
+    }
+}
+
+fn variable_of(destination: &Destination, variable: &str) -> String {
+    let name = destination.name.as_ref();
+    name.map_or_else(|| variable.to_owned(), |name| name.variable(variable))
+}
