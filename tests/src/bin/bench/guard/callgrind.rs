@@ -11,8 +11,17 @@ pub(super) struct Counted {
     pub(super) allocations: u64,
 }
 
-/// glibc's, which Rust's allocator and C call alike.
-const ALLOCATORS: [&str; 5] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"];
+/// glibc's, which Rust's allocator and C call alike, and those of mimalloc that Rust calls.
+const ALLOCATORS: [&str; 8] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "posix_memalign",
+    "aligned_alloc",
+    "mi_malloc_aligned",
+    "mi_zalloc_aligned",
+    "mi_realloc_aligned",
+];
 
 /// Reads the totals, and how often the allocator was called.
 pub(super) fn read(text: &str) -> Option<Counted> {
