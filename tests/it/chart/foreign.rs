@@ -122,7 +122,7 @@ async fn resources_of_others_are_accepted() {
         .await;
     }
     let count = |kind: &str| kinds.iter().filter(|object| object["kind"] == kind).count();
-    assert_eq!(["Issuer", "Certificate", "PodMonitor"].map(count), [2, 3, 4]);
+    assert_eq!(["Issuer", "Certificate", "PodMonitor"].map(count), [2, 3, 6]);
     assert_eq!(["PrometheusRule", "ConfigMap"].map(count), [2, 4]);
     // No one writes the Secret but cert-manager.
     let roles = kinds.iter().filter(|object| object["kind"] == "Role");
