@@ -66,8 +66,12 @@ fn other_port(item: &Value, plan: &Plan<'_>) -> Option<String> {
 pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<String> {
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let mut notes = Vec::new();
-    for plan in plans {
+    for (index, plan) in plans.iter().enumerate() {
         let (url, port) = (&plan.url, plan.settings.listening_port);
+        let mut before = plans.iter().take(index);
+        if plan.writes(site).next().is_some() && before.any(|other| other.url == *url) {
+            notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, since Prometheus does not start with two equal ones"));
+        }
         if site.form.is_pod && !plan.is_moved() {
             notes.push(format!(
                 "what Prometheus writes to is not in this object: it has to be {url}"
