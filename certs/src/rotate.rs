@@ -78,7 +78,7 @@ impl Error {
         matches!(self, Self::Cluster(error) if error.is_temporary())
     }
 
-    /// Whether somebody else wrote in between, which is no failure.
+    /// Whether another writer was faster, which is not a failure.
     const fn is_conflict(&self) -> bool {
         matches!(self, Self::Cluster(cluster::Error::Conflict(_)))
     }

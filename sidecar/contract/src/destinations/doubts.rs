@@ -1,4 +1,4 @@
-//! What looks wrong with the environment of several destinations, and is no error.
+//! Warnings about the environment of several destinations, which is valid all the same.
 
 use super::{
     Destinations,
