@@ -41,6 +41,8 @@ pub(super) struct Case {
     pub(super) split: HashMap<Hash, i64>,
     /// The records that are kept back as witnesses, by the first of each series.
     pub(super) witnesses: BTreeSet<usize>,
+    /// How many were chosen so far: the next ones are others.
+    pub(super) witnesses_chosen: usize,
     /// The labels of series that are sent by themselves to see whether they, and others
     /// like them, are still refused.
     pub(super) tests: Vec<Hash>,
@@ -71,6 +73,7 @@ impl Case {
             divided: HashSet::new(),
             split: HashMap::new(),
             witnesses: BTreeSet::new(),
+            witnesses_chosen: 0,
             tests: Vec::new(),
             records: 0,
             fruitless: 0,

@@ -27,8 +27,14 @@ pub(super) struct Evidence {
     accepted_at: AtomicU64,
     accepted: AtomicU64,
     controls: Mutex<Controls>,
-    /// When nothing was found to be accepted.
-    nothing_at: Mutex<Option<Instant>>,
+    nothing: Mutex<Nothing>,
+}
+
+/// When nothing was found to be accepted, and when one more series was sent since then.
+#[derive(Default)]
+struct Nothing {
+    found_at: Option<Instant>,
+    asked_at: Option<Instant>,
 }
 
 /// One for each version of the message.
@@ -74,6 +80,9 @@ const CONTROL_AGE: Duration = Duration::from_mins(15);
 /// After nothing was accepted, the next search begins so much later: soon enough where
 /// every batch has a bad series, so that none is accepted as a whole.
 const NOTHING_INTERVAL: Duration = Duration::from_secs(8);
+/// Until then, one series is sent so often, of one batch after the other: soon enough where
+/// nearly all series are bad, and next to nothing beside the batches that are refused.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Controls {
     const fn of(&mut self, message: Message) -> &mut Known {
@@ -91,7 +100,7 @@ impl Evidence {
             accepted_at: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             controls: Mutex::default(),
-            nothing_at: Mutex::default(),
+            nothing: Mutex::default(),
         }
     }
 
@@ -192,15 +201,29 @@ impl Evidence {
     pub(super) fn nothing_accepted(&self, now: Instant) {
         // The pause is not begun again by what is asked within it.
         if !self.accepts_nothing(now) {
-            *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+            *self.nothing() = Nothing { found_at: Some(now), asked_at: Some(now) };
         }
     }
 
     /// Whether that was lately, and nothing has been accepted since.
     pub(super) fn accepts_nothing(&self, now: Instant) -> bool {
-        let nothing_at = *self.nothing_at.lock().unwrap_or_else(PoisonError::into_inner);
-        nothing_at
+        self.nothing()
+            .found_at
             .is_some_and(|at| now.duration_since(at) < NOTHING_INTERVAL && !self.accepted_since(at))
+    }
+
+    /// Whether a batch may ask meanwhile by one series; if so, it is the one that does.
+    pub(super) fn may_ask(&self, now: Instant) -> bool {
+        let mut nothing = self.nothing();
+        let may_ask = nothing.asked_at.is_none_or(|at| now.duration_since(at) >= ASK_INTERVAL);
+        if may_ask {
+            nothing.asked_at = Some(now);
+        }
+        may_ask
+    }
+
+    fn nothing(&self) -> MutexGuard<'_, Nothing> {
+        self.nothing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn controls(&self) -> MutexGuard<'_, Controls> {

@@ -74,8 +74,8 @@ impl Rescue {
             Err(Unopened::TooMany) => return self.unopened(batch, key, case, send).await,
         };
         let is_quiet = !case.is_cut && self.evidence.accepts_nothing(now);
-        if is_quiet && !case.searching {
-            // The whole was just refused.
+        // The whole was just refused.
+        if is_quiet && !case.searching && !(survey.has_series && self.evidence.may_ask(now)) {
             return self.about_request(key, case);
         }
         if !survey.has_series && !case.searching {
@@ -94,7 +94,7 @@ impl Rescue {
             return self.busy(key, case);
         }
         case.records = survey.records;
-        if !case.searching {
+        if !case.searching && !is_quiet {
             self.count_opened(case.refusal.status);
         }
         let mut pace = pace(batch, took);

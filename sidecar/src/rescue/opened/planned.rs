@@ -72,8 +72,8 @@ impl Opened<'_> {
     }
 
     /// Takes witnesses out of what looks good: those that the last plan left or, where
-    /// there are none, others. They are chosen by their keyed hash: whoever
-    /// chooses the order of series must not choose these.
+    /// there are none, others, until each was chosen once. They are chosen by their keyed
+    /// hash: whoever chooses the order of series must not choose these.
     fn witnesses(&self, case: &mut Case, classes: &mut [(Class, Vec<Unit>)]) -> Vec<Unit> {
         // A batch that is too large is cut, and most often that is all.
         if case.is_cut {
@@ -89,9 +89,24 @@ impl Opened<'_> {
             let few = MIN_WITNESSES.min(units.len() / 2);
             let count = WITNESSES.min(units.len() / WITNESSES_OF).max(few);
             records.sort_unstable_by_key(|record| self.hashes.get(*record));
+            self.sort_by_turn(&mut records);
+            let first = case.witnesses_chosen.checked_rem(records.len()).unwrap_or_default();
+            records.rotate_left(first);
+            case.witnesses_chosen = first + count;
             case.witnesses = records.into_iter().take(count).collect();
         }
         units.extract_if(.., |unit| case.witnesses.contains(&first(unit))).collect()
+    }
+
+    /// One record of each metric, another one of each, and so on: a metric most of whose
+    /// series are refused is asked about no more often than the others.
+    fn sort_by_turn(&self, records: &mut [usize]) {
+        let mut turns: HashMap<Vec<u8>, u32> = HashMap::new();
+        records.sort_by_cached_key(|record| {
+            let labels = self.chunk.labels(*record).unwrap_or_default();
+            let turn = turns.entry(search::metric(&labels).unwrap_or_default().to_vec());
+            *turn.and_modify(|turn| *turn += 1).or_default()
+        });
     }
 
     /// Appends a record, or those that it is divided into: it was before, or only some

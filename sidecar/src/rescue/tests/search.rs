@@ -228,6 +228,16 @@ async fn series_that_are_refused_several_times_in_one_batch_keep_no_batch_foreve
     assert_eq!(sender.count("refused_samples_total"), 4 * 50);
 }
 
+/// How long a sender waits before it sends a batch again, if it does.
+const fn pause_after(rescued: &Rescued) -> Option<Duration> {
+    match rescued {
+        Rescued::Settled { .. } => None,
+        Rescued::AboutRequest(_) => Some(Duration::from_secs(5)),
+        Rescued::Unfinished { is_waiting: true, .. } => Some(Duration::from_secs(2)),
+        _ => Some(Duration::from_secs(1)),
+    }
+}
+
 /// Sends a batch until the answer is final, while another sender's batches are stored so
 /// often; the attempts it took.
 async fn send_beside(sender: &Sender, endpoint: &Endpoint, body: &[u8], pause: Duration) -> usize {
@@ -243,12 +253,8 @@ async fn send_beside(sender: &Sender, endpoint: &Endpoint, body: &[u8], pause: D
             let begun = Instant::now();
             let rescued = sender.attempt(endpoint, body).await;
             assert!(begun.elapsed() <= TIMEOUT);
-            match rescued {
-                Rescued::Settled { .. } => return attempts,
-                Rescued::AboutRequest(_) => sleep(Duration::from_secs(5)).await,
-                Rescued::Unfinished { is_waiting: true, .. } => sleep(Duration::from_secs(2)).await,
-                _ => sleep(Duration::from_secs(1)).await,
-            }
+            let Some(pause) = pause_after(&rescued) else { return attempts };
+            sleep(pause).await;
         }
         panic!("no end");
     };
@@ -296,4 +302,43 @@ async fn the_last_series_is_decided_though_the_attempt_before_was_cut_off() {
     endpoint.seen.lock().unwrap().stored.remove(&9999);
     check_stored(&endpoint, 132, 1);
     assert_eq!(sender.count("refused_samples_total"), 1);
+}
+
+/// The shards of a Prometheus send their parts of `count` series at once; nothing was
+/// accepted before, and few series are good.
+async fn check_fresh(count: usize, good: usize, shards: usize, seed: u64) {
+    let sender = Sender::with_seed(seed);
+    let good: BTreeSet<usize> =
+        (0..good).map(|number| (number * 7919 + seed as usize * 31) % count).collect();
+    let is_bad = |number: &usize| !good.contains(number);
+    let latency = Duration::from_millis(100);
+    let endpoint = Endpoint { latency, ..Endpoint::new((0..count).filter(is_bad)) };
+    let begun = Instant::now();
+    let shard = async |shard: usize| {
+        let numbers = (shard..count).step_by(shards);
+        let body = encoded(numbers.map(|number| {
+            series(&format!("metric_{}", number % 50), number, [(number, NOW_MILLIS)])
+        }));
+        while let Some(pause) = pause_after(&sender.attempt(&endpoint, &body).await) {
+            sleep(pause).await;
+            assert!(begun.elapsed() < Duration::from_mins(15), "Azure takes them for 20 minutes");
+        }
+    };
+    futures_util::future::join_all((0..shards).map(shard)).await;
+    let what = format!("{count} in {shards}, seed {seed}: {:?}", begun.elapsed());
+    let refused = sender.count("refused_samples_total");
+    assert_eq!(refused, (count - good.len()) as u64, "{what}");
+    // The first that is stored is the control of the others.
+    check_stored(&endpoint, count, 30);
+    let stored = endpoint.seen.lock().unwrap().stored.clone();
+    assert!(stored.values().filter(|times| **times > 1).count() <= 1, "{what}: {stored:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_sidecar_finds_the_few_good_series_before_they_are_too_old() {
+    for (count, good, shards) in [(60, 3, 1), (60, 3, 4), (200, 4, 4)] {
+        for seed in 0..3 {
+            check_fresh(count, good, shards, seed).await;
+        }
+    }
 }
