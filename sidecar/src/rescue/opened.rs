@@ -3,14 +3,13 @@
 mod divided;
 mod expected;
 mod planned;
+mod refused;
 
 use std::{
     collections::{HashMap, HashSet},
     ops::RangeInclusive,
     sync::Arc,
 };
-
-use tokio::time::Instant;
 
 use super::{
     Reason,
@@ -218,75 +217,6 @@ impl<'a> Opened<'a> {
         let was_suspect = count.is_suspect();
         add(count);
         self.new_suspects |= count.is_suspect() && !was_suspect;
-    }
-
-    /// Notes that a record was refused by itself, when the last request had been accepted
-    /// that was sent at `accepted_before`.
-    pub(super) fn refuse_once(
-        &mut self,
-        case: &mut Case,
-        record: usize,
-        now: Instant,
-        accepted_before: Option<Instant>,
-    ) {
-        let hash = self.hash(record);
-        if hash.is_some_and(|hash| case.refusals.add(hash, now, accepted_before)) {
-            self.count(record, |count| count.refused_once += 1);
-        }
-    }
-
-    /// Notes that the batch was refused as a whole, if this chunk is all of it.
-    pub(super) fn refuse_batch(&self, case: &mut Case) {
-        if case.records == self.received {
-            let records: Vec<usize> = (0..self.received).collect();
-            self.refuse_part(case, &records, case.first_refused);
-        }
-    }
-
-    /// Notes that records were refused together.
-    pub(super) fn refuse_part(&self, case: &mut Case, records: &[usize], now: Instant) {
-        let hashes = records.iter().filter_map(|record| self.hash(*record)).collect();
-        case.refusals.add_part(now, hashes);
-    }
-
-    /// Whether it is a part of a record that was refused in an earlier attempt.
-    fn is_halved(&self, record: usize) -> bool {
-        self.halved.contains(&record)
-    }
-
-    pub(super) fn is_refused_once(&self, case: &Case, record: usize) -> bool {
-        self.hash(record).is_some_and(|hash| case.refusals.refused_alone(&hash).is_some())
-    }
-
-    /// Whether a record was refused twice, with something accepted in between.
-    pub(super) fn is_refused_twice(&self, case: &Case, record: usize) -> bool {
-        self.hash(record)
-            .is_some_and(|hash| case.refusals.are_two(&hash, |one| self.is_stored(one)))
-    }
-
-    /// Whether that may come true without sending it once more.
-    pub(super) fn may_be_refused_twice(&self, case: &Case, record: usize) -> bool {
-        self.hash(record).is_some_and(|hash| case.refusals.may_be_two(&hash))
-    }
-
-    /// When a record was first refused by itself, or with others that are stored now, or
-    /// its series was in several earlier batches.
-    pub(super) fn refused_before(&self, case: &Case, record: usize) -> Option<Instant> {
-        let first = case.refusals.first(&self.hash(record)?, |one| self.is_stored(one));
-        first.or_else(|| self.refused_earlier(case, record))
-    }
-
-    fn is_stored(&self, record: &Hash) -> bool {
-        self.around.ledger.decision(record) == Some(Decision::Stored)
-    }
-
-    /// When a record's series was first refused by itself, if it was in several earlier
-    /// batches.
-    pub(super) fn refused_earlier(&self, case: &Case, record: usize) -> Option<Instant> {
-        let (_, labels) = self.hashes.get(record)?;
-        let first = self.around.ledger.refused_since(labels)?;
-        // What was accepted in between must have been since this batch was refused.
-        (first < case.first_refused).then_some(case.first_refused)
     }
 
     /// After many attempts, gives up the records of which nothing is to be hoped:

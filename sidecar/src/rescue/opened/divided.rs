@@ -117,4 +117,9 @@ impl Opened<'_> {
             self.count_refused(case, whole, &samples, Reason::Exemplar);
         }
     }
+
+    /// Whether it is a part of a record that was refused in an earlier attempt.
+    pub(super) fn is_halved(&self, record: usize) -> bool {
+        self.halved.contains(&record)
+    }
 }
