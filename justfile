@@ -46,6 +46,10 @@ guard:
 bench *ARGS:
     cargo run --profile bench --package tests --bin bench -- {{ ARGS }}
 
+# Run everything for as long as you like under faults, and account for samples, memory, descriptors and threads; `just soak --minutes 120`
+soak *ARGS:
+    cargo run --package tests --bin soak -- {{ ARGS }}
+
 # Create a local test cluster with kind: takes minutes the first time
 kind-up *ARGS:
     cargo kind up {{ ARGS }}

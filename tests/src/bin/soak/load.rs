@@ -1,0 +1,71 @@
+//! Reviews all the time.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tests::{admission, client::Client, failure::Outcome, webhook::Webhook};
+use tokio::{task::JoinHandle, time::sleep};
+
+/// About fifty reviews a second: a cluster's busy minute, without an end.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The reviews so far.
+#[derive(Default)]
+struct Counts {
+    admitted: AtomicU64,
+    failed: AtomicU64,
+    is_over: AtomicBool,
+}
+
+/// A client that has pods reviewed.
+pub(crate) struct Load {
+    counts: Arc<Counts>,
+    task: JoinHandle<()>,
+}
+
+/// How many reviews there were.
+pub(crate) struct Reviews {
+    admitted: u64,
+    /// Not answered, or not as they must be.
+    pub(crate) failed: u64,
+}
+
+impl Load {
+    pub(crate) fn start(webhook: &Webhook) -> Outcome<Self> {
+        let client = Client::new(webhook.certificate().roots()?);
+        let (url, counts) = (webhook.url(), Arc::new(Counts::default()));
+        let pod = super::fleet::pod("managed-identity")?;
+        let shared = Arc::clone(&counts);
+        let task = tokio::spawn(async move {
+            while !shared.is_over.load(Ordering::Relaxed) {
+                let admitted = admission::create(&client, &url, &pod).await;
+                let is_good = admitted.is_ok_and(|one| one.allowed && !one.patch.is_empty());
+                let count = if is_good { &shared.admitted } else { &shared.failed };
+                count.fetch_add(1, Ordering::Relaxed);
+                sleep(PAUSE).await;
+            }
+        });
+        Ok(Self { counts, task })
+    }
+
+    pub(crate) async fn stop(self) -> Reviews {
+        self.counts.is_over.store(true, Ordering::Relaxed);
+        let has_panicked = self.task.await.is_err();
+        Reviews {
+            admitted: self.counts.admitted.load(Ordering::Relaxed),
+            failed: self.counts.failed.load(Ordering::Relaxed) + u64::from(has_panicked),
+        }
+    }
+}
+
+impl fmt::Display for Reviews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "reviews: {} with a patch, {} failed", self.admitted, self.failed)
+    }
+}
