@@ -17,9 +17,12 @@ use contract::names::env;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{
+        CertificateDer,
+        pem::{self, PemObject},
+    },
 };
-use rustls_native_certs::load_certs_from_paths;
+use rustls_native_certs::{ErrorKind, load_certs_from_paths};
 use thiserror::Error;
 use tokio::{task::spawn_blocking, time::sleep};
 use tracing::{info, warn};
@@ -88,7 +91,7 @@ impl Trust {
             match certificate {
                 Ok(certificate) => certificates.push(certificate),
                 Err(error) => {
-                    errors.push(error.to_string());
+                    errors.push(damage(&error));
                     break;
                 }
             }
@@ -232,7 +235,11 @@ impl Found {
         } else {
             load_certs_from_paths(file, dir)
         };
-        let errors = found.errors.iter().map(ToString::to_string).collect();
+        let text = |error: &rustls_native_certs::Error| match &error.kind {
+            ErrorKind::Pem(inner) => format!("{}: {}", error.context, damage(inner)),
+            _ => error.to_string(),
+        };
+        let errors = found.errors.iter().map(text).collect();
         Self { certificates: found.certs, errors }
     }
 
@@ -251,12 +258,28 @@ impl Found {
             errors.push(format!("{ignored} in {place} cannot be parsed as a certificate"));
         }
         if added == 0 {
-            let reason =
-                if errors.is_empty() { "it does not exist".to_owned() } else { errors.join(", ") };
+            let reason = match errors.as_slice() {
+                [] => "there is no certificate in it".to_owned(),
+                errors => errors.join(", "),
+            };
             return Err(TrustError::NoRoots { place: place.to_owned(), reason });
         }
         let client = client(roots).map_err(TrustError::Protocol)?;
         Ok(InUse { client, roots: added, errors, fingerprint })
+    }
+}
+
+/// What is wrong with PEM. The library's own texts contain lines of it, as numbers.
+fn damage(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "a BEGIN line without its END line: the PEM is cut off or has lost its line breaks"
+                .to_owned()
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "a malformed BEGIN line: the PEM has lost its line breaks".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) async fn token_proxy(settings: &Settings, issuer: &Issuer) -> Option<
     let address = &proxy.address;
     Some(match issuer.reach_token_proxy().await? {
         Ok(()) => {
-            let seen = format!("{address} answers{name}, with a certificate that {roots} verifies");
+            let seen = format!("{address} answers{name}, with a certificate verified by {roots}");
             Found::ok((), seen)
         }
         Err(error) => {

@@ -54,6 +54,14 @@ impl DialError {
         }
     }
 
+    /// The roots in use, if the peer's certificate is not accepted; TLS fails for other
+    /// reasons as well.
+    pub(crate) fn untrusted(&self) -> Option<&str> {
+        let Self::Tls { roots, source, .. } = self else { return None };
+        let cause = source.get_ref().and_then(|inner| inner.downcast_ref());
+        matches!(cause, Some(rustls::Error::InvalidCertificate(_))).then_some(roots)
+    }
+
     /// A word for it, for metrics.
     pub(super) const fn reason(&self) -> &'static str {
         match self {

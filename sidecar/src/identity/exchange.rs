@@ -147,8 +147,9 @@ impl Exchange {
 
     fn taken(token: Option<AccessToken>) -> Result<Token, FetchError> {
         let other = |what: &str| FetchError::lasting(FetchErrorKind::Other, what);
-        let token = token.ok_or_else(|| other("got an answer of an unknown form"))?;
-        Token::new(&token).ok_or_else(|| other("got a token that cannot be part of a header"))
+        let token = token.ok_or_else(|| other("the answer has an unknown form"))?;
+        Token::new(&token)
+            .ok_or_else(|| other("the token that was issued cannot be part of a header"))
     }
 
     fn explain(&self, error: &azure_core::Error) -> FetchError {
@@ -157,7 +158,7 @@ impl Exchange {
             // Its text may quote the answer, and so the token.
             None => FetchError::lasting(
                 FetchErrorKind::Other,
-                "got an answer of a form that azure_identity does not know",
+                "the answer has a form that azure_identity does not know",
             ),
         }
     }

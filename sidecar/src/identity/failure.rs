@@ -24,8 +24,8 @@ pub(super) enum Failure {
         host: String,
         /// The innermost reason, in the system's words.
         cause: String,
-        /// Whether the connection was made and TLS refused it.
-        tls: bool,
+        /// The roots in use, if the service's certificate is not accepted.
+        untrusted: Option<String>,
     },
     /// Nothing to verify a token proxy's certificate with.
     #[error("cannot use the CA of the token proxy: {reason}")]
@@ -34,7 +34,7 @@ pub(super) enum Failure {
         reason: String,
     },
     /// The connection broke before the answer was whole.
-    #[error("lost the connection to {host}: {cause}")]
+    #[error("no whole answer from {host}: {cause}")]
     Broken {
         /// Host and port that were asked.
         host: String,
@@ -42,7 +42,7 @@ pub(super) enum Failure {
         cause: String,
     },
     /// No whole answer within the time for one attempt.
-    #[error("got no answer from {host} within {} s", .after.as_secs())]
+    #[error("no answer from {host} within {} s", .after.as_secs())]
     TimedOut {
         /// Host and port that were asked.
         host: String,
@@ -50,7 +50,7 @@ pub(super) enum Failure {
         after: Duration,
     },
     /// An answer with another status than 2xx.
-    #[error("was refused by {host}")]
+    #[error("refused by {host}")]
     Refused {
         /// Host and port that answered.
         host: String,

@@ -32,6 +32,18 @@ pub(super) enum TokenService {
     TokenProxy,
 }
 
+impl TokenService {
+    /// What messages call it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Imds => "the instance metadata service (IMDS)",
+            Self::Platform => "the platform's identity endpoint (IDENTITY_ENDPOINT)",
+            Self::Entra => "Entra",
+            Self::TokenProxy => "the token proxy of the identity binding",
+        }
+    }
+}
+
 /// Why an attempt brought no token. Its text says what is wrong and what to do,
 /// and never holds a token, an assertion or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,39 +88,38 @@ impl FetchError {
     /// What a failed exchange with `service` means to `identity`.
     pub(super) fn explain(failure: &Failure, identity: &Identity, service: TokenService) -> Self {
         let managed = matches!(service, TokenService::Imds | TokenService::Platform);
-        let proxied = service == TokenService::TokenProxy;
         let (unreachable, refused) = if managed {
             (FetchErrorKind::ImdsUnreachable, FetchErrorKind::ImdsRefused)
         } else {
             (FetchErrorKind::EntraUnreachable, FetchErrorKind::EntraRefused)
         };
+        let name = service.name();
         match failure {
-            Failure::Unreachable { host, cause, tls } if managed => {
-                metadata_unreachable(service, host, cause, *tls)
-            }
-            Failure::Unreachable { host, cause, tls } if proxied => {
-                token_proxy_unreachable(host, cause, *tls)
-            }
-            Failure::Unreachable { host, cause, tls } => entra_unreachable(host, cause, *tls),
-            Failure::NoRoots { .. } | Failure::Broken { .. } => {
-                Self::passing(unreachable, failure.to_string())
-            }
-            Failure::TimedOut { .. } => Self::passing(
-                FetchErrorKind::Timeout,
-                format!(
-                    "{failure}: it has a problem, or something in between, such as a firewall or a proxy, delays its response"
-                ),
+            Failure::Unreachable { host, cause, untrusted } => match service {
+                TokenService::Imds | TokenService::Platform => {
+                    metadata_unreachable(service, host, cause, untrusted.is_some())
+                }
+                TokenService::TokenProxy => {
+                    token_proxy_unreachable(host, cause, untrusted.as_deref(), identity)
+                }
+                TokenService::Entra => entra_unreachable(host, cause, untrusted.is_some()),
+            },
+            Failure::NoRoots { .. } => Self::passing(unreachable, failure.to_string()),
+            Failure::Broken { host, cause } => Self::passing(
+                unreachable,
+                format!("no whole answer from {name} at {host}: {cause}"),
             ),
-            Failure::Refused { answer, .. } if answer.status == StatusCode::TOO_MANY_REQUESTS => {
-                throttled(failure, answer)
+            Failure::TimedOut { host, after } => timed_out(name, host, *after),
+            Failure::Refused { host, answer } if answer.status == StatusCode::TOO_MANY_REQUESTS => {
+                throttled(name, host, answer)
             }
-            Failure::Refused { host, answer } if managed => {
-                metadata_refused(service, host, answer, identity)
-            }
-            Failure::Refused { host, answer } if proxied => {
-                token_proxy_refused(host, answer, identity)
-            }
-            Failure::Refused { host, answer } => entra_refused(host, answer),
+            Failure::Refused { host, answer } => match service {
+                TokenService::Imds | TokenService::Platform => {
+                    metadata_refused(service, host, answer, identity)
+                }
+                TokenService::TokenProxy => token_proxy_refused(host, answer, identity),
+                TokenService::Entra => entra_refused(host, answer),
+            },
             Failure::NoToken { host, status } => Self::lasting(
                 refused,
                 format!(
@@ -139,8 +150,8 @@ impl FetchError {
     }
 }
 
-fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
-    let advice = if tls {
+fn entra_unreachable(host: &str, cause: &str, untrusted: bool) -> FetchError {
+    let advice = if untrusted {
         format!(
             "if a proxy or a private cloud has its own root certificate, name it in {}",
             env::SSL_CERT_FILE
@@ -159,8 +170,16 @@ fn entra_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
     )
 }
 
-fn throttled(failure: &Failure, answer: &Answer) -> FetchError {
-    let explanation = format!("{failure}: it throttles requests (429){}", quoted(answer));
+fn timed_out(name: &str, host: &str, after: Duration) -> FetchError {
+    let explanation = format!(
+        "no answer from {name} at {host} within {} s: it has a problem, or something in between, such as a firewall or a proxy, delays its response",
+        after.as_secs()
+    );
+    FetchError::passing(FetchErrorKind::Timeout, explanation)
+}
+
+fn throttled(name: &str, host: &str, answer: &Answer) -> FetchError {
+    let explanation = format!("{name} at {host} throttles requests (429){}", quoted(answer));
     FetchError::refused(FetchErrorKind::Throttled, answer, true, explanation)
 }
 

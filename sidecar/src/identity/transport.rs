@@ -33,7 +33,7 @@ use super::{
     granted::{self, Age},
     token_proxy,
 };
-use crate::dial::{Destination, DialError, Dialer, Stream};
+use crate::dial::{Destination, Dialer, Stream};
 
 /// Time for one attempt, from connecting to the last byte of the answer. Entra
 /// takes a second or two, more when in trouble; a late token is still one.
@@ -120,8 +120,8 @@ impl Transport {
             Peer::Metadata(_) | Peer::Authority => self.dialer.clone(),
         };
         dialer.connect(&Destination::of(url)).await.map_err(|error| {
-            let tls = matches!(error, DialError::Tls { .. });
-            Failure::Unreachable { host: host.to_owned(), cause: root_cause(&error), tls }
+            let untrusted = error.untrusted().map(str::to_owned);
+            Failure::Unreachable { host: host.to_owned(), cause: root_cause(&error), untrusted }
         })
     }
 

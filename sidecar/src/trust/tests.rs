@@ -49,3 +49,29 @@ async fn changed_roots_are_taken_and_unusable_ones_are_not() {
         assert_eq!((trust.roots(), trust.generation()), (2, generation));
     }
 }
+
+#[test]
+fn unusable_pem_is_named_without_its_text() {
+    let pem = root();
+    let unusable = [
+        (String::new(), "find trusted roots in FILE: there is no certificate in it"),
+        (
+            pem.replace('\n', " "),
+            "find trusted roots in FILE: a BEGIN line without its END line: the PEM is cut off or has lost its line breaks",
+        ),
+        (
+            pem.replace("-----\n", "-----\\n"),
+            "find trusted roots in FILE: a malformed BEGIN line: the PEM has lost its line breaks",
+        ),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    for (text, expected) in unusable {
+        let error = Trust::in_pem(text.as_bytes(), "FILE".to_owned()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        fs::write(&file, &text).unwrap();
+        let error = Trust::load(Some(&file), None).unwrap_err().to_string();
+        let (_, reason) = expected.split_once("FILE: ").unwrap();
+        assert!(error.ends_with(reason) && error.contains("ca.pem"), "{error}");
+    }
+}

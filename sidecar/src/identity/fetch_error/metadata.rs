@@ -3,36 +3,27 @@
 
 use contract::{Identity, names::env};
 
-use super::{FetchError, FetchErrorKind, TokenService, quoted, token_proxy};
+use super::{FetchError, FetchErrorKind, TokenService, quoted};
 use crate::identity::{failure::Answer, refusal::Refusal};
 
 pub(super) fn metadata_unreachable(
     service: TokenService,
     host: &str,
     cause: &str,
-    tls: bool,
+    untrusted: bool,
 ) -> FetchError {
     let advice = match service {
-        _ if tls => "its certificate is not trusted",
+        _ if untrusted => "its certificate is not trusted",
         TokenService::Platform => "the platform has set this address: restart the app",
         TokenService::Imds | TokenService::Entra | TokenService::TokenProxy => {
             "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node; on Container Apps and App Service, which have no IMDS, assign the identity to the app, so that the platform sets IDENTITY_ENDPOINT and IDENTITY_HEADER"
         }
     };
-    let name = name(service);
+    let name = service.name();
     FetchError::passing(
         FetchErrorKind::ImdsUnreachable,
         format!("cannot reach {name} at {host}: {cause}; {advice}"),
     )
-}
-
-const fn name(service: TokenService) -> &'static str {
-    match service {
-        TokenService::Imds => "the instance metadata service (IMDS)",
-        TokenService::Platform => "the platform's identity endpoint (IDENTITY_ENDPOINT)",
-        TokenService::Entra => "Entra",
-        TokenService::TokenProxy => token_proxy::NAME,
-    }
 }
 
 /// IMDS answers 404 and 410 while it is updated, and 5xx when in trouble. What
@@ -67,7 +58,7 @@ pub(super) fn metadata_refused(
             _ => ("something else seems to answer there".to_owned(), false),
         }
     };
-    let (name, quoted) = (name(service), quoted(answer));
+    let (name, quoted) = (service.name(), quoted(answer));
     let explanation = format!("{name} at {host} gives no token ({status}){quoted}: {advice}");
     FetchError::refused(FetchErrorKind::ImdsRefused, answer, transient, explanation)
 }

@@ -37,8 +37,9 @@ fn explain(failure: &Failure, identity: &Identity) -> FetchError {
     FetchError::explain(failure, identity, service)
 }
 
-fn unreachable(host: &str, cause: &str, tls: bool) -> Failure {
-    Failure::Unreachable { host: host.to_owned(), cause: cause.to_owned(), tls }
+fn unreachable(host: &str, cause: &str, is_untrusted: bool) -> Failure {
+    let untrusted = is_untrusted.then(|| "SSL_CERT_FILE=/roots.pem".to_owned());
+    Failure::Unreachable { host: host.to_owned(), cause: cause.to_owned(), untrusted }
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn texts_say_what_is_wrong_and_what_to_do() {
     check(
         &Failure::TimedOut { host: "login.example".to_owned(), after: Duration::from_secs(20) },
         &federated(),
-        "got no answer from login.example within 20 s: it has a problem, or something in between, such as a firewall or a proxy, delays its response",
+        "no answer from Entra at login.example within 20 s: it has a problem, or something in between, such as a firewall or a proxy, delays its response",
     );
 }
 
@@ -155,7 +156,11 @@ fn the_proxy_of_an_identity_binding_has_words_of_its_own() {
         assert_eq!(error.transient, transient, "{error}");
     };
     check(&unreachable("proxy", "refused", false), true, "never through HTTPS_PROXY");
-    check(&unreachable("proxy", "UnknownIssuer", true), true, "AZURE_KUBERNETES_CA_FILE");
+    let unset = "for its host, because AZURE_KUBERNETES_SNI_NAME is not set, and issued by a CA in SSL_CERT_FILE=/roots.pem, because neither";
+    check(&unreachable("proxy", "UnknownIssuer", true), true, unset);
+    check(&refused("proxy", 429, "", None), true, "binding at proxy throttles requests (429)");
+    let broken = Failure::Broken { host: "proxy".to_owned(), cause: "end of file".to_owned() };
+    check(&broken, true, "no whole answer from the token proxy of the identity binding at proxy");
     let reason = "read AZURE_KUBERNETES_CA_FILE=/x: not found".to_owned();
     check(&Failure::NoRoots { reason }, true, "AZURE_KUBERNETES_CA_FILE=/x");
     check(&refused("proxy", 401, "", None), false, "api://AKSIdentityBinding");

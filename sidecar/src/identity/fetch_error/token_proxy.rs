@@ -1,36 +1,52 @@
 //! Why the proxy of an identity binding gives no token.
 
 use contract::{
-    Identity,
+    Identity, TokenProxy,
     names::{self, env},
 };
 use http::StatusCode;
 
-use super::{FetchError, FetchErrorKind, page_about, quoted};
+use super::{FetchError, FetchErrorKind, TokenService, page_about, quoted};
 use crate::identity::{failure::Answer, refusal::Refusal};
 
 /// What messages call it.
-pub(super) const NAME: &str = "the token proxy of the identity binding";
+const NAME: &str = TokenService::TokenProxy.name();
 
-pub(super) fn token_proxy_unreachable(host: &str, cause: &str, tls: bool) -> FetchError {
-    let advice = if tls {
-        format!(
-            "its certificate must be for {}, and issued by the CA in {} or {}",
-            env::AZURE_KUBERNETES_SNI_NAME,
-            env::AZURE_KUBERNETES_CA_FILE,
-            env::AZURE_KUBERNETES_CA_DATA
-        )
-    } else {
-        format!(
-            "check {}, and allow HTTPS to it (NetworkPolicy, service mesh, DNS): it is reached directly, never through {}",
+/// `untrusted` are the roots in use, if its certificate is not accepted.
+pub(super) fn token_proxy_unreachable(
+    host: &str,
+    cause: &str,
+    untrusted: Option<&str>,
+    identity: &Identity,
+) -> FetchError {
+    let advice = match untrusted {
+        Some(roots) => certificate(identity.token_proxy(), roots),
+        None => format!(
+            "check {} and {}, and allow HTTPS to it (NetworkPolicy, service mesh, DNS): it is reached directly, never through {}",
             env::AZURE_KUBERNETES_TOKEN_PROXY,
+            env::AZURE_KUBERNETES_SNI_NAME,
             env::HTTPS_PROXY
-        )
+        ),
     };
     FetchError::passing(
         FetchErrorKind::EntraUnreachable,
         format!("cannot reach {NAME} at {host}: {cause}; {advice}"),
     )
+}
+
+/// The certificate that the proxy must have.
+fn certificate(proxy: Option<&TokenProxy>, roots: &str) -> String {
+    let (name, file) = (env::AZURE_KUBERNETES_SNI_NAME, env::AZURE_KUBERNETES_CA_FILE);
+    let data = env::AZURE_KUBERNETES_CA_DATA;
+    let subject = match proxy.and_then(|proxy| proxy.server_name.as_ref()) {
+        Some(value) => format!("{name}={value}"),
+        None => format!("its host, because {name} is not set"),
+    };
+    let unset = match proxy.and_then(|proxy| proxy.authority.as_ref()) {
+        Some(_) => String::new(),
+        None => format!(", because neither {file} nor {data} is set"),
+    };
+    format!("its certificate must be for {subject}, and issued by a CA in {roots}{unset}")
 }
 
 /// What Entra refuses the proxy for, it passes on.

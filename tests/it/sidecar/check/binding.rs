@@ -110,7 +110,7 @@ async fn an_identity_binding_gives_tokens_to_accounts_with_the_right() {
     says(
         &step,
         "detail",
-        "answers as a0b1c2.ests.aks, with a certificate that AZURE_KUBERNETES_CA_FILE=",
+        "answers as a0b1c2.ests.aks, with a certificate verified by AZURE_KUBERNETES_CA_FILE=",
     );
     write(token(&client, "other", AUDIENCE).await);
     stage.expect(1, NO_TOKEN, "token").await;
@@ -124,11 +124,15 @@ async fn an_identity_binding_gives_tokens_to_accounts_with_the_right() {
 async fn wrong_certificates(stage: &mut Stage, proxy: &mut TokenProxy) {
     stage.set("AZURE_KUBERNETES_SNI_NAME", "localhost");
     let step = stage.expect(1, NO_PROXY, "token_proxy").await;
-    says(&step, "remedy", "its certificate must be for AZURE_KUBERNETES_SNI_NAME");
+    says(&step, "remedy", "check AZURE_KUBERNETES_TOKEN_PROXY and AZURE_KUBERNETES_SNI_NAME");
     stage.set("AZURE_KUBERNETES_SNI_NAME", SNI_NAME);
     proxy.rotate().unwrap();
     let step = stage.expect(1, NO_PROXY, "token_proxy").await;
-    says(&step, "remedy", "invalid peer certificate");
+    says(
+        &step,
+        "remedy",
+        "its certificate must be for AZURE_KUBERNETES_SNI_NAME=a0b1c2.ests.aks, and issued by a CA in AZURE_KUBERNETES_CA_FILE=",
+    );
     std::fs::remove_file(stage.file("cluster-ca.crt")).unwrap();
     let step = stage.expect(1, NO_PROXY, "token_proxy").await;
     says(&step, "remedy", "cannot use the CA of the token proxy: read AZURE_KUBERNETES_CA_FILE=");
