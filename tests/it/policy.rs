@@ -173,7 +173,7 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     install(client, &policies).await;
 
     let (mut tally, mut made) = (Tally::default(), Vec::new());
-    for (name, pod) in pods::golden().into_iter().chain(pods::meshes()) {
+    for (name, pod) in pods::golden().into_iter().chain(pods::meshes()).chain(pods::neighbours()) {
         made.extend(tally.add(client, &name, &pod).await);
     }
     let all = (tally.refused_by_both, tally.no_pods, tally.injected + tally.repaired);

@@ -29,6 +29,8 @@ use volumes::Volumes;
 pub use repair::repair;
 pub use volumes::{existing as existing_certificate, is_certificate_volume};
 
+/// The annotation by which a pod asks azure-workload-identity for an identity binding.
+pub const ASKS_FOR_BINDING: &str = "azure.workload.identity/use-identity-binding";
 /// The user of the sidecar's image.
 const IMAGE_USER: i64 = 65532;
 /// Three failed probes, ten seconds apart, and it is restarted.
@@ -114,8 +116,8 @@ fn environment(effective: &Effective, pod: Pod<'_>) -> Vec<EnvVar> {
 /// that has asked azure-workload-identity for one. That webhook adds them where they are
 /// absent, also if it is called after this one.
 fn unset_of_binding(effective: &Effective, pod: Pod<'_>) -> impl Iterator<Item = &'static str> {
-    const ASKS: &str = "azure.workload.identity/use-identity-binding";
-    let asks = pod.annotation(ASKS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let asks =
+        pod.annotation(ASKS_FOR_BINDING).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let identity = &effective.settings.identity;
     // A name that is missing may be added: the profile need not know it.
     let may_be_added = |name: &str| {

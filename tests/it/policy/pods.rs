@@ -54,6 +54,24 @@ pub(crate) fn meshes() -> Vec<(String, Value)> {
     pods
 }
 
+/// Pods that ask azure-workload-identity for an identity binding, whose webhook is called
+/// after the policies, and a pod with a nameless pull secret, which API servers accept.
+pub(crate) fn neighbours() -> Vec<(String, Value)> {
+    let mut pods = Vec::new();
+    for profile in ["default", "federated", "federated-bound"] {
+        for asks in ["true", "True", "false"] {
+            let mut pod = prometheus(&[("inject", "true"), ("profile", profile)]);
+            pod["metadata"]["annotations"]["azure.workload.identity/use-identity-binding"] =
+                json!(asks);
+            pods.push((format!("{profile} and an identity binding: {asks}"), pod));
+        }
+    }
+    let mut pod = prometheus(&[("inject", "true")]);
+    pod["spec"]["imagePullSecrets"] = json!([{}, {"name": "other"}]);
+    pods.push(("a nameless pull secret".to_owned(), pod));
+    pods
+}
+
 /// Pods as a kubelet makes them of static ones.
 pub(crate) fn mirrors() -> [Value; 2] {
     ["true", "perhaps"].map(|inject| {

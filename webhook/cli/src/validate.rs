@@ -51,7 +51,9 @@ pub fn profile_name(text: &str) -> Result<String, String> {
         && text.ends_with(is_end)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     fits.then(|| text.to_owned()).ok_or_else(|| {
-        format!("expected at most {MAX_NAME_BYTES} letters, digits, - and _, as in team-a")
+        format!(
+            "expected at most {MAX_NAME_BYTES} letters, digits, - and _, with a letter or digit at both ends, as in team-a"
+        )
     })
 }
 

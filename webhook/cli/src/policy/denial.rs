@@ -58,7 +58,7 @@ pub(super) fn plain_message() -> String {
 
 fn not_in_force() -> String {
     format!(
-        "the policy of its profile is not in force (it requires Kubernetes 1.36), or its ConfigMap is missing: apply the output of kubectl prom-remotewrite policy; or remove the annotation {INJECT} to start the pod without a sidecar"
+        "the policy of its profile is not in force (it requires Kubernetes 1.36), its ConfigMap is missing, or another policy, which was called later, added the annotation or removed the sidecar: apply the output of kubectl prom-remotewrite policy; or remove the annotation {INJECT} to start the pod without a sidecar"
     )
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use webhook::{
     config::Config,
     decide::{Decision, decide},
+    inject::ASKS_FOR_BINDING,
     pod::{MESHES, Pod},
     review,
 };
@@ -26,6 +27,9 @@ pub(super) struct Model {
     pub(super) container: Map<String, Value>,
     /// The container of others, each with the variable that tells such pods.
     pub(super) variants: Vec<(&'static str, Map<String, Value>)>,
+    /// The variables that it gets, without values, in a pod that asks
+    /// azure-workload-identity for an identity binding.
+    pub(super) unset: Vec<String>,
     /// The volumes that it reads.
     pub(super) volumes: Vec<Volume>,
     /// Secrets that its image is pulled with.
@@ -81,12 +85,15 @@ impl Model {
             .find_map(|path| amounts.pointer(path)?.as_str())
             .unwrap_or_default()
             .to_owned();
+        let bound =
+            sidecar(&ask(&json!({"metadata": {"annotations": {ASKS_FOR_BINDING: "true"}}}))?).1;
         let without_token = ask(&json!({"spec": {"automountServiceAccountToken": false}}))?;
         let times = times(&ask, profile)?;
         Ok(Self {
             volumes: volumes(&usual, &container, &without_token),
             pull_secrets: items(&usual, "/spec/imagePullSecrets").cloned().collect(),
             version: marked(&usual).0.to_owned(),
+            unset: added_variables(&container, &bound),
             list,
             container,
             variants,
@@ -111,6 +118,16 @@ impl Model {
         let all = self.container.get("env").and_then(Value::as_array).into_iter().flatten();
         all.filter_map(|one| Some((one.get("name")?.as_str()?, one.get("value")?.as_str()?)))
     }
+}
+
+/// The names of the variables that `other` has and `container` lacks.
+fn added_variables(container: &Map<String, Value>, other: &Map<String, Value>) -> Vec<String> {
+    let names = |container: &Map<String, Value>| -> Vec<String> {
+        let all = container.get("env").and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(|one| Some(one.get("name")?.as_str()?.to_owned())).collect()
+    };
+    let existing = names(container);
+    names(other).into_iter().filter(|name| !existing.contains(name)).collect()
 }
 
 /// What in a pod changes the container, and the variables of the policy that tell it.

@@ -10,7 +10,7 @@ use contract::{
     names::{self, env},
 };
 use serde_json::Value;
-use webhook::config::Config;
+use webhook::{config::Config, inject::ASKS_FOR_BINDING};
 
 use super::{
     cel,
@@ -86,7 +86,20 @@ fn environment(model: &Model) -> String {
         }
     }
     parts.push(cel::list(constant));
+    if !model.unset.is_empty() {
+        let unset = cel::list(model.unset.iter().map(|name| one(name, "\"\"")));
+        parts.push(format!("({} ? {unset} : [])", asks_for_binding()));
+    }
     parts.join(" +\n")
+}
+
+/// Whether azure-workload-identity's webhook, which is called later, adds the variables
+/// of an identity binding where they are absent.
+fn asks_for_binding() -> String {
+    format!(
+        "variables.annotations[?{}].orValue(\"\").lowerAscii() == \"true\"",
+        cel::text(ASKS_FOR_BINDING)
+    )
 }
 
 /// Whether the existing sidecar is the webhook's or a policy's.
@@ -102,7 +115,7 @@ fn is_ours() -> String {
 /// sidecar has the settings that it would name.
 fn marks() -> String {
     format!(
-        "variables.injects || (variables.repairs && !({} in variables.annotations) && variables.env.all(e, variables.sidecars[0].?env.orValue([]).exists(own, own.name == e.name && has(own.value) && own.value == e.value)))",
+        "variables.injects || (variables.repairs && !({} in variables.annotations) && variables.env.all(e, variables.sidecars[0].?env.orValue([]).exists(own, own.name == e.name && !has(own.valueFrom) && own.?value.orValue(\"\") == e.value)))",
         cel::text(INJECTED)
     )
 }
@@ -176,7 +189,7 @@ fn pull_secrets(model: &Model) -> Vec<String> {
     vec![
         list("imagePullSecrets", "variables.injects"),
         format!(
-            "{}.filter(n, variables.injects && !object.spec.?imagePullSecrets.orValue([]).exists(s, s.name == n)).map(n, {operation})",
+            "{}.filter(n, variables.injects && !object.spec.?imagePullSecrets.orValue([]).exists(s, s.?name.orValue(\"\") == n)).map(n, {operation})",
             cel::texts(names)
         ),
     ]

@@ -90,7 +90,7 @@ fn all_mistakes_come_together() {
     assert_eq!(
         mistakes(config, &Options::default()),
         [
-            r#"profiles="a b": expected at most 63 letters, digits, - and _, as in team-a"#,
+            r#"profiles="a b": expected at most 63 letters, digits, - and _, with a letter or digit at both ends, as in team-a"#,
             "profiles.half.ingestionUrl is missing: expected the metrics ingestion URL with the data collection rule in its path",
             "profiles.half.clientId is missing: expected the identity's client id",
             r#"profiles.long.shutdownTimeout="2h": expected at most 1h, because the parameters of a policy list each grace period"#,
