@@ -8,9 +8,11 @@ use std::str::FromStr;
 use contract::{Mistake, Rejected, did_you_mean};
 use serde_json::{Map, Value};
 
-/// The document as plain data. A name such as 0815 is not a number.
+/// The document as plain data. A name such as 0815 is not a number. One anchor may have any
+/// number of aliases, as in profiles that share a URL; what they expand to is limited.
 pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
     let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false },
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
     };

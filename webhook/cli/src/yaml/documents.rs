@@ -15,13 +15,17 @@ pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
 /// marker of their document.
 pub(crate) fn is_yaml(document: &str) -> bool {
     document.lines().any(|line| line.starts_with('%'))
-        || serde_saphyr::from_str::<Option<IgnoredAny>>(document).is_ok()
+        || serde_saphyr::from_str_with_options::<Option<IgnoredAny>>(document, options()).is_ok()
 }
 
 /// How documents are read. A number that begins with 0 is octal, as it is for
-/// kubectl and as modes of files are written.
+/// kubectl and as modes of files are written. One anchor may have any number of aliases,
+/// as in a list whose entries share a text; what they expand to is limited.
 fn options() -> Options {
-    serde_saphyr::options! { legacy_octal_numbers: true }
+    serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false },
+    }
 }
 
 /// Every document with the marker that begins it. A line that begins with `---`

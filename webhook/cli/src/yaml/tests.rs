@@ -148,6 +148,12 @@ fn a_text_stays_a_text() {
 }
 
 #[test]
+fn an_anchor_may_have_many_aliases() {
+    let text = format!("- &a one\n{}", "- *a\n".repeat(300));
+    assert_eq!(read(&text).unwrap(), json!(vec!["one"; 301]));
+}
+
+#[test]
 fn documents_together_are_the_text() {
     let text = "%YAML 1.2\n---\na: 1\n--- # two\nb: |\n  text\n---x: 1\n---\n";
     let all = documents(text);

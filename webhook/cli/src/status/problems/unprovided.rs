@@ -77,7 +77,10 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
         Some(Decision::Inject(_) | Decision::Repair(_)) | None => {
             let (why, first) = match cluster.asked_since() {
                 Some(since) if found.created() < since => ("it is older than the webhook", ""),
-                Some(_) => ("it was created while the webhook was away, or annotated later", ""),
+                Some(_) => {
+                    let why = "it was created while the webhook was away, or annotated later, or webhook.namespaceSelector or objectSelector does not select it";
+                    (why, "")
+                }
                 None if cluster.parameters(pod).is_some() => {
                     ("it is older than the policy of its profile, or was annotated later", "")
                 }
