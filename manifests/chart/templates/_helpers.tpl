@@ -1,16 +1,26 @@
 {{/* Names follow the release. 45 characters leave room for the longest suffix
-within a label's 63. A release's name may have dots, which a Service's may not. */}}
+within a label's 63. A release's name may have dots, which a Service's may not. A name
+that someone chose is never cut: two that begin alike would become one. */}}
 {{- define "name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 45 | trimSuffix "-" -}}
+{{- include "chosen.name" (dict "key" "nameOverride" "name" .Values.nameOverride) | default .Chart.Name | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
+{{- include "chosen.name" (dict "key" "fullnameOverride" "name" .Values.fullnameOverride) -}}
 {{- else -}}
 {{- $name := include "name" . -}}
 {{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | replace "." "-" | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* A name from values, which must be short enough: (dict "key" … "name" …). */}}
+{{- define "chosen.name" -}}
+{{- $name := .name | default "" -}}
+{{- if gt (len $name) 45 -}}
+{{- fail (printf "%s is %q, which has %d characters: expected at most 45, because a Service's name and a label have at most 63, and the chart's endings, such as -webhook-test, need the rest" .key $name (len $name)) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "webhook.name" -}}{{ include "fullname" . }}-webhook{{- end -}}

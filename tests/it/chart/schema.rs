@@ -249,6 +249,28 @@ async fn a_mistake_is_found_and_named() {
     }
 }
 
+/// Cut, two names that begin alike would become one, and no object would have the name
+/// that was asked for.
+#[tokio::test]
+async fn a_name_that_was_chosen_is_taken_whole_or_refused() {
+    const TEST: &str = "a_name_that_was_chosen_is_taken_whole_or_refused";
+    let Some(helm) = Helm::find(TEST) else { return };
+    for key in ["nameOverride", "fullnameOverride"] {
+        let longest = "n".repeat(45);
+        let rendered = helm.template(("one", "two"), &at(key, &json!(longest)), &[]).await.unwrap();
+        let mut metadata = rendered.iter().map(|object| object["metadata"].to_string());
+        assert!(metadata.any(|one| one.contains(&longest)), "{key}");
+        for object in rendered.iter().filter(|object| object["kind"] == "Service") {
+            assert!(object["metadata"]["name"].as_str().unwrap().len() <= 63, "{object:#}");
+        }
+        let long = format!("{longest}-46");
+        let failure = helm.template(("one", "two"), &at(key, &json!(long)), &[]).await.err();
+        let failure = failure.unwrap_or_else(|| panic!("{key}={long} was accepted")).to_string();
+        let expected = format!("{key} is \"{long}\", which has 48 characters: expected at most 45");
+        assert!(failure.contains(&expected), "{failure}");
+    }
+}
+
 #[tokio::test]
 async fn a_profiles_mistake_is_one_for_chart_and_webhook() {
     let Some(helm) = Helm::find("a_profiles_mistake_is_one_for_chart_and_webhook") else { return };
