@@ -41,6 +41,34 @@ async fn a_release_has_the_alerts_of_the_file() {
     assert_eq!(groups(&helm, json!({})).await, file["groups"]);
 }
 
+/// Its metrics of the last day would keep the alert firing after such a change.
+#[tokio::test]
+async fn a_release_without_certs_has_no_alert_that_it_is_down() {
+    const TEST: &str = "a_release_without_certs_has_no_alert_that_it_is_down";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let bundle = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+    let provided = json!({"mode": "provided", "provided": {"secretName": "own"}});
+    let trusted =
+        json!({"mode": "provided", "provided": {"secretName": "own", "caBundle": bundle}});
+    for (certificates, expected) in [
+        (json!({"mode": "rotate"}), true),
+        (json!({"mode": "certManager"}), true),
+        (trusted, true),
+        (provided, false),
+    ] {
+        let values = json!({"certificates": certificates, "prometheusRule": {"enabled": true}});
+        let rendered = helm.template(RELEASE, &values, &[]).await.unwrap();
+        let is_certs = |object: &Value| {
+            object["kind"] == "Deployment" && text(object, "/metadata/name").ends_with("-certs")
+        };
+        assert_eq!(rendered.iter().any(is_certs), expected, "{values}");
+        let groups = &of_kind(&rendered, "PrometheusRule")["spec"]["groups"];
+        let down = rules(groups).any(|rule| rule["alert"] == "PromRemoteWriteCertsDown");
+        assert_eq!(down, expected, "{values}");
+        assert_eq!(rules(groups).count(), alerts().len() - usize::from(!expected));
+    }
+}
+
 #[tokio::test]
 async fn single_alerts_are_changed_by_values() {
     let Some(helm) = Helm::find("single_alerts_are_changed_by_values") else { return };
