@@ -4,13 +4,15 @@
 //! Both are needed: a pod that API servers admit proves the whole path, but reaches only
 //! one replica; so each replica is sent the same reviews, over TLS as API servers trust
 //! it. The configuration reaches replicas about a minute after an upgrade, so everything
-//! is retried until it succeeds or the time is over.
+//! is retried until it succeeds or the time is over; except if API servers would never
+//! ask about these pods.
 
 mod api_server;
 mod http;
 mod pods;
 mod replicas;
 mod reviews;
+mod selection;
 mod trust;
 
 use std::{
@@ -25,6 +27,7 @@ use webhook::{config::Config, serve::reload::content_hash};
 use crate::arguments::Verify;
 use api_server::Server;
 use replicas::Expected;
+use trust::Trust;
 
 /// Between two rounds. Each is a few small requests.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -50,7 +53,11 @@ async fn until_it_holds(arguments: &Verify) -> ExitCode {
                 let written = writeln!(io::stdout(), "{}", found.join("\n"));
                 return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
             }
-            Err(problems) => problems,
+            Err(Failed::Now(problems)) => problems,
+            Err(Failed::Always(problems)) => {
+                report(&problems.join("\n"));
+                return ExitCode::FAILURE;
+            }
         };
         // Each new state is written once.
         if problems != last {
@@ -72,21 +79,41 @@ fn report(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// What failed, one sentence each.
+enum Failed {
+    /// A later attempt may succeed.
+    Now(Vec<String>),
+    /// No attempt succeeds before someone changes the values.
+    Always(Vec<String>),
+}
+
+impl From<String> for Failed {
+    fn from(problem: String) -> Self {
+        Self::Now(vec![problem])
+    }
+}
+
 /// The checks that succeeded, or all that failed.
-async fn check(arguments: &Verify) -> Result<Vec<String>, Vec<String>> {
-    let (hash, config) = configuration(&arguments.config).map_err(|problem| vec![problem])?;
+async fn check(arguments: &Verify) -> Result<Vec<String>, Failed> {
+    let (hash, config) = configuration(&arguments.config)?;
     if let Some(expected) = &arguments.config_sha256
         && *expected != hash
     {
-        return Err(vec![format!(
+        return Err(Failed::from(format!(
             "{} is not the release's configuration (sha256 {hash}, expected {expected}): was the ConfigMap changed by hand?",
             arguments.config.display()
-        )]);
+        )));
     }
-    let server = Server::of(arguments).map_err(|problem| vec![problem])?;
+    let server = Server::of(arguments)?;
     let cases = pods::cases(arguments, &config);
-    let trust = api_server::trust(&server, &arguments.configuration).await;
-    let trust = trust.map_err(|problem| vec![problem])?;
+    let webhook = api_server::webhook(&server, &arguments.configuration).await?;
+    let excluded = api_server::exclusions(&server, &arguments.namespace, &webhook, &cases).await?;
+    if !excluded.is_empty() {
+        return Err(Failed::Always(excluded));
+    }
+    let trust = Trust::of(&webhook).map_err(|problem| {
+        format!("MutatingWebhookConfiguration {}: {problem}", arguments.configuration)
+    })?;
     let expected = Expected { hash: &hash, trust: &trust, cases: &cases };
     let (replicas, pods) = tokio::join!(
         replicas::check(arguments, &expected),
@@ -95,7 +122,8 @@ async fn check(arguments: &Verify) -> Result<Vec<String>, Vec<String>> {
     match (replicas, pods) {
         (Ok(replicas), Ok(pods)) => Ok([replicas, pods].concat()),
         (replicas, pods) => {
-            Err([replicas.err().unwrap_or_default(), pods.err().unwrap_or_default()].concat())
+            let problems = [replicas.err().unwrap_or_default(), pods.err().unwrap_or_default()];
+            Err(Failed::Now(problems.concat()))
         }
     }
 }

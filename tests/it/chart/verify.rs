@@ -144,6 +144,24 @@ async fn it_waits_for_every_replica_and_every_profile() {
     trial.serving.stop().await;
     let (succeeded, said) = pod.run(&upgraded, "3s").await;
     assert!(!succeeded && said.contains("failed calling webhook"), "{said}");
+    what_is_excluded_is_said_at_once(&helm, &trial, &pod).await;
+}
+
+/// Waiting would not help: API servers would never ask about these pods.
+async fn what_is_excluded_is_said_at_once(helm: &Helm, trial: &Trial, pod: &Pod) {
+    let more = json!({"webhook": {
+        "excludedNamespaces": [NAME],
+        "objectSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+    }});
+    let release = rendered(helm, &more).await.unwrap();
+    let configuration = of_kind(&release, "MutatingWebhookConfiguration");
+    let configuration = trial::redirected(configuration, &trial.serving);
+    objects::apply(&trial.client, &configuration).await.unwrap();
+    let (succeeded, said) = pod.run(&release, "40s").await;
+    assert!(!succeeded && !said.contains("gave up") && !said.contains("not yet"), "{said}");
+    let namespace = format!("namespace {NAME} is excluded: API servers ask the webhook only");
+    assert!(said.contains(&namespace) && said.contains(&format!("kube-node-lease,{NAME})")));
+    assert!(said.contains("the test's pods are excluded") && said.contains("pods with app "));
 }
 
 /// API servers ask the other one only, and admit every pod.

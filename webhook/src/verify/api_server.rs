@@ -1,5 +1,5 @@
-//! The API server: pods that are created in a dry run, the whole path; and whom it
-//! trusts.
+//! The API server: pods that are created in a dry run, the whole path; whom it trusts,
+//! and which pods it asks the webhook about.
 
 use std::fs;
 
@@ -15,9 +15,16 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{
     http,
     pods::{Case, Outcome},
-    trust::{Trust, connector},
+    selection,
+    trust::connector,
 };
 use crate::arguments::Verify;
+
+/// The webhook in the configuration.
+const WEBHOOK: &str = "pods.inject.prom-remotewrite";
+
+/// Why a pod that the webhook is asked about may have no sidecar.
+const NOT_ANSWERED: &str = "API servers got no answer from the webhook and ignored that (failurePolicy: Ignore), or another webhook removed the sidecar";
 
 /// The whole path, for every case.
 pub(super) async fn check(
@@ -29,7 +36,7 @@ pub(super) async fn check(
     for case in cases {
         let judged = match create(server, &arguments.namespace, &case.pod).await {
             Ok(outcome) => case.judged(&outcome).map_err(|problem| match outcome {
-                Outcome::Admitted(_) => format!("{problem}: {}", not_asked(&arguments.namespace)),
+                Outcome::Admitted(_) => format!("{problem}: {NOT_ANSWERED}"),
                 Outcome::Denied(_) => problem,
             }),
             Err(problem) => Err(problem),
@@ -40,12 +47,6 @@ pub(super) async fn check(
         }
     }
     if refused.is_empty() { Ok(admitted) } else { Err(refused) }
-}
-
-fn not_asked(namespace: &str) -> String {
-    format!(
-        "API servers do not ask the webhook about such pods in namespace {namespace} (webhook.namespaceSelector, excludedNamespaces and objectSelector; test.namespace and test.podLabels choose other pods), or ignore that it does not answer (failurePolicy: Ignore)"
-    )
 }
 
 /// The API server, as a pod knows it.
@@ -112,20 +113,47 @@ async fn create(server: &Server, namespace: &str, pod: &Value) -> Result<Outcome
     Ok(Outcome::Denied(format!("the API server refuses the pod ({status}): {message}")))
 }
 
-/// What API servers trust, as the webhook configuration has it.
-pub(super) async fn trust(server: &Server, configuration: &str) -> Result<Trust, String> {
+/// Our webhook, as the webhook configuration has it.
+pub(super) async fn webhook(server: &Server, configuration: &str) -> Result<Value, String> {
     let path = format!(
         "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{configuration}"
     );
-    let (status, answer) = server.send(Method::GET, &path, String::new()).await?;
-    if status != StatusCode::OK {
-        let message = message(&answer);
-        return Err(format!(
-            "read MutatingWebhookConfiguration {configuration} ({status}): {message}"
-        ));
+    let what = format!("MutatingWebhookConfiguration {configuration}");
+    let found = read(server, &what, &path).await?;
+    let mut webhooks = found.get("webhooks").and_then(Value::as_array).into_iter().flatten();
+    let is_ours = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(WEBHOOK);
+    webhooks.find(is_ours).cloned().ok_or_else(|| format!("{what}: it has no webhook {WEBHOOK}"))
+}
+
+/// Why API servers never ask `webhook` about the test's pods: one sentence each.
+///
+/// # Errors
+/// The namespace cannot be read.
+pub(super) async fn exclusions(
+    server: &Server,
+    namespace: &str,
+    webhook: &Value,
+    cases: &[Case],
+) -> Result<Vec<String>, String> {
+    let path = format!("/api/v1/namespaces/{namespace}");
+    let found = read(server, &format!("Namespace {namespace}"), &path).await?;
+    let by_namespace = selection::excludes_namespace(webhook, namespace, labels(&found));
+    // All pods have the same labels.
+    let first = cases.first().map(|case| labels(&case.pod));
+    let by_labels = first.and_then(|labels| selection::excludes_pods(webhook, labels));
+    Ok(by_namespace.into_iter().chain(by_labels).collect())
+}
+
+async fn read(server: &Server, what: &str, path: &str) -> Result<Value, String> {
+    let (status, answer) = server.send(Method::GET, path, String::new()).await?;
+    if status == StatusCode::OK {
+        return Ok(answer);
     }
-    Trust::of(&answer)
-        .map_err(|problem| format!("MutatingWebhookConfiguration {configuration}: {problem}"))
+    Err(format!("read {what} ({status}): {}", message(&answer)))
+}
+
+fn labels(object: &Value) -> &Value {
+    object.pointer("/metadata/labels").unwrap_or(&Value::Null)
 }
 
 fn message(answer: &Value) -> &str {

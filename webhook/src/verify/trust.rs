@@ -11,9 +11,6 @@ use rustls::{
 use serde_json::Value;
 use tokio_rustls::TlsConnector;
 
-/// The webhook in the configuration.
-const WEBHOOK: &str = "pods.inject.prom-remotewrite";
-
 /// How API servers call the webhook.
 pub(super) struct Trust {
     /// The host that the certificate must be valid for.
@@ -25,12 +22,8 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// By the webhook configuration.
-    pub(super) fn of(configuration: &Value) -> Result<Self, String> {
-        let webhooks = configuration.get("webhooks").and_then(Value::as_array);
-        let is_ours = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(WEBHOOK);
-        let ours = webhooks.into_iter().flatten().find(is_ours);
-        let ours = ours.ok_or_else(|| format!("it has no webhook {WEBHOOK}"))?;
+    /// By our webhook in the configuration.
+    pub(super) fn of(ours: &Value) -> Result<Self, String> {
         let (host, path) = place(ours)?;
         let host = ServerName::try_from(host).map_err(|error| format!("clientConfig: {error}"))?;
         let bundle = text(ours, "/clientConfig/caBundle").filter(|text| !text.is_empty());
