@@ -76,87 +76,108 @@ pub const EXIT_CONFIGURATION: u8 = 78;
 /// Those that Microsoft's image reads keep its names and values; those of an Azure SDK,
 /// of OpenSSL or of common usage keep theirs. Each description ends with the origin.
 pub mod env {
-    /// Full metrics ingestion URL, with its query. Microsoft's.
-    pub const INGESTION_URL: &str = "INGESTION_URL";
-    /// Port on which the sidecar listens. Microsoft's.
-    pub const LISTENING_PORT: &str = "LISTENING_PORT";
-    /// Type of identity with which the sidecar authenticates. Microsoft's.
-    pub const IDENTITY_TYPE: &str = "IDENTITY_TYPE";
-    /// Client id of the identity or application. Azure SDKs'.
-    pub const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
-    /// Entra tenant. Azure SDKs'.
-    pub const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
-    /// File with the application's certificate and key. Microsoft's, since 2023; Azure SDKs'.
-    pub const AZURE_CLIENT_CERTIFICATE_PATH: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-    /// The same. Microsoft's, until 2023.
-    pub const MDM_CERT_PATH: &str = "MDM_CERT_PATH";
-    /// File with the password of a PFX certificate; ours.
-    pub const AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE: &str =
-        "AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE";
-    /// Send the certificate's chain, for subject name and issuer authentication. Azure SDKs'.
-    pub const AZURE_CLIENT_SEND_CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
-    /// File with the projected service account token. Azure SDKs'.
-    pub const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
-    /// Address of the token proxy of an AKS identity binding, which is asked for tokens
-    /// instead of Entra. Azure SDKs'.
-    pub const AZURE_KUBERNETES_TOKEN_PROXY: &str = "AZURE_KUBERNETES_TOKEN_PROXY";
-    /// Name by which TLS asks for the token proxy, instead of its host. Azure SDKs'.
-    pub const AZURE_KUBERNETES_SNI_NAME: &str = "AZURE_KUBERNETES_SNI_NAME";
-    /// File with the CA of the token proxy; read for each request. Azure SDKs'.
-    pub const AZURE_KUBERNETES_CA_FILE: &str = "AZURE_KUBERNETES_CA_FILE";
-    /// CA of the token proxy, instead of a file. Azure SDKs'.
-    pub const AZURE_KUBERNETES_CA_DATA: &str = "AZURE_KUBERNETES_CA_DATA";
-    /// Azure cloud, which sets audience and authority. Microsoft's.
-    pub const CLOUD: &str = "CLOUD";
-    /// Audience of the token, instead of the cloud's. Microsoft's.
-    pub const INGESTION_AAD_AUDIENCE: &str = "INGESTION_AAD_AUDIENCE";
-    /// Host of Microsoft Entra, instead of the cloud's. Azure SDKs'.
-    pub const AZURE_AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
-    /// The same. Microsoft's.
-    pub const AAD_HOST_ENDPOINT: &str = "AAD_HOST_ENDPOINT";
-    /// Address of the instance metadata service. Azure SDKs'.
-    pub const AZURE_POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
-    /// Issues tokens of managed identities in App Service and Container Apps, which set it.
-    pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
-    /// Secret that `IDENTITY_ENDPOINT` requires. The same platforms set it.
-    pub const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
-    /// Name of the cluster, for logs and `prom_remotewrite_build_info`. Microsoft's.
-    pub const CLUSTER: &str = "CLUSTER";
-    /// Clients that may write: those in the same pod, or all; ours.
-    pub const ACCEPT_FROM: &str = "ACCEPT_FROM";
-    /// Answer to Prometheus when Azure rejects a batch: one that lets it retry, or Azure's; ours.
-    pub const RESPONSE_MODE: &str = "RESPONSE_MODE";
-    /// Maximum size of all requests in flight together; ours.
-    pub const MAX_IN_FLIGHT_BYTES: &str = "MAX_IN_FLIGHT_BYTES";
-    /// Maximum number of open connections; ours.
-    pub const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
-    /// Maximum size of a request's body; ours.
-    pub const MAX_REQUEST_BYTES: &str = "MAX_REQUEST_BYTES";
-    /// Maximum decompressed size that a request may announce; ours.
-    pub const MAX_DECOMPRESSED_BYTES: &str = "MAX_DECOMPRESSED_BYTES";
-    /// Maximum time for a request's headers, and for a client to send its first; ours.
-    pub const HEADER_TIMEOUT: &str = "HEADER_TIMEOUT";
-    /// Maximum time that a connection may be idle; ours.
-    pub const IDLE_TIMEOUT: &str = "IDLE_TIMEOUT";
-    /// Maximum time from a request's first byte to its answer; ours.
-    pub const UPSTREAM_TIMEOUT: &str = "UPSTREAM_TIMEOUT";
-    /// Maximum time from SIGTERM to exit; ours.
-    pub const SHUTDOWN_TIMEOUT: &str = "SHUTDOWN_TIMEOUT";
-    /// The container is a native sidecar: it gets SIGTERM after Prometheus has exited.
-    /// The webhook sets it; ours.
-    pub const NATIVE_SIDECAR: &str = "NATIVE_SIDECAR";
-    /// Forward proxy. Standard, also in lower case.
-    pub const HTTPS_PROXY: &str = "HTTPS_PROXY";
-    /// Hosts to reach without the proxy. Standard, also in lower case.
-    pub const NO_PROXY: &str = "NO_PROXY";
-    /// Log level; ours.
-    pub const LOG_LEVEL: &str = "LOG_LEVEL";
-    /// Log format; ours.
-    pub const LOG_FORMAT: &str = "LOG_FORMAT";
-    /// `true` is `LOG_LEVEL=trace`. Microsoft's.
-    pub const TRACE_LOGGING: &str = "TRACE_LOGGING";
-    /// File with the trusted roots, instead of the system's; reloaded when it changes. OpenSSL's.
-    pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-    /// Directory with the trusted roots, instead of the system's; reloaded when it changes. OpenSSL's.
-    pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";
+    /// A variable, for lists and tables.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Variable {
+        /// Its name.
+        pub name: &'static str,
+        /// What it means, and where it comes from; a line may begin with a space.
+        pub meaning: &'static str,
+    }
+
+    /// A constant for each, of the same name.
+    macro_rules! variables {
+        ($($(#[doc = $line:literal])+ $name:ident;)+) => {
+            $($(#[doc = $line])+ pub const $name: &str = stringify!($name);)+
+
+            /// All of them.
+            pub const ALL: &[Variable] =
+                &[$(Variable { name: $name, meaning: concat!($($line),+) }),+];
+        };
+    }
+
+    variables! {
+        /// Full metrics ingestion URL, with its query. Microsoft's.
+        INGESTION_URL;
+        /// Port on which the sidecar listens. Microsoft's.
+        LISTENING_PORT;
+        /// Type of identity with which the sidecar authenticates. Microsoft's.
+        IDENTITY_TYPE;
+        /// Client id of the identity or application. Azure SDKs'.
+        AZURE_CLIENT_ID;
+        /// Entra tenant. Azure SDKs'.
+        AZURE_TENANT_ID;
+        /// File with the application's certificate and key. Microsoft's, since 2023; Azure SDKs'.
+        AZURE_CLIENT_CERTIFICATE_PATH;
+        /// The same. Microsoft's, until 2023.
+        MDM_CERT_PATH;
+        /// File with the password of a PFX certificate; ours.
+        AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE;
+        /// Send the certificate's chain, for subject name and issuer authentication. Azure SDKs'.
+        AZURE_CLIENT_SEND_CERTIFICATE_CHAIN;
+        /// File with the projected service account token. Azure SDKs'.
+        AZURE_FEDERATED_TOKEN_FILE;
+        /// Address of the token proxy of an AKS identity binding, which is asked for tokens
+        /// instead of Entra. Azure SDKs'.
+        AZURE_KUBERNETES_TOKEN_PROXY;
+        /// Name by which TLS asks for the token proxy, instead of its host. Azure SDKs'.
+        AZURE_KUBERNETES_SNI_NAME;
+        /// File with the CA of the token proxy; read for each request. Azure SDKs'.
+        AZURE_KUBERNETES_CA_FILE;
+        /// CA of the token proxy, instead of a file. Azure SDKs'.
+        AZURE_KUBERNETES_CA_DATA;
+        /// Azure cloud, which sets audience and authority. Microsoft's.
+        CLOUD;
+        /// Audience of the token, instead of the cloud's. Microsoft's.
+        INGESTION_AAD_AUDIENCE;
+        /// Host of Microsoft Entra, instead of the cloud's. Azure SDKs'.
+        AZURE_AUTHORITY_HOST;
+        /// The same. Microsoft's.
+        AAD_HOST_ENDPOINT;
+        /// Address of the instance metadata service. Azure SDKs'.
+        AZURE_POD_IDENTITY_AUTHORITY_HOST;
+        /// Issues tokens of managed identities in App Service and Container Apps, which set it.
+        IDENTITY_ENDPOINT;
+        /// Secret that `IDENTITY_ENDPOINT` requires. The same platforms set it.
+        IDENTITY_HEADER;
+        /// Name of the cluster, for logs and `prom_remotewrite_build_info`. Microsoft's.
+        CLUSTER;
+        /// Clients that may write: those in the same pod, or all; ours.
+        ACCEPT_FROM;
+        /// Answer to Prometheus when Azure rejects a batch: one that lets it retry, or Azure's; ours.
+        RESPONSE_MODE;
+        /// Maximum size of all requests in flight together; ours.
+        MAX_IN_FLIGHT_BYTES;
+        /// Maximum number of open connections; ours.
+        MAX_CONNECTIONS;
+        /// Maximum size of a request's body; ours.
+        MAX_REQUEST_BYTES;
+        /// Maximum decompressed size that a request may announce; ours.
+        MAX_DECOMPRESSED_BYTES;
+        /// Maximum time for a request's headers, and for a client to send its first; ours.
+        HEADER_TIMEOUT;
+        /// Maximum time that a connection may be idle; ours.
+        IDLE_TIMEOUT;
+        /// Maximum time from a request's first byte to its answer; ours.
+        UPSTREAM_TIMEOUT;
+        /// Maximum time from SIGTERM to exit; ours.
+        SHUTDOWN_TIMEOUT;
+        /// The container is a native sidecar: it gets SIGTERM after Prometheus has exited.
+        /// The webhook sets it; ours.
+        NATIVE_SIDECAR;
+        /// Forward proxy. Standard, also in lower case.
+        HTTPS_PROXY;
+        /// Hosts to reach without the proxy. Standard, also in lower case.
+        NO_PROXY;
+        /// Log level; ours.
+        LOG_LEVEL;
+        /// Log format; ours.
+        LOG_FORMAT;
+        /// `true` is `LOG_LEVEL=trace`. Microsoft's.
+        TRACE_LOGGING;
+        /// File with the trusted roots, instead of the system's; reloaded when it changes. OpenSSL's.
+        SSL_CERT_FILE;
+        /// Directory with the trusted roots, instead of the system's; reloaded when it changes. OpenSSL's.
+        SSL_CERT_DIR;
+    }
 }

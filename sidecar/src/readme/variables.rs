@@ -1,5 +1,5 @@
-//! The environment: names and meanings from the contract's source, what is
-//! accepted and what is required from its reader.
+//! The environment: names and meanings from the contract, what is accepted and what is
+//! required from its reader.
 
 use std::collections::BTreeMap;
 
@@ -10,37 +10,17 @@ use contract::{
 
 use super::code;
 
-/// The names, each with what its documentation says.
-const SOURCE: &str = include_str!("../../contract/src/names.rs");
-
 const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 const ID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 
 pub(super) fn table() -> String {
     let defaults = defaults();
-    let rows = documented().into_iter().map(|(name, meaning)| {
-        let default = defaults.iter().find(|(known, _)| *known == name);
-        let default = default.map_or_else(|| required(&name), |(_, value)| code(value));
-        [code(&name), meaning, accepted(&name).unwrap_or_default(), default]
+    let rows = env::ALL.iter().map(|env::Variable { name, meaning }| {
+        let default = defaults.iter().find(|(known, _)| known == name);
+        let default = default.map_or_else(|| required(name), |(_, value)| code(value));
+        [code(name), meaning.trim().to_owned(), accepted(name).unwrap_or_default(), default]
     });
     super::table(["variable", "meaning", "accepted", "default"], rows)
-}
-
-/// Name and documentation of every constant in the module `env`.
-fn documented() -> Vec<(String, String)> {
-    let (_, source) = SOURCE.split_once("pub mod env {").unwrap();
-    let mut meaning = Vec::new();
-    let mut found = Vec::new();
-    for line in source.lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("/// ") {
-            meaning.push(text);
-        } else if let Some(rest) = line.strip_prefix("pub const ") {
-            let (name, _) = rest.split_once(':').unwrap();
-            found.push((name.to_owned(), meaning.join(" ")));
-            meaning.clear();
-        }
-    }
-    found
 }
 
 fn defaults() -> Vec<(&'static str, String)> {

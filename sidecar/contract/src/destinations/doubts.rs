@@ -14,24 +14,6 @@ const AZURES: [&str; 4] = [
     env::AZURE_AUTHORITY_HOST,
 ];
 
-/// What concerns the whole sidecar, and might be thought to be a destination's.
-const SIDECAR_VARIABLES: [&str; 14] = [
-    env::LISTENING_PORT,
-    env::ACCEPT_FROM,
-    env::CLUSTER,
-    env::UPSTREAM_TIMEOUT,
-    env::SHUTDOWN_TIMEOUT,
-    env::HEADER_TIMEOUT,
-    env::IDLE_TIMEOUT,
-    env::MAX_IN_FLIGHT_BYTES,
-    env::MAX_CONNECTIONS,
-    env::MAX_REQUEST_BYTES,
-    env::MAX_DECOMPRESSED_BYTES,
-    env::HTTPS_PROXY,
-    env::SSL_CERT_FILE,
-    env::AZURE_POD_IDENTITY_AUTHORITY_HOST,
-];
-
 impl Reader {
     /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no mistake. It is
     /// doubted where it looks like ours.
@@ -63,7 +45,9 @@ impl Reader {
             }
         }
         for one in &self.names {
-            for variable in SIDECAR_VARIABLES.iter().filter(|name| is_set(&one.variable(name))) {
+            let names = env::ALL.iter().map(|variable| variable.name);
+            let shared = names.filter(|name| !DESTINATION_VARIABLES.contains(name));
+            for variable in shared.filter(|name| is_set(&one.variable(name))) {
                 self.doubts.push(format!(
                     "{} is ignored: {variable} is the same for all destinations",
                     one.variable(variable)
