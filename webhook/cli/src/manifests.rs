@@ -230,7 +230,10 @@ pub(crate) const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node
 /// Whether the webhook is known not to be asked about pods there.
 fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
     namespace.is_some_and(|name| {
-        EXCLUDED.contains(&name) || file.excluded_namespaces.iter().any(|other| other == name)
+        let lists = |names: &[String]| names.iter().any(|other| other == name);
+        EXCLUDED.contains(&name)
+            || lists(&file.excluded_namespaces)
+            || (!file.only_namespaces.is_empty() && !lists(&file.only_namespaces))
     })
 }
 

@@ -24,6 +24,9 @@ pub struct ConfigFile {
     /// Namespaces about whose pods the webhook is not asked, besides those of the
     /// control plane. Only values of the chart tell.
     pub excluded_namespaces: Vec<String>,
+    /// If there are any, the webhook is asked about pods in these namespaces alone. Only a
+    /// cluster tells.
+    pub only_namespaces: Vec<String>,
     /// Whether it is values of the chart.
     pub is_values: bool,
 }
@@ -60,8 +63,13 @@ impl ConfigFile {
 impl From<Config> for ConfigFile {
     /// A configuration that states nothing but itself.
     fn from(config: Config) -> Self {
-        let (stated, excluded_namespaces) = (Stated::default(), Vec::new());
-        Self { config, stated, excluded_namespaces, is_values: false }
+        Self {
+            config,
+            stated: Stated::default(),
+            excluded_namespaces: Vec::new(),
+            only_namespaces: Vec::new(),
+            is_values: false,
+        }
     }
 }
 
@@ -114,7 +122,8 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
     let excluded = values.pointer("/webhook/excludedNamespaces").and_then(Value::as_array);
     let names = excluded.into_iter().flatten().filter_map(Value::as_str);
     let excluded_namespaces = names.map(str::to_owned).collect();
-    Ok(ConfigFile { config, stated, excluded_namespaces, is_values: true })
+    let file = ConfigFile { stated, excluded_namespaces, ..ConfigFile::from(config) };
+    Ok(ConfigFile { is_values: true, ..file })
 }
 
 /// Values of the image that the chart must have, and that a null takes out.

@@ -84,10 +84,14 @@ fn parse(map: &Value, configuration: &Value) -> Result<ConfigFile, String> {
     let mut file = ConfigFile::parse(yaml).map_err(|mistakes| contract::report(&mistakes))?;
     let ours = our_webhook(configuration);
     let selector = ours.into_iter().flat_map(|it| items(it, "/namespaceSelector/matchExpressions"));
-    let excluded = selector.filter(|one| {
-        text(one, "/key") == "kubernetes.io/metadata.name" && text(one, "/operator") == "NotIn"
-    });
-    let names = excluded.flat_map(|one| items(one, "/values")).filter_map(Value::as_str);
-    file.excluded_namespaces = names.map(str::to_owned).collect();
+    for one in selector.filter(|one| text(one, "/key") == "kubernetes.io/metadata.name") {
+        let names = items(one, "/values").filter_map(Value::as_str).map(str::to_owned);
+        match text(one, "/operator") {
+            "NotIn" => file.excluded_namespaces.extend(names),
+            // Of several, which would be pointless, one is enough to know.
+            "In" => file.only_namespaces = names.collect(),
+            _ => {}
+        }
+    }
     Ok(file)
 }

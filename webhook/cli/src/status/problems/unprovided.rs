@@ -4,7 +4,7 @@
 use contract::annotations;
 use serde_json::Value;
 use webhook::{
-    decide::{Decision, Skip, decide},
+    decide::{Decision, Skip, SkipReason, decide},
     pod::Pod,
 };
 
@@ -64,21 +64,26 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let decision = cluster
         .file()
         .map(|file| manifests::reviewed(file, Some(found.namespace()), decide(&file.config, pod)));
+    let is_excluded = matches!(
+        &decision,
+        Some(Decision::Skip(skip)) if skip.reason == SkipReason::ExcludedNamespace
+    );
+    let by_policy = is_excluded && cluster.parameters(pod).is_some();
     let (kind, why, next) = match decision {
         Some(Decision::Deny(denial)) => {
             let kind = kind_of_denial(cluster.file()?, pod, ProblemKind::NoSidecar);
             let why = format!("today it would be denied: {}", denial.message);
             (kind, why, format!("correct its annotations; then {}", again(found)))
         }
-        Some(Decision::Skip(Skip { reason, .. })) => {
-            let next = "run it where the webhook is asked (webhook.excludedNamespaces), or remove the annotation";
+        Some(Decision::Skip(Skip { reason, .. })) if !by_policy => {
+            let next = "run it where the webhook is asked (webhook.excludedNamespaces, webhook.namespaceSelector), or remove the annotation";
             (ProblemKind::NoSidecar, reason.to_string(), next.to_owned())
         }
-        Some(Decision::Inject(_) | Decision::Repair(_)) | None => {
-            let (why, first) = match cluster.asked_since() {
+        _ => {
+            let (why, first) = match cluster.asked_since().filter(|_| !by_policy) {
                 Some(since) if found.created() < since => ("it is older than the webhook", ""),
                 Some(_) => {
-                    let why = "it was created while the webhook was away, or annotated later, or webhook.namespaceSelector or objectSelector does not select it";
+                    let why = "it was created while the webhook was away, or annotated later, or a selector of the webhook does not match its labels or those of its namespace";
                     (why, "")
                 }
                 None if cluster.parameters(pod).is_some() => {

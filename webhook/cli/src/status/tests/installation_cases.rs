@@ -162,6 +162,16 @@ pub(super) const POLICIES: &[Case] = &[
         &["Pod monitoring/well", "configuration has changed"],
     ),
     (
+        "older than its policy, where the webhook is not asked",
+        "no-sidecar",
+        |cluster| {
+            file(cluster).only_namespaces.push("other".to_owned());
+            cluster.policies.push(policy());
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["older than the policy of its profile", "kubectl delete pod -n monitoring a"],
+    ),
+    (
         "older than its policy",
         "no-sidecar",
         |cluster| {

@@ -60,6 +60,15 @@ pub(super) const PODS: &[Case] = &[
         &["the webhook is not called for pods in its namespace"],
     ),
     (
+        "a namespace that is not selected",
+        "no-sidecar",
+        |cluster| {
+            file(cluster).only_namespaces.push("other".to_owned());
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["the webhook is not called for pods in its namespace", "webhook.namespaceSelector"],
+    ),
+    (
         "misspelt",
         "no-sidecar",
         |cluster| {
