@@ -1,5 +1,5 @@
-//! One attempt at what is undecided of a chunk, within the time and the requests
-//! that are left.
+//! One attempt to decide the undecided records of a chunk, within the time and the
+//! requests that are left.
 
 mod belief;
 mod pace;
@@ -26,36 +26,36 @@ use crate::{
     upstream::{Failure, Received},
 };
 
-/// So many pieces are sent at once: enough for 64 of them within the 25 s of a
-/// request where each takes 2 s.
+/// How many pieces are sent in parallel: enough for 64 of them within the 25 s of a
+/// request if each takes 2 s.
 const WIDTH: usize = 8;
-/// A larger record is not kept to be sent again.
+/// The maximum size of a control.
 const MAX_CONTROL_BYTES: usize = 64 << 10;
 
-/// An attempt that is being made.
+/// An attempt in progress.
 pub(super) struct Attempt<'a, 'b, 'c> {
     case: &'a mut Case,
     pace: &'a mut Pace<'b>,
     limits: Limits,
     send: &'a Deliver<'c>,
     opened: Opened<'a>,
-    /// Nothing was accepted lately: it is asked by one witness.
+    /// The last attempt found nothing accepted: this one sends a single witness.
     only_witness: bool,
     row: Row,
-    /// The times of all samples prove that these are refused for them.
+    /// All samples are outside the times that Azure accepts: that is why they are refused.
     is_certain: bool,
 }
 
-/// What a refusal of a part will say.
+/// What a refusal of a part proves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Belief {
-    /// That it is refused for itself.
+    /// That the part is bad.
     Believed,
-    /// Nothing yet: before it was sent, something was accepted lately that was sent then.
+    /// Nothing yet. When the last request was sent that had been accepted before this one.
     Doubted(Option<Instant>),
 }
 
-/// A piece that has been answered.
+/// A piece with its answer.
 struct Answered {
     part: Part,
     result: Result<Received, Failure>,
@@ -77,8 +77,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         Self { case, pace, limits, send, opened, only_witness, row, is_certain: false }
     }
 
-    /// Decides what is undecided; ends with what kept it from deciding
-    /// everything.
+    /// Decides as many records as possible; an error is the reason why some are left.
     pub(super) async fn run(mut self) -> Result<(), Stop> {
         let known_bad = self.case.refusal.status != 413;
         if known_bad && !self.case.searching {
@@ -86,7 +85,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         }
         let planned = self.opened.plan(self.case, known_bad, self.limits.raw);
         let mut plan = planned.map_err(failed)?;
-        // After an outage, every batch may be too old.
+        // After a long outage, whole batches are too old.
         self.is_certain = plan.is_all(Class::Beyond(Limit::Age));
         let mut stop = self.settle_refused_twice(&mut plan);
         while stop.is_ok() && !plan.is_empty() {
@@ -107,7 +106,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         self.end(&plan, stop)
     }
 
-    /// Sends parts, several at once, until none is left, or none may be sent.
+    /// Sends parts in parallel, until none is left or none may be sent.
     async fn carry_out(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         let mut under_way = FuturesUnordered::new();
         let mut stop = Ok(());
@@ -139,13 +138,13 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
                 }
             }
             let Some(answered) = under_way.next().await else { break };
-            // What is under way is awaited whatever happens: it may be stored.
+            // Pieces that were sent may be stored: their answers are awaited in any case.
             stop = stop.and(self.take(plan, answered));
         }
         if any_sent { stop } else { self.send_last(plan).await }
     }
 
-    /// Compresses a part within the memory that there is.
+    /// Compresses a part, if there is memory for it.
     fn compressed(&self, part: &Part) -> Option<(Vec<u8>, Share)> {
         let Opened { around, chunk, .. } = &self.opened;
         let raw = chunk.shared_bytes()
@@ -199,7 +198,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
                 let is_single = part.records.len() == 1;
                 let concluded = self.conclude(plan, part, verdict, belief, Some(&received));
                 if self.case.is_cut && (is_single || verdict == Verdict::Refused) {
-                    // So far the batch was just too large.
+                    // Until now the batch was only too large.
                     self.case.searched_for(received);
                     return concluded.and(Err(Stop::PlanAgain));
                 }
@@ -225,7 +224,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         let fits =
             |record: &usize| chunk.shared_bytes() + chunk.bytes(*record).len() <= MAX_CONTROL_BYTES;
         self.opened.around.evidence.accepted_record(self.case.message, sent, || {
-            // If it is sent again, few samples are stored again.
+            // The one with the fewest samples: sent again, they are stored again.
             let records = part.records.iter().copied().filter(fits);
             let record = records.min_by_key(|record| chunk.samples(*record).count)?;
             Some(chunk.piece(&[record]))
@@ -275,7 +274,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
                         plan.ask_again(unit, record, now);
                     }
                     (Err(failure), _) => {
-                        // Without memory to divide it, it stays undecided.
+                        // There is no memory to divide it: it stays undecided.
                         plan.replace(unit, &[record]);
                         return Err(failed(failure));
                     }
@@ -285,7 +284,7 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         if self.opened.has_new_suspects() { Err(Stop::PlanAgain) } else { Ok(()) }
     }
 
-    /// Decides the records that were refused twice by now.
+    /// Decides the records that were refused twice with an acceptance in between.
     fn settle_refused_twice(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         loop {
             let is_twice = |record| self.opened.is_refused_twice(self.case, record);

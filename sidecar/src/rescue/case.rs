@@ -22,33 +22,33 @@ pub(super) struct Case {
     pub(super) attempts: u32,
     /// How many attempts found something out.
     pub(super) fruitful: u32,
-    /// Parts of it are sent, and not the whole.
+    /// It is sent in parts, not as a whole.
     pub(super) searching: bool,
-    /// It was too large, and no part of it was refused.
+    /// It was too large, and no part of it has been refused yet.
     pub(super) is_cut: bool,
     /// A record of it is refused.
     pub(super) any_refused: bool,
-    /// Where the parts begin that the last attempt left.
+    /// The parts that the last attempt left.
     pub(super) edges: Edges,
-    /// What was refused once.
+    /// The refusals that have not decided anything yet.
     pub(super) refusals: Refusals,
-    /// Nothing else was accepted for a while: nobody waits for that, and a record that was
-    /// stored is sent again.
+    /// No other batch was accepted for a while: the attempt does not wait for one, but sends a
+    /// stored record again.
     pub(super) was_alone: bool,
     /// The records of several samples that were divided.
     pub(super) divided: HashSet<Hash>,
-    /// The records that were divided by time, and at which, in milliseconds since 1970.
+    /// The records that were divided by time, with that time in milliseconds since 1970.
     pub(super) split: HashMap<Hash, i64>,
-    /// The records that are kept back as witnesses, by the first of each series.
+    /// The witnesses that are left: the first record of each series.
     pub(super) witnesses: BTreeSet<usize>,
-    /// How many were chosen so far: the next ones are others.
+    /// How many were chosen so far, so that the next ones are others.
     pub(super) witnesses_chosen: usize,
-    /// The labels of series that are sent by themselves to see whether they, and others
-    /// like them, are still refused.
+    /// The labels of recently refused series that are sent by themselves, to find out whether
+    /// they and others like them are still refused.
     pub(super) tests: Vec<Hash>,
-    /// How many records it has; they take their place in the ledger while it is searched.
+    /// How many records it has; each needs a place in the ledger during the search.
     pub(super) records: usize,
-    /// How often in a row nothing of it was accepted.
+    /// How many attempts in a row ended without an acceptance.
     pub(super) fruitless: u32,
     pub(super) account: Account,
 }

@@ -1,9 +1,8 @@
 //! Whether a refusal is about a batch or about everything.
 //!
-//! A 400 may be the fault of one series, or of settings that make Azure refuse
-//! every request: then nothing may be given up. The evidence decides: as long as
-//! the same destination accepts nothing since it began to refuse, a refusal proves
-//! nothing about the batch.
+//! A 400 may be caused by one series, or by settings that make Azure refuse every
+//! request: then nothing may be dropped. While the same destination has accepted
+//! nothing since it began to refuse, a refusal proves nothing about the batch.
 
 use std::{
     sync::{
@@ -21,16 +20,16 @@ use crate::http1::Message;
 /// What a destination has accepted.
 pub(super) struct Evidence {
     base: Instant,
-    /// When the last request was sent that was accepted, in nanoseconds since `base`,
-    /// and 1; 0 for never. An acceptance says nothing about what was refused after
-    /// it was sent, however late the answer came.
+    /// When the last accepted request was sent, in nanoseconds since `base`, plus 1; 0 for
+    /// never. An acceptance proves nothing about refusals after the request was sent,
+    /// however late its answer arrived.
     accepted_at: AtomicU64,
     accepted: AtomicU64,
     controls: Mutex<Controls>,
     nothing: Mutex<Nothing>,
 }
 
-/// When nothing was found to be accepted, and when one more series was sent since then.
+/// When an attempt found nothing accepted, and when one more series was sent since then.
 #[derive(Default)]
 struct Nothing {
     found_at: Option<Instant>,
@@ -44,8 +43,7 @@ struct Controls {
     v2: Known,
 }
 
-/// A control, if there is one, and when the next is looked for; at once if that is
-/// not known.
+/// A control, if there is one, and when to look for the next; `None`: at once.
 #[derive(Default)]
 struct Known {
     control: Option<Control>,
@@ -69,19 +67,19 @@ struct Control {
     since: Instant,
 }
 
-/// The record is replaced so often: it must not become too old for Azure (20
-/// minutes), and to read one costs as little as this is seldom.
+/// The control is replaced at this interval: it must not become too old for Azure (20
+/// minutes), and reading one out of a batch costs CPU.
 const CONTROL_INTERVAL: Duration = Duration::from_secs(30);
-/// After a batch in which none was found, such as one of metadata alone: to look
-/// into every batch would take up to a fifth more CPU.
+/// The interval after a batch without a record, such as one of metadata only: looking
+/// into every batch would take up to 20 % more CPU.
 const CONTROL_RETRY: Duration = Duration::from_secs(1);
-/// An older record may be refused for its age.
+/// An older control may be refused for its age.
 const CONTROL_AGE: Duration = Duration::from_mins(15);
-/// After nothing was accepted, the next search begins so much later: soon enough where
-/// every batch has a bad series, so that none is accepted as a whole.
+/// The pause after an attempt that found nothing accepted: short enough for senders of
+/// which each batch has a bad series, so that none is accepted as a whole.
 const NOTHING_INTERVAL: Duration = Duration::from_secs(8);
-/// Until then, one series is sent so often, of one batch after the other: soon enough where
-/// nearly all series are bad, and next to nothing beside the batches that are refused.
+/// The interval at which, within that pause, one series of a batch is sent: short enough
+/// where nearly all series are bad, and cheap compared with the refused batches themselves.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Controls {
@@ -146,7 +144,7 @@ impl Evidence {
         }
     }
 
-    /// The destination accepted something that was sent then.
+    /// The destination accepted something that was sent at `sent`.
     pub(super) fn accepted_piece(&self, sent: Instant) {
         let at = u64::try_from(sent.duration_since(self.base).as_nanos()).unwrap_or(u64::MAX);
         self.accepted_at.fetch_max(at.saturating_add(1), Ordering::Relaxed);
@@ -158,7 +156,7 @@ impl Evidence {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// When the last request was sent that it accepted.
+    /// When the last accepted request was sent.
     pub(super) fn accepted_at(&self) -> Option<Instant> {
         let at = self.accepted_at.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.base + Duration::from_nanos(at))
@@ -169,7 +167,7 @@ impl Evidence {
         self.accepted_at().is_some_and(|at| at >= then)
     }
 
-    /// A body with one record that it accepted lately.
+    /// A body with one record that it accepted recently.
     pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
         let mut controls = self.controls();
         controls.of(message).lately(now).map(|control| compressed(&control.raw))
@@ -180,8 +178,8 @@ impl Evidence {
         self.controls().of(message).lately(now).is_some()
     }
 
-    /// The control that was sent at `sent` was accepted, or else refused. Refused twice, with
-    /// something accepted in between, it is refused for itself, and another one is looked for.
+    /// The control that was sent at `sent` was accepted or refused. After two refusals with
+    /// an acceptance in between it is bad by now, and another one is looked for.
     pub(super) fn asked_control(&self, message: Message, sent: Instant, is_accepted: bool) {
         let is_own_fault =
             |known: &Known| known.refused_at.is_some_and(|at| self.accepted_since(at));
@@ -197,22 +195,23 @@ impl Evidence {
         }
     }
 
-    /// Nothing of a batch was accepted.
+    /// An attempt found nothing accepted.
     pub(super) fn nothing_accepted(&self, now: Instant) {
-        // The pause is not begun again by what is asked within it.
+        // Requests within the pause do not prolong it.
         if !self.accepts_nothing(now) {
             *self.nothing() = Nothing { found_at: Some(now), asked_at: Some(now) };
         }
     }
 
-    /// Whether that was lately, and nothing has been accepted since.
+    /// Whether the pause after that still lasts: nothing has been accepted since.
     pub(super) fn accepts_nothing(&self, now: Instant) -> bool {
         self.nothing()
             .found_at
             .is_some_and(|at| now.duration_since(at) < NOTHING_INTERVAL && !self.accepted_since(at))
     }
 
-    /// Whether a batch may ask meanwhile by one series; if so, it is the one that does.
+    /// Whether a batch may send one series within the pause; if so, no other one may for
+    /// [`ASK_INTERVAL`].
     pub(super) fn may_ask(&self, now: Instant) -> bool {
         let mut nothing = self.nothing();
         let may_ask = nothing.asked_at.is_none_or(|at| now.duration_since(at) >= ASK_INTERVAL);

@@ -1,8 +1,8 @@
-//! What was refused of a batch without being decided by that. Pure.
+//! The refusals of a batch that have not decided anything yet. Pure.
 //!
-//! A record is refused if it was refused twice, with something accepted in between. The
-//! first of these may be the refusal of a part with other records: once these are all
-//! stored, it was for this one.
+//! A record counts as refused after two refusals with an acceptance in between. The first
+//! may be that of a part with other records: once these are all stored, this record was
+//! the reason.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::ledger::Hash;
 
-/// The refusals of a batch that decided nothing.
+/// The refusals that have not decided anything yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusals {
     alone: HashMap<Hash, Alone>,
@@ -21,7 +21,7 @@ pub(super) struct Refusals {
 #[derive(Clone, Copy, Debug)]
 struct Alone {
     at: Instant,
-    /// When the last request was sent that had been accepted lately when this one was sent.
+    /// When the last request was sent that had been accepted before this one, if recently.
     accepted_before: Option<Instant>,
 }
 
@@ -32,11 +32,11 @@ struct RefusedPart {
     records: Vec<Hash>,
 }
 
-/// A larger part is divided before all but one of its records are stored; this one's hashes
-/// take 1 KiB.
+/// The maximum size of a part; its hashes take 1 KiB. A larger one is divided long before all
+/// but one of its records are stored.
 const MAX_RECORDS: usize = 64;
-/// Two attempts' requests: a part is dropped once one of its records is found to be bad, so
-/// few stay longer.
+/// The requests of two attempts: a part is forgotten once one of its records is found to be
+/// bad, so few stay longer.
 const MAX_PARTS: usize = 128;
 
 impl Refusals {
@@ -47,7 +47,7 @@ impl Refusals {
         }
     }
 
-    /// A record was refused by itself; `false` if it was before.
+    /// A record was refused by itself; `false` if that was known.
     pub(super) fn add(
         &mut self,
         record: Hash,
@@ -59,7 +59,7 @@ impl Refusals {
         is_new
     }
 
-    /// A record that is refused was divided.
+    /// A refused record was divided.
     pub(super) fn divide(&mut self, at: Instant, record: &Hash, into: &[Hash]) {
         for part in self.parts.iter_mut().filter(|part| part.records.contains(record)) {
             part.records.retain(|one| one != record);
@@ -68,7 +68,7 @@ impl Refusals {
         self.add_part(at, into.to_vec());
     }
 
-    /// A record was decided: what was refused with it was refused for it.
+    /// A record was decided: if it is bad, parts with it prove nothing about their others.
     pub(super) fn settle(&mut self, record: &Hash, is_stored: bool) {
         self.alone.remove(record);
         if !is_stored {
@@ -97,8 +97,8 @@ impl Refusals {
         self.with_others(record, is_stored).is_some_and(|first| accepted >= Some(first))
     }
 
-    /// Whether they may come to be two without a request more: of others that were refused
-    /// with it, none was refused by itself.
+    /// Whether that may become true without another request for it: none of the records that
+    /// were refused together with it was refused by itself.
     pub(super) fn may_be_two(&self, record: &Hash) -> bool {
         let accepted = self.alone.get(record).and_then(|alone| alone.accepted_before);
         self.parts.iter().any(|part| {
@@ -116,7 +116,7 @@ impl Refusals {
         self.parts.iter().filter(is_for_it).map(|part| part.at).min()
     }
 
-    /// Forgets the refusals after which nothing was accepted: settings may have been wrong.
+    /// Forgets refusals without a later acceptance: they may have been about everything.
     pub(super) fn forget_since(&mut self, accepted: Option<Instant>) {
         self.alone.retain(|_, alone| accepted >= Some(alone.at));
         self.parts.retain(|part| accepted >= Some(part.at));

@@ -1,18 +1,22 @@
-//! Whether refusals are about what was sent, or about everything.
+//! Whether a refusal is about the content, or about everything.
 //!
-//! Settings may be wrong, and may become wrong in the middle of a search: then all
-//! that is sent is refused. So nothing is given up for one refusal. A record is refused
-//! if it was refused before, and something that was sent after that was accepted before
-//! it is sent, and refused, once more. Two refusals with nothing between them say no more
-//! than one does.
+//! Settings may be wrong from the start, or become wrong in the middle of a search: then
+//! Azure refuses everything. So one refusal decides nothing. A record counts as refused
+//! after two refusals with an acceptance in between: something that was sent after the
+//! first refusal was accepted before the record was sent again. Two refusals without that
+//! prove no more than one.
 //!
-//! The first refusal is that of the record by itself, or of a part of the batch of which
-//! all else is stored by now ([`super::super::refusals`]), or those of its series in several
-//! batches lately. For a record that breaks a documented limit it is that of the batch.
+//! The first refusal is one of:
 //!
-//! What is accepted in between is most often another part of the batch, such as a witness
-//! (a series that was kept back for this), or another batch. A record that was stored
-//! before is sent again only where there is nothing else.
+//! * that of the record by itself;
+//! * that of a part of the batch whose other records are all stored by now
+//!   ([`super::super::refusals`]);
+//! * those of its series in several recent batches;
+//! * that of the batch, if the record exceeds a documented limit.
+//!
+//! The acceptance in between is usually that of another part of the batch, such as a
+//! witness (a series that was kept back for this purpose), or of another batch. A record
+//! that is already stored is sent again only if there is nothing else.
 
 use std::time::Duration;
 
@@ -27,16 +31,16 @@ use super::{
     verdict::{stopped, verdict},
 };
 
-/// Refusals since something was accepted.
+/// Refusals in a row: since the last acceptance.
 pub(super) struct Row {
     count: u32,
-    /// When the first of them came.
+    /// When the first of them arrived.
     since: Instant,
-    /// The edges of the plan when they began.
+    /// The edges of the plan at that time.
     edges: Edges,
     /// How many witnesses were refused.
     asked: u32,
-    /// It was asked lately whether anything is accepted: they raise no doubt.
+    /// A stored record was accepted again in this attempt: refusals raise no doubt.
     is_trusted: bool,
     /// How many samples were decided before the attempt.
     decided_before: u64,
@@ -44,30 +48,33 @@ pub(super) struct Row {
     pub(super) was_accepted: bool,
 }
 
-/// After so many refusals in a row it is asked whether anything is accepted: often enough
-/// to send little in vain, and seldom enough for many bad series side by side.
+/// After this many refusals in a row, the attempt asks whether anything is accepted: soon
+/// enough to waste few requests, and late enough for many bad series side by side.
 const DOUBTFUL_AFTER: u32 = 16;
-/// An attempt that finds nothing accepted takes so many requests, that of the whole batch
-/// among them.
+/// The maximum number of requests in an attempt that finds nothing accepted, including the
+/// whole batch.
 const MAX_ASKED: u32 = 3;
-/// After so many attempts in a row without an acceptance, a record that was stored is sent
-/// again although witnesses are left: they may all be bad.
+/// After this many attempts in a row without an acceptance, a stored record is sent again
+/// even if witnesses are left: they may all be bad.
 const MAX_FRUITLESS: u32 = 3;
-/// After so many of them, it is waited for what others send: all of the batch may be bad.
+/// After this many of them, the attempt waits for an acceptance of another batch: this one
+/// may be bad throughout.
 const ALL_BAD_AFTER: u32 = 1;
-/// What was accepted is fresh for so long, or for so many times as long as an answer takes:
-/// within a row of times in which everything is refused, an older one says little.
+/// An acceptance is fresh for this time, or for [`FRESH_ANSWERS`] times the slowest answer,
+/// whichever is longer. If everything is refused from time to time, an older one proves
+/// little.
 const FRESH: Duration = Duration::from_secs(1);
 const FRESH_ANSWERS: u32 = 4;
-/// While others send batches, one of them is accepted within this time,
+/// The maximum time to wait for an acceptance of another batch,
 const WAIT: Duration = Duration::from_secs(2);
-/// and it is looked so often whether it was;
+/// and the interval at which the attempt looks for it.
 const WAIT_STEP: Duration = Duration::from_millis(50);
-/// if none was for so long, nobody waits for it, and a record that was stored is sent again.
+/// If no other batch was accepted for this long, the attempt does not wait for one, but
+/// sends a stored record again.
 const ALONE_AFTER: Duration = Duration::from_secs(5);
 
 impl Row {
-    /// A batch that is refused may be refused for everything.
+    /// The refusal of the whole batch may be about everything.
     pub(super) fn at_start(case: &Case) -> Self {
         let is_trusted = case.is_cut || (case.searching && case.fruitless == 0);
         Self {
@@ -81,7 +88,7 @@ impl Row {
         }
     }
 
-    /// Something is refused.
+    /// Something was refused.
     pub(super) fn add(&mut self, edges: impl FnOnce() -> Edges) {
         if self.count == 0 {
             (self.since, self.edges) = (Instant::now(), edges());
@@ -89,14 +96,14 @@ impl Row {
         self.count += 1;
     }
 
-    /// Something is accepted.
+    /// Something was accepted.
     pub(super) fn ends(&mut self) {
         (self.count, self.asked) = (0, 0);
     }
 }
 
 impl Attempt<'_, '_, '_> {
-    /// What it says if a part is refused now.
+    /// What a refusal of the part will prove, if it is sent now.
     pub(super) fn belief(&self, part: &Part) -> Belief {
         let case = &*self.case;
         let accepted_before = self.accepted_lately();
@@ -105,7 +112,7 @@ impl Attempt<'_, '_, '_> {
             _ if part.is_beyond_limit() => Some(case.first_refused),
             [record] if self.opened.is_out_of_time(record) => Some(case.first_refused),
             [record] => self.opened.refused_before(case, record),
-            // All of these were refused in earlier batches.
+            // The series of all of these were refused in earlier batches.
             _ if part.stands_for_others() => {
                 let records = part.records.iter();
                 let all: Option<Vec<_>> =
@@ -121,30 +128,30 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    /// When the last request was sent that was accepted, if that is fresh.
+    /// When the last accepted request was sent, if that is fresh.
     pub(super) fn accepted_lately(&self) -> Option<Instant> {
         let fresh = FRESH.max(self.pace.slowest * FRESH_ANSWERS);
         self.opened.around.evidence.accepted_at().filter(|at| at.elapsed() <= fresh)
     }
 
-    /// Whether a refusal of it is no surprise: it says nothing about everything.
+    /// Whether a refusal of the part is expected: then it raises no doubt.
     pub(super) fn is_expected(&self, part: &Part) -> bool {
         let was_refused =
             |record: &usize| self.opened.refused_earlier(self.case, *record).is_some();
         part.records.iter().all(was_refused)
     }
 
-    /// Whether everything may be refused by now.
+    /// Whether Azure may refuse everything by now.
     pub(super) fn is_doubtful(&mut self) -> bool {
-        // Others are accepted.
+        // Another batch was accepted.
         if self.row.count > 0 && self.opened.around.evidence.accepted_since(self.row.since) {
             self.row.ends();
         }
         self.row.count >= DOUBTFUL_AFTER && !self.row.is_trusted && !self.is_certain
     }
 
-    /// Asks whether anything is accepted: what looks good of the batch, or a witness, or,
-    /// if that was of no use before, a record that was stored.
+    /// Asks whether anything is accepted: by the part of the batch that looks good, by a
+    /// witness or, if these were refused before, by a record that is already stored.
     pub(super) async fn ask(&mut self, plan: &mut Plan) -> Result<(), Stop> {
         let evidence = self.opened.around.evidence;
         let is_fruitless = (self.case.fruitless > 0 || self.case.was_alone)
@@ -152,8 +159,8 @@ impl Attempt<'_, '_, '_> {
         let most = if self.only_witness {
             1
         } else {
-            // One request is left for the record that was stored, if that is sent; the whole
-            // batch was one unless it is searched.
+            // One request is reserved for the stored record, if it will be sent; another one
+            // was the whole batch, unless the batch is already searched.
             MAX_ASKED - u32::from(is_fruitless) - u32::from(!self.case.searching)
         };
         let may_ask = self.row.asked < most;
@@ -161,16 +168,17 @@ impl Attempt<'_, '_, '_> {
             self.row.asked += 1;
             return self.send_part(plan, part).await;
         }
-        // One witness alone is asked too often to count.
+        // Attempts with a single witness are too frequent to count.
         if !self.only_witness {
             let has_others = self.case.searching && plan.kept_back().next().is_some();
             let patience = if has_others { MAX_FRUITLESS } else { 0 };
             let is_useless = self.case.was_alone || self.case.fruitless > patience;
-            // Not at once: settings that are wrong now and then are right again meanwhile.
+            // Not in the first attempt: settings may be wrong only from time to time, and an
+            // acceptance after the wait would then say nothing about the refusals before it.
             if self.case.fruitless >= ALL_BAD_AFTER && self.is_another_accepted().await {
                 return Ok(());
             }
-            // Or there is no witness.
+            // `may_ask` without a witness: there is none.
             if (is_useless || may_ask) && self.is_control_accepted().await? {
                 return Ok(());
             }
@@ -179,13 +187,13 @@ impl Attempt<'_, '_, '_> {
         Err(Stop::NothingAccepted)
     }
 
-    /// What may well be accepted.
+    /// A part that is likely to be accepted.
     fn witness(&mut self, plan: &mut Plan) -> Option<Part> {
         let is_first = self.row.asked == 0 && !self.row.was_accepted && !self.case.searching;
         let part = match self.row.asked {
             0 if is_first && plan.is_sorted_out() => plan.promising(),
             0 => plan.witness(),
-            // Of a series that is refused, some samples may be good.
+            // A refused series may have good samples.
             _ => plan.part_of_refused().or_else(|| plan.witness()),
         };
         let number = self.opened.number(self.case.attempts, self.pace.requests.left());
@@ -193,14 +201,14 @@ impl Attempt<'_, '_, '_> {
         if self.case.searching || !plan.is_empty() {
             return Some(part);
         }
-        // The batch itself was just refused.
+        // The part is the whole batch, which was just refused.
         let _ = self.conclude(plan, part, Verdict::Refused, Belief::Doubted(None), None);
         plan.part_of_refused()
     }
 
-    /// Sends what was held back until all else was decided.
+    /// Sends what was kept back until everything else was decided.
     pub(super) async fn send_last(&mut self, plan: &mut Plan) -> Result<(), Stop> {
-        // More of them may be needed.
+        // One at a time: another one may be needed.
         if plan.waits_for_acceptance()
             && let Some(part) = plan.witness()
         {
@@ -212,7 +220,7 @@ impl Attempt<'_, '_, '_> {
         if plan.has_untried() {
             return Ok(());
         }
-        // Without an acceptance that is fresh, its refusal would say nothing.
+        // Without a fresh acceptance, its refusal would prove nothing.
         if !self.case.any_refused
             && self.accepted_lately().is_some()
             && let Some(part) = plan.only_refused()
@@ -225,7 +233,7 @@ impl Attempt<'_, '_, '_> {
         Err(Stop::Waiting)
     }
 
-    /// Waits a moment for another batch to be accepted, if one was lately.
+    /// Waits until another batch is accepted, unless none was for [`ALONE_AFTER`].
     async fn is_another_accepted(&mut self) -> bool {
         let evidence = self.opened.around.evidence;
         let begun = Instant::now();
@@ -246,8 +254,7 @@ impl Attempt<'_, '_, '_> {
         false
     }
 
-    /// Whether a record that was stored before is accepted again, where no other batch
-    /// answers that.
+    /// Sends a stored record again, if no other batch can show whether anything is accepted.
     async fn is_control_accepted(&mut self) -> Result<bool, Stop> {
         let evidence = self.opened.around.evidence;
         let now = Instant::now();
@@ -273,10 +280,10 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    /// Takes stock at an attempt's end.
+    /// Records the attempt's result in the case.
     pub(super) fn end(mut self, plan: &Plan, mut stop: Result<(), Stop>) -> Result<(), Stop> {
         self.opened.close_divided();
-        // What was found out since the last acceptance may be wrong.
+        // Refusals since the last acceptance may be about everything.
         if !matches!(stop, Ok(()) | Err(Stop::Pace)) {
             self.case.refusals.forget_since(self.opened.around.evidence.accepted_at());
         }

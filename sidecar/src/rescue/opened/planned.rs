@@ -14,8 +14,8 @@ use super::{
 };
 use crate::upstream::Failure;
 
-/// So many series are kept back as witnesses, but not more than a part of the batch.
-/// Most searches ask one or two; one with 200 bad series side by side asks some thirty.
+/// The maximum number of witnesses, and that of series for each of them. Most searches send
+/// one or two; one with 200 bad series side by side sends some thirty.
 const WITNESSES: usize = 32;
 const WITNESSES_OF: usize = 8;
 /// One for the beginning of a search, and one for its end.
@@ -45,7 +45,7 @@ impl Opened<'_> {
         let mut classes = self.grouped(case, &undecided);
         let refused = classes.extract_if(.., |(class, _)| *class == Class::Refused);
         let refused: Vec<Unit> = refused.flat_map(|(_, units)| units).collect();
-        // Where all look guilty, looks say nothing; age does.
+        // If all look bad, only age is a reason to expect that they are.
         let is_new = case.account.stored_samples == 0;
         for promising in [|class| class == Class::Suspect, |class| !expected::is_about_time(class)]
         {
@@ -71,9 +71,9 @@ impl Opened<'_> {
         Ok(plan)
     }
 
-    /// Takes witnesses out of what looks good: those that the last plan left or, where
-    /// there are none, others, until each was chosen once. They are chosen by their keyed
-    /// hash: whoever chooses the order of series must not choose these.
+    /// Takes witnesses out of the series that look good: those that the last plan left or, if
+    /// there are none, others, until each was chosen once. A keyed hash chooses them, so that
+    /// the order of series in the batch does not.
     fn witnesses(&self, case: &mut Case, classes: &mut [(Class, Vec<Unit>)]) -> Vec<Unit> {
         // A batch that is too large is cut, and most often that is all.
         if case.is_cut {
@@ -98,8 +98,8 @@ impl Opened<'_> {
         units.extract_if(.., |unit| case.witnesses.contains(&first(unit))).collect()
     }
 
-    /// One record of each metric, another one of each, and so on: a metric most of whose
-    /// series are refused is asked about no more often than the others.
+    /// Sorts them in turns: one of each metric, another one of each, and so on. So a metric of
+    /// which most series are refused is tried no more often than the others.
     fn sort_by_turn(&self, records: &mut [usize]) {
         let mut turns: HashMap<Vec<u8>, u32> = HashMap::new();
         records.sort_by_cached_key(|record| {

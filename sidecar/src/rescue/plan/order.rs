@@ -1,4 +1,4 @@
-//! Which part is sent next.
+//! The order in which parts are sent.
 
 use std::cmp::Reverse;
 
@@ -6,16 +6,15 @@ use tokio::time::Instant;
 
 use super::{super::cut, Chain, Class, Part, Place, Plan, Untried, Waiting};
 
-/// Every fourth part is the smallest: single series are found early, and with them
+/// Every fourth part is the smallest: so single bad series are found early, and with them
 /// what they have in common.
 const SMALLEST_EVERY: usize = 4;
 
 impl Plan {
-    /// The next part to be sent: what was refused before something was accepted that was
-    /// sent at `accepted_at`, or last, if it `waits` for others to decide about it; then
-    /// mostly the largest of those of which the most is expected, since the more of a batch
-    /// is stored, the less can go wrong. `None` while there is none, or none that may be
-    /// sent before others are settled.
+    /// The next part: first a record that was refused before `accepted_at`, when the last
+    /// accepted request was sent, unless it `waits` (other records may decide about it); then
+    /// usually the largest of the parts that look best, because stored records are safe.
+    /// `None` if there is none, or none that may be sent before others are settled.
     pub(in crate::rescue) fn next(
         &mut self,
         accepted_at: Option<Instant>,
@@ -76,8 +75,7 @@ impl Plan {
         Some(Part { records, place: Place::Within { unit: chain.unit, after } })
     }
 
-    /// A record that was refused and is still to be sent once more, of those that
-    /// `is_meant`.
+    /// A refused record that has to be sent again, if it `is_meant`.
     pub(in crate::rescue) fn refused_once(
         &mut self,
         is_meant: impl Fn(usize) -> bool,
@@ -87,8 +85,8 @@ impl Plan {
         })
     }
 
-    /// What was refused and is still to be sent once more, if that is one record alone and
-    /// nothing else is left.
+    /// The refused record that has to be sent again, if it is the only one and nothing else is
+    /// left.
     pub(in crate::rescue) fn only_refused(&mut self) -> Option<Part> {
         let waiting: Vec<_> = self.chains.iter().flat_map(|chain| &chain.waiting).collect();
         let is_alone = matches!(waiting[..], [Waiting { records, .. }] if records.len() == 1);

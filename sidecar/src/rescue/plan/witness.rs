@@ -1,4 +1,4 @@
-//! What is asked to find out whether anything is accepted.
+//! Parts that are sent to find out whether anything is accepted.
 
 use std::cmp::Reverse;
 
@@ -18,18 +18,18 @@ impl Plan {
         Some(self.part(Untried::new(unit..unit + 1, Class::Ordinary, false)))
     }
 
-    /// A part of a unit that is refused as a whole.
+    /// The next part of a unit that was refused as a whole.
     pub(in crate::rescue) fn part_of_refused(&mut self) -> Option<Part> {
         self.next_of_chains(|waiting| waiting.after.is_none())
     }
 
-    /// Whether something is sent once more after something else is accepted.
+    /// Whether a refused record waits for an acceptance, to be sent again.
     pub(in crate::rescue) fn waits_for_acceptance(&self) -> bool {
         self.chains.iter().flat_map(|chain| &chain.waiting).any(|waiting| waiting.after.is_some())
     }
 
-    /// All that is kept back, when nothing else is left. Where that is refused, one half of
-    /// it is kept back again.
+    /// All witnesses, when nothing else is left. If they are refused, one half of them is kept
+    /// back again.
     pub(in crate::rescue) fn all_witnesses(&mut self) -> Option<Part> {
         let all = std::mem::replace(&mut self.witnesses, 0..0);
         if self.bytes(&all) > self.max_bytes {
@@ -41,14 +41,14 @@ impl Plan {
         (!all.is_empty()).then(|| Part { records: self.records(&all).collect(), place })
     }
 
-    /// The first records of what is kept back.
+    /// The first record of each witness.
     pub(in crate::rescue) fn kept_back(&self) -> impl Iterator<Item = usize> {
         let units = self.units.get(self.witnesses.clone()).unwrap_or_default();
         units.iter().filter_map(|unit| unit.records.first().copied())
     }
 
-    /// Everything that looks good, if something else does not. The witnesses go with it
-    /// where all else is as good as refused.
+    /// Everything that looks good, if something else does not; with the witnesses, if
+    /// everything else is almost certainly bad.
     pub(in crate::rescue) fn promising(&mut self) -> Option<Part> {
         let ordinary = |one: &Untried| one.class == Class::Ordinary;
         let index = self.untried.iter().position(ordinary)?;
@@ -67,8 +67,7 @@ impl Plan {
         Some(Part { records, place: Place::Promising { range, witnesses } })
     }
 
-    /// A single unit of the most promising, chosen by a `number`: to find out whether
-    /// anything is accepted at all.
+    /// One of the units that look best, chosen by a `number`.
     pub(in crate::rescue) fn probe(&mut self, number: u64) -> Option<Part> {
         let key = |one: &Untried| (Reverse(one.class), one.range.len());
         let index =
