@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
-use crate::redact;
+use crate::{dial::DialError, redact};
 
 /// How the one HTTP exchange of an attempt failed.
 ///
@@ -24,8 +24,8 @@ pub(super) enum Failure {
         host: String,
         /// The innermost reason, in the system's words.
         cause: String,
-        /// The roots in use, if the service's certificate is not accepted.
-        untrusted: Option<String>,
+        /// What failed on the way.
+        at: Hop,
     },
     /// Nothing to verify a token proxy's certificate with.
     #[error("cannot use the CA of the token proxy: {reason}")]
@@ -71,6 +71,40 @@ pub(super) enum Failure {
         /// Host and port that answered.
         host: String,
     },
+}
+
+/// What a connection failed at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hop {
+    /// The name, the network or the host.
+    Network,
+    /// The forward proxy: it cannot be reached, or answered this status.
+    Proxy(Option<u16>),
+    /// The service's certificate is not accepted, with these roots in use.
+    Certificate(String),
+}
+
+impl Hop {
+    /// The roots in use, if the service's certificate is not accepted.
+    pub(super) fn untrusted(&self) -> Option<&str> {
+        match self {
+            Self::Certificate(roots) => Some(roots),
+            Self::Network | Self::Proxy(_) => None,
+        }
+    }
+}
+
+impl From<&DialError> for Hop {
+    fn from(error: &DialError) -> Self {
+        match error {
+            DialError::Proxy { .. } => Self::Proxy(None),
+            DialError::Refused { status, .. } => Self::Proxy(Some(*status)),
+            error => match error.untrusted() {
+                Some(roots) => Self::Certificate(roots.to_owned()),
+                None => Self::Network,
+            },
+        }
+    }
 }
 
 impl Failure {

@@ -15,7 +15,7 @@ use self::{
     token_proxy::{token_proxy_refused, token_proxy_unreachable},
 };
 use super::{
-    failure::{Answer, Failure},
+    failure::{Answer, Failure, Hop},
     refusal::Refusal,
 };
 
@@ -95,14 +95,14 @@ impl FetchError {
         };
         let name = service.name();
         match failure {
-            Failure::Unreachable { host, cause, untrusted } => match service {
+            Failure::Unreachable { host, cause, at } => match service {
                 TokenService::Imds | TokenService::Platform => {
-                    metadata_unreachable(service, host, cause, untrusted.is_some())
+                    metadata_unreachable(service, host, cause, at.untrusted().is_some())
                 }
                 TokenService::TokenProxy => {
-                    token_proxy_unreachable(host, cause, untrusted.as_deref(), identity)
+                    token_proxy_unreachable(host, cause, at.untrusted(), identity)
                 }
-                TokenService::Entra => entra_unreachable(host, cause, untrusted.is_some()),
+                TokenService::Entra => entra_unreachable(host, cause, at),
             },
             Failure::NoRoots { .. } => Self::passing(unreachable, failure.to_string()),
             Failure::Broken { host, cause } => Self::passing(
@@ -123,13 +123,13 @@ impl FetchError {
             Failure::NoToken { host, status } => Self::lasting(
                 refused,
                 format!(
-                    "{host} answered {status} without a token: something else than a token service answers there, such as a proxy's page"
+                    "{host} answered {status} without a token: something other than a token service answers there, such as a proxy's page"
                 ),
             ),
             Failure::NoEnd { host } => Self::lasting(
                 refused,
                 format!(
-                    "{host} answered with a token, but without a valid expires_on or expires_in: something else than Azure's token service answers there"
+                    "{host} answered with a token, but without a valid expires_on or expires_in: something other than Azure's token service answers there"
                 ),
             ),
         }
@@ -150,19 +150,28 @@ impl FetchError {
     }
 }
 
-fn entra_unreachable(host: &str, cause: &str, untrusted: bool) -> FetchError {
-    let advice = if untrusted {
-        format!(
+fn entra_unreachable(host: &str, cause: &str, at: &Hop) -> FetchError {
+    let proxy = env::HTTPS_PROXY;
+    let advice = match at {
+        Hop::Certificate(_) => format!(
             "if a proxy or a private cloud has its own root certificate, name it in {}",
             env::SSL_CERT_FILE
-        )
-    } else {
-        format!(
-            "allow HTTPS to it (firewall, NetworkPolicy, DNS), set {} if a proxy is needed, and check {} and {}",
-            env::HTTPS_PROXY,
+        ),
+        Hop::Proxy(Some(407)) => format!(
+            "the proxy does not accept the user and password of {proxy}, or needs some: correct {proxy}"
+        ),
+        Hop::Proxy(Some(_)) => format!(
+            "let the proxy pass CONNECT to that host, or correct {proxy} and {}",
+            env::NO_PROXY
+        ),
+        Hop::Proxy(None) => format!(
+            "check that the proxy is up, that the pod may look it up and connect to it, and that it is the right one for {proxy}"
+        ),
+        Hop::Network => format!(
+            "allow HTTPS to it (firewall, NetworkPolicy, DNS), set {proxy} if a proxy is needed, and check {} and {}",
             env::CLOUD,
             env::AZURE_AUTHORITY_HOST
-        )
+        ),
     };
     FetchError::passing(
         FetchErrorKind::EntraUnreachable,
@@ -193,7 +202,9 @@ fn entra_refused(host: &str, answer: &Answer) -> FetchError {
         (Some(meaning), _) => meaning.advice.to_owned(),
         (None, Some(code)) => page_about(code),
         (None, None) if status.is_server_error() => "it has a temporary error".to_owned(),
-        (None, None) => "something else than Entra seems to answer there".to_owned(),
+        (None, None) => format!(
+            "something other than Entra answers there, such as a firewall or a proxy: let requests to {host} pass it, without TLS inspection"
+        ),
     };
     let explanation =
         format!("Entra at {host} gives no token ({}){}: {advice}", status.as_u16(), quoted(answer));

@@ -29,7 +29,7 @@ use hyper_util::rt::TokioIo;
 use url::{Position, Url};
 
 use super::{
-    failure::{Answer, Failure},
+    failure::{Answer, Failure, Hop},
     granted::{self, Age},
     token_proxy,
 };
@@ -120,8 +120,8 @@ impl Transport {
             Peer::Metadata(_) | Peer::Authority => self.dialer.clone(),
         };
         dialer.connect(&Destination::of(url)).await.map_err(|error| {
-            let untrusted = error.untrusted().map(str::to_owned);
-            Failure::Unreachable { host: host.to_owned(), cause: root_cause(&error), untrusted }
+            let at = Hop::from(&error);
+            Failure::Unreachable { host: host.to_owned(), cause: root_cause(&error), at }
         })
     }
 

@@ -38,8 +38,9 @@ fn explain(failure: &Failure, identity: &Identity) -> FetchError {
 }
 
 fn unreachable(host: &str, cause: &str, is_untrusted: bool) -> Failure {
-    let untrusted = is_untrusted.then(|| "SSL_CERT_FILE=/roots.pem".to_owned());
-    Failure::Unreachable { host: host.to_owned(), cause: cause.to_owned(), untrusted }
+    let roots = "SSL_CERT_FILE=/roots.pem".to_owned();
+    let at = if is_untrusted { Hop::Certificate(roots) } else { Hop::Network };
+    Failure::Unreachable { host: host.to_owned(), cause: cause.to_owned(), at }
 }
 
 #[test]
@@ -75,13 +76,31 @@ fn texts_say_what_is_wrong_and_what_to_do() {
     check(
         &refused("login.example", 302, "", None),
         &federated(),
-        "Entra at login.example gives no token (302): something else than Entra seems to answer there",
+        "Entra at login.example gives no token (302): something other than Entra answers there, such as a firewall or a proxy: let requests to login.example pass it, without TLS inspection",
     );
     check(
         &Failure::TimedOut { host: "login.example".to_owned(), after: Duration::from_secs(20) },
         &federated(),
         "no answer from Entra at login.example within 20 s: it has a problem, or something in between, such as a firewall or a proxy, delays its response",
     );
+}
+
+/// Another proxy is not what is needed where one is set.
+#[test]
+fn a_proxy_that_fails_is_what_is_to_be_corrected() {
+    for (status, remedy) in [
+        (Some(407), "correct HTTPS_PROXY"),
+        (Some(403), "let the proxy pass CONNECT"),
+        (None, "that it is the right one for HTTPS_PROXY"),
+    ] {
+        let failure = Failure::Unreachable {
+            host: "login.example (through the proxy proxy.example:3128)".to_owned(),
+            cause: "No.".to_owned(),
+            at: Hop::Proxy(status),
+        };
+        let text = explain(&failure, &federated()).to_string();
+        assert!(text.contains(remedy) && !text.contains("if a proxy is needed"), "{text}");
+    }
 }
 
 #[test]

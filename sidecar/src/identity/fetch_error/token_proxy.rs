@@ -89,7 +89,7 @@ fn of_proxy(answer: &Answer, identity: &Identity) -> String {
         ),
         status if status.is_server_error() => "it has a temporary error".to_owned(),
         _ => format!(
-            "something else than the proxy of AKS identity bindings seems to answer there: check {} and {}",
+            "something other than the proxy of AKS identity bindings seems to answer there: check {} and {}",
             env::AZURE_KUBERNETES_TOKEN_PROXY,
             env::AZURE_KUBERNETES_SNI_NAME
         ),
