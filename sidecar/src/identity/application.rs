@@ -20,7 +20,7 @@ use super::{
 pub enum Reload {
     /// Nothing new since the last look, be it good or bad.
     Unchanged,
-    /// Another certificate.
+    /// Another certificate, or the first one after what could not be used.
     Changed,
     /// Something new that cannot be used, in words; what there was stays.
     Failed(String),
@@ -33,6 +33,8 @@ pub(super) struct Application {
     send_chain: bool,
     file: CertificateFile,
     certificates: Certificates,
+    /// Whether the file was looked at before: its first content is no change.
+    has_looked: bool,
     /// What an attempt found in the file, for the next [`Self::reload`] to tell.
     unreported: Option<Reload>,
     now: fn() -> SystemTime,
@@ -49,6 +51,7 @@ impl Application {
             send_chain: certificate.send_chain,
             file: CertificateFile::new(certificate),
             certificates: Certificates::default(),
+            has_looked: false,
             unreported: None,
             now,
         }
@@ -130,15 +133,16 @@ impl Application {
     }
 
     async fn look(&mut self) {
-        let found = match self.file.look().await {
-            None => return,
-            Some(Ok(certificate)) => {
-                if !self.certificates.take(certificate, Instant::now()) {
+        let Some(content) = self.file.look().await else { return };
+        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        let found = match content {
+            Ok(certificate) => {
+                if !self.certificates.take(certificate, Instant::now()) || is_first {
                     return;
                 }
                 Reload::Changed
             }
-            Some(Err(trouble)) => {
+            Err(trouble) => {
                 self.certificates.reject(trouble.clone());
                 Reload::Failed(trouble)
             }

@@ -188,6 +188,8 @@ impl Refresh {
                     self.next("certificate", Duration::ZERO);
                 }
             }
+            // Each attempt says why there is no certificate.
+            Reload::Failed(_) if self.issuer.certificate().is_none() => {}
             Reload::Failed(reason) => {
                 warn!(
                     destination,
