@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use url::{Host, Url};
 
 use crate::{
-    Rejected,
+    Cloud, Rejected,
     address::{VERIFIABLE_HOST, is_verifiable},
 };
 
@@ -19,9 +19,14 @@ pub struct IngestionUrl(Url);
 /// What the host of every public ingestion endpoint has in its name; without
 /// it, it is the endpoint for logs.
 const METRICS_LABEL: &str = ".metrics.";
-/// Ends of the hosts that Azure Monitor ingests at.
-const AZURE_SUFFIXES: [&str; 3] =
-    [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];
+/// Ends of the hosts that Azure Monitor ingests at, in each cloud.
+const AZURE_SUFFIXES: [(&str, Cloud); 3] = [
+    (".ingest.monitor.azure.com", Cloud::AzurePublic),
+    (".ingest.monitor.azure.us", Cloud::AzureGovernment),
+    (".ingest.monitor.azure.cn", Cloud::AzureChina),
+];
+/// What the host of every workspace's query endpoint has in its name.
+const QUERY_LABELS: &str = ".prometheus.monitor.azure.";
 
 impl IngestionUrl {
     /// The whole URL.
@@ -56,12 +61,22 @@ impl IngestionUrl {
         host.ends_with(&suffix) || suffix.strip_prefix('.') == Some(&host)
     }
 
+    /// The cloud that the host belongs to, and the end of its name that says so; `None`
+    /// for a host outside of Azure's public names.
+    pub fn cloud(&self) -> Option<(&'static str, Cloud)> {
+        AZURE_SUFFIXES.into_iter().find(|(suffix, _)| self.is_below(suffix))
+    }
+
     /// What looks wrong with it, though it might be meant: one sentence each.
     pub fn doubts(&self) -> Vec<String> {
         let host = self.host();
         let mut doubts = Vec::new();
-        let azure = AZURE_SUFFIXES.iter().any(|suffix| self.is_below(suffix));
-        if azure && !host.contains(METRICS_LABEL) {
+        if host.contains(QUERY_LABELS) {
+            doubts.push(format!(
+                "the ingestion host {host} is the query endpoint of a workspace, which stores nothing: copy \"Metrics ingestion\" from the data collection endpoint's overview"
+            ));
+        }
+        if self.cloud().is_some() && !host.contains(METRICS_LABEL) {
             doubts.push(format!(
                 "the ingestion host {host} has no \".metrics.\" in it: this is the endpoint for logs; copy \"Metrics ingestion\" from the data collection endpoint's overview"
             ));
@@ -75,7 +90,7 @@ impl IngestionUrl {
         );
         if !shape_is_known {
             doubts.push(format!(
-                "the ingestion path {} is not /dataCollectionRules/DCR-IMMUTABLE-ID/streams/Microsoft-PrometheusMetrics/api/v1/write: Azure answers 404 to any other",
+                "the ingestion path {} is not /dataCollectionRules/DCR-IMMUTABLE-ID/streams/Microsoft-PrometheusMetrics/api/v1/write: Azure accepts no other",
                 self.0.path()
             ));
         }
@@ -167,6 +182,9 @@ mod tests {
     fn doubts_name_the_usual_slips() {
         let url: IngestionUrl = GOOD.replace(".metrics", "").parse().unwrap();
         assert!(url.doubts().iter().any(|doubt| doubt.contains("endpoint for logs")));
+        let url: IngestionUrl =
+            "https://ws-ab12.westeurope.prometheus.monitor.azure.com".parse().unwrap();
+        assert!(url.doubts()[0].contains("query endpoint of a workspace"));
         let url: IngestionUrl =
             "https://dce.westeurope-1.metrics.ingest.monitor.azure.com".parse().unwrap();
         assert_eq!(url.doubts().len(), 2);

@@ -45,6 +45,11 @@ impl ByteSize {
         Self(count << 20)
     }
 
+    /// This many KiB.
+    pub(crate) const fn kibibytes(count: u64) -> Self {
+        Self(count << 10)
+    }
+
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use crate::{ByteSize, Rejected};
+use crate::{ByteSize, Rejected, names::env};
 
 /// Reads a boolean as people write it in an environment.
 pub fn parse_bool(text: &str) -> Result<bool, Rejected> {
@@ -121,7 +121,25 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
 }
 
+/// Less than one write of Prometheus with its default queue: 2,000 samples are about
+/// 100 KiB, and twice that decompressed.
+const SMALLEST_USUAL: ByteSize = ByteSize::kibibytes(64);
+
 impl Limits {
+    /// The first limit that is so small that its unit was probably forgotten: one
+    /// sentence.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let limits = [
+            (env::MAX_IN_FLIGHT_BYTES, self.max_in_flight),
+            (env::MAX_REQUEST_BYTES, self.max_request),
+            (env::MAX_DECOMPRESSED_BYTES, self.max_decompressed),
+        ];
+        let (name, size) = limits.into_iter().find(|(_, size)| *size < SMALLEST_USUAL)?;
+        Some(format!(
+            "{name}={size} is less than a usual write of Prometheus (100 KiB), which is answered 413 and lost: is a unit such as Mi missing?"
+        ))
+    }
+
     /// The limits of one of so many destinations: each has an equal share of what
     /// bounds memory, and takes no request that is larger than its share.
     #[must_use]

@@ -135,13 +135,14 @@ impl Settings {
     }
 
     /// The same of the sidecar, whatever its destinations are.
-    pub(crate) fn sidecar_doubts(&self) -> Option<String> {
-        (self.accept_from == AcceptFrom::Any).then(|| {
+    pub(crate) fn sidecar_doubts(&self) -> Vec<String> {
+        let any = (self.accept_from == AcceptFrom::Any).then(|| {
             format!(
                 "{}=any: every client that reaches the port can write with this identity",
                 env::ACCEPT_FROM
             )
-        })
+        });
+        any.into_iter().chain(self.limits.doubt()).collect()
     }
 
     /// Whether a token for one is a token for the other: the same identity asks the
@@ -156,6 +157,7 @@ impl Settings {
     /// The same of the destination alone, and not of the sidecar.
     pub fn destination_doubts(&self) -> Vec<String> {
         let mut doubts = self.ingestion_url.doubts();
+        doubts.extend(self.cloud_doubt());
         doubts.extend(self.identity.token_proxy().and_then(TokenProxy::doubt));
         if self.cloud == Cloud::Int && Some(&self.audience) == self.cloud.audience().as_ref() {
             doubts.push(format!(
@@ -173,6 +175,21 @@ impl Settings {
             ));
         }
         doubts
+    }
+
+    /// A token of one cloud is refused in another. An audience that is given is asked
+    /// for in any cloud.
+    fn cloud_doubt(&self) -> Option<String> {
+        let (suffix, of_url) = self.ingestion_url.cloud()?;
+        let is_meant = matches!(self.cloud, Cloud::Custom | Cloud::Int)
+            || Some(&self.audience) != self.cloud.audience().as_ref();
+        (self.cloud != of_url && !is_meant).then(|| {
+            format!(
+                "the ingestion host is one of {of_url} ({suffix}), and {name} is {cloud}, whose tokens it refuses: set {name} to {of_url}, or correct the URL",
+                name = env::CLOUD,
+                cloud = self.cloud
+            )
+        })
     }
 
     fn add_identity(&self, add: &mut impl FnMut(&'static str, Option<String>)) {

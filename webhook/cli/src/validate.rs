@@ -4,13 +4,6 @@
 use contract::{Cloud, IdentityType, Key};
 use webhook::config::{Config, Profile};
 
-/// Ends of the hosts of each cloud's ingestion endpoints.
-const HOSTS: [(&str, Cloud); 3] = [
-    (".ingest.monitor.azure.com", Cloud::AzurePublic),
-    (".ingest.monitor.azure.us", Cloud::AzureGovernment),
-    (".ingest.monitor.azure.cn", Cloud::AzureChina),
-];
-
 /// Settings of an application, which do nothing for other identities.
 const CERTIFICATE: [&str; 5] = [
     "certificateName",
@@ -26,11 +19,11 @@ const CERTIFICATE: [&str; 5] = [
 pub fn contradictions(config: &Config) -> Vec<(&str, String)> {
     let found = config.profiles.iter().filter_map(|(name, profile)| {
         let url = profile.overrides.ingestion_url.as_ref()?;
-        let (host, of_url) = HOSTS.iter().find(|(host, _)| url.is_below(host))?;
+        let (host, of_url) = url.cloud()?;
         let cloud = profile.overrides.cloud.unwrap_or_default();
         // Microsoft's own test environment is at the public hosts, and an audience that
         // is given is asked for in any cloud.
-        let agrees = cloud == *of_url
+        let agrees = cloud == of_url
             || matches!(cloud, Cloud::Custom | Cloud::Int)
             || profile.overrides.audience.is_some();
         let message = || format!("cloud is {cloud}, and the ingestion URL's host is one of {of_url} ({host}): write {of_url}, or another URL");

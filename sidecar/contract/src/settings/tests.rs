@@ -272,6 +272,31 @@ fn a_request_must_fit_into_what_all_requests_may_hold() {
 }
 
 #[test]
+fn a_cloud_that_is_not_the_urls_is_doubted() {
+    let doubts = |more: &[(&str, &str)]| user_assigned(more).unwrap().doubts();
+    assert_eq!(
+        doubts(&[("CLOUD", "AzureGovernment")]),
+        [
+            "the ingestion host is one of AzurePublic (.ingest.monitor.azure.com), and CLOUD is AzureGovernment, whose tokens it refuses: set CLOUD to AzurePublic, or correct the URL"
+        ]
+    );
+    let audience = ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.com/");
+    assert_eq!(doubts(&[("CLOUD", "AzureGovernment"), audience]), Vec::<String>::new());
+    assert_eq!(doubts(&[("CLOUD", "AzurePublic")]), Vec::<String>::new());
+}
+
+#[test]
+fn a_limit_without_its_unit_is_doubted() {
+    let doubts = |name, value| user_assigned(&[(name, value)]).unwrap().doubts();
+    for name in ["MAX_IN_FLIGHT_BYTES", "MAX_REQUEST_BYTES", "MAX_DECOMPRESSED_BYTES"] {
+        let doubts_of = doubts(name, "32");
+        let [doubt] = &doubts_of[..] else { panic!("{name}: {doubts_of:?}") };
+        assert!(doubt.starts_with(&format!("{name}=32 is less than a usual write")), "{doubt}");
+        assert_eq!(doubts(name, "128Ki"), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
 fn doubts_do_not_stop_it() {
     let settings = user_assigned(&[("CLOUD", "INT"), ("ACCEPT_FROM", "any")]).unwrap();
     assert_eq!(settings.doubts().len(), 2);

@@ -11,7 +11,8 @@ const MARKS: [(&str, &str); 5] =
 
 const CLIENT: &str = "00000000-0000-0000-0000-00000000000c";
 const TENANT: &str = "00000000-0000-0000-0000-00000000000a";
-const URL: &str = "https://placeholder.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-placeholder/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
+/// Of no cloud, which follows from the host.
+const URL: &str = "https://placeholder.example/dataCollectionRules/dcr-placeholder/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 /// Stands in for the name of a file or an object.
 pub(super) const NAME: &str = "name-to-fill-in";
 
