@@ -166,8 +166,10 @@ impl Forwarder {
                 self.succeeded();
                 self.inform("rescued", text);
             }
-            Rescued::Settled { text, .. } => {
-                self.warn("refused_series", answer, || text.clone());
+            Rescued::Settled { text, refusal, .. } => {
+                self.warn("refused_series", answer, || {
+                    format!("{text}; {}", explain::quoted(refusal))
+                });
             }
             Rescued::Unfinished { text, .. } => self.inform("unfinished", text),
             Rescued::Metadata(_) => {
