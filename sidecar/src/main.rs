@@ -13,6 +13,7 @@ mod listen;
 use std::{
     ffi::OsString,
     io::{self, Write},
+    path::PathBuf,
     process::{self, ExitCode},
     thread,
     time::{Duration, SystemTime},
@@ -49,7 +50,10 @@ fn main() -> ExitCode {
 fn run() -> io::Result<ExitCode> {
     let destinations = match Destinations::from_env(environment()) {
         Ok(destinations) => destinations,
-        Err(mistakes) => return Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
+        Err(mistakes) => {
+            let roots = roots_without_settings();
+            return Ok(misconfigured(mistakes.iter().map(ToString::to_string).chain(roots)));
+        }
     };
     let settings = destinations.sidecar();
     log(settings.log_level, settings.log_format);
@@ -64,6 +68,13 @@ fn run() -> io::Result<ExitCode> {
     // A name that is still being looked up must not hold the process.
     runtime.shutdown_background();
     served
+}
+
+/// What is wrong with the trusted roots, to be reported with all other errors.
+fn roots_without_settings() -> Option<String> {
+    let path = |name| variable(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let (file, dir) = (path(names::env::SSL_CERT_FILE), path(names::env::SSL_CERT_DIR));
+    Trust::load(file.as_deref(), dir.as_deref()).err().map(|trouble| trouble.to_string())
 }
 
 /// How often the event loop shows that it runs, and how often that is looked at. After 30

@@ -58,7 +58,7 @@ impl Refused {
             Self::TooLarge { claimed, limit } => Answer::text(
                 413,
                 format!(
-                    "the body claims to decompress to {claimed} bytes, more than MAX_DECOMPRESSED_BYTES={limit}"
+                    "the body claims to decompress to {claimed} bytes, more than MAX_DECOMPRESSED_BYTES={limit}: lower max_samples_per_send in Prometheus' remote_write queue_config"
                 ),
             ),
         }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     explain::{self, Code},
-    outcome::describe,
+    outcome::{describe, no_answer},
     upstream::{Failure, Handshake, Upstream},
 };
 
@@ -85,7 +85,7 @@ pub(super) async fn tls(upstream: &Upstream, tcp: TcpStream, now: SystemTime) ->
 }
 
 fn failed<T>(failure: &Failure, host: &str) -> Found<T> {
-    Found::explained(describe(failure), explain::no_answer_from(failure, host))
+    Found::explained(no_answer(failure), explain::no_answer_from(failure, host))
 }
 
 fn agreed(handshake: &Handshake, now: SystemTime) -> String {

@@ -10,7 +10,7 @@ use super::{report::Found, span::span};
 use crate::{
     explain::{self, Code},
     identity::{Claims, Token},
-    outcome::describe,
+    outcome::no_answer,
     upstream::{Failure, Received, Upstream},
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn nothing(
         Ok(received) => received,
         Err(failure) => {
             let explanation = explain::no_answer_from(&failure, &host);
-            return Found::explained(describe(&failure), explanation);
+            return Found::explained(no_answer(&failure), explanation);
         }
     };
     let claims = token.claims();
@@ -86,7 +86,7 @@ fn judge(received: &Received, host: &str, claims: Option<&Claims>) -> Verdict {
             _ => Found::failed(
                 Code::Intermediary,
                 seen,
-                format!("something else than an ingestion endpoint answers at {host}"),
+                format!("something other than an ingestion endpoint answers at {host}"),
             ),
         };
         return Verdict::Found(found);

@@ -124,7 +124,7 @@ fn no_tls(error: &DialError) -> (Code, String) {
         _ => (
             Code::TlsFailed,
             format!(
-                "something else than the ingestion endpoint may answer there, or cut the connection: a firewall, a service mesh, a proxy that {} should name",
+                "something other than the ingestion endpoint may answer there, or cut the connection: a firewall, a service mesh, a proxy that {} should name",
                 env::HTTPS_PROXY
             ),
         ),
@@ -180,7 +180,7 @@ mod tests {
                 "answered 403",
                 "let the proxy proxy.example:3128 pass CONNECT dce",
             ),
-            (tls(io(), "").into(), Code::TlsFailed, "connection reset", "something else than"),
+            (tls(io(), "").into(), Code::TlsFailed, "connection reset", "something other than"),
             (
                 Failure::Broken(io()),
                 Code::ConnectionBroken,
@@ -222,6 +222,6 @@ mod tests {
         check(CertificateError::NotValidForName.into(), "", mismatch, "another host");
         check(CertificateError::Expired.into(), "", Code::CertificateNotValidNow, "clock");
         check(CertificateError::NotValidYet.into(), "", Code::CertificateNotValidNow, "clock");
-        check(rustls::Error::HandshakeNotComplete, "", Code::TlsFailed, "something else");
+        check(rustls::Error::HandshakeNotComplete, "", Code::TlsFailed, "something other");
     }
 }

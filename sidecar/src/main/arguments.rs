@@ -53,7 +53,7 @@ pub(crate) enum Output {
     /// A line for each step.
     Text,
     /// One object: `version`, `ok`, and `steps`, each with `name`, `status`
-    /// (ok, warning, failed or skipped), `detail` and `remedy`.
+    /// (ok, warning, failed or skipped), `detail`, `code` and `remedy`.
     Json,
 }
 

@@ -145,7 +145,7 @@ async fn the_log_names_who_answered_and_the_ids_for_a_support_case() {
 async fn the_log_says_what_to_do_where_azure_cannot_be_reached() {
     for (reason, cause, advice) in [
         ("connect", "Connection refused", "NetworkPolicy"),
-        ("tls", "agree on TLS", "something else than the ingestion endpoint"),
+        ("tls", "agree on TLS", "something other than the ingestion endpoint"),
     ] {
         let mut stage = Stage::new().await;
         let port = match reason {
