@@ -185,19 +185,15 @@ impl Fixture {
 
     /// Replaces the Secret by another one of this name.
     pub(crate) async fn replace_secret(&self, secret: Value) {
-        self.delete_secret().await;
         let mut secret = secret;
         secret["metadata"]["name"] = json!(self.secret_name());
         let secret: Secret = serde_json::from_value(secret).unwrap();
-        // The watcher may have been faster.
-        if self.secrets().create(&PostParams::default(), &secret).await.is_err() {
-            let name = self.secret_name();
-            let data = json!({"data": secret.data});
-            self.secrets()
-                .patch(&name, &PatchParams::default(), &Patch::Merge(&data))
-                .await
-                .unwrap();
-        }
+        // The watcher may be faster.
+        Self::until("the Secret is another", async || {
+            self.delete_secret().await;
+            self.secrets().create(&PostParams::default(), &secret).await.ok()
+        })
+        .await;
     }
 
     /// Sets the bundle as `kubectl edit` would.
