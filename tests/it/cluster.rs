@@ -12,3 +12,14 @@ pub(crate) async fn control_plane(test: &str) -> Option<&'static ControlPlane> {
         }
     }
 }
+
+/// Whether the control plane is of Kubernetes 1.`minor` or newer, which has `what`; where it
+/// is not, says that the test was skipped.
+pub(crate) fn has(plane: &ControlPlane, minor: u32, test: &str, what: &str) -> bool {
+    let has = plane.is_since(minor);
+    if !has {
+        let version = plane.version();
+        say_skipped(test, &format!("Kubernetes {version} has no {what}; 1.{minor} has"));
+    }
+    has
+}

@@ -17,11 +17,14 @@ use tests::{
     process::Program,
 };
 
-use crate::chart::{
-    helm::Helm,
-    injected::sidecar,
-    objects::{self, of_kind, text},
-    trial::{Trial, config, eventually, values},
+use crate::{
+    chart::{
+        helm::Helm,
+        injected::sidecar,
+        objects::{self, of_kind, text},
+        trial::{Trial, config, eventually, values},
+    },
+    cluster::has,
 };
 use compare::{compared, refused_by_policy};
 
@@ -165,6 +168,9 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     let Some(trial) = Trial::new(TEST, WITH_WEBHOOK, &[WITH_BOTH], &json!({})).await else {
         return;
     };
+    if !has(trial.plane, 36, TEST, "MutatingAdmissionPolicy v1") {
+        return;
+    }
     let client = &trial.client;
     for namespace in [WITH_WEBHOOK, WITH_POLICY, WITH_BOTH, WITHOUT] {
         objects::namespace(client, namespace, "privileged").await;

@@ -43,6 +43,7 @@ const SETTLED_WITHIN: Duration = Duration::from_mins(1);
 pub struct ControlPlane {
     kubeconfig: PathBuf,
     server: String,
+    version: String,
     certificate_authority: String,
     folder: TempDir,
     // Last: the folder is theirs while they run.
@@ -107,8 +108,15 @@ impl ControlPlane {
         manager
             .until("it made a service account", SETTLED_WITHIN, async |_| settled(&client).await)
             .await?;
-        let processes = vec![manager, api_server, etcd];
-        Ok(Self { kubeconfig, server, certificate_authority, folder, _processes: processes })
+        let version = client.apiserver_version().await.context("ask for the version")?;
+        Ok(Self {
+            kubeconfig,
+            server,
+            version: version.git_version.trim_start_matches('v').to_owned(),
+            certificate_authority,
+            folder,
+            _processes: vec![manager, api_server, etcd],
+        })
     }
 
     /// An administrator's client. It belongs to the runtime that first used
@@ -125,6 +133,17 @@ impl ControlPlane {
     /// The API server's address.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The API server's version: `1.37.2`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether the API server is of Kubernetes 1.`minor` or newer.
+    pub fn is_since(&self, minor: u32) -> bool {
+        let own = self.version.split('.').nth(1).and_then(|own| own.parse().ok());
+        own.is_some_and(|own: u32| own >= minor)
     }
 
     /// A kubeconfig with the token of a service account, as a pod would have it.

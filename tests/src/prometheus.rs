@@ -5,6 +5,7 @@ mod answers;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    process::Command,
     time::Duration,
 };
 
@@ -55,8 +56,9 @@ pub struct Options {
     pub scrape_interval: Duration,
     /// The longest that a sample waits for others to be sent with.
     pub send_deadline: Duration,
-    /// `prometheus.WriteRequest` or `io.prometheus.write.v2.Request`.
-    pub message: &'static str,
+    /// `io.prometheus.write.v2.Request`, which Prometheus has from 2.54 on, or what is
+    /// its default: `prometheus.WriteRequest`.
+    pub message: Option<&'static str>,
 }
 
 impl Default for Options {
@@ -70,7 +72,7 @@ impl Default for Options {
             external_labels: BTreeMap::from([("cluster".to_owned(), "test".to_owned())]),
             scrape_interval: Duration::from_secs(1),
             send_deadline: Duration::from_millis(500),
-            message: "prometheus.WriteRequest",
+            message: None,
         }
     }
 }
@@ -97,7 +99,11 @@ impl Prometheus {
         let data = folder.path().join("data").display().to_string();
         let storage = match options.mode {
             Mode::Server => vec![format!("--storage.tsdb.path={data}")],
-            Mode::Agent => vec!["--agent".into(), format!("--storage.agent.path={data}")],
+            Mode::Agent => {
+                // A feature flag before version 3.
+                let flag = if Self::is_since(3, 0)? { "--agent" } else { "--enable-feature=agent" };
+                vec![flag.to_owned(), format!("--storage.agent.path={data}")]
+            }
         };
         let process = Program::new("Prometheus", program)
             .arg(format!("--config.file={}", file.display()))
@@ -108,6 +114,17 @@ impl Prometheus {
         let mut running = Self { process, port, client: Client::plain(), _folder: folder };
         running.await_readiness().await?;
         Ok(running)
+    }
+
+    /// Whether the Prometheus that would be started is of this version or newer.
+    pub fn is_since(major: u32, minor: u32) -> Outcome<bool> {
+        let program = tools::find(&tools::PROMETHEUS, "prometheus")?;
+        let said = Command::new(program).arg("--version").output().context("run Prometheus")?;
+        let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+        let version = said.split_once("version ").map(|(_, rest)| rest).unwrap_or_default();
+        let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
+        let found = numbers.next().zip(numbers.next());
+        Ok(found.context(format!("read Prometheus' version: {said}"))? >= (major, minor))
     }
 
     async fn await_readiness(&mut self) -> Outcome<()> {
@@ -185,18 +202,23 @@ fn configuration(options: &Options, port: u16) -> Value {
     };
     let own = job("prometheus", &format!("127.0.0.1:{port}"));
     let others = options.targets.iter().map(|(name, address)| job(name, address));
+    // Versions before 2.54 know no such key.
+    let message = options.message.map(|message| ("protobuf_message", json!(message)));
     let write = |(name, url): &(String, String)| {
-        json!({
-            "name": name,
-            "url": url,
-            "protobuf_message": options.message,
-            "write_relabel_configs": options.write_relabelling.get(name),
-            "queue_config": {
-                "batch_send_deadline": milliseconds(options.send_deadline),
-                // Small, so that a sender that must wait retries soon.
-                "max_backoff": "1s",
-            },
-        })
+        let fields = [
+            ("name", json!(name)),
+            ("url", json!(url)),
+            ("write_relabel_configs", json!(options.write_relabelling.get(name))),
+            (
+                "queue_config",
+                json!({
+                    "batch_send_deadline": milliseconds(options.send_deadline),
+                    // Small, so that a sender that must wait retries soon.
+                    "max_backoff": "1s",
+                }),
+            ),
+        ];
+        fields.into_iter().chain(message.clone()).collect::<Value>()
     };
     json!({
         "global": {

@@ -15,8 +15,9 @@ use std::{path::PathBuf, process::Command};
 pub use build::cache_folder;
 pub use module::source;
 pub use recipes::{
-    ADDONS, CONTAINERD, HELM, KIND, KUBECTL, KUBERNETES, LOCAL_PATH, NODE, PROMETHEUS, Recipe,
-    Tool, Variable,
+    ADDONS, COLLECTOR, CONTAINERD, HELM, KIND, KUBECTL, KUBERNETES, KUBERNETES_1_29,
+    KUBERNETES_1_32, KUBERNETES_1_34, KUBERNETES_1_36, LOCAL_PATH, NODE, PROMETHEUS,
+    PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, Recipe, Tool, VMAGENT, Variable,
 };
 
 use crate::{
@@ -44,17 +45,19 @@ fn find_with(recipe: &Recipe, name: &str, lookup: Lookup<'_>) -> Outcome<PathBuf
     let tool = recipe.tools.iter().find(|tool| tool.name == name);
     let tool = tool.context(format!("find {name} among the tools of {}", recipe.folder))?;
     if let Some(file) = named(tool, lookup) {
-        if !suits(tool, &file) {
+        if !reports(tool, &file, tool.accepted) {
             return Err(Failure::new(format!(
                 "{} names {}, which is not {}",
                 tool.variable.name(),
                 file.display(),
-                tool.wanted
+                tool.accepted
             )));
         }
         return Ok(file);
     }
-    if let Some(file) = environment::on_path_of(name, lookup).filter(|file| suits(tool, file)) {
+    if let Some(file) =
+        environment::on_path_of(name, lookup).filter(|file| reports(tool, file, tool.wanted))
+    {
         return Ok(file);
     }
     Ok(build::cached(recipe, lookup)?.join(name))
@@ -69,9 +72,9 @@ fn named(tool: &Tool, lookup: Lookup<'_>) -> Option<PathBuf> {
     }
 }
 
-/// Whether it reports the wanted version.
-fn suits(tool: &Tool, file: &PathBuf) -> bool {
+/// Whether its version, as it reports it, is `wanted`.
+fn reports(tool: &Tool, file: &PathBuf, wanted: &str) -> bool {
     let Ok(said) = Command::new(file).args(tool.asked).output() else { return false };
     let text = [said.stdout, said.stderr].concat();
-    String::from_utf8_lossy(&text).contains(tool.wanted)
+    String::from_utf8_lossy(&text).contains(wanted)
 }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::{Builder, TempDir};
 use tests::{
-    control_plane::say_skipped,
+    control_plane::{ControlPlane, say_skipped},
     environment,
     failure::{Context, Outcome},
     process::Program,
@@ -18,11 +18,12 @@ use tests::{
 };
 
 use super::objects;
+use crate::cluster::control_plane;
 
 /// Rendering takes a tenth of a second, an installation some seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The cluster's version where no one says another: each Helm has its own.
+/// The cluster's version where there is none: each Helm has its own.
 const KUBERNETES: &str = "1.37.2";
 
 /// The program, with its own home.
@@ -30,6 +31,8 @@ pub(crate) struct Helm {
     file: PathBuf,
     home: TempDir,
     kubeconfig: Option<PathBuf>,
+    /// The version that charts are rendered for where no one says another.
+    kubernetes: String,
 }
 
 /// The chart in this checkout.
@@ -48,7 +51,7 @@ impl Helm {
         match tools::find(&HELM, "helm") {
             Ok(file) => {
                 let home = tempfile::tempdir().unwrap();
-                Some(Self { file, home, kubeconfig: None })
+                Some(Self { file, home, kubeconfig: None, kubernetes: KUBERNETES.to_owned() })
             }
             Err(failure) if environment::on_path("go").is_none() && !in_ci() => {
                 say_skipped(test, &failure.to_string());
@@ -56,6 +59,18 @@ impl Helm {
             }
             Err(failure) => panic!("{failure}"),
         }
+    }
+
+    /// The same and the control plane, for whose version charts are rendered.
+    pub(crate) async fn with_control_plane(test: &str) -> Option<(Self, &'static ControlPlane)> {
+        let (helm, plane) = (Self::find(test)?, control_plane(test).await?);
+        Some((helm.rendering_for(plane), plane))
+    }
+
+    /// The same, which renders for this API server's version.
+    pub(crate) fn rendering_for(mut self, plane: &ControlPlane) -> Self {
+        plane.version().clone_into(&mut self.kubernetes);
+        self
     }
 
     /// The same for a cluster.
@@ -100,8 +115,11 @@ impl Helm {
         let values = values.display().to_string();
         let arguments =
             ["template", release, &chart, "--namespace", namespace, "--values", &values];
-        let cluster: &[&str] =
-            if more.contains(&"--kube-version") { &[] } else { &["--kube-version", KUBERNETES] };
+        let cluster: &[&str] = if more.contains(&"--kube-version") {
+            &[]
+        } else {
+            &["--kube-version", &self.kubernetes]
+        };
         let text = self.run(&[&arguments, cluster, more].concat()).await?;
         Ok(objects::documents(&text))
     }

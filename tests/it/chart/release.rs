@@ -27,7 +27,6 @@ use super::{
     serving::Serving,
     trial::{self, eventually},
 };
-use crate::cluster::control_plane;
 
 /// A rotation takes as long as values say, which here is seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,7 +40,8 @@ pub(crate) struct Release {
     /// Its name, and that of its namespace.
     pub(crate) name: &'static str,
     helm: Helm,
-    plane: &'static ControlPlane,
+    /// The API server.
+    pub(crate) plane: &'static ControlPlane,
     chart: TempDir,
     flags: Vec<&'static str>,
     /// The watcher.
@@ -56,7 +56,7 @@ impl Release {
         name: &'static str,
         flags: &[&'static str],
     ) -> Option<Self> {
-        let (helm, plane) = (Helm::find(test)?, control_plane(test).await?);
+        let (helm, plane) = Helm::with_control_plane(test).await?;
         let helm = helm.for_cluster(plane.kubeconfig());
         let client = plane.client().await.unwrap();
         objects::namespace(&client, name, "restricted").await;

@@ -95,7 +95,9 @@ async fn check_is_needed(release: &Release, (role, index): (&Value, usize), deed
             && line.contains(&format!("cannot {verb} resource \\\"{resource}\\\"")))
         .then_some(())
     };
-    if deed.0 == "patch" && deed.1 == "secrets" {
+    // Older API servers refuse an apply that creates without a word about the right.
+    let is_silent = deed.0 == "create" && !release.plane.is_since(32);
+    if deed.1 == "secrets" && (deed.0 == "patch" || is_silent) {
         // An apply that creates needs both.
         let created = |line: &str| line.contains("is forbidden").then_some(());
         watcher.line("the refusal", TOLD_WITHIN, created).await.unwrap();

@@ -7,6 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, Client, api::ListParams};
 use serde_json::{Value, json};
+use tests::control_plane::ControlPlane;
 use tokio::time::sleep;
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     objects::{self, of_kind, text},
     serving::Serving,
 };
-use crate::cluster::control_plane;
 
 /// Controllers act within milliseconds, or after some seconds of backing off.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -40,6 +40,8 @@ fn prometheus() -> Value {
 pub(crate) struct Trial {
     /// An administrator's.
     pub(crate) client: Client,
+    /// The API server.
+    pub(crate) plane: &'static ControlPlane,
     /// The webhook, started.
     pub(crate) serving: Serving,
     /// Where the chart is installed; Pod Security is enforced as `restricted`.
@@ -56,7 +58,7 @@ impl Trial {
         others: &[&str],
         webhook: &Value,
     ) -> Option<Self> {
-        let (helm, plane) = (Helm::find(test)?, control_plane(test).await?);
+        let (helm, plane) = Helm::with_control_plane(test).await?;
         let client = plane.client().await.unwrap();
         objects::namespace(&client, namespace, "restricted").await;
         let values = values(namespace, others, webhook);
@@ -68,7 +70,7 @@ impl Trial {
             let object = redirected(object, &serving);
             objects::apply(&client, &object).await.unwrap();
         }
-        let trial = Self { client, serving, namespace, rendered };
+        let trial = Self { client, plane, serving, namespace, rendered };
         trial.until_it_is_asked().await;
         Some(trial)
     }

@@ -20,7 +20,6 @@ use super::{
     serving::Serving,
     trial::{self, eventually},
 };
-use crate::cluster::control_plane;
 
 const NAME: &str = "first-version";
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -72,7 +71,7 @@ async fn has_policy(client: &Client) -> bool {
 #[tokio::test]
 async fn with_reused_values_and_back_no_pod_is_refused() {
     const TEST: &str = "with_reused_values_and_back_no_pod_is_refused";
-    let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
+    let Some((helm, plane)) = Helm::with_control_plane(TEST).await else { return };
     let helm = helm.for_cluster(plane.kubeconfig());
     let client = plane.client().await.unwrap();
     objects::namespace(&client, NAME, "restricted").await;
@@ -103,7 +102,7 @@ async fn with_reused_values_and_back_no_pod_is_refused() {
     let plain = Creating::start(client.clone(), trial::pod(NAME, "two", &[]));
     for round in [1, 2] {
         run(&["upgrade", NAME, &new, "--reuse-values"]).await;
-        assert!(has_policy(&client).await, "round {round}");
+        assert_eq!(has_policy(&client).await, plane.is_since(30), "round {round}");
         let manifest = objects::documents(&run(&["get", "manifest", NAME]).await);
         let webhooks = text(of_kind(&manifest, "ConfigMap"), "/data/config.yaml").to_owned();
         let parsed = |text: &str| webhook::config::Config::parse(text).unwrap();

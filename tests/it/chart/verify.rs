@@ -18,7 +18,6 @@ use super::{
     serving::Serving,
     trial::{self, Trial},
 };
-use crate::cluster::control_plane;
 
 const NAME: &str = "helm-test";
 /// Each round is some milliseconds, and replicas look at their files every 2 s.
@@ -94,7 +93,7 @@ async fn rendered(helm: &Helm, more: &Value) -> Outcome<Vec<Value>> {
 #[tokio::test]
 async fn it_waits_for_every_replica_and_every_profile() {
     const TEST: &str = "it_waits_for_every_replica_and_every_profile";
-    let (Some(helm), Some(plane)) = (Helm::find(TEST), control_plane(TEST).await) else { return };
+    let Some((helm, plane)) = Helm::with_control_plane(TEST).await else { return };
     let Some(mut trial) = Trial::new(TEST, NAME, &[], &json!({"replicas": 2})).await else {
         return;
     };

@@ -29,13 +29,10 @@ use tests::{
     process::{Process, Program},
 };
 
-use crate::{
-    chart::{
-        helm::Helm,
-        objects::{self, of_kind, text},
-        trial,
-    },
-    cluster::control_plane,
+use crate::chart::{
+    helm::Helm,
+    objects::{self, of_kind, text},
+    trial,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +63,7 @@ pub(crate) async fn fixture(test: &str) -> Option<Fixture> {
 
 /// The same, with these values of `certificates`.
 pub(crate) async fn fixture_of(test: &str, certificates: &Value) -> Option<Fixture> {
-    let (helm, plane) = (Helm::find(test)?, control_plane(test).await?);
+    let (helm, plane) = Helm::with_control_plane(test).await?;
     let name = test.replace('_', "-");
     let client = plane.client().await.unwrap();
     objects::namespace(&client, &name, "restricted").await;

@@ -18,7 +18,7 @@ const REFUSED: [&str; 2] = ["go_threads", "prometheus_build_info"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every kind of trouble that passes, several times and in changing order.
-fn trouble() -> Vec<Fault> {
+pub(super) fn trouble() -> Vec<Fault> {
     let kinds = [
         Fault::status(503),
         Fault::status(429).header("retry-after", "1"),
@@ -78,7 +78,11 @@ async fn prometheus_loses_what_is_refused_and_nothing_else() {
     prometheus.stop().await.unwrap();
     let refused = rig.metric("prom_remotewrite_refused_samples_total").await;
     let refused = f64::from(u32::try_from(refused).unwrap());
-    assert!(failed > 0.0 && failed <= refused, "{failed} failed, {refused} were refused");
+    assert!(failed > 0.0, "{refused} were refused");
+    // Before 2.54 Prometheus counts all samples of a batch, also those that were stored.
+    if Prometheus::is_since(2, 54).unwrap() {
+        assert!(failed <= refused, "{failed} failed, {refused} were refused");
+    }
     compare(&rig, &held);
 }
 

@@ -24,7 +24,7 @@ const LAST_LINES: usize = 30;
 pub(super) fn cached(recipe: &Recipe, lookup: Lookup<'_>) -> Outcome<PathBuf> {
     let module = environment::crate_folder().join("tools").join(recipe.folder);
     let cache = cache_folder(lookup)?.join("tools");
-    let name = format!("{}-{}", recipe.folder, key(recipe, &module)?);
+    let name = format!("{}-{}", recipe.folder.replace('/', "-"), key(recipe, &module)?);
     let folder = cache.join(&name);
     if folder.is_dir() {
         return Ok(folder);

@@ -2,10 +2,15 @@
 
 mod addons;
 mod kubernetes;
+mod versions;
 
 pub use self::{
     addons::{ADDONS, CONTAINERD, LOCAL_PATH},
     kubernetes::{KIND, KUBECTL, KUBERNETES, NODE},
+    versions::{
+        COLLECTOR, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34, KUBERNETES_1_36,
+        PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, VMAGENT,
+    },
 };
 
 /// Tools that one Go module holds.
@@ -40,6 +45,8 @@ pub struct Tool {
     pub asked: &'static [&'static str],
     /// The expected output.
     pub wanted: &'static str,
+    /// The output of one that is taken if its variable names it: that version was chosen.
+    pub accepted: &'static str,
 }
 
 /// An environment variable with the path of a tool.
@@ -75,12 +82,14 @@ pub const PROMETHEUS: Recipe = Recipe {
             variable: Variable::File("PROMETHEUS"),
             asked: &["--version"],
             wanted: "prometheus, version 3.",
+            accepted: "prometheus, version ",
         },
         Tool {
             name: "promtool",
             variable: Variable::File("PROMTOOL"),
             asked: &["--version"],
             wanted: "promtool, version 3.",
+            accepted: "promtool, version 3.",
         },
     ],
 };
@@ -99,5 +108,6 @@ pub const HELM: Recipe = Recipe {
         variable: Variable::File("HELM"),
         asked: &["version"],
         wanted: "version.BuildInfo{Version:\"v",
+        accepted: "version.BuildInfo{Version:\"v",
     }],
 };

@@ -18,6 +18,7 @@ const RECIPE: Recipe = Recipe {
         variable: Variable::File("THING"),
         asked: &["--version"],
         wanted: "thing 3.",
+        accepted: "thing 3.",
     }],
 };
 

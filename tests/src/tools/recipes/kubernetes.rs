@@ -18,25 +18,28 @@ pub const KUBERNETES: Recipe = Recipe {
     ldflags: KUBERNETES_STAMP,
     renames: &[("server", "etcd")],
     takes: "about 12 minutes on 2 cores",
-    instead: "put `etcd`, `kube-apiserver` and `kube-controller-manager` of Kubernetes 1.30 or newer into the folder that KUBEBUILDER_ASSETS names, or on PATH",
+    instead: "put `etcd`, `kube-apiserver` and `kube-controller-manager` of Kubernetes 1.29 or newer into the folder that KUBEBUILDER_ASSETS names, or on PATH",
     tools: &[
         Tool {
             name: "etcd",
             variable: Variable::Folder("KUBEBUILDER_ASSETS"),
             asked: &["--version"],
             wanted: "etcd Version: 3.",
+            accepted: "etcd Version: 3.",
         },
         Tool {
             name: "kube-apiserver",
             variable: Variable::Folder("KUBEBUILDER_ASSETS"),
             asked: &["--version"],
             wanted: "Kubernetes v1.",
+            accepted: "Kubernetes v1.",
         },
         Tool {
             name: "kube-controller-manager",
             variable: Variable::Folder("KUBEBUILDER_ASSETS"),
             asked: &["--version"],
             wanted: "Kubernetes v1.",
+            accepted: "Kubernetes v1.",
         },
     ],
 };
@@ -73,6 +76,7 @@ pub const KUBECTL: Recipe = Recipe {
         variable: Variable::File("KUBECTL"),
         asked: &["version", "--client"],
         wanted: "Client Version: v1.",
+        accepted: "Client Version: v1.",
     }],
 };
 
@@ -90,5 +94,6 @@ pub const KIND: Recipe = Recipe {
         variable: Variable::File("KIND"),
         asked: &["version"],
         wanted: "kind v0.33.",
+        accepted: "kind v0.33.",
     }],
 };

@@ -1,0 +1,113 @@
+//! Other versions than the pinned ones, for `just matrix`. Each is a module of its own in
+//! `tests/tools/matrix`: what Dependabot updates has only the newest.
+
+use super::{KUBERNETES, PROMETHEUS, Recipe, Tool};
+
+macro_rules! kubernetes {
+    ($minor:literal, $patch:literal, tags $tags:literal, $($tool:literal),+) => {
+        Recipe {
+            folder: concat!("matrix/kubernetes-1.", $minor),
+            packages: &["tool"],
+            tags: $tags,
+            ldflags: concat!(
+                "-s -w -X k8s.io/component-base/version.gitVersion=v1.", $minor, ".", $patch,
+                " -X k8s.io/component-base/version.gitMajor=1",
+                " -X k8s.io/component-base/version.gitMinor=", $minor,
+                " -X k8s.io/component-base/version.gitTreeState=clean",
+            ),
+            renames: &[],
+            takes: "about 6 minutes on 2 cores",
+            instead: KUBERNETES.instead,
+            tools: &[$(Tool {
+                name: $tool,
+                variable: super::Variable::Folder("KUBEBUILDER_ASSETS"),
+                asked: &["--version"],
+                wanted: concat!("Kubernetes v1.", $minor, "."),
+                accepted: concat!("Kubernetes v1.", $minor, "."),
+            }),+],
+        }
+    };
+}
+
+macro_rules! prometheus {
+    ($folder:literal, $version:literal) => {
+        Recipe {
+            folder: concat!("matrix/prometheus-", $folder),
+            packages: &["tool"],
+            tags: PROMETHEUS.tags,
+            ldflags: concat!(
+                "-s -w -X github.com/prometheus/common/version.Version=",
+                $version,
+                " -X github.com/prometheus/common/version.Revision=module",
+                " -X github.com/prometheus/common/version.Branch=module",
+            ),
+            renames: &[],
+            takes: "about 5 minutes on 2 cores",
+            instead: PROMETHEUS.instead,
+            tools: &[Tool {
+                name: "prometheus",
+                variable: super::Variable::File("PROMETHEUS"),
+                asked: &["--version"],
+                wanted: concat!("prometheus, version ", $version),
+                accepted: concat!("prometheus, version ", $version),
+            }],
+        }
+    };
+}
+
+/// The oldest Kubernetes that the chart supports: its API server. The controller manager
+/// is the pinned one, because one of 1.29's modules is no longer to be had everywhere.
+/// Cloud providers, which need such a module too, are left out.
+pub const KUBERNETES_1_29: Recipe = kubernetes!("29", "6", tags "providerless", "kube-apiserver");
+/// Kubernetes 1.32.
+pub const KUBERNETES_1_32: Recipe =
+    kubernetes!("32", "2", tags "", "kube-apiserver", "kube-controller-manager");
+/// Kubernetes 1.34.
+pub const KUBERNETES_1_34: Recipe =
+    kubernetes!("34", "4", tags "", "kube-apiserver", "kube-controller-manager");
+/// Kubernetes 1.36, the first with `MutatingAdmissionPolicy` v1.
+pub const KUBERNETES_1_36: Recipe =
+    kubernetes!("36", "3", tags "", "kube-apiserver", "kube-controller-manager");
+
+/// Prometheus 2.42, which Debian 12 has.
+pub const PROMETHEUS_2_42: Recipe = prometheus!("2.42", "2.42.0");
+/// Prometheus 2.53, the last of version 2 with long-term support.
+pub const PROMETHEUS_2_53: Recipe = prometheus!("2.53", "2.53.3");
+/// Prometheus 3.5, with long-term support.
+pub const PROMETHEUS_3_5: Recipe = prometheus!("3.5", "3.5.1");
+
+/// vmagent, which scrapes and writes as Prometheus does, with a queue on disk.
+pub const VMAGENT: Recipe = Recipe {
+    folder: "matrix/vmagent",
+    packages: &["tool"],
+    tags: "netgo",
+    ldflags: "-s -w -X github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=vmagent-v1.151.0",
+    renames: &[],
+    takes: "about 2 minutes on 2 cores",
+    instead: "put vmagent, from https://docs.victoriametrics.com/vmagent, on PATH, or its path into VMAGENT",
+    tools: &[Tool {
+        name: "vmagent",
+        variable: super::Variable::File("VMAGENT"),
+        asked: &["-version"],
+        wanted: "vmagent-v1.",
+        accepted: "vmagent-",
+    }],
+};
+
+/// An OpenTelemetry Collector that takes OTLP and writes to Prometheus' remote write.
+pub const COLLECTOR: Recipe = Recipe {
+    folder: "matrix/collector",
+    packages: &["."],
+    tags: "",
+    ldflags: "-s -w",
+    renames: &[("collector", "otelcol")],
+    takes: "about 5 minutes on 2 cores",
+    instead: "put `otelcol` with the OTLP receiver and the prometheusremotewrite exporter on PATH, or its path into OTELCOL",
+    tools: &[Tool {
+        name: "otelcol",
+        variable: super::Variable::File("OTELCOL"),
+        asked: &["--version"],
+        wanted: "otelcol version 0.",
+        accepted: "version 0.",
+    }],
+};
