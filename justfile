@@ -50,6 +50,10 @@ bench *ARGS:
 soak *ARGS:
     cargo run --package tests --bin soak -- {{ ARGS }}
 
+# Test with other versions of Kubernetes and Prometheus, or with some: `just matrix kubernetes=1.32`
+matrix *CELLS:
+    cargo run --package tests --bin matrix -- {{ CELLS }}
+
 # Create a local test cluster with kind: takes minutes the first time
 kind-up *ARGS:
     cargo kind up {{ ARGS }}

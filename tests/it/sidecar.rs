@@ -15,9 +15,11 @@ mod outcomes;
 mod prometheus;
 mod rescue;
 mod secrecy;
+mod senders;
 mod shutdown;
 mod tokens;
 mod transport;
+mod versions;
 
 use std::{
     collections::BTreeMap,
@@ -124,8 +126,12 @@ impl Stage {
     }
 
     /// Starts the sidecar and waits until it listens.
-    async fn start(mut self) -> Rig {
-        let port = ports::free().unwrap();
+    async fn start(self) -> Rig {
+        self.start_on(ports::free().unwrap()).await
+    }
+
+    /// Starts it where an earlier one listened.
+    async fn start_on(mut self, port: u16) -> Rig {
         self.set("LISTENING_PORT", port.to_string());
         let file = binaries::find(binaries::SIDECAR).unwrap();
         let mut program = Program::new("sidecar", file).envs(self.variables.clone());

@@ -55,9 +55,8 @@ macro_rules! prometheus {
     };
 }
 
-/// The oldest Kubernetes that the chart supports: its API server. The controller manager
-/// is the pinned one, because one of 1.29's modules is no longer to be had everywhere.
-/// Cloud providers, which need such a module too, are left out.
+/// The oldest Kubernetes that the chart supports: its API server, without cloud providers.
+/// The controller manager beside it is the pinned one.
 pub const KUBERNETES_1_29: Recipe = kubernetes!("29", "6", tags "providerless", "kube-apiserver");
 /// Kubernetes 1.32.
 pub const KUBERNETES_1_32: Recipe =

@@ -1,0 +1,117 @@
+//! The page of results, made of the reports.
+
+use std::{fmt::Write, fs};
+
+use ::tests::{
+    environment,
+    failure::{Context, Outcome},
+};
+
+use crate::{
+    cells::{Cell, ROWS, Row},
+    reports::{Report, Reports},
+};
+
+const HEAD: &str = "\
+# What was tested with which versions
+
+`just matrix` writes this page: each row is the last run of its command, on the machine that
+it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only.
+
+## Never run
+
+* Azure itself: every test uses the mock of it in `tests/src/azure`, which rejects what
+  Azure documents that it rejects.
+* arm64 hardware.
+* Images pulled from a public registry, and a release's workflow.
+* A managed cluster (AKS), and nodes of another Kubernetes than the pinned one: the API
+  servers below have no nodes.
+";
+
+/// Writes `tests/MATRIX.md`.
+pub(crate) fn write(reports: &Reports) -> Outcome<()> {
+    let file = environment::crate_folder().join("MATRIX.md");
+    fs::write(&file, page(reports)).context(format!("write {}", file.display()))
+}
+
+/// The whole page.
+fn page(reports: &Reports) -> String {
+    ROWS.iter().fold(HEAD.to_owned(), |page, row| page + &section(row, reports))
+}
+
+fn section(row: &'static Row, reports: &Reports) -> String {
+    let mut text = format!(
+        "\n## {}\n\nTests: `{}`. They show that {}.\n\n",
+        row.name,
+        row.tests.join("` `"),
+        row.proves
+    );
+    text += "| command | version | passed | failed | skipped | date | seconds | machine |\n";
+    text += "|---|---|---|---|---|---|---|---|\n";
+    for cell in row.cells() {
+        text += &line(cell, reports.get(&cell.name()));
+    }
+    let mut details = String::new();
+    for cell in row.cells() {
+        let Some(report) = reports.get(&cell.name()) else { continue };
+        let failed =
+            report.failed.iter().map(|name| format!("* {}: `{name}` failed.\n", cell.name()));
+        details.extend(failed);
+        let skipped = report.skipped.iter();
+        let skipped =
+            skipped.map(|(name, why)| format!("* {}: `{name}` was skipped: {why}.\n", cell.name()));
+        details.extend(skipped);
+    }
+    if !details.is_empty() {
+        text += "\n";
+        text += &details;
+    }
+    text
+}
+
+fn line(cell: Cell, report: Option<&Report>) -> String {
+    let command = format!("`just matrix {}`", cell.name());
+    let Some(report) = report else {
+        return format!("| {command} | never run | | | | | | |\n");
+    };
+    let mut line = String::new();
+    let _infallible = writeln!(
+        line,
+        "| {command} | {} | {} | {} | {} | {} | {} | {} |",
+        report.version,
+        report.passed,
+        report.failed.len(),
+        report.skipped.len(),
+        report.date,
+        report.seconds,
+        report.machine
+    );
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports;
+
+    /// Nobody edits it: it says what the reports say. `UPDATE_EXPECT=1` writes it again.
+    #[test]
+    fn the_page_is_what_the_reports_say() {
+        let reports = reports::read().unwrap();
+        if environment::variable("UPDATE_EXPECT").is_some() {
+            write(&reports).unwrap();
+        }
+        let file = environment::crate_folder().join("MATRIX.md");
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text == page(&reports), "tests/MATRIX.md is stale: `just bless` writes it again");
+    }
+
+    #[test]
+    fn a_cell_without_a_report_was_never_run() {
+        let page = page(&Reports::new());
+        assert!(page.contains("| `just matrix kubernetes=1.29` | never run |"), "{page}");
+        let report = Report { passed: 3, failed: vec!["one".into()], ..Report::default() };
+        let page = self::page(&Reports::from([("kubernetes=1.29".to_owned(), report)]));
+        assert!(page.contains("kubernetes=1.29: `one` failed."), "{page}");
+    }
+}

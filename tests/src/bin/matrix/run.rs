@@ -1,0 +1,110 @@
+//! Runs the suite on one cell.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ::tests::{
+    clock::Clock,
+    environment,
+    failure::{Context, Failure, Outcome},
+    process::{Process, Program},
+    tools::{self, Recipe, Variable},
+};
+use time::OffsetDateTime;
+use tokio::time::sleep;
+
+use crate::{cells::Cell, reports::Report, say};
+
+/// For the part: six minutes on two idle cores, and more where others work on them.
+const BUILT_WITHIN: Duration = Duration::from_mins(60);
+/// For the tests, which are compiled before: six minutes on two idle cores.
+const TESTED_WITHIN: Duration = Duration::from_mins(40);
+/// How often someone who waits hears of it.
+const NEWS_EVERY: Duration = Duration::from_secs(60);
+
+/// Obtains the part, runs the tests with it and reports what they said.
+pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
+    let folder = built(cell.recipe)?;
+    let file = folder.join(cell.row.program);
+    let mut program = Program::new("cargo test", cargo()?)
+        .args(["test", "--workspace", "--test", "it", "--", "--include-ignored"])
+        .args(cell.row.tests.iter().copied())
+        .folder(&environment::crate_folder().join(".."))
+        .envs(environment::variables().filter(|(name, _)| !is_of_this_run(name)))
+        // What cannot run is a failure, then, unless the version is why.
+        .env("CI", "true");
+    let tool = cell.recipe.tools.iter().find(|tool| tool.name == cell.row.program);
+    let tool = tool.context(format!("find {} in {}", cell.row.program, cell.recipe.folder))?;
+    program = match tool.variable {
+        Variable::File(name) => program.env(name, file.display().to_string()),
+        Variable::Folder(name) => program.env(name, folder.display().to_string()),
+    };
+    let start = Instant::now();
+    let output = watched(&mut program.start()?, cell, start).await?;
+    let report = Report::read_output(&output);
+    if !report.failed.is_empty() {
+        say(&output);
+    }
+    Ok(Report {
+        version: version(&file, tool.asked)?,
+        date: OffsetDateTime::from(Clock::default().now()).date().to_string(),
+        machine: machine(),
+        seconds: start.elapsed().as_secs(),
+        ..report
+    })
+}
+
+/// The folder with the part, built once. A build that takes too long ends with this
+/// process.
+fn built(recipe: &'static Recipe) -> Outcome<PathBuf> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(tools::built(recipe)));
+    told.recv_timeout(BUILT_WITHIN).context(format!("build {} in an hour", recipe.folder))?
+}
+
+/// Waits for the end, and says now and then how far it is.
+async fn watched(process: &mut Process, cell: Cell, start: Instant) -> Outcome<String> {
+    let mut said = start;
+    while process.status()?.is_none() {
+        if start.elapsed() > TESTED_WITHIN {
+            let text = format!("{} took more than {TESTED_WITHIN:?}", cell.name());
+            return Err(Failure::new(format!("{text}; it had said:\n{}", process.output())));
+        }
+        if said.elapsed() > NEWS_EVERY {
+            said = Instant::now();
+            let tests = process.output().matches(" ... ok\n").count();
+            say(&format!("{}: {tests} tests after {} s", cell.name(), start.elapsed().as_secs()));
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(process.output())
+}
+
+fn cargo() -> Outcome<PathBuf> {
+    environment::on_path("cargo").context("find cargo on PATH")
+}
+
+/// What Cargo has told this program, and would take for changes of what it builds.
+fn is_of_this_run(name: &str) -> bool {
+    name == "CI" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
+/// `Kubernetes v1.29.6` or `prometheus, version 2.42.0`, of what a program reports.
+fn version(file: &Path, asked: &[&str]) -> Outcome<String> {
+    let what = || format!("ask {} for its version", file.display());
+    let said = Command::new(file).args(asked).output().context(what())?;
+    let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    let line = said.lines().next().context(what())?;
+    Ok(line.split(" (").next().unwrap_or(line).replace(", version", "").trim().to_owned())
+}
+
+/// Architecture, system and cores.
+fn machine() -> String {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!("{} {}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH)
+}
