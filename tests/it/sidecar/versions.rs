@@ -15,7 +15,6 @@ use axum::{Router, routing::get};
 use tests::{
     azure::Service,
     control_plane::say_skipped,
-    process::Process,
     prometheus::{Mode, Options, Prometheus},
 };
 use tokio::{
@@ -120,16 +119,16 @@ async fn with_remote_write_2_nothing_is_lost_where_it_is_accepted() {
 
 #[tokio::test]
 #[ignore = "for each version of Prometheus: just matrix prometheus"]
-async fn where_remote_write_2_is_refused_prometheus_logs_what_to_set() {
-    const TEST: &str = "where_remote_write_2_is_refused_prometheus_logs_what_to_set";
+async fn where_remote_write_2_is_refused_the_sidecar_logs_what_to_set() {
+    const TEST: &str = "where_remote_write_2_is_refused_the_sidecar_logs_what_to_set";
     if !Prometheus::is_since(2, 54).unwrap() {
         return say_skipped(TEST, "Prometheus has remote write 2.0 from 2.54 on");
     }
-    let rig = Stage::new().await.ready().await;
+    let mut rig = Stage::new().await.ready().await;
     let (target, _scrapes) = target().await;
     let options = Options { message: Some(VERSION_2), ..options(&rig, target) };
-    let mut prometheus = Prometheus::start(&options).await.unwrap();
-    let told = |line: &str| line.contains("protobuf_message").then_some(());
-    let process: &mut Process = prometheus.process();
-    process.line("it says what to set", PATIENCE, told).await.unwrap();
+    let _running = Prometheus::start(&options).await.unwrap();
+    let told =
+        |line: &str| line.contains("set protobuf_message to prometheus.WriteRequest").then_some(());
+    rig.process.line("it says what to set", PATIENCE, told).await.unwrap();
 }
