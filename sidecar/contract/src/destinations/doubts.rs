@@ -1,5 +1,7 @@
 //! Warnings about the environment of several destinations, which is valid all the same.
 
+use strsim::osa_distance;
+
 use super::{
     Destinations,
     read::{Reader, is_set},
@@ -13,6 +15,11 @@ const AZURES: [&str; 4] = [
     env::AZURE_FEDERATED_TOKEN_FILE,
     env::AZURE_AUTHORITY_HOST,
 ];
+
+/// A name that differs in so many letters may be misspelt,
+const MAX_MISSPELT: usize = 2;
+/// if it is so long: `HTTP_PROXY` is no `HTTPS_PROXY`.
+const MIN_MISSPELT: usize = 12;
 
 impl Reader {
     /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no mistake. It is
@@ -52,6 +59,25 @@ impl Reader {
                     "{} is ignored: {variable} is the same for all destinations",
                     one.variable(variable)
                 ));
+            }
+        }
+    }
+
+    /// Names that differ in a letter or two from a variable's: such a setting has no effect.
+    pub(super) fn doubt_misspelt(&mut self) {
+        let long = || env::ALL.iter().map(|one| one.name).filter(|name| name.len() >= MIN_MISSPELT);
+        for name in self.variables.keys().filter(|name| is_set(&self.variables, name)) {
+            let upper = name.to_ascii_uppercase();
+            let is_close = |known: &&str| {
+                upper.len().abs_diff(known.len()) <= MAX_MISSPELT
+                    && osa_distance(&upper, known) <= MAX_MISSPELT
+            };
+            // With or without a destination's suffix.
+            let is_suffix = |rest: &str| rest.is_empty() || rest.starts_with('_');
+            let mut known = env::ALL.iter().filter_map(|known| name.strip_prefix(known.name));
+            let is_known = known.any(is_suffix);
+            if let Some(meant) = long().find(is_close).filter(|_| !is_known) {
+                self.doubts.push(format!("{name} is ignored: did you mean {meant}?"));
             }
         }
     }

@@ -94,6 +94,7 @@ impl Reader {
         self.count();
         self.strays();
         self.ignored();
+        self.doubt_misspelt();
         let mut all = all.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
         let found = Destinations { first: all.next()?, others: all.collect(), doubts: Vec::new() };
         self.check_share(&found);

@@ -257,6 +257,23 @@ fn valid_settings_that_look_wrong_cause_a_warning() {
 }
 
 #[test]
+fn misspelt_variables_are_doubted() {
+    let one = [("INGESTION_URL", URL), ("IDENTITY_TYPE", "systemAssigned")];
+    let doubts = |more: &[(&str, &str)]| read(&[&one, more].concat()).unwrap().doubts();
+    assert_eq!(
+        doubts(&[("MAX_REQUEST_BYTE", "1Mi"), ("UPSTREAM_TIMOUT", "9s"), ("idle_timeout", "9s")]),
+        [
+            "MAX_REQUEST_BYTE is ignored: did you mean MAX_REQUEST_BYTES?",
+            "UPSTREAM_TIMOUT is ignored: did you mean UPSTREAM_TIMEOUT?",
+            "idle_timeout is ignored: did you mean IDLE_TIMEOUT?",
+        ]
+    );
+    let others = ["HTTP_PROXY", "https_proxy", "AZURE_CLIENT_SECRET", "CLUSTER_ID", "NO_COLOR"];
+    assert_eq!(doubts(&others.map(|name| (name, "http://proxy:1"))), Vec::<String>::new());
+    assert_eq!(doubts(&[("MAX_REQUEST_BYTE", "")]), Vec::<String>::new());
+}
+
+#[test]
 fn what_no_destination_reads_is_doubted() {
     let named = [
         ("INGESTION_URL_A", URL),
