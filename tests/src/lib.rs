@@ -23,7 +23,6 @@ pub mod clock;
 pub mod control_plane;
 pub mod deployment;
 pub mod environment;
-pub mod failure;
 pub mod folder;
 pub mod images;
 pub mod jwt;
@@ -38,8 +37,10 @@ pub mod secret;
 pub mod sidecar;
 pub mod token_proxy;
 pub mod tools;
-mod warden;
 pub mod webhook;
+
+pub use toolbox::failure;
+pub(crate) use toolbox::warden;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use serde_json::{Map, Value, json};
 use tests::{
     process::Program,
-    tools::{self, PROMETHEUS},
+    tools::{self, PROMTOOL},
 };
 
 use super::{
@@ -115,7 +115,7 @@ async fn thresholds_replace_the_numbers_that_expressions_end_in() {
     }
     // Prometheus reads the number as it is written.
     let file = helm.values(&json!({"groups": groups})).unwrap().display().to_string();
-    let promtool = tools::find(&PROMETHEUS, "promtool").unwrap();
+    let promtool = tools::find(&PROMTOOL, "promtool").unwrap();
     Program::new("promtool", promtool).args(["check", "rules", &file]).run(PATIENCE).await.unwrap();
 }
 

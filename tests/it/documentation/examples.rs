@@ -6,7 +6,7 @@ use cli::manifests;
 use serde_json::{Value, json};
 use tests::{
     process::Program,
-    tools::{self, PROMETHEUS},
+    tools::{self, PROMTOOL},
 };
 use webhook::{config::Config, decide::Decision};
 
@@ -90,7 +90,7 @@ async fn prometheus(place: &str, document: &Value) {
     let here = tempfile::tempdir().unwrap();
     let file = here.path().join("prometheus.yml");
     fs::write(&file, document.to_string()).unwrap();
-    let promtool = tools::find(&PROMETHEUS, "promtool").unwrap();
+    let promtool = tools::find(&PROMTOOL, "promtool").unwrap();
     let program = Program::new("promtool", promtool);
     let file = file.display().to_string();
     let said = program.args(["check", "config", &file]).run(PATIENCE).await;

@@ -16,8 +16,16 @@ const OTHERS: &[&str] =
 const VARIABLES: &[&str] = &["RUST_BACKTRACE"];
 
 /// Where our programs, scripts and the harness read theirs.
-const READERS: &[&str] =
-    &[".ci", "certs/src", "manifests", "tests/src", "tests/it", "webhook/src", "webhook/cli/src"];
+const READERS: &[&str] = &[
+    ".ci",
+    "certs/src",
+    "manifests",
+    "tests/src",
+    "tests/toolbox/src",
+    "tests/it",
+    "webhook/src",
+    "webhook/cli/src",
+];
 
 /// The name at the start of `text`.
 fn name(text: &str, is_part: fn(char) -> bool) -> &str {

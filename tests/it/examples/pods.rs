@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tests::{
     environment,
     process::Program,
-    tools::{self, PROMETHEUS},
+    tools::{self, PROMTOOL},
 };
 use webhook::{config::Config, decide::Decision};
 
@@ -140,7 +140,7 @@ async fn the_plain_stateful_set_gets_a_sidecar_and_its_configuration_is_one() {
     let here = tempfile::tempdir().unwrap();
     let file = here.path().join("prometheus.yml");
     std::fs::write(&file, configuration).unwrap();
-    let promtool = tools::find(&PROMETHEUS, "promtool").unwrap();
+    let promtool = tools::find(&PROMTOOL, "promtool").unwrap();
     let said = Program::new("promtool", promtool)
         .args(["check", "config", &file.display().to_string()])
         .run(std::time::Duration::from_mins(1))

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tests::{
     environment,
     process::Program,
-    tools::{self, PROMETHEUS},
+    tools::{self, PROMTOOL},
 };
 
 use super::{alerts, manifest, read, rules};
@@ -20,7 +20,7 @@ const BEGIN: &str = "<!-- alerts: begin -->\n";
 const END: &str = "<!-- alerts: end -->\n";
 
 async fn promtool(arguments: &[&str]) {
-    let file = tools::find(&PROMETHEUS, "promtool").unwrap();
+    let file = tools::find(&PROMTOOL, "promtool").unwrap();
     Program::new("promtool", file).args(arguments.iter().copied()).run(PATIENCE).await.unwrap();
 }
 

@@ -115,7 +115,7 @@ async fn remote_write_2_passes_through_with_its_answers_headers() {
 
 #[tokio::test]
 async fn promtool_finds_nothing_wrong_with_the_metrics() {
-    let promtool = tools::find(&tools::PROMETHEUS, "promtool").unwrap();
+    let promtool = tools::find(&tools::PROMTOOL, "promtool").unwrap();
     let rig = Stage::new().await.ready().await;
     assert_eq!(rig.status(batch(["up"])).await, 204);
     assert_eq!(rig.status(vec![]).await, 400);

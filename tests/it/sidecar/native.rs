@@ -28,7 +28,7 @@ async fn native(variables: &[(&str, &str)], output: &str) -> String {
 
 #[tokio::test]
 async fn promtool_accepts_it_for_every_identity() {
-    let promtool = tools::find(&tools::PROMETHEUS, "promtool").unwrap();
+    let promtool = tools::find(&tools::PROMTOOL, "promtool").unwrap();
     let folder = tempfile::TempDir::new().unwrap();
     let check = async |name: &str, text: &str| {
         let path = folder.path().join(name);

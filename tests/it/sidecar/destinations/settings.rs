@@ -167,7 +167,7 @@ async fn what_to_do_names_a_destinations_own_variables() {
 
 #[tokio::test]
 async fn promtool_accepts_an_entry_for_each_destination() {
-    let promtool = tools::find(&tools::PROMETHEUS, "promtool").unwrap();
+    let promtool = tools::find(&tools::PROMTOOL, "promtool").unwrap();
     let folder = tempfile::TempDir::new().unwrap();
     let id = "00001111-aaaa-2222-bbbb-3333cccc4444";
     let second = URL.replace("dcr-0", "dcr-1");

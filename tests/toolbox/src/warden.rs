@@ -12,10 +12,8 @@ use std::{
     io::{self, Write},
     os::unix::process::CommandExt,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{LazyLock, Mutex},
+    sync::{LazyLock, Mutex, PoisonError},
 };
-
-use crate::locked;
 
 /// Each process leads its own group, so what it started goes with it.
 const SCRIPT: &str = r#"
@@ -45,24 +43,24 @@ fn watch(pid: u32) {
 
 /// Starts a program that leads its own group, and watches it; anyone who waits for it
 /// tells [`forget`].
-pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
     let child = command.process_group(0).spawn()?;
     watch(child.id());
     Ok(child)
 }
 
 /// `folder` goes when this process has ended, after all that was started.
-pub(crate) fn sweep(folder: &std::path::Path) {
+pub fn sweep(folder: &std::path::Path) {
     tell("sweep", folder.display());
 }
 
 /// `pid` has ended; another process may get its number.
-pub(crate) fn forget(pid: u32) {
+pub fn forget(pid: u32) {
     tell("forget", pid);
 }
 
 fn tell(word: &str, what: impl Display) {
-    if let Some(pipe) = locked(&PIPE).as_mut() {
+    if let Some(pipe) = PIPE.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         // It can only fail if someone killed the shell, and then destructors remain.
         let _ = writeln!(pipe, "{word} {what}");
     }

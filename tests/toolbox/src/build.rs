@@ -8,21 +8,26 @@ use std::{
     time::Instant,
 };
 
-use sha2::{Digest, Sha256};
-
-use super::Recipe;
 use crate::{
+    Recipe,
     environment::{self, Lookup},
     failure::{Context, Failure, Outcome},
-    warden,
+    modules, warden,
 };
 
 /// How many lines of a failed build are shown.
 const LAST_LINES: usize = 30;
 
+/// Shows how far a build is, to someone who waits; an empty text clears that.
+pub type Progress<'a> = &'a dyn Fn(&str);
+
 /// The folder with the recipe's tools, built if it is not there.
-pub(super) fn cached(recipe: &Recipe, lookup: Lookup<'_>) -> Outcome<PathBuf> {
-    let module = environment::crate_folder().join("tools").join(recipe.folder);
+pub(crate) fn cached(
+    recipe: &Recipe,
+    lookup: Lookup<'_>,
+    progress: Progress<'_>,
+) -> Outcome<PathBuf> {
+    let module = modules().join(recipe.folder);
     let cache = cache_folder(lookup)?.join("tools");
     let name = format!("{}-{}", recipe.folder.replace('/', "-"), key(recipe, &module)?);
     let folder = cache.join(&name);
@@ -34,7 +39,7 @@ pub(super) fn cached(recipe: &Recipe, lookup: Lookup<'_>) -> Outcome<PathBuf> {
     // Another process may have built it while this one waited.
     if !folder.is_dir() {
         let unfinished = cache.join(format!(".{name}.{}", std::process::id()));
-        build(recipe, &module, &unfinished, lookup)?;
+        build(recipe, &module, &unfinished, lookup, progress)?;
         fs::rename(&unfinished, &folder).context(format!("put {} into place", folder.display()))?;
     }
     Ok(folder)
@@ -48,17 +53,19 @@ pub fn cache_folder(lookup: Lookup<'_>) -> Outcome<PathBuf> {
     Ok(base.context("find a cache folder: set HOME or XDG_CACHE_HOME")?.join("prom-remotewrite"))
 }
 
-/// Other sources or flags make another tool.
+/// Other sources or flags make another tool. It only tells versions apart; what is
+/// compiled is verified by Go. FNV-1a of 64 bits, because this crate has no dependencies:
+/// <https://datatracker.ietf.org/doc/html/rfc9923>.
 fn key(recipe: &Recipe, module: &Path) -> Outcome<String> {
-    let mut hash = Sha256::new();
-    for file in sources(module)? {
-        let content = fs::read(&file).context(format!("read {}", file.display()))?;
-        hash.update(Sha256::digest(content));
-    }
     let Recipe { packages, tags, ldflags, renames, .. } = recipe;
-    hash.update(format!("{packages:?} {tags:?} {ldflags:?} {renames:?}"));
-    let start = hash.finalize().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte));
-    Ok(format!("{start:016x}"))
+    let mut bytes = format!("{packages:?} {tags:?} {ldflags:?} {renames:?}").into_bytes();
+    for file in sources(module)? {
+        bytes.extend(fs::read(&file).context(format!("read {}", file.display()))?);
+    }
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Ok(format!("{hash:016x}"))
 }
 
 /// `go.mod`, `go.sum`, and whatever Go code the module has of its own.
@@ -92,7 +99,13 @@ fn lock(file: &Path, recipe: &Recipe) -> Outcome<File> {
     Ok(lock)
 }
 
-fn build(recipe: &Recipe, module: &Path, into: &Path, lookup: Lookup<'_>) -> Outcome<()> {
+fn build(
+    recipe: &Recipe,
+    module: &Path,
+    into: &Path,
+    lookup: Lookup<'_>,
+    progress: Progress<'_>,
+) -> Outcome<()> {
     let go = environment::on_path_of("go", lookup).ok_or_else(|| {
         Failure::new(format!(
             "{} is not installed, and neither is Go, which could build it: install Go 1.26 or newer (https://go.dev/dl), or {}",
@@ -107,7 +120,13 @@ fn build(recipe: &Recipe, module: &Path, into: &Path, lookup: Lookup<'_>) -> Out
     ));
     let start = Instant::now();
     fs::create_dir_all(into).context(format!("make {}", into.display()))?;
-    let built = run(recipe, module, into, &go, start);
+    let shown = |text: &str| {
+        progress(&match text {
+            "" => String::new(),
+            text => format!("{}: {text}, {} s", recipe.folder, start.elapsed().as_secs()),
+        });
+    };
+    let built = run(recipe, module, into, &go, &shown);
     if let Err(failure) = built {
         let _ = fs::remove_dir_all(into);
         return Err(failure);
@@ -119,7 +138,13 @@ fn build(recipe: &Recipe, module: &Path, into: &Path, lookup: Lookup<'_>) -> Out
     Ok(())
 }
 
-fn run(recipe: &Recipe, module: &Path, into: &Path, go: &Path, start: Instant) -> Outcome<()> {
+fn run(
+    recipe: &Recipe,
+    module: &Path,
+    into: &Path,
+    go: &Path,
+    progress: Progress<'_>,
+) -> Outcome<()> {
     let mut command = Command::new(go);
     command
         .args(["build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"])
@@ -136,7 +161,7 @@ fn run(recipe: &Recipe, module: &Path, into: &Path, go: &Path, start: Instant) -
         // One line for each package that is compiled, and for each complaint.
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             lines.push(line);
-            progress(&format!("{} packages, {} s", lines.len(), start.elapsed().as_secs()));
+            progress(&format!("{} packages", lines.len()));
         }
     }
     progress("");
@@ -158,7 +183,7 @@ fn say(line: &str) {
 }
 
 /// The same line again and again, on a terminal.
-fn progress(text: &str) {
+pub fn overwrite(text: &str) {
     let mut stderr = stderr();
     if stderr.is_terminal() {
         let _ = write!(stderr, "\r\x1b[2K{text}");

@@ -66,32 +66,38 @@ impl Variable {
     }
 }
 
-/// Prometheus and promtool, without the service discoveries that no one here asks for and
-/// without the web interface's assets.
+/// Prometheus, without the service discoveries that no one here asks for and without the
+/// web interface's assets.
 pub const PROMETHEUS: Recipe = Recipe {
     folder: "prometheus",
-    packages: &["tool"],
+    packages: &["github.com/prometheus/prometheus/cmd/prometheus"],
     tags: "remove_all_sd,enable_kubernetes_sd,netgo",
     ldflags: "-s -w -X github.com/prometheus/common/version.Version=3.16.0 -X github.com/prometheus/common/version.Revision=module-v0.316.0 -X github.com/prometheus/common/version.Branch=module",
     renames: &[],
     takes: "about 5 minutes on 2 cores",
-    instead: "Prometheus 3 from https://prometheus.io/download, and put `prometheus` and `promtool` on PATH or their paths into PROMETHEUS and PROMTOOL",
-    tools: &[
-        Tool {
-            name: "prometheus",
-            variable: Variable::File("PROMETHEUS"),
-            asked: &["--version"],
-            wanted: "prometheus, version 3.",
-            accepted: "prometheus, version ",
-        },
-        Tool {
-            name: "promtool",
-            variable: Variable::File("PROMTOOL"),
-            asked: &["--version"],
-            wanted: "promtool, version 3.",
-            accepted: "promtool, version 3.",
-        },
-    ],
+    instead: "Prometheus 3 from https://prometheus.io/download, and put `prometheus` on PATH or its path into PROMETHEUS",
+    tools: &[Tool {
+        name: "prometheus",
+        variable: Variable::File("PROMETHEUS"),
+        asked: &["--version"],
+        wanted: "prometheus, version 3.",
+        accepted: "prometheus, version ",
+    }],
+};
+
+/// promtool, which the demo does not wait for: the same packages, but for a few.
+pub const PROMTOOL: Recipe = Recipe {
+    packages: &["github.com/prometheus/prometheus/cmd/promtool"],
+    takes: "a minute, once Prometheus is built",
+    instead: "Prometheus 3 from https://prometheus.io/download, and put `promtool` on PATH or its path into PROMTOOL",
+    tools: &[Tool {
+        name: "promtool",
+        variable: Variable::File("PROMTOOL"),
+        asked: &["--version"],
+        wanted: "promtool, version 3.",
+        accepted: "promtool, version 3.",
+    }],
+    ..PROMETHEUS
 };
 
 /// Helm, for the chart. Version 3 does as well.
