@@ -13,7 +13,6 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 fn start(arguments: &[&str]) -> Process {
     Program::new("the demo", env!("CARGO_BIN_EXE_demo"))
-        .arg("--unoptimised")
         .args(arguments.iter().copied())
         .envs(environment::variables())
         .start()

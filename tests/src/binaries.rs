@@ -1,4 +1,4 @@
-//! The workspace's own programs, built once in a run, in the profile that the
+//! The workspace's own programs, each built once in a run, in the profile that the
 //! caller itself was built in.
 
 use std::{
@@ -6,7 +6,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::Mutex,
 };
 
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::{
     environment,
     failure::{Context, Failure, Outcome},
-    warden,
+    locked, warden,
 };
 
 /// The sidecar.
@@ -44,10 +44,19 @@ struct Target {
 
 /// Where a program of the workspace is, after it was built.
 pub fn find(name: &str) -> Outcome<PathBuf> {
-    static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|failure| failure.to_string()));
-    let programs = built.as_ref().map_err(|text| Failure::new(text.clone()))?;
-    programs.get(name).cloned().context(format!("find the program {name} in the workspace"))
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = locked(&BUILT);
+    if let Some(file) = built.get(name) {
+        return Ok(file.clone());
+    }
+    let Place { profile, target } = Place::find()?;
+    // Of the whole workspace, for its features: a package's own would build all libraries
+    // a second time. Of it this program only: the demo waits for no other.
+    let what = ["build", "--workspace", "--bin", name, &format!("--profile={profile}")];
+    let programs = cargo(&what, &target)?;
+    let file = programs.get(name).context(format!("find the program {name} in the workspace"))?;
+    built.insert(name.to_owned(), file.clone());
+    Ok(file.clone())
 }
 
 /// A program as it is shipped, optimised: for figures that mean something.
@@ -78,14 +87,9 @@ fn optimised(name: &str, command: &[&str]) -> Outcome<PathBuf> {
         _ => "sidecar",
     };
     let package = format!("--package={package}");
-    let what = [package.as_str(), "--profile=release", "--locked"];
+    let what = [package.as_str(), "--bins", "--profile=release", "--locked"];
     let built = cargo(&[command, &what].concat(), &target)?;
     built.get(name).cloned().context(format!("find the optimised program {name}"))
-}
-
-fn build() -> Outcome<BTreeMap<String, PathBuf>> {
-    let Place { profile, target } = Place::find()?;
-    cargo(&["build", "--workspace", &format!("--profile={profile}")], &target)
 }
 
 /// Builds programs and returns their paths.
@@ -94,7 +98,7 @@ fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>
     let mut command = Command::new(cargo);
     command
         .args(arguments)
-        .args(["--bins", "--message-format=json-render-diagnostics"])
+        .arg("--message-format=json-render-diagnostics")
         .arg(format!("--target-dir={}", target.display()))
         .current_dir(environment::crate_folder())
         .stderr(Stdio::inherit());

@@ -20,9 +20,9 @@ pub(crate) struct Arguments {
     /// End after the first proof; so it does where there is no terminal.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Take the sidecar as tests build it: sooner there, and slower.
+    /// Build the sidecar as it is shipped, to measure what it costs; takes minutes the first time.
     #[arg(long)]
-    pub(crate) unoptimised: bool,
+    pub(crate) optimised: bool,
     /// Break something, to see the demo fail; for its own tests.
     #[arg(long, hide = true)]
     pub(crate) fault: Option<Broken>,

@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
 /// Its answer is the last line.
 async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
     screen.title("prom-remotewrite: from an annotated pod to samples stored with a valid token");
-    let sidecar = steps::build(screen, arguments.unoptimised)?;
+    let sidecar = steps::build(screen, arguments.optimised)?;
     let mut signals = Signals::new()?;
     // What is dropped by an interruption is killed.
     let (mut stage, mut proofs) = tokio::select! {
@@ -54,7 +54,7 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
         proofs = watch::until_interrupted(screen, &stage, &mut signals).await?;
         table::show(screen, &stage);
     }
-    steps::finish(screen, &mut stage).await?;
+    steps::finish(screen, &mut stage, arguments.optimised).await?;
     Ok(proof::sentence(&proofs))
 }
 

@@ -25,10 +25,10 @@ use super::{
 };
 
 /// Builds what is not there yet; it may take minutes the first time.
-pub(crate) fn build(screen: &Screen, unoptimised: bool) -> Outcome<PathBuf> {
+pub(crate) fn build(screen: &Screen, optimised: bool) -> Outcome<PathBuf> {
     screen.step("Programs", "this workspace's own, and a real Prometheus");
-    let plain = binaries::find(binaries::SIDECAR)?;
-    let sidecar = if unoptimised { plain } else { binaries::find_optimised(binaries::SIDECAR)? };
+    let find = if optimised { binaries::find_optimised } else { binaries::find };
+    let sidecar = find(binaries::SIDECAR)?;
     screen.detail(&sidecar.display().to_string());
     let prometheus = tools::find(&tools::PROMETHEUS, "prometheus")?;
     screen.detail(&prometheus.display().to_string());
@@ -152,7 +152,7 @@ pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()
 }
 
 /// Stops everything in the order in which nothing is lost.
-pub(crate) async fn finish(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
+pub(crate) async fn finish(screen: &Screen, stage: &mut Stage, optimised: bool) -> Outcome<()> {
     screen.step("Cost", "of the sidecar so far");
     match stage.cost() {
         None => screen.detail("not available on this system"),
@@ -166,6 +166,11 @@ pub(crate) async fn finish(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
                 "{mebibytes:.1} MiB peak memory, {per_request} over {} requests",
                 cost.requests
             ));
+            if !optimised {
+                screen.detail(
+                    "of a debug build; `cargo demo -- --optimised` measures what is shipped",
+                );
+            }
         }
     }
     screen.step("End", "Prometheus stops first, and sends its remaining samples");
