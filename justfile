@@ -34,6 +34,10 @@ deny:
 demo *ARGS:
     cargo demo -- {{ ARGS }}
 
+# Draw the picture of the demo again, from a run
+pictures:
+    cargo demo -- --once --picture tests/demo.svg
+
 # Fuzz a parser of sidecar, webhook or webhook/cli; needs a nightly compiler and cargo-fuzz
 fuzz PROGRAM="webhook" TARGET="review" *ARGS:
     cd {{ PROGRAM }} && cargo +nightly fuzz run {{ TARGET }} {{ ARGS }}

@@ -46,7 +46,7 @@ async fn it_ends_after_the_first_proof_and_states_it() {
     let (_, stored) = said.split_once("  Stored ").unwrap();
     let rows: Vec<&str> =
         stored.lines().map(str::trim).filter(|row| row.contains("{job=")).collect();
-    let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.split("  ").next()).collect();
+    let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.split("  ").last()).collect();
     assert!(rows.len() > 6 && names.len() == rows.len(), "rows are distinguishable: {rows:#?}");
     let of_application = |row: &&str| row.contains("destination=\"application\"");
     assert!(rows.iter().any(of_application), "{rows:#?}");

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use serde_json::json;
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// Build the sidecar as it is shipped, to measure what it costs; takes minutes the first time.
     #[arg(long)]
     pub(crate) optimised: bool,
+    /// Draw what was shown, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
     /// Break something, to see the demo fail; for its own tests.
     #[arg(long, hide = true)]
     pub(crate) fault: Option<Broken>,

@@ -1,7 +1,23 @@
-//! A patch in a few words.
+//! A patch and a path in a few words.
+
+use std::path::Path;
 
 use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
+use tests::environment;
+
+/// Relative to the checkout or to the home folder, if it lies in one of them.
+pub(crate) fn path(file: &Path) -> String {
+    let checkout = environment::crate_folder().parent();
+    if let Some(rest) = checkout.and_then(|checkout| file.strip_prefix(checkout).ok()) {
+        return rest.display().to_string();
+    }
+    let home = environment::variable("HOME");
+    match home.and_then(|home| file.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => file.display().to_string(),
+    }
+}
 
 /// One line for each thing that is added.
 pub(crate) fn patch(patch: &Patch) -> Vec<String> {

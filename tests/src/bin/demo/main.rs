@@ -9,6 +9,8 @@
 
 mod arguments;
 mod brief;
+mod line;
+mod picture;
 mod proof;
 mod screen;
 mod signals;
@@ -26,12 +28,13 @@ use self::{arguments::Arguments, proof::Proof, screen::Screen, signals::Signals,
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let screen = Screen::new();
-    match demo(&Arguments::parse(), &screen).await {
-        Ok(line) => {
-            screen.verdict(&line);
-            ExitCode::SUCCESS
-        }
+    let (arguments, screen) = (Arguments::parse(), Screen::new());
+    let shown = demo(&arguments, &screen).await.and_then(|line| {
+        screen.verdict(&line);
+        arguments.picture.as_ref().map_or(Ok(()), |file| screen.draw(file))
+    });
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             screen.failure(&failure);
             ExitCode::FAILURE
@@ -41,7 +44,7 @@ async fn main() -> ExitCode {
 
 /// Its answer is the last line.
 async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
-    screen.title("prom-remotewrite: from an annotated pod to samples stored with a valid token");
+    screen.introduction();
     let sidecar = steps::build(screen, arguments.optimised)?;
     let mut signals = Signals::new()?;
     // What is dropped by an interruption is killed.

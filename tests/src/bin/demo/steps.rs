@@ -29,9 +29,8 @@ pub(crate) fn build(screen: &Screen, optimised: bool) -> Outcome<PathBuf> {
     screen.step("Programs", "this workspace's own, and a real Prometheus");
     let find = if optimised { binaries::find_optimised } else { binaries::find };
     let sidecar = find(binaries::SIDECAR)?;
-    screen.detail(&sidecar.display().to_string());
-    let prometheus = tools::find(&tools::PROMETHEUS, "prometheus")?;
-    screen.detail(&prometheus.display().to_string());
+    screen.detail(&brief::path(&sidecar));
+    screen.detail(&brief::path(&tools::find(&tools::PROMETHEUS, "prometheus")?));
     Ok(sidecar)
 }
 

@@ -16,25 +16,19 @@ const SERIES: [(&str, &str, &[&str]); 3] = [
 ];
 
 struct Row {
-    series: String,
     newest: String,
-    cluster: String,
+    series: String,
 }
 
 /// Shows some series of the first role's workspace.
 pub(crate) fn show(screen: &Screen, stage: &Stage) {
     let [role, _] = stage.scene.roles();
     let rows = rows(stage, &role.rule);
-    let widths = rows.iter().fold((6, 6), |(series, newest), row| {
-        (series.max(row.series.chars().count()), newest.max(row.newest.chars().count()))
-    });
-    let line = |series: &str, newest: &str, cluster: &str| {
-        format!("    {series:<0$}  {newest:>1$}  {cluster}", widths.0, widths.1)
-    };
+    let width = rows.iter().map(|row| row.newest.chars().count()).max().unwrap_or(0).max(6);
     screen.step("Stored", &format!("as {} behind {}", role.name, role.rule));
-    screen.heading(&line("series", "newest", "cluster"));
-    for row in rows {
-        screen.plain(&line(&row.series, &row.newest, &row.cluster));
+    screen.heading(&format!("    {:>width$}  series, each with cluster={CLUSTER:?}", "newest"));
+    for Row { newest, series } in rows {
+        screen.row(&format!("    {newest:>width$}  {series}"));
     }
 }
 
@@ -49,11 +43,7 @@ fn rows(stage: &Stage, rule: &str) -> Vec<Row> {
             for (labels, series) in workspace.find(&labels) {
                 // Most of what is counted has never happened.
                 let Some(sample) = series.newest().filter(|one| one.value != 0.0) else { continue };
-                rows.push(Row {
-                    series: name(labels, besides),
-                    newest: sample.value.to_string(),
-                    cluster: labels.get("cluster").cloned().unwrap_or_default(),
-                });
+                rows.push(Row { newest: sample.value.to_string(), series: name(labels, besides) });
             }
         }
         rows
