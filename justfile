@@ -34,9 +34,10 @@ deny:
 demo *ARGS:
     cargo demo -- {{ ARGS }}
 
-# Draw the picture of the demo again, from a run
+# Draw the pictures of the demo and of the dashboard again, from a run: three minutes
 pictures:
     cargo demo -- --once --picture tests/demo.svg
+    cargo demo -- --once --dashboard manifests/dashboard.svg
 
 # Fuzz a parser of sidecar, webhook or webhook/cli; needs a nightly compiler and cargo-fuzz
 fuzz PROGRAM="webhook" TARGET="review" *ARGS:

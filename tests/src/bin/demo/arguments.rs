@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Draw what was shown, as SVG.
     #[arg(long, value_name = "FILE")]
     pub(crate) picture: Option<PathBuf>,
+    /// Draw the chart's dashboard as SVG, after two minutes with faults.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dashboard: Option<PathBuf>,
     /// Break something, to see the demo fail; for its own tests.
     #[arg(long, hide = true)]
     pub(crate) fault: Option<Broken>,

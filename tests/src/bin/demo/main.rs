@@ -9,6 +9,7 @@
 
 mod arguments;
 mod brief;
+mod dashboard;
 mod line;
 mod picture;
 mod proof;
@@ -57,6 +58,12 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
         proofs = watch::until_interrupted(screen, &stage, &mut signals).await?;
         table::show(screen, &stage);
     }
+    if let Some(file) = &arguments.dashboard {
+        tokio::select! {
+            drawn = dashboard::draw(screen, &stage, file) => drawn?,
+            () = signals.next() => return Err(Failure::new("interrupted before the dashboard was drawn")),
+        }
+    }
     steps::finish(screen, &mut stage, arguments.optimised).await?;
     Ok(proof::sentence(&proofs))
 }
@@ -75,7 +82,7 @@ async fn prove(
     let pod = steps::admit(screen, &webhook, &scene).await?;
     let sidecar = steps::sidecar(screen, &scene, &pod, sidecar).await?;
     let mut stage = Stage::new(scene, webhook, sidecar);
-    steps::prometheus(screen, &mut stage).await?;
+    steps::prometheus(screen, &mut stage, &pod).await?;
     let proofs = watch::first_proof(screen, &mut stage, arguments.patience()).await?;
     Ok((stage, proofs))
 }

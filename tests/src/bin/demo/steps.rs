@@ -122,12 +122,21 @@ fn tokens(screen: &Screen, scene: &Scene) {
 }
 
 /// Starts Prometheus, which scrapes everything and writes to both destinations.
-pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage) -> Outcome<()> {
+pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage, pod: &Value) -> Outcome<()> {
     let (scene, sidecar) = (&stage.scene, &stage.sidecar);
     let addresses = [stage.webhook.metrics_address(), sidecar.address()];
     let names = JOBS.iter().skip(1).map(|name| (*name).to_owned());
     let [first, further] = scene.roles().map(|role| role.profile);
+    let of_pod = |name: &str| {
+        let value = pod.pointer(&format!("/metadata/{name}")).and_then(Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    // As an operator labels what it finds; the dashboard chooses by them.
+    let labels = [("namespace", of_pod("namespace")), ("pod", of_pod("name"))];
+    let labels = BTreeMap::from(labels.map(|(name, value)| (name.to_owned(), value)));
+    let [own, _, of_sidecar] = JOBS.map(str::to_owned);
     let options = Options {
+        target_labels: BTreeMap::from([(own, labels.clone()), (of_sidecar, labels)]),
         targets: names.zip(addresses).collect(),
         remote_writes: vec![
             (first.to_owned(), sidecar.write_url()),
