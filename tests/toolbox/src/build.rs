@@ -8,6 +8,8 @@ use std::{
     time::Instant,
 };
 
+use sha2::{Digest, Sha256};
+
 use crate::{
     Recipe,
     environment::{self, Lookup},
@@ -53,19 +55,17 @@ pub fn cache_folder(lookup: Lookup<'_>) -> Outcome<PathBuf> {
     Ok(base.context("find a cache folder: set HOME or XDG_CACHE_HOME")?.join("prom-remotewrite"))
 }
 
-/// Other sources or flags make another tool. It only tells versions apart; what is
-/// compiled is verified by Go. FNV-1a of 64 bits, because this crate has no dependencies:
-/// <https://datatracker.ietf.org/doc/html/rfc9923>.
+/// Other sources or flags make another tool.
 fn key(recipe: &Recipe, module: &Path) -> Outcome<String> {
-    let Recipe { packages, tags, ldflags, renames, .. } = recipe;
-    let mut bytes = format!("{packages:?} {tags:?} {ldflags:?} {renames:?}").into_bytes();
+    let mut hash = Sha256::new();
     for file in sources(module)? {
-        bytes.extend(fs::read(&file).context(format!("read {}", file.display()))?);
+        let content = fs::read(&file).context(format!("read {}", file.display()))?;
+        hash.update(Sha256::digest(content));
     }
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    Ok(format!("{hash:016x}"))
+    let Recipe { packages, tags, ldflags, renames, .. } = recipe;
+    hash.update(format!("{packages:?} {tags:?} {ldflags:?} {renames:?}"));
+    let start = hash.finalize().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte));
+    Ok(format!("{start:016x}"))
 }
 
 /// `go.mod`, `go.sum`, and whatever Go code the module has of its own.

@@ -1,7 +1,7 @@
 //! `cargo demo`: compiles the demo's programs and Prometheus at the same time, and becomes
 //! the demo.
 //!
-//! It is done here, in a crate without dependencies, because the demo itself takes minutes
+//! It is done here, in a crate with hardly any dependencies, because the demo itself takes minutes
 //! to compile.
 
 #![expect(clippy::print_stderr, reason = "it only starts another program")]
