@@ -21,6 +21,8 @@ use crate::{bundle::Bundle, pair::Pair};
 pub struct Memory {
     good: Option<Pair>,
     in_use: Bundle,
+    /// The Secret was usable when it was last read.
+    was_usable: bool,
     /// CAs that were in use, and when they were replaced.
     former: Vec<(Bundle, Duration)>,
     published: Bundle,
@@ -32,10 +34,17 @@ impl Memory {
     /// Takes in what was read at `now`, when the process was `uptime` old.
     pub fn see(&mut self, observed: &Observed, policy: &Policy, now: SystemTime, uptime: Duration) {
         self.uptime = uptime;
-        self.former.retain(|(_, replaced)| uptime.saturating_sub(*replaced) < policy.overlap);
         let in_use = observed.in_use(policy);
-        // Without a usable Secret, replicas continue to serve what they have.
-        if !in_use.is_empty() && in_use != self.in_use {
+        let is_usable = !in_use.is_empty();
+        // Without a usable Secret, replicas continue to serve what they have; from when
+        // there is one again, they have the whole overlap to take it.
+        if !(is_usable && self.was_usable) {
+            self.former.iter_mut().for_each(|(_, replaced)| *replaced = uptime);
+            self.changed = uptime;
+        }
+        self.was_usable = is_usable;
+        self.former.retain(|(_, replaced)| uptime.saturating_sub(*replaced) < policy.overlap);
+        if is_usable && in_use != self.in_use {
             let former = std::mem::replace(&mut self.in_use, in_use);
             self.former.push((former, uptime));
             self.changed = uptime;

@@ -211,6 +211,27 @@ fn other_cas_are_removed_when_nothing_has_changed_for_the_overlap() {
 }
 
 #[test]
+fn a_ca_that_replicas_may_serve_stays_while_the_secret_is_missing() {
+    let first = Scene::new();
+    let second = Scene::new().trusting(&first.stored.current);
+    let trust = second.trust.clone();
+    let missing = Scene { stored: Stored::default(), trust, ..Scene::new() };
+    let mut memory = Memory::default();
+    let mut see = |scene: &Scene, at: Duration| {
+        memory.see(&scene.observed(), &policy(), start(), at);
+        plan(&scene.observed(), &memory, &policy(), start())
+    };
+    see(&first, Duration::ZERO);
+    see(&second, Duration::ZERO);
+    for at in [SECOND, HOUR, 2 * HOUR] {
+        assert!(matches!(see(&missing, at), Step::Mend(_)), "{at:?}");
+    }
+    assert_eq!(see(&second, 2 * HOUR + SECOND), done(None));
+    assert_eq!(see(&second, 3 * HOUR), done(None));
+    assert_eq!(see(&second, 3 * HOUR + SECOND), Step::Prune);
+}
+
+#[test]
 fn the_owner_is_set_unless_another_controller_manages_the_secret() {
     Scene { owner: Owner::Other, ..Scene::new() }.check(start(), &Step::Mend(Reason::Owner));
     let other = Owner::Controller("Certificate x".to_owned());
