@@ -177,6 +177,20 @@ impl Prometheus {
         self.process.stop(STOPS_WITHIN).await.map(|_| ())
     }
 
+    /// What an expression yields from `start` to `end`, in seconds since 1970, at every
+    /// `step`, in seconds: the `data` of the answer.
+    pub async fn query_range(
+        &self,
+        expression: &str,
+        (start, end): (f64, f64),
+        step: u32,
+    ) -> Outcome<Value> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", expression).append_pair("start", &start.to_string());
+        form.append_pair("end", &end.to_string()).append_pair("step", &step.to_string());
+        self.api(&format!("query_range?{}", form.finish())).await
+    }
+
     async fn query(&self, expression: &str, at: Option<f64>) -> Outcome<Value> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("query", expression);

@@ -14,12 +14,10 @@ use std::{
 use serde_json::Value;
 use tests::{
     azure::{Fault, Service},
-    client::Client,
     environment,
     failure::{Context, Outcome},
 };
 use tokio::time::sleep;
-use url::form_urlencoded;
 
 use super::{screen::Screen, stage::Stage};
 
@@ -71,7 +69,8 @@ pub(crate) async fn draw(screen: &Screen, stage: &Stage, file: &Path) -> Outcome
     let mut panels = Vec::new();
     for mut panel in chosen(&json) {
         for (expression, legend) in panel.1 {
-            let answer = query(&prometheus.url(), &expression, end).await?;
+            let times = (end - f64::from(SPAN), end);
+            let answer = prometheus.query_range(&filled_in(&expression), times, STEP).await?;
             panel.0.series.extend(series(&answer, &legend, end));
         }
         panels.push(panel.0);
@@ -112,22 +111,18 @@ fn chosen(dashboard: &Value) -> Vec<(Panel, Vec<(String, String)>)> {
     panels
 }
 
-async fn query(prometheus: &str, expression: &str, end: f64) -> Outcome<Value> {
+/// A panel's expression for all clusters, namespaces and pods.
+fn filled_in(expression: &str) -> String {
     let mut expression = expression.replace("$__rate_interval", RATE_INTERVAL);
     for variable in ["$cluster", "$namespace", "$pod"] {
         expression = expression.replace(variable, ".*");
     }
-    let start = end - f64::from(SPAN);
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("query", &expression).append_pair("start", &start.to_string());
-    form.append_pair("end", &end.to_string()).append_pair("step", &STEP.to_string());
-    let url = format!("{prometheus}/api/v1/query_range?{}", form.finish());
-    Client::plain().get(&url).await?.successful()?.json()
+    expression
 }
 
 /// What a query yielded, named as the legend says.
 fn series(answer: &Value, legend: &str, end: f64) -> Vec<Series> {
-    let results = answer.pointer("/data/result").and_then(Value::as_array);
+    let results = answer.pointer("/result").and_then(Value::as_array);
     let of_one = |one: &Value| {
         let mut name = legend.to_owned();
         for (label, value) in one["metric"].as_object().into_iter().flatten() {
