@@ -67,16 +67,6 @@ pub(crate) struct Account {
     conflicts: u64,
 }
 
-/// The pod of kube-prometheus-stack with a profile's name.
-pub(crate) fn pod(profile: &str) -> Outcome<Value> {
-    let mut pod = tests::scene::prometheus_pod()?;
-    let annotations = pod.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
-    let annotations = annotations.context("annotate the pod")?;
-    annotations.insert(contract::annotations::INJECT.to_owned(), "true".into());
-    annotations.insert(contract::annotations::PROFILE.to_owned(), profile.into());
-    Ok(pod)
-}
-
 impl Fleet {
     /// Starts a webhook, so many sidecars and a Prometheus that writes to all of them.
     pub(crate) async fn start(sidecars: usize) -> Outcome<Self> {

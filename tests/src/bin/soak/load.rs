@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tests::{admission, client::Client, failure::Outcome, webhook::Webhook};
+use tests::{admission, client::Client, failure::Outcome, ports, scene::Scene};
 use tokio::{task::JoinHandle, time::sleep};
+
+use super::fleet::Fleet;
 
 /// About fifty reviews a second: a cluster's busy minute, without an end.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -37,10 +39,10 @@ pub(crate) struct Reviews {
 }
 
 impl Load {
-    pub(crate) fn start(webhook: &Webhook) -> Outcome<Self> {
+    pub(crate) fn start(Fleet { scene, webhook, .. }: &Fleet) -> Outcome<Self> {
         let client = Client::new(webhook.certificate().roots()?);
         let (url, counts) = (webhook.url(), Arc::new(Counts::default()));
-        let pod = super::fleet::pod("managed-identity")?;
+        let pod = Scene::pod(&scene.identity, ports::free()?)?;
         let shared = Arc::clone(&counts);
         let task = tokio::spawn(async move {
             while !shared.is_over.load(Ordering::Relaxed) {

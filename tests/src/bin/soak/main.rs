@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
 /// Whether all was as it must be.
 async fn soak(arguments: &Arguments) -> Outcome<bool> {
     let mut fleet = Fleet::start(usize::from(arguments.sidecars)).await?;
-    let load = Load::start(&fleet.webhook)?;
+    let load = Load::start(&fleet)?;
     let mut chance = Chance::new(arguments.seed);
     let mut readings = Readings::default();
     let begun = Instant::now();
