@@ -22,7 +22,9 @@ use crate::{
     pod::{Container, Pod},
 };
 
-pub use decision::{Decision, Denial, DenyReason, Injection, Repair, Skip, SkipReason};
+pub use decision::{
+    Decision, Denial, DenyReason, Injection, Repair, RepairReason, Skip, SkipReason,
+};
 pub use neighbours::{
     MICROSOFTS_IMAGES, NODE_PORTS, is_hand_written, is_injected_by_us, repository,
 };
@@ -131,15 +133,26 @@ fn there_already(
     let effective = wanted(config, pod).ok();
     let mut warnings: Vec<String> =
         effective.as_ref().and_then(|effective| stale(effective, pod)).into_iter().collect();
-    let additions = inject::repair(pod, (index, container), effective.as_ref());
+    let mut additions = inject::repair(pod, (index, container), effective.as_ref());
+    let is_complete = additions.is_empty();
+    let probes = effective.map(|effective| inject::probes((index, container), &effective));
+    additions.fields.extend(probes.into_iter().flatten());
     if additions.is_empty() {
         return Decision::Skip(Skip { reason: SkipReason::AlreadyInjected, warnings });
+    }
+    if is_complete {
+        return Decision::Repair(Box::new(Repair {
+            reason: RepairReason::BehindMesh,
+            additions,
+            warnings,
+        }));
     }
     warnings.push(
         "another webhook has removed fields of the remote-write sidecar, which are added again: it should be updated"
             .to_owned(),
     );
-    Decision::Repair(Box::new(Repair { additions, warnings }))
+    let reason = RepairReason::Incomplete;
+    Decision::Repair(Box::new(Repair { reason, additions, warnings }))
 }
 
 /// Everything that prevents an injection, in one sentence that needs no context.

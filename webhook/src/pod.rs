@@ -173,6 +173,11 @@ impl<'a> Container<'a> {
         self.raw.get("restartPolicy").and_then(Value::as_str).filter(|policy| !policy.is_empty())
     }
 
+    /// Whether its `probe`, such as `livenessProbe`, is an HTTP request.
+    pub fn is_probed_by_http(self, probe: &str) -> bool {
+        self.raw.get(probe).and_then(|probe| probe.get("httpGet")).is_some_and(Value::is_object)
+    }
+
     /// Where in it volumes are mounted: the path, and the volume's name.
     pub fn mounts(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let text = |mount: &'a Value, key| mount.get(key).and_then(Value::as_str);

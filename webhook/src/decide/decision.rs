@@ -9,7 +9,7 @@ use crate::{effective::Effective, patch::Additions};
 pub enum Decision {
     /// It gets a sidecar.
     Inject(Box<Injection>),
-    /// It has its sidecar, but another webhook has taken a part of it.
+    /// It has its sidecar, but a part of it is missing, or is no longer right.
     Repair(Box<Repair>),
     /// It stays unchanged.
     Skip(Skip),
@@ -29,10 +29,21 @@ pub struct Injection {
 /// A sidecar that lacks something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repair {
+    /// Why.
+    pub reason: RepairReason,
     /// The missing part.
     pub additions: Additions,
     /// Warnings for the pod's author: one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// Why a sidecar is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepairReason {
+    /// Another webhook has removed fields of it.
+    Incomplete,
+    /// A mesh's injector was called after the first review: HTTP probes go to its proxy.
+    BehindMesh,
 }
 
 /// Why a pod stays unchanged.
@@ -101,7 +112,7 @@ impl Decision {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Inject(_) => "asked_for",
-            Self::Repair(_) => "incomplete",
+            Self::Repair(repair) => repair.reason.word(),
             Self::Skip(skip) => skip.reason.word(),
             Self::Deny(denial) => denial.reason.word(),
         }
@@ -114,6 +125,15 @@ impl Decision {
             Self::Repair(repair) => &repair.warnings,
             Self::Skip(skip) => &skip.warnings,
             Self::Deny(_) => &[],
+        }
+    }
+}
+
+impl RepairReason {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::BehindMesh => "behind_mesh",
         }
     }
 }

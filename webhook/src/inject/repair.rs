@@ -1,10 +1,10 @@
 //! What other webhooks took from a sidecar that is there: some decode pods with
 //! old types, which drops fields that those do not know.
 
-use contract::annotations::INJECTED;
+use contract::{LivenessProbe, ReadinessProbe, annotations::INJECTED};
 use serde_json::Value;
 
-use super::{injected, literal, volumes::Volumes};
+use super::{exec_probe, injected, literal, volumes::Volumes};
 use crate::{
     effective::Effective,
     patch::{Additions, Json},
@@ -40,6 +40,27 @@ pub fn repair(
         }
     }
     additions
+}
+
+/// Commands in place of the HTTP probes of `container`, which is our sidecar and stands at
+/// `index` of its list, where its settings now say so: the injector of a mesh that only the
+/// namespace asks for was called after this webhook, and the probes go to its proxy.
+pub fn probes(
+    (index, container): (usize, Container<'_>),
+    effective: &Effective,
+) -> Vec<(Vec<String>, Json)> {
+    let list = if container.is_init { "initContainers" } else { "containers" };
+    [
+        ("livenessProbe", effective.liveness == LivenessProbe::Exec),
+        ("readinessProbe", effective.readiness == ReadinessProbe::Exec),
+    ]
+    .into_iter()
+    .filter(|(probe, is_command)| *is_command && container.is_probed_by_http(probe))
+    .map(|(probe, _)| {
+        let path = ["spec", list, &index.to_string(), probe].map(str::to_owned);
+        (path.to_vec(), Json::of(&exec_probe()))
+    })
+    .collect()
 }
 
 /// Whether the sidecar has these settings: otherwise nobody knows whose it has.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    decide::Decision,
+    decide::{Decision, RepairReason},
     metrics::Metrics,
     review::{self, Answered, ReviewError},
 };
@@ -146,13 +146,22 @@ fn record(shared: &Shared, answered: &Answered, took: Duration) {
             warnings = injection.warnings.len(),
             "injected"
         ),
-        Decision::Repair(_) => tracing::warn!(
-            namespace,
-            pod,
-            owner,
-            dry_run,
-            "repaired: another webhook removes fields that it does not know"
-        ),
+        Decision::Repair(repair) => match repair.reason {
+            RepairReason::Incomplete => tracing::warn!(
+                namespace,
+                pod,
+                owner,
+                dry_run,
+                "repaired: another webhook removes fields that it does not know"
+            ),
+            RepairReason::BehindMesh => tracing::info!(
+                namespace,
+                pod,
+                owner,
+                dry_run,
+                "its probes are commands: a mesh's injector was called after this webhook"
+            ),
+        },
         Decision::Deny(denial) => {
             tracing::warn!(namespace, pod, owner, dry_run, reason, why = denial.message, "denied");
         }

@@ -181,8 +181,8 @@ fn dash(document: &str, place: usize) -> Option<usize> {
     }
 }
 
-/// JSON is YAML: in place of a null, or of a text of ours. A null of no
-/// characters stands behind its key's colon.
+/// JSON is YAML: in place of a null, of a text of ours, or of a probe of the sidecar. A null
+/// of no characters stands behind its key's colon.
 fn replace(
     document: &str,
     parent: &Node,
@@ -190,7 +190,11 @@ fn replace(
     existing: &Node,
     value: &Value,
 ) -> Option<Change> {
-    let NodeKind::Scalar = existing.kind else { return None };
+    match existing.kind {
+        NodeKind::Scalar => {}
+        NodeKind::Mapping { .. } => return Some((existing.range.clone(), value.to_string())),
+        NodeKind::List { .. } | NodeKind::Alias(_) => return None,
+    }
     if !existing.range.is_empty() {
         let block = value.as_str().and_then(|text| block(document, existing, text));
         return Some(block.unwrap_or_else(|| (existing.range.clone(), value.to_string())));

@@ -121,6 +121,11 @@ fn each_style_is_kept() {
             "a: |2-\n  e\n  f\nc: d\n".to_owned(),
         ),
         (text, vec![replace("/a/text", json!("three\n\nfour\n"))], after.to_owned()),
+        (
+            "- a:\n    b: {c: 1}\n    d: 2\n  # below\n  e: 3\n",
+            vec![add("/0/a", json!({"f": 1}))],
+            "- a:\n    {\"f\":1}\n  # below\n  e: 3\n".to_owned(),
+        ),
         ("a: 0400\n", vec![add("/b", json!(1))], "a: 0400\nb: 1\n".to_owned()),
     ];
     for (text, operations, expected) in rows {

@@ -44,6 +44,48 @@ fn pods_of_meshes_get_an_exec_probe() {
     }
 }
 
+/// As Istio's injector leaves a pod when it is called second.
+fn with_istio(mut pod: Value, list: &str, probe: Option<Value>) -> Value {
+    let all = pod["spec"][list].as_array_mut().unwrap();
+    let sidecar = all.iter_mut().find(|one| one["name"] == "prom-remotewrite").unwrap();
+    if let Some(probe) = probe {
+        sidecar["livenessProbe"]["httpGet"] = probe;
+    }
+    let proxy = json!({"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.0"});
+    pod["spec"]["containers"].as_array_mut().unwrap().push(proxy);
+    pod
+}
+
+#[test]
+fn a_mesh_that_comes_later_gets_an_exec_probe() {
+    let config = Config::parse(&format!("{}readinessProbe: http\n", crate::tests::CONFIG)).unwrap();
+    let rewritten = json!({"path": "/app-health/prom-remotewrite/livez", "port": 15020});
+    for (mode, list) in [("native", "initContainers"), ("container", "containers")] {
+        for probe in [None, Some(rewritten.clone())] {
+            let asks = |more| prometheus(&[("inject", "true"), ("sidecar-mode", mode), more]);
+            let (_, pod) = admit(&config, &asks(("log-level", "info")));
+            let pod = with_istio(pod, list, probe.clone());
+            let (decision, after) = admit(&config, &pod);
+            assert_eq!((decision.word(), decision.reason()), ("repair", "behind_mesh"));
+            assert_eq!(decision.warnings(), [""; 0]);
+            let all = after["spec"][list].as_array().unwrap();
+            let sidecar = all.iter().find(|one| one["name"] == "prom-remotewrite").unwrap();
+            assert!(is_exec(&sidecar["livenessProbe"]) && is_exec(&sidecar["readinessProbe"]));
+            assert_eq!(sidecar["livenessProbe"]["timeoutSeconds"], 10, "not that of HTTP");
+            let (decision, again) = admit(&config, &after);
+            assert_eq!((decision.word(), again), ("skip", after));
+
+            // Those who want it have it.
+            let (_, pod) = admit(&config, &asks(("liveness-probe", "http")));
+            let pod = with_istio(pod, list, probe);
+            let (_, after) = admit(&config, &pod);
+            let all = after["spec"][list].as_array().unwrap();
+            let sidecar = all.iter().find(|one| one["name"] == "prom-remotewrite").unwrap();
+            assert!(!is_exec(&sidecar["livenessProbe"]) && is_exec(&sidecar["readinessProbe"]));
+        }
+    }
+}
+
 #[test]
 fn each_sign_of_a_mesh_is_enough() {
     let with = |path: &[&str], value: Value| {
