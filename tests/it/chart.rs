@@ -12,6 +12,7 @@ mod documents;
 pub(crate) mod foreign;
 pub(crate) mod helm;
 pub(crate) mod injected;
+mod istio;
 mod lifecycle;
 mod monitoring;
 mod neighbours;

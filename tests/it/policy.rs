@@ -2,7 +2,7 @@
 //! webhook in one namespace and to the policies in another, and what comes out is
 //! compared field by field.
 
-mod compare;
+pub(crate) mod compare;
 mod pods;
 mod random;
 

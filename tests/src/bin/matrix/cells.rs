@@ -1,8 +1,8 @@
 //! What is tested with what: data only.
 
 use ::tests::tools::{
-    COLLECTOR, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34, KUBERNETES_1_36,
-    PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, Recipe, VMAGENT,
+    COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34,
+    KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, Recipe, VMAGENT,
 };
 
 /// A part that the product works with.
@@ -73,6 +73,13 @@ pub(crate) const ROWS: &[Row] = &[
         tests: &["sidecar::senders::an_opentelemetry_collector_"],
         proves: "the same holds for an OpenTelemetry Collector with the OTLP receiver and the prometheusremotewrite exporter",
         versions: &[("0.165", &COLLECTOR)],
+    },
+    Row {
+        name: "istio",
+        program: "istio-injector",
+        tests: &["chart::istio::"],
+        proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio serves no release as a Go module: it is a snapshot of its main branch",
+        versions: &[("1.31", &ISTIO)],
     },
 ];
 

@@ -110,3 +110,22 @@ pub const COLLECTOR: Recipe = Recipe {
         accepted: "version 0.",
     }],
 };
+
+/// The part of Istio's control plane that injects its proxy into pods: Istio's own webhook,
+/// of a snapshot, since no release is served as a module.
+pub const ISTIO: Recipe = Recipe {
+    folder: "matrix/istio",
+    packages: &["."],
+    tags: "",
+    ldflags: "-s -w -X istio.io/istio/pkg/version.buildVersion=1.31.0-eed52ebb66ad",
+    renames: &[("istio", "istio-injector")],
+    takes: "about 6 minutes on 2 cores",
+    instead: "put `istio-injector`, built from tests/tools/matrix/istio, on PATH, or its path into ISTIO_INJECTOR",
+    tools: &[Tool {
+        name: "istio-injector",
+        variable: super::Variable::File("ISTIO_INJECTOR"),
+        asked: &["--version"],
+        wanted: "istio version 1.",
+        accepted: "istio version 1.",
+    }],
+};
