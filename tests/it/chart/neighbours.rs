@@ -2,9 +2,11 @@
 //! policies have them.
 
 mod neighbour;
+mod resized;
 
 use std::sync::atomic::Ordering;
 
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use self::neighbour::Neighbour;
@@ -77,6 +79,51 @@ async fn fields_removed_by_a_later_webhook_are_restored() {
         injected::check("workload-identity", &pod);
         let count = pod["spec"].to_string().matches("\"name\":\"prom-remotewrite\"").count();
         assert_eq!(count, 1, "{path}: {pod:#}");
+    }
+}
+
+/// Before and after ours; the pod's own resources go as well, which were taken into account.
+#[tokio::test]
+async fn a_webhook_with_old_types_leaves_the_sidecar_whole() {
+    const TEST: &str = "a_webhook_with_old_types_leaves_the_sidecar_whole";
+    let Some(trial) = Trial::new(TEST, "old-types", &[], &json!({})).await else { return };
+    let neighbour = Neighbour::start().await;
+    let mut asks = trial.pod("one", &[("inject", "true"), ("profile", "federated")]);
+    let mut native = asks["spec"]["containers"][1].clone();
+    native["name"] = json!("native");
+    native["restartPolicy"] = json!("Always");
+    asks["spec"]["initContainers"].as_array_mut().unwrap().push(native);
+    // Older API servers do not know them either.
+    let has_own_resources = trial.plane.is_since(34);
+    for (name, policy) in [
+        ("a-before-old-types", "Never"),
+        ("a-before-old-types", "IfNeeded"),
+        ("z-after-old-types", "Never"),
+    ] {
+        neighbour.register_with(&trial, name, "/old/types", policy).await;
+        for requests in [json!({"cpu": "4", "memory": "8Gi"}), json!({"cpu": "1", "memory": "8Gi"})]
+        {
+            if has_own_resources {
+                asks["spec"]["resources"] = json!({"requests": requests});
+            }
+            let pod = eventually("the neighbour is asked", async || {
+                let pod = objects::apply_dry(&trial.client, &asks).await.unwrap();
+                let init = pod["spec"]["initContainers"].as_array().unwrap();
+                let other = init.iter().find(|one| one["name"] == "native").unwrap();
+                other.get("restartPolicy").is_none().then_some(pod.clone())
+            })
+            .await;
+            assert!(pod["spec"].get("resources").is_none(), "{name}, {policy}: {pod:#}");
+            injected::check("workload-identity", &pod);
+            let count = pod["spec"].to_string().matches("\"name\":\"prom-remotewrite\"").count();
+            assert_eq!(count, 1, "{name}, {policy}: {pod:#}");
+        }
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+        });
+        let all = objects::api(&trial.client, &configuration);
+        all.delete(name, &DeleteParams::default()).await.unwrap();
     }
 }
 

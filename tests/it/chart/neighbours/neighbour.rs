@@ -24,8 +24,13 @@ use super::super::{
     trial::Trial,
 };
 
+/// Fields of containers that a program with the types of Kubernetes 1.26 does not know. Some
+/// webhooks read a pod into their types and write it again, as azure-workload-identity's did
+/// until August 2026 (its pull request 1759).
+const NEW_FIELDS: [&str; 3] = ["restartPolicy", "restartPolicyRules", "resizePolicy"];
+
 /// A webhook that does what the path requests: adds a container or an annotation, removes
-/// a container, or drops fields that old types do not know.
+/// a container, drops fields that old types do not know, or sets resources.
 pub(super) struct Neighbour {
     address: String,
     authority: String,
@@ -130,6 +135,14 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
                 .filter(|remove| pod.pointer(remove["path"].as_str().unwrap()).is_some())
                 .collect::<Vec<_>>()
         ),
+        "old" => json!(forgotten(pod)),
+        "resources" => json!(
+            containers_of(pod)
+                .map(|(path, _)| {
+                    json!({"op": "add", "path": format!("{path}/resources"), "value": recommended()})
+                })
+                .collect::<Vec<_>>()
+        ),
         "remove" => json!(
             places(pod, name)
                 .map(
@@ -153,6 +166,32 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
             "patchType": "JSONPatch",
             "patch": BASE64_STANDARD.encode(patch.to_string()),
         },
+    })
+}
+
+/// Requests and limits as a Vertical Pod Autoscaler sets them.
+pub(super) fn recommended() -> Value {
+    json!({
+        "requests": {"cpu": "25m", "memory": "262144k"},
+        "limits": {"cpu": "50m", "memory": "500Mi"},
+    })
+}
+
+/// The pod's own resources, and the new fields of all its containers, removed.
+fn forgotten(pod: &Value) -> Vec<Value> {
+    let own = pod.pointer("/spec/resources").map(|_| "/spec/resources".to_owned());
+    let of_containers = containers_of(pod).flat_map(|(path, container)| {
+        let known = NEW_FIELDS.into_iter().filter(|field| container.get(*field).is_some());
+        known.map(|field| format!("{path}/{field}")).collect::<Vec<_>>()
+    });
+    own.into_iter().chain(of_containers).map(|path| json!({"op": "remove", "path": path})).collect()
+}
+
+/// Every container, with its path.
+fn containers_of(pod: &Value) -> impl Iterator<Item = (String, &Value)> {
+    ["initContainers", "containers"].into_iter().flat_map(move |list| {
+        let all = pod["spec"][list].as_array().into_iter().flatten().enumerate();
+        all.map(move |(index, one)| (format!("/spec/{list}/{index}"), one))
     })
 }
 
