@@ -24,6 +24,7 @@ mod refusals;
 mod release;
 mod rights;
 mod rotation;
+mod safeguards;
 mod schema;
 mod serving;
 pub(crate) mod trial;
