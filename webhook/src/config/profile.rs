@@ -9,8 +9,8 @@ mod binding;
 mod only;
 
 use contract::{
-    AuthorityHost, CertificateName, Identity, Key, Mistake, ObjectName, Overrides, Rejected,
-    Settings, names::env,
+    Audience, AuthorityHost, CertificateName, Identity, IngestionUrl, Key, Limits, Mistake,
+    ObjectName, Overrides, Rejected, Settings, names::env,
 };
 use serde_json::Value;
 
@@ -48,16 +48,23 @@ pub struct TrustConfigMap {
 }
 
 impl Profile {
-    /// The settings with what this profile gives of [`PROFILE_ONLY`], instead of
-    /// the defaults.
-    pub fn apply(&self, settings: Settings) -> Settings {
-        let Settings { ingestion_url, identity, audience, authority_host, .. } = settings;
+    /// The settings of this destination, with what this profile gives of
+    /// [`PROFILE_ONLY`]; the others have the sidecar's default.
+    pub fn settings_for(
+        &self,
+        ingestion_url: IngestionUrl,
+        identity: Identity,
+        audience: Audience,
+    ) -> Settings {
         match self.settings.as_deref() {
-            Some(given) => {
-                Settings { ingestion_url, identity, audience, authority_host, ..given.clone() }
-            }
-            None => Settings { authority_host, ..Settings::new(ingestion_url, identity, audience) },
+            Some(given) => Settings { ingestion_url, identity, audience, ..given.clone() },
+            None => Settings::new(ingestion_url, identity, audience),
         }
+    }
+
+    /// The bounds on memory and time.
+    pub fn limits(&self) -> Limits {
+        self.settings.as_ref().map(|settings| settings.limits).unwrap_or_default()
     }
 
     /// The authority, if this profile gives one.

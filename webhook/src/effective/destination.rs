@@ -105,7 +105,7 @@ impl Merge<'_> {
         else {
             return (None, certificate);
         };
-        let mut settings = self.profile.apply(Settings::new(url, identity, audience));
+        let mut settings = self.profile.settings_for(url, identity, audience);
         settings.cloud = self.cloud();
         settings.authority_host = authority_host;
         settings.response_mode = self.merged.response_mode.unwrap_or(ResponseMode::Protective);

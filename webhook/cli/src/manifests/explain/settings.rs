@@ -109,7 +109,7 @@ const fn of_profile_alone(name: &'static str, value: String) -> Setting {
 /// would take.
 fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting> {
     let taken = effective.settings.limits.shutdown_timeout;
-    let usual = profile.apply(effective.settings.clone()).limits.shutdown_timeout;
+    let usual = profile.limits().shutdown_timeout;
     (taken < usual).then(|| Setting {
         name: "SHUTDOWN_TIMEOUT",
         value: format_duration(taken),
