@@ -16,7 +16,6 @@ use crate::{
     patch::{Add, PatchError, operations, to_patch},
     pod::{Pod, at},
 };
-pub use answer::Answer;
 
 /// The one version of the protocol.
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -68,8 +67,8 @@ impl ReviewError {
 /// A review, answered.
 #[derive(Debug)]
 pub struct Answered {
-    /// The response.
-    pub answer: Answer,
+    /// The response's body.
+    pub body: String,
     /// The decision.
     pub decision: Decision,
     /// Whose pod it was.
@@ -114,8 +113,8 @@ pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
     };
     let subject = subject(request, Pod::new(&object));
     let operations = operations_for(&decision, &mut object)?;
-    let answer = answer::answer(uid.to_owned(), &decision, operations.as_deref());
-    Ok(Answered { answer, decision, subject })
+    let body = answer::answer(uid, &decision, operations.as_deref());
+    Ok(Answered { body, decision, subject })
 }
 
 /// The patch that a decision about `pod` takes, tried on `pod`, which is of no more

@@ -1,7 +1,7 @@
 //! The response: our own type, in which the patch is base64, as the protocol has it, and
 //! `status` is sent on a denial only.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
@@ -15,60 +15,52 @@ use crate::{
 /// The usual size of a patch, so that its memory is allocated at once.
 const USUAL_PATCH_BYTES: usize = 4 << 10;
 
-/// The answer's envelope.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+struct Answer<'a> {
     api_version: &'static str,
     kind: &'static str,
-    response: Response,
+    response: Response<'a>,
 }
 
-#[derive(Debug, Serialize)]
+/// Without the patch, which [`answer`] adds.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Response {
-    /// The JSON Patch, which [`Answer::into_body`] adds.
-    #[serde(skip)]
-    patch: Option<Vec<u8>>,
-    uid: String,
+struct Response<'a> {
+    uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    audit_annotations: BTreeMap<&'static str, String>,
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Audit<'a>>,
 }
 
-impl Answer {
-    /// As it is sent. The patch comes last and as it is, since base64 has nothing that
-    /// JSON would escape.
-    pub fn into_body(self) -> String {
-        const END: &str = "}}";
-        let mut body = serde_json::to_string(&self).unwrap_or_default();
-        if let Some(patch) = &self.response.patch {
-            body.truncate(body.len().saturating_sub(END.len()));
-            body.reserve(2 * patch.len());
-            body.push_str(",\"patch\":\"");
-            BASE64_STANDARD.encode_string(patch, &mut body);
-            body.push('"');
-            body.push_str(END);
-        }
-        body
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Status {
+#[derive(Serialize)]
+struct Status<'a> {
     code: u16,
     reason: &'static str,
-    message: String,
+    message: &'a str,
 }
 
-/// The answer to the review `uid`.
-pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&[Add]>) -> Answer {
+/// What the audit log says about the decision.
+#[derive(Serialize)]
+struct Audit<'a> {
+    decision: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<Cow<'a, str>>,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<&'a str>,
+}
+
+/// The answer to the review `uid`, as it is sent. The patch comes last and as it is, since
+/// base64 has nothing that JSON would escape.
+pub(super) fn answer(uid: &str, decision: &Decision, patch: Option<&[Add]>) -> String {
+    const END: &str = "}}";
     let patch = patch.and_then(|operations| {
         let mut text = Vec::with_capacity(USUAL_PATCH_BYTES);
         serde_json::to_writer(&mut text, operations).ok().map(|()| text)
@@ -81,38 +73,48 @@ pub(super) fn answer(uid: String, decision: &Decision, patch: Option<&[Add]>) ->
         uid,
         allowed: status.is_none(),
         patch_type: patch.as_ref().map(|_| "JSONPatch"),
-        patch,
         status,
-        warnings: decision.warnings().to_vec(),
+        warnings: decision.warnings(),
         audit_annotations: audit(decision),
     };
-    Answer { api_version: API_VERSION, kind: KIND, response }
+    let answer = Answer { api_version: API_VERSION, kind: KIND, response };
+    let mut body = serde_json::to_string(&answer).unwrap_or_default();
+    if let Some(patch) = patch {
+        body.truncate(body.len().saturating_sub(END.len()));
+        body.reserve(2 * patch.len());
+        body.push_str(",\"patch\":\"");
+        BASE64_STANDARD.encode_string(patch, &mut body);
+        body.push('"');
+        body.push_str(END);
+    }
+    body
 }
 
-fn status(denial: &Denial) -> Status {
+fn status(denial: &Denial) -> Status<'_> {
     let (code, reason) = match denial.reason {
         DenyReason::BadAnnotations => (400, "BadRequest"),
         DenyReason::ForeignContainer | DenyReason::PortTaken | DenyReason::WindowsPod => {
             (403, "Forbidden")
         }
     };
-    Status { code, reason, message: denial.message.clone() }
+    Status { code, reason, message: &denial.message }
 }
 
 /// Nothing is written to the audit log about pods that did not ask.
-fn audit(decision: &Decision) -> BTreeMap<&'static str, String> {
-    let silent = matches!(
-        decision,
-        Decision::Skip(skip) if matches!(skip.reason, SkipReason::NotAPodCreation | SkipReason::NotAskedFor)
-    );
-    let mut audit = BTreeMap::new();
-    if !silent {
-        audit.insert("decision", decision.word().to_owned());
-        audit.insert("reason", decision.reason().to_owned());
+fn audit(decision: &Decision) -> Option<Audit<'_>> {
+    if let Decision::Skip(skip) = decision
+        && matches!(skip.reason, SkipReason::NotAPodCreation | SkipReason::NotAskedFor)
+    {
+        return None;
     }
-    if let Decision::Inject(injection) = decision {
-        audit.insert("profile", injection.effective.profiles().into_owned());
-        audit.insert("settings", injection.effective.fingerprint.clone());
-    }
-    audit
+    let effective = match decision {
+        Decision::Inject(injection) => Some(&injection.effective),
+        Decision::Repair(_) | Decision::Skip(_) | Decision::Deny(_) => None,
+    };
+    Some(Audit {
+        decision: decision.word(),
+        profile: effective.map(|effective| effective.profiles()),
+        reason: decision.reason(),
+        settings: effective.map(|effective| effective.fingerprint.as_str()),
+    })
 }

@@ -78,7 +78,7 @@ async fn mutate(State(shared): State<Arc<Shared>>, request: Request) -> Response
     match review::answer(&config, &body) {
         Ok(answered) => {
             record(&shared, &answered, started.elapsed());
-            ([(header::CONTENT_TYPE, JSON)], answered.answer.into_body()).into_response()
+            ([(header::CONTENT_TYPE, JSON)], answered.body).into_response()
         }
         Err(error) => refuse_review(&shared, &error),
     }
