@@ -35,6 +35,7 @@ use chosen::chosen;
 pub use destination::{Destination, DestinationView};
 pub use ignored::describes_destination;
 use merge::Merge;
+pub use resources::memory_doubt;
 
 /// A sidecar's settings and the shape of its container, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]

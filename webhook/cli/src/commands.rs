@@ -90,7 +90,8 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
         for (profile, line) in &contradictions {
             say(&format!("{}: profiles.{profile}: {line}", name(&arguments.config)));
         }
-        for line in validate::without_effect(&file.config) {
+        let warnings = validate::without_effect(&file.config).into_iter();
+        for line in warnings.chain(validate::short_of_memory(&file.config)) {
             say(&format!("{}: warning: {line}", name(&arguments.config)));
         }
         if !contradictions.is_empty() {

@@ -2,7 +2,10 @@
 //! them: one sentence each; and what a profile can be called.
 
 use contract::{Cloud, IdentityType, Key};
-use webhook::config::{Config, Profile};
+use webhook::{
+    config::{Config, Profile},
+    effective::memory_doubt,
+};
 
 /// Settings of an application, which do nothing for other identities.
 const CERTIFICATE: [&str; 5] = [
@@ -67,6 +70,14 @@ pub fn without_effect(config: &Config) -> Vec<String> {
     found
 }
 
+/// Profiles whose sidecars are killed under load.
+pub fn short_of_memory(config: &Config) -> impl Iterator<Item = String> {
+    config.profiles.iter().filter_map(|(name, profile)| {
+        let doubt = memory_doubt(&config.resources, profile)?;
+        Some(format!("profiles.{name}: {doubt}"))
+    })
+}
+
 /// The keys that the profile gives.
 fn keys(profile: &Profile) -> impl Iterator<Item = &'static str> {
     let overrides = Key::ALL.iter().filter(|key| profile.overrides.has(**key));
@@ -114,6 +125,23 @@ mod tests {
             let config = config(url, cloud);
             let found = contradictions(&config);
             assert_eq!(found.is_empty(), agrees, "{url} {cloud}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_memory_limit_has_room_for_requests_in_flight() {
+        for (lines, limit) in [
+            ("maxInFlightBytes: 64Mi", None),
+            ("maxInFlightBytes: 65Mi", Some("128Mi")),
+            ("memoryLimit: 48Mi", Some("48Mi")),
+            ("memoryLimit: 48Mi, maxInFlightBytes: 24Mi", None),
+            ("memoryRequest: 8Mi", Some("32Mi")),
+        ] {
+            let found: Vec<String> = short_of_memory(&config("com", lines)).collect();
+            let expected = limit.map(|limit| format!("profiles.a: the memory limit is {limit}, "));
+            let agrees = found.len() == expected.iter().count()
+                && found.iter().zip(&expected).all(|(found, begin)| found.starts_with(begin));
+            assert!(agrees, "{lines}: {found:?}");
         }
     }
 

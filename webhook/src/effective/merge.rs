@@ -7,7 +7,10 @@ use contract::{
     names,
 };
 
-use super::{CertificateSource, Destination, Effective, fingerprint::fingerprint, place};
+use super::{
+    CertificateSource, Destination, Effective, fingerprint::fingerprint, place,
+    resources::short_of_memory,
+};
 use crate::{
     config::{Config, PROFILE_ONLY, Profile, Resources},
     pod::Pod,
@@ -76,6 +79,8 @@ impl Merge<'_> {
         let further_variables = self.further_variables(&settings, &further);
         let (config, merged) = (self.config, &self.merged);
         let (resources, mut warnings) = self.fitting_resources(configured);
+        let limit = resources.memory_limit.as_ref();
+        warnings.extend(limit.and_then(|limit| short_of_memory(limit, &settings.limits)));
         warnings.extend(self.ignored(&further));
         let mesh = self.pod.mesh();
         let mut effective = Effective {

@@ -2,10 +2,13 @@
 //! pod's own resources, a Guaranteed pod stays Guaranteed, and limits keep the
 //! ratio to requests that `LimitRange` objects commonly demand.
 
-use contract::{Key, Quantity, Rejected};
+use contract::{Key, Limits, Overrides, Quantity, Rejected};
 
 use super::{Merge, annotation};
-use crate::{config::Resources, pod::Resource};
+use crate::{
+    config::{Profile, Resources},
+    pod::Resource,
+};
 
 /// The most that `LimitRange` objects commonly allow as the ratio of a memory
 /// limit to its request.
@@ -13,6 +16,9 @@ const MAX_MEMORY_RATIO: u128 = 4;
 /// In a Guaranteed pod, where the request is the limit, too. A limit of 10m would
 /// stop the sidecar for most of each period as soon as it has work to do.
 const GUARANTEED_CPU: &str = "100m";
+/// The most that requests in flight take, as a multiple of their size: recycled buffers
+/// are held next to those in use.
+const IN_FLIGHT_FACTOR: u128 = 2;
 
 /// Request and limit of one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +38,8 @@ impl Merge<'_> {
     /// The resources that profile and annotations give, or the configuration's.
     /// Of a pair that is given alone, the other amount changes as far as needed.
     pub(super) fn configured_resources(&mut self) -> Resources {
-        let cpu = self.configured(Resource::Cpu);
-        let memory = self.configured(Resource::Memory);
+        let [cpu, memory] = [Resource::Cpu, Resource::Memory]
+            .map(|resource| configured(&self.config.resources, &self.merged, resource));
         for (key, amounts) in [(Key::CpuRequest, &cpu), (Key::MemoryRequest, &memory)] {
             if let (Some(request), Some(limit)) = (&amounts.request, &amounts.limit)
                 && request.thousandths() > limit.thousandths()
@@ -62,31 +68,6 @@ impl Merge<'_> {
         (together(cpu, memory), warnings)
     }
 
-    fn configured(&self, resource: Resource) -> Amounts {
-        let Amounts { request, limit } = of(&self.config.resources, resource);
-        match self.given(resource) {
-            Amounts { request: None, limit: None } => Amounts { request, limit },
-            Amounts { request: Some(given), limit: None } => Amounts {
-                limit: limit.map(|usual| limit_for(&given, usual, resource)),
-                request: Some(given),
-            },
-            Amounts { request: None, limit: Some(given) } => Amounts {
-                request: request.map(|usual| request_for(&given, usual, resource)),
-                limit: Some(given),
-            },
-            both => both,
-        }
-    }
-
-    fn given(&self, resource: Resource) -> Amounts {
-        let merged = &self.merged;
-        let (request, limit) = match resource {
-            Resource::Cpu => (&merged.cpu_request, &merged.cpu_limit),
-            Resource::Memory => (&merged.memory_request, &merged.memory_limit),
-        };
-        Amounts { request: request.clone(), limit: limit.clone() }
-    }
-
     /// Request and limit that are equal, unless both are given and are not.
     fn guaranteed(
         &self,
@@ -94,7 +75,7 @@ impl Merge<'_> {
         amounts: Amounts,
         warnings: &mut Vec<String>,
     ) -> Amounts {
-        let given = self.given(resource);
+        let given = given(&self.merged, resource);
         if given.limit.is_some() && !given.is_equal() {
             let name = resource.name();
             warnings.push(format!(
@@ -127,7 +108,7 @@ impl Merge<'_> {
         if let (Some(total), Some(wanted)) = (own.request, wanted) {
             let room = total.saturating_sub(self.pod.requested_by_others(resource));
             if wanted.thousandths() > room {
-                if self.given(resource) != Amounts::default() {
+                if given(&self.merged, resource) != Amounts::default() {
                     warnings.push(format!(
                         "the pod-level resources leave no room for {} {wanted}: the sidecar requests 0, and uses the pod's",
                         resource.name()
@@ -144,6 +125,48 @@ impl Merge<'_> {
             (limit, _) => Amounts { request: amounts.request, limit },
         }
     }
+}
+
+/// A profile's memory limit with which the sidecar is killed under load: one sentence.
+pub fn memory_doubt(config: &Resources, profile: &Profile) -> Option<String> {
+    let limit = configured(config, &profile.overrides, Resource::Memory).limit?;
+    short_of_memory(&limit, &profile.limits())
+}
+
+/// The same of any limit.
+pub(super) fn short_of_memory(limit: &Quantity, limits: &Limits) -> Option<String> {
+    let in_flight = limits.max_in_flight;
+    if limit.thousandths() >= u128::from(in_flight.bytes()) * IN_FLIGHT_FACTOR * 1000 {
+        return None;
+    }
+    let least = in_flight.to_string().parse::<Quantity>().ok()?.times(IN_FLIGHT_FACTOR);
+    Some(format!(
+        "the memory limit is {limit}, and requests in flight (maxInFlightBytes, {in_flight}) can take twice their size: raise the limit to at least {least}, or lower maxInFlightBytes of the profile"
+    ))
+}
+
+fn configured(config: &Resources, settings: &Overrides, resource: Resource) -> Amounts {
+    let Amounts { request, limit } = of(config, resource);
+    match given(settings, resource) {
+        Amounts { request: None, limit: None } => Amounts { request, limit },
+        Amounts { request: Some(given), limit: None } => Amounts {
+            limit: limit.map(|usual| limit_for(&given, usual, resource)),
+            request: Some(given),
+        },
+        Amounts { request: None, limit: Some(given) } => Amounts {
+            request: request.map(|usual| request_for(&given, usual, resource)),
+            limit: Some(given),
+        },
+        both => both,
+    }
+}
+
+fn given(settings: &Overrides, resource: Resource) -> Amounts {
+    let (request, limit) = match resource {
+        Resource::Cpu => (&settings.cpu_request, &settings.cpu_limit),
+        Resource::Memory => (&settings.memory_request, &settings.memory_limit),
+    };
+    Amounts { request: request.clone(), limit: limit.clone() }
 }
 
 /// The limit for a request that is given alone.

@@ -34,12 +34,20 @@ fn a_memory_limit_is_at_most_four_times_its_request() {
     assert_eq!(memory(&[]), pair("32Mi", "128Mi"));
     assert_eq!(memory(&[("memory-limit", "256Mi")]), pair("64Mi", "256Mi"));
     assert_eq!(memory(&[("memory-limit", "64Mi")]), pair("32Mi", "64Mi"));
-    assert_eq!(memory(&[("memory-limit", "24Mi")]), pair("24Mi", "24Mi"));
     assert_eq!(memory(&[("memory-request", "16Mi")]), pair("16Mi", "64Mi"));
     assert_eq!(memory(&[("memory-request", "64Mi")]), pair("64Mi", "128Mi"));
     assert_eq!(memory(&[("memory-request", "256Mi")]), pair("256Mi", "256Mi"));
     let both = [("memory-request", "16Mi"), ("memory-limit", "1Gi")];
     assert_eq!(memory(&both), pair("16Mi", "1Gi"), "a pair is taken as it is");
+}
+
+#[test]
+fn a_memory_limit_below_the_requests_in_flight_gets_a_warning() {
+    let (resources, warnings) = with(&[("memory-limit", "24Mi")], &json!({}));
+    assert_eq!(resources["requests"]["memory"], "24Mi");
+    assert_eq!(resources["limits"]["memory"], "24Mi");
+    let expected = "the memory limit is 24Mi, and requests in flight (maxInFlightBytes, 32Mi) can take twice their size: raise the limit to at least 64Mi, or lower maxInFlightBytes of the profile";
+    assert_eq!(warnings, [expected]);
 }
 
 #[test]
