@@ -9,9 +9,14 @@ that someone chose is never cut: two that begin alike would become one. */}}
 {{- if .Values.fullnameOverride -}}
 {{- include "chosen.name" (dict "key" "fullnameOverride" "name" .Values.fullnameOverride) -}}
 {{- else -}}
-{{- $name := include "name" . -}}
-{{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | replace "." "-" | trunc 45 | trimSuffix "-" -}}
+{{- include "derived.name" . | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The name of a release, as long as it is. */}}
+{{- define "derived.name" -}}
+{{- $name := include "name" . -}}
+{{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | replace "." "-" -}}
 {{- end -}}
 
 {{/* A name from values, which must be short enough: (dict "key" … "name" …). */}}

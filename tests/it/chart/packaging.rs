@@ -53,6 +53,24 @@ async fn notes_warn_of_a_name_that_sorts_too_early() {
     }
 }
 
+/// NOTES of a release whose name is too long for its objects.
+#[tokio::test]
+async fn notes_show_a_name_that_is_cut() {
+    let Some(helm) = Helm::find("notes_show_a_name_that_is_cut") else { return };
+    let chart = chart().display().to_string();
+    let (short, long) = ("r".repeat(28), "r".repeat(29));
+    for (name, set, cut) in [
+        (&short, "webhook.replicas=2", false),
+        (&long, "webhook.replicas=2", true),
+        (&long, "fullnameOverride=short", false),
+    ] {
+        let arguments = ["install", name, &chart, "--dry-run=client", "--set", set];
+        let said = helm.run(&arguments).await.unwrap();
+        let expected = format!("begin with {name}-prom-remotewrit:\n{name}-prom-remotewrite is");
+        assert_eq!(said.contains(&expected), cut, "{set}: {said}");
+    }
+}
+
 /// NOTES list the next steps, which depend on values.
 #[tokio::test]
 async fn notes_say_what_a_mode_leaves_to_others() {
