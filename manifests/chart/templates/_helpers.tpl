@@ -196,31 +196,47 @@ scrapeTimeout: {{ . }}
 {{- mulf (float64 $number) (get $factors (trimPrefix $number (toString .))) -}}
 {{- end -}}
 
-{{/* A container's resources: (dict "resources" … "at" "webhook.resources"). The API
-server refuses a request above its limit. */}}
+{{/* The API server refuses a request above its limit: (dict "request" … "at" "…cpuRequest"
+"limit" … "name" "cpuLimit"). */}}
+{{- define "within.limit" -}}
+{{- if and .request .limit (gt (include "amount" .request | float64) (include "amount" .limit | float64)) -}}
+{{- fail (printf "%s is %v: expected at most %s, which is %v" .at .request .name .limit) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A container's resources: (dict "resources" … "at" "webhook.resources"). */}}
 {{- define "resources" -}}
 {{- $limits := (.resources).limits | default dict -}}
 {{- range $name, $request := (.resources).requests -}}
-{{- $limit := get $limits $name -}}
-{{- if and $limit (gt (include "amount" $request | float64) (include "amount" $limit | float64)) -}}
-{{- fail (printf "%s.requests.%s is %v: expected at most the limit, which is %v" $.at $name $request $limit) -}}
-{{- end -}}
+{{- $at := printf "%s.requests.%s" $.at $name -}}
+{{- include "within.limit" (dict "request" $request "at" $at "limit" (get $limits $name) "name" "the limit") -}}
 {{- end -}}
 {{- .resources | default dict | toYaml -}}
+{{- end -}}
+
+{{/* Where a pod may run, by its part's values. */}}
+{{- define "scheduling" -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
+{{- with get $ $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The webhook's configuration file. */}}
 {{- define "config" -}}
 {{- $_ := include "resources" (dict "resources" .Values.config.resources "at" "config.resources") -}}
-{{- range $name, $profile := .Values.config.profiles -}}
-{{- if contains "," $name -}}
-{{- fail (printf "config.profiles has the key %q: expected a name without a comma, which separates profiles in an annotation" $name) -}}
+{{- range $profile, $settings := .Values.config.profiles -}}
+{{- if contains "," $profile -}}
+{{- fail (printf "config.profiles has the key %q: expected a name without a comma, which separates profiles in an annotation" $profile) -}}
 {{- end -}}
 {{- range $kind := list "cpu" "memory" -}}
-{{- $request := get ($profile | default dict) (printf "%sRequest" $kind) -}}
-{{- $limit := get ($profile | default dict) (printf "%sLimit" $kind) -}}
-{{- if and $request $limit (gt (include "amount" $request | float64) (include "amount" $limit | float64)) -}}
-{{- fail (printf "config.profiles.%s.%sRequest is %v: expected at most %sLimit, which is %v" $name $kind $request $kind $limit) -}}
+{{- $request := printf "%sRequest" $kind -}}
+{{- $limit := printf "%sLimit" $kind -}}
+{{- $at := printf "config.profiles.%s.%s" $profile $request -}}
+{{- with $settings -}}
+{{- include "within.limit" (dict "request" (get . $request) "at" $at "limit" (get . $limit) "name" $limit) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
