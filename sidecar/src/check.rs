@@ -93,36 +93,17 @@ impl Checkup {
 
     /// A token, and what the identity shows to get it.
     async fn token(&mut self, dialer: &Dialer) -> Option<Token> {
-        let mut issuer = match Issuer::new(&self.settings, dialer, self.now) {
-            Ok(issuer) => issuer,
-            Err(lack) => {
-                let found = Found::failed(
-                    Code::IdentityIncomplete,
-                    "the identity lacks something",
-                    lack.to_string(),
-                );
-                return self.report.note(step::IDENTITY, found);
-            }
-        };
+        let mut issuer = Issuer::new(&self.settings, dialer, self.now);
         let found =
             self.in_time(source::look(&self.settings, dialer, &mut issuer, (self.now)())).await;
         self.report.note(step::IDENTITY, found)?;
-        if let Some(found) = self.token_proxy(&issuer).await {
+        if let Some(proxy) = self.settings.identity.token_proxy() {
+            let found = self.in_time(source::token_proxy(proxy, &issuer)).await;
             self.report.add_before(step::TOKEN, step::TOKEN_PROXY);
             self.report.note(step::TOKEN_PROXY, found)?;
         }
         let found = self.in_time(token::fetch(&self.settings, &mut issuer, self.now)).await;
         self.report.note(step::TOKEN, found)
-    }
-
-    /// The way to whoever is asked in Entra's place, if anybody is.
-    async fn token_proxy(&self, issuer: &Issuer) -> Option<Found<()>> {
-        self.settings.identity.token_proxy()?;
-        let reached = async {
-            let found = source::token_proxy(&self.settings, issuer).await;
-            found.unwrap_or_else(|| Found::ok((), "none"))
-        };
-        Some(self.in_time(reached).await)
     }
 
     /// A write, and what its answer tells of our clock.

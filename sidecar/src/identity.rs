@@ -44,7 +44,7 @@ pub use application::Reload;
 pub use certificate::{Certificate, CertificateError, Summary};
 pub(crate) use certificate::{RENEWAL_ADVICE, WARN_BEFORE_EXPIRY};
 pub use fetch_error::{FetchError, FetchErrorKind};
+pub use issuer::Issuer;
 pub(crate) use issuer::read_token;
-pub use issuer::{Issuer, SetupError};
 pub(crate) use token::unverified_claims;
 pub use token::{Claims, Token};

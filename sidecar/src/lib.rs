@@ -80,7 +80,7 @@ mod wire;
 pub use check::{Report, Status, Step, check};
 pub use explain::Code;
 pub use native::{Language, native};
-pub use run::{RunError, run};
+pub use run::run;
 pub use trust::{Trust, TrustError};
 pub use watchdog::Heartbeat;
 

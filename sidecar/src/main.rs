@@ -21,7 +21,7 @@ use std::{
 
 use clap::Parser as _;
 use contract::{Destinations, LogFormat, LogLevel, names};
-use sidecar::{Heartbeat, RunError, Trust};
+use sidecar::{Heartbeat, Trust};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -108,13 +108,11 @@ async fn serve(destinations: Destinations, trust: &Trust) -> io::Result<ExitCode
         }
     };
     tokio::select! {
-        run = sidecar::run(destinations, trust, listener, SystemTime::now, first) => match run {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(RunError::Identity(trouble)) => Ok(misconfigured([trouble.to_string()])),
-        },
+        () = sidecar::run(destinations, trust, listener, SystemTime::now, first) => {}
         never = heartbeat.beat(HEARTBEAT) => match never {},
-        () = second => Ok(ExitCode::SUCCESS),
+        () = second => {}
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the report.

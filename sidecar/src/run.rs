@@ -9,7 +9,6 @@ use std::{
 
 use contract::{DestinationName, Destinations};
 use futures_util::future::join_all;
-use thiserror::Error;
 use tokio::{
     net::TcpListener,
     time::{Instant, interval_at},
@@ -18,17 +17,9 @@ use tracing::{info, warn};
 
 use self::assemble::assemble;
 use crate::{
-    VERSION, connection::Shared, explain, forward::Forwarder, identity::SetupError, server::serve,
-    token::refresh, trust::Trust,
+    VERSION, connection::Shared, explain, forward::Forwarder, server::serve, token::refresh,
+    trust::Trust,
 };
-
-/// Why the sidecar cannot run with these settings.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The identity lacks something.
-    #[error("set the identity up")]
-    Identity(#[source] SetupError),
-}
 
 /// The rhythm of the summary line.
 const MINUTE: Duration = Duration::from_mins(1);
@@ -46,9 +37,9 @@ pub async fn run(
     listener: TcpListener,
     now: fn() -> SystemTime,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), RunError> {
+) {
     let settings = destinations.sidecar();
-    let (shared, sources) = assemble(&destinations, trust, now)?;
+    let (shared, sources) = assemble(&destinations, trust, now);
     let refreshes =
         sources.into_iter().map(|source| refresh(source.issuer, source.tokens, source.metrics));
     let shared = Arc::new(shared);
@@ -66,7 +57,6 @@ pub async fn run(
         () = keep_house(&shared) => {}
         () = stop => {}
     }
-    Ok(())
 }
 
 fn announce(destinations: &Destinations) {

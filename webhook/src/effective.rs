@@ -99,13 +99,12 @@ impl Effective {
         own.chain(further.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// The unnamed destination's authority, where the variables leave it out as a default
-    /// and a destination asks it. It is written out all the same: the webhook of
+    /// The unnamed destination's authority, where the variables leave it out as a default.
+    /// It is written out all the same: the webhook of
     /// azure-workload-identity adds variables of Azure's SDKs where they are absent.
     pub(crate) fn unsaid_authority(&self) -> Option<&AuthorityHost> {
         let is_said = self.variables.iter().any(|(name, _)| *name == env::AZURE_AUTHORITY_HOST);
-        let is_asked = self.destinations().any(|one| one.settings.identity.tenant_id().is_some());
-        self.settings.authority_host.as_ref().filter(|_| is_asked && !is_said)
+        self.settings.identity.authority().filter(|_| !is_said)
     }
 
     /// Its destinations: the unnamed one, and the further ones.

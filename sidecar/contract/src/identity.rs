@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{ClientId, Rejected, TenantId, TokenProxy};
+use crate::{AuthorityHost, ClientId, Rejected, TenantId, TokenProxy};
 
 /// The kinds of identity, as `IDENTITY_TYPE` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,11 @@ impl IdentityType {
             Self::AadApplication => "aadApplication",
             Self::WorkloadIdentity => "workloadIdentity",
         }
+    }
+
+    /// Whether an authority issues its tokens, and not the platform.
+    pub const fn has_authority(self) -> bool {
+        matches!(self, Self::AadApplication | Self::WorkloadIdentity)
     }
 }
 
@@ -66,6 +71,8 @@ pub enum Identity {
         client_id: ClientId,
         /// In which tenant.
         tenant_id: TenantId,
+        /// Who issues its tokens: the cloud's authority unless another is given.
+        authority: AuthorityHost,
         /// What it signs with.
         certificate: Certificate,
     },
@@ -75,6 +82,8 @@ pub enum Identity {
         client_id: ClientId,
         /// In which tenant.
         tenant_id: TenantId,
+        /// Who issues its tokens: the cloud's authority unless another is given.
+        authority: AuthorityHost,
         /// The projected service account token, read anew at each refresh.
         token_file: PathBuf,
         /// Who is asked in Entra's place, if the identity is used by an identity
@@ -117,6 +126,16 @@ impl Identity {
         match self {
             Self::AadApplication { tenant_id, .. } | Self::WorkloadIdentity { tenant_id, .. } => {
                 Some(tenant_id)
+            }
+            Self::UserAssigned { .. } | Self::SystemAssigned => None,
+        }
+    }
+
+    /// The authority, where the kind asks one.
+    pub const fn authority(&self) -> Option<&AuthorityHost> {
+        match self {
+            Self::AadApplication { authority, .. } | Self::WorkloadIdentity { authority, .. } => {
+                Some(authority)
             }
             Self::UserAssigned { .. } | Self::SystemAssigned => None,
         }

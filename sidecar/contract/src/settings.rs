@@ -31,9 +31,6 @@ pub struct Settings {
     pub cloud: Cloud,
     /// For whom tokens are asked: the cloud's audience unless another is given.
     pub audience: Audience,
-    /// Who is asked for them: the cloud's authority unless another is given;
-    /// `None` in a custom cloud for an identity that asks none.
-    pub authority_host: Option<AuthorityHost>,
     /// Replaces the instance metadata service's address.
     pub metadata_host: Option<MetadataHost>,
     /// Gives a managed identity's tokens instead of the instance metadata service.
@@ -65,14 +62,12 @@ pub struct Settings {
 impl Settings {
     /// Settings with every default but for those that have none.
     pub fn new(ingestion_url: IngestionUrl, identity: Identity, audience: Audience) -> Self {
-        let cloud = Cloud::default();
         Self {
             ingestion_url,
             listening_port: Port::DEFAULT,
             identity,
-            cloud,
+            cloud: Cloud::default(),
             audience,
-            authority_host: cloud.authority(),
             metadata_host: None,
             identity_endpoint: None,
             cluster: None,
@@ -145,13 +140,10 @@ impl Settings {
         any.into_iter().chain(self.limits.doubt()).collect()
     }
 
-    /// Whether a token for one is a token for the other: the same identity asks the
-    /// same authority for the same audience.
+    /// Whether a token for one is a token for the other: the same identity asks for the
+    /// same audience.
     pub fn shares_tokens_with(&self, other: &Self) -> bool {
-        let asks_authority = self.identity.tenant_id().is_some();
-        self.identity == other.identity
-            && self.audience == other.audience
-            && (!asks_authority || self.authority_host == other.authority_host)
+        self.identity == other.identity && self.audience == other.audience
     }
 
     /// The same of the destination alone, and not of the sidecar.
@@ -225,7 +217,7 @@ impl Settings {
         );
         let text = |host: &AuthorityHost| host.to_string();
         let usual = self.cloud.authority().as_ref().map(text);
-        add(env::AZURE_AUTHORITY_HOST, unless_usual(self.authority_host.as_ref().map(text), usual));
+        add(env::AZURE_AUTHORITY_HOST, unless_usual(self.identity.authority().map(text), usual));
         add(
             env::AZURE_POD_IDENTITY_AUTHORITY_HOST,
             self.metadata_host.as_ref().map(ToString::to_string),

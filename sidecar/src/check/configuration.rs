@@ -100,8 +100,7 @@ pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
 fn reached(settings: &Settings) -> Vec<(&'static str, Destination)> {
     let ingestion = Destination::of(settings.ingestion_url.url());
     let identity = &settings.identity;
-    let asks_authority = identity.tenant_id().is_some() && identity.token_proxy().is_none();
-    let authority = settings.authority_host.as_ref().filter(|_| asks_authority);
+    let authority = identity.authority().filter(|_| identity.token_proxy().is_none());
     let authority = authority.and_then(|host| host.as_str().parse::<Url>().ok());
     let authority = authority.map(|url| ("authority", Destination::of(&url)));
     [("ingestion", ingestion)].into_iter().chain(authority).collect()

@@ -8,7 +8,8 @@ use std::{
 };
 
 use contract::{
-    Identity, IdentityEndpoint, MetadataHost, Settings, TokenProxyAuthority, names, names::env,
+    Identity, IdentityEndpoint, MetadataHost, Settings, TokenProxy, TokenProxyAuthority, names,
+    names::env,
 };
 use serde_json::Value;
 
@@ -25,6 +26,18 @@ use crate::{
     outcome,
 };
 
+/// Who receives a service account token.
+#[derive(Clone, Copy)]
+struct Recipient {
+    name: &'static str,
+    token_audience: &'static str,
+}
+
+const ENTRA: Recipient =
+    Recipient { name: "Entra", token_audience: names::FEDERATED_TOKEN_AUDIENCE };
+const TOKEN_PROXY: Recipient =
+    Recipient { name: "the token proxy", token_audience: names::BINDING_TOKEN_AUDIENCE };
+
 /// Looks at what the identity shows.
 pub(super) async fn look(
     settings: &Settings,
@@ -36,11 +49,8 @@ pub(super) async fn look(
         Identity::UserAssigned { .. } | Identity::SystemAssigned => managed(settings, dialer).await,
         Identity::AadApplication { .. } => certificate(issuer, now).await,
         Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
-            let wanted = match token_proxy {
-                Some(_) => ("the token proxy", names::BINDING_TOKEN_AUDIENCE),
-                None => ("Entra", names::FEDERATED_TOKEN_AUDIENCE),
-            };
-            service_account(token_file, wanted, now).await
+            let recipient = if token_proxy.is_some() { TOKEN_PROXY } else { ENTRA };
+            service_account(token_file, recipient, now).await
         }
     }
 }
@@ -109,10 +119,8 @@ fn certificate_doubt(summary: &Summary, now: SystemTime) -> Option<String> {
     }
 }
 
-/// The proxy of an identity binding, which the token is shown to in Entra's place;
-/// `None` if there is none.
-pub(super) async fn token_proxy(settings: &Settings, issuer: &Issuer) -> Option<Found<()>> {
-    let proxy = settings.identity.token_proxy()?;
+/// The proxy of an identity binding, which the token is shown to in Entra's place.
+pub(super) async fn token_proxy(proxy: &TokenProxy, issuer: &Issuer) -> Found<()> {
     let name = proxy.server_name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
     let roots = match &proxy.authority {
         Some(TokenProxyAuthority::File(path)) => {
@@ -122,7 +130,7 @@ pub(super) async fn token_proxy(settings: &Settings, issuer: &Issuer) -> Option<
         None => "the trusted roots".to_owned(),
     };
     let address = &proxy.address;
-    Some(match issuer.reach_token_proxy().await? {
+    match issuer.reach_token_proxy(proxy).await {
         Ok(()) => {
             let seen = format!("{address} answers{name}, with a certificate verified by {roots}");
             Found::ok((), seen)
@@ -131,12 +139,11 @@ pub(super) async fn token_proxy(settings: &Settings, issuer: &Issuer) -> Option<
             let detail = format!("no connection to {address}{name}");
             Found::failed(Code::EntraUnreachable, detail, error.to_string())
         }
-    })
+    }
 }
 
-/// Whether the service account token can be read, and what it says of itself; `wanted`
-/// is who demands which audience.
-async fn service_account(path: &Path, wanted: (&str, &str), now: SystemTime) -> Found<()> {
+/// Whether the service account token can be read, and what it says of itself.
+async fn service_account(path: &Path, recipient: Recipient, now: SystemTime) -> Found<()> {
     let token = match read_token(path).await {
         Ok(token) => token,
         Err(error) => {
@@ -145,7 +152,7 @@ async fn service_account(path: &Path, wanted: (&str, &str), now: SystemTime) -> 
                 error.to_string(),
                 format!(
                     "project a service account token with audience {} into the pod, as prom-remotewrite's and Azure's webhooks do",
-                    wanted.1
+                    recipient.token_audience
                 ),
             );
         }
@@ -160,7 +167,7 @@ async fn service_account(path: &Path, wanted: (&str, &str), now: SystemTime) -> 
             "it is not a JWT, so Entra will reject it: mount another one".to_owned(),
         )]);
     };
-    let (seen, doubts) = describe(&claims, wanted, now);
+    let (seen, doubts) = describe(&claims, recipient, now);
     Found::ok((), format!("{place}: {seen}")).doubting(doubts)
 }
 
@@ -168,7 +175,7 @@ async fn service_account(path: &Path, wanted: (&str, &str), now: SystemTime) -> 
 /// cannot be right.
 fn describe(
     claims: &Value,
-    (who, audience): (&str, &str),
+    recipient: Recipient,
     now: SystemTime,
 ) -> (String, Vec<(Code, String)>) {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or("none");
@@ -187,9 +194,11 @@ fn describe(
     );
     let ends = expires.map(|at| format!(", {}", end(at, now))).unwrap_or_default();
     let mut doubts = Vec::new();
-    if !audiences.contains(&audience) {
-        let doubt =
-            format!("{who} expects the audience {audience}: name it where the token is projected");
+    let Recipient { name, token_audience } = recipient;
+    if !audiences.contains(&token_audience) {
+        let doubt = format!(
+            "{name} expects the audience {token_audience}: name it where the token is projected"
+        );
         doubts.push((Code::TokenFileAudience, doubt));
     }
     if expires.is_some_and(|at| at <= now) {

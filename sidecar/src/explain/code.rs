@@ -44,7 +44,6 @@ codes! {
     UpstreamTimeout "upstream-timeout" "The ingestion endpoint did not answer in time.",
     InFlightLimit "in-flight-limit" "`MAX_IN_FLIGHT_BYTES` is reached.",
     CheckTimeout "check-timeout" "The time for the whole check is over.",
-    IdentityIncomplete "identity-incomplete" "The settings of the identity do not fit together.",
     ImdsUnreachable "imds-unreachable" "No connection to the instance metadata service.",
     ImdsRefused "imds-refused" "The instance metadata service issues no token.",
     EntraUnreachable "entra-unreachable" "No connection to Microsoft Entra.",

@@ -29,6 +29,7 @@ use azure_identity::{
     ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use contract::{Audience, AuthorityHost, ClientId, Identity, IdentityEndpoint, TenantId};
+use url::Url;
 
 use super::{
     failure::Failure,
@@ -131,11 +132,10 @@ impl Exchange {
         self.ask(credential.as_ref()).await
     }
 
-    /// Connects to the proxy of an identity binding; `None` if there is none.
-    pub(super) async fn reach_token_proxy(&self) -> Option<Result<(), FetchError>> {
-        let url = self.identity.token_proxy()?.address.url();
+    /// Connects to whoever is at `url`, and asks nothing.
+    pub(super) async fn reach(&self, url: &Url) -> Result<(), FetchError> {
         let explain = |failure| FetchError::explain(&failure, &self.identity, self.service);
-        Some(self.transport.reach(url).await.map_err(explain))
+        self.transport.reach(url).await.map_err(explain)
     }
 
     async fn ask(&self, credential: &dyn TokenCredential) -> Result<Token, FetchError> {

@@ -8,7 +8,7 @@ use std::{
 
 use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
-use contract::{ClientId, Identity, IdentityEndpoint, Settings, names::env};
+use contract::{ClientId, Identity, IdentityEndpoint, Settings, TokenProxy, names::env};
 
 use super::{
     application::{Application, Reload},
@@ -19,15 +19,6 @@ use super::{
     transport::{ATTEMPT_TIMEOUT, Peer, Transport},
 };
 use crate::dial::Dialer;
-
-/// Settings under which no token can ever be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// An identity of a tenant without an authority to ask.
-    #[error("{} is missing: the identity needs an authority", env::AZURE_AUTHORITY_HOST)]
-    NoAuthority,
-}
 
 /// Gets tokens for one identity and one audience.
 #[derive(Debug)]
@@ -53,12 +44,7 @@ impl Issuer {
     /// An issuer for the identity and audience of `settings`, on connections of
     /// `dialer`. Files are not looked at: that they are missing is
     /// for [`Self::fetch`] to say.
-    pub(crate) fn new(
-        settings: &Settings,
-        dialer: &Dialer,
-        now: fn() -> SystemTime,
-    ) -> Result<Self, SetupError> {
-        let authority = || settings.authority_host.clone().ok_or(SetupError::NoAuthority);
+    pub(crate) fn new(settings: &Settings, dialer: &Dialer, now: fn() -> SystemTime) -> Self {
         let identity = settings.identity.clone();
         let managed = |client_id| match settings.identity_endpoint.clone() {
             Some(endpoint) => Source::Platform(endpoint, client_id),
@@ -67,12 +53,12 @@ impl Issuer {
         let source = match identity.clone() {
             Identity::SystemAssigned => managed(None),
             Identity::UserAssigned { client_id } => managed(Some(client_id)),
-            Identity::AadApplication { client_id, tenant_id, certificate } => {
-                let registration = Registration { client_id, tenant_id, authority: authority()? };
+            Identity::AadApplication { client_id, tenant_id, authority, certificate } => {
+                let registration = Registration { client_id, tenant_id, authority };
                 Source::Application(Application::new(registration, &certificate, now))
             }
-            Identity::WorkloadIdentity { client_id, tenant_id, token_file, .. } => {
-                let registration = Registration { client_id, tenant_id, authority: authority()? };
+            Identity::WorkloadIdentity { client_id, tenant_id, authority, token_file, .. } => {
+                let registration = Registration { client_id, tenant_id, authority };
                 Source::Federated { registration, token_file }
             }
         };
@@ -97,7 +83,7 @@ impl Issuer {
             Source::Application(_) | Source::Federated { .. } => TokenService::Entra,
         };
         let exchange = Exchange::new(identity, &settings.audience, service, transport);
-        Ok(Self { exchange, source })
+        Self { exchange, source }
     }
 
     /// One attempt to get a new token, of 20 s at most; where a certificate is
@@ -118,10 +104,9 @@ impl Issuer {
         }
     }
 
-    /// Connects to the proxy that is asked in Entra's place, and asks nothing; `None` if
-    /// there is none.
-    pub(crate) async fn reach_token_proxy(&self) -> Option<Result<(), FetchError>> {
-        self.exchange.reach_token_proxy().await
+    /// Connects to the proxy that is asked in Entra's place, and asks nothing.
+    pub(crate) async fn reach_token_proxy(&self, proxy: &TokenProxy) -> Result<(), FetchError> {
+        self.exchange.reach(proxy.address.url()).await
     }
 
     /// Looks whether the certificate's file has changed: for calling every few

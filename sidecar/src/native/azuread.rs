@@ -71,7 +71,8 @@ pub(super) fn cloud(settings: &Settings) -> Cloud {
     if known.contains(&settings.cloud) {
         return settings.cloud;
     }
-    let asked = known.into_iter().find(|cloud| cloud.authority() == settings.authority_host);
+    let authority = settings.identity.authority();
+    let asked = known.into_iter().find(|cloud| cloud.authority().as_ref() == authority);
     asked.unwrap_or_default()
 }
 
@@ -98,7 +99,7 @@ fn authenticator(identity: &Identity, language: Language) -> (Version, Vec<Strin
                 format!("  {client}: ''"),
             ],
         ),
-        Identity::AadApplication { client_id, tenant_id, certificate } => {
+        Identity::AadApplication { client_id, tenant_id, certificate, .. } => {
             (CERTIFICATE, application(client_id, tenant_id, certificate))
         }
         Identity::WorkloadIdentity { client_id, tenant_id, token_file, .. } => {

@@ -43,16 +43,16 @@ pub(super) fn of(settings: &Settings, language: Language) -> Vec<String> {
 /// What the settings say and Prometheus cannot be told.
 pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     let mut missing = Vec::new();
-    let (cloud, asks_authority) = (cloud(settings), settings.identity.tenant_id().is_some());
+    let (cloud, authority) = (cloud(settings), settings.identity.authority());
     if cloud != settings.cloud {
         missing.push(format!("CLOUD={}: Prometheus gets {cloud}", settings.cloud));
     }
-    if let Some(host) = settings.authority_host.as_ref().filter(|_| asks_authority)
-        && settings.authority_host != cloud.authority()
+    if let Some(host) = authority
+        && authority != cloud.authority().as_ref()
     {
         missing.push(format!("the authority {host}: Prometheus asks that of its cloud"));
     }
-    if let Some(host) = settings.metadata_host.as_ref().filter(|_| !asks_authority) {
+    if let Some(host) = settings.metadata_host.as_ref().filter(|_| authority.is_none()) {
         missing.push(format!(
             "the metadata service at {host}: Prometheus asks http://169.254.169.254"
         ));

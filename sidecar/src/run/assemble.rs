@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 use contract::{Destination, Destinations, Limits, Settings};
 use tokio::sync::Semaphore;
 
-use super::RunError;
 use crate::{
     VERSION,
     connection::{BUFFERS_BYTES, Shared},
@@ -37,14 +36,14 @@ pub(super) fn assemble<'a>(
     destinations: &'a Destinations,
     trust: &Trust,
     now: fn() -> SystemTime,
-) -> Result<(Shared, Vec<Source<'a>>), RunError> {
+) -> (Shared, Vec<Source<'a>>) {
     let settings = destinations.sidecar();
     let exposition = exposition(destinations);
     let (mut forwarders, mut sources) = (Vec::new(), Vec::new());
     for destination in destinations.iter() {
         let metrics = Arc::new(exposition.destination(destination.label()));
         let dialer = Dialer::new(settings.proxy.as_ref(), trust, &metrics.dials);
-        let tokens = tokens(&mut sources, &destination.settings, &dialer, &metrics, now)?;
+        let tokens = tokens(&mut sources, &destination.settings, &dialer, &metrics, now);
         let memory = Memory::new(destinations.limits().max_in_flight.length());
         let count = destinations.len();
         forwarders.push(Forwarder {
@@ -72,7 +71,7 @@ pub(super) fn assemble<'a>(
         buffers: Memory::new(BUFFERS_BYTES),
         notices: Notices::default(),
     };
-    Ok((shared, sources))
+    (shared, sources)
 }
 
 /// How many writes to each of `count` destinations may be in progress.
@@ -95,17 +94,17 @@ fn tokens<'a>(
     dialer: &Dialer,
     metrics: &Arc<Metrics>,
     now: fn() -> SystemTime,
-) -> Result<Tokens, RunError> {
+) -> Tokens {
     let metrics = Arc::clone(metrics);
     let known = sources.iter_mut().find(|known| settings.shares_tokens_with(known.settings));
     if let Some(known) = known {
         known.metrics.push(metrics);
-        return Ok(known.tokens.clone());
+        return known.tokens.clone();
     }
-    let issuer = Issuer::new(settings, dialer, now).map_err(RunError::Identity)?;
+    let issuer = Issuer::new(settings, dialer, now);
     let tokens = Tokens::new(now);
     sources.push(Source { settings, issuer, tokens: tokens.clone(), metrics: vec![metrics] });
-    Ok(tokens)
+    tokens
 }
 
 fn upstream(

@@ -71,7 +71,7 @@ impl Profile {
     pub fn authority_host(&self) -> Option<&AuthorityHost> {
         let settings = self.settings.as_ref()?;
         let is_given = self.given.iter().any(|(key, _)| *key == "authorityHost");
-        settings.authority_host.as_ref().filter(|_| is_given)
+        settings.identity.authority().filter(|_| is_given)
     }
 
     /// Whether assertions carry the certificate's chain.

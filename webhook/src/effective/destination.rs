@@ -66,24 +66,10 @@ impl Destination {
 
     /// This destination in a sidecar with these settings.
     pub(super) fn within(self, sidecar: &Settings) -> Self {
-        let Settings {
-            ingestion_url,
-            identity,
-            cloud,
-            audience,
-            authority_host,
-            response_mode,
-            ..
-        } = self.settings;
-        let settings = Settings {
-            ingestion_url,
-            identity,
-            cloud,
-            audience,
-            authority_host,
-            response_mode,
-            ..sidecar.clone()
-        };
+        let Settings { ingestion_url, identity, cloud, audience, response_mode, .. } =
+            self.settings;
+        let settings =
+            Settings { ingestion_url, identity, cloud, audience, response_mode, ..sidecar.clone() };
         Self { settings, ..self }
     }
 }
@@ -100,14 +86,12 @@ impl Merge<'_> {
         let certificate = self.certificate_source();
         let identity = self.identity();
         let audience = self.audience();
-        let authority_host = self.authority(identity.as_ref());
         let (Some(url), Some(identity), Some(audience)) = (ingestion_url, identity, audience)
         else {
             return (None, certificate);
         };
         let mut settings = self.profile.settings_for(url, identity, audience);
         settings.cloud = self.cloud();
-        settings.authority_host = authority_host;
         settings.response_mode = self.merged.response_mode.unwrap_or(ResponseMode::Protective);
         (Some(settings), certificate)
     }

@@ -63,12 +63,18 @@ impl Merge<'_> {
         let client_id = self.required(client_id, Key::ClientId, "the application's client id");
         let tenant_id = self.merged.tenant_id.clone();
         let tenant_id = self.required(tenant_id, Key::TenantId, "the application's tenant");
+        let authority = self.authority();
         let name = self.certificate_name();
         let directory = self.mount_path()?;
         let path = PathBuf::from(format!("{}/{}", directory.as_str().trim_end_matches('/'), name?));
         let send_chain = self.profile.sends_chain();
         let certificate = Certificate { path, password_file: None, send_chain };
-        Some(Identity::AadApplication { client_id: client_id?, tenant_id: tenant_id?, certificate })
+        Some(Identity::AadApplication {
+            client_id: client_id?,
+            tenant_id: tenant_id?,
+            authority: authority?,
+            certificate,
+        })
     }
 
     fn certificate_name(&mut self) -> Option<String> {
@@ -129,6 +135,7 @@ impl Merge<'_> {
             .clone()
             .or_else(|| self.azures_webhook_says(env::AZURE_TENANT_ID));
         let tenant_id = self.required(tenant_id, Key::TenantId, "the federated identity's tenant");
+        let authority = self.authority();
         let token_proxy = self.token_proxy();
         let directory = match token_proxy {
             Some(_) => names::BINDING_MOUNT_PATH,
@@ -138,6 +145,7 @@ impl Merge<'_> {
         Some(Identity::WorkloadIdentity {
             client_id: client_id?,
             tenant_id: tenant_id?,
+            authority: authority?,
             token_file,
             token_proxy,
         })
@@ -193,10 +201,10 @@ impl Merge<'_> {
 
     /// No annotation may name the authority, because the sidecar authenticates to it; so
     /// a custom cloud needs a profile.
-    pub(super) fn authority(&mut self, identity: Option<&Identity>) -> Option<AuthorityHost> {
+    fn authority(&mut self) -> Option<AuthorityHost> {
         let cloud = self.cloud();
         let host = self.profile.authority_host().cloned().or_else(|| cloud.authority());
-        if host.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
+        if host.is_none() {
             self.mistakes.push(Mistake::missing(
                 format!("authorityHost of profile {:?}", self.name),
                 format!("the https:// address of the cloud's authority, because cloud is {cloud}"),

@@ -88,8 +88,7 @@ fn settings(variables: &BTreeMap<String, String>, name: Option<&str>) -> Setting
 
 /// What counts of a destination, and the certificate's file.
 fn of_destination(settings: &Settings) -> (Vec<String>, Option<String>) {
-    let asks_authority = settings.identity.tenant_id().is_some();
-    let authority = settings.authority_host.as_ref().filter(|_| asks_authority);
+    let authority = settings.identity.authority();
     let texts = vec![
         settings.ingestion_url.to_string(),
         settings.identity.kind().to_string(),

@@ -78,12 +78,14 @@ fn a_certificate_and_an_authority_are_taken_over_as_a_whole() {
     ];
     let destinations = read(&application).unwrap();
     let of = |name: &str| {
-        let Settings { identity, authority_host, .. } = settings(&destinations, name);
-        let Identity::AadApplication { certificate, .. } = identity else { panic!("{identity:?}") };
+        let Settings { identity, .. } = settings(&destinations, name);
+        let Identity::AadApplication { certificate, authority, .. } = identity else {
+            panic!("{identity:?}")
+        };
         (
             certificate.path.display().to_string(),
             certificate.password_file.is_some(),
-            authority_host.as_ref().unwrap().to_string(),
+            authority.to_string(),
         )
     };
     assert_eq!(of("same"), ("/first".into(), true, "https://first.example".into()));
@@ -330,15 +332,11 @@ fn destinations() -> impl Strategy<Value = Destinations> {
         let first = Destination { name: first_name, settings: first };
         let others = names.zip(others).map(|(one, other)| {
             let Settings { ingestion_url, identity, cloud, audience, response_mode, .. } = other;
-            // Who asks no authority takes over another's, and asks none all the same.
-            let authority_host =
-                other.authority_host.or_else(|| first.settings.authority_host.clone());
             let described = Settings {
                 ingestion_url,
                 identity,
                 cloud,
                 audience,
-                authority_host,
                 response_mode,
                 ..first.settings.clone()
             };

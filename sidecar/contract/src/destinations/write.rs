@@ -2,8 +2,8 @@
 
 use super::Destinations;
 use crate::{
-    DESTINATION_VARIABLES, Destination, Identity, Settings, TokenProxy, names::env,
-    settings::path_text,
+    Cloud, DESTINATION_VARIABLES, Destination, Identity, ResponseMode, Settings, TokenProxy,
+    names::env, settings::path_text,
 };
 
 impl Destinations {
@@ -25,14 +25,9 @@ impl Destinations {
 /// The variables of a named destination beside those of the unnamed one.
 fn named(destination: &Destination, unnamed: Option<&Settings>) -> Vec<(String, String)> {
     let Destination { name: Some(name), settings } = destination else { return Vec::new() };
-    let usual = Settings::new(
-        settings.ingestion_url.clone(),
-        settings.identity.clone(),
-        settings.audience.clone(),
-    );
-    let beside = unnamed.unwrap_or(&usual);
     let mut variables = identity(settings);
-    let is_other_cloud = settings.cloud != beside.cloud;
+    let usual_cloud = unnamed.map_or_else(Cloud::default, |one| one.cloud);
+    let is_other_cloud = settings.cloud != usual_cloud;
     let mut add = |variable, value: Option<String>| {
         variables.extend(value.map(|value| (variable, value)));
     };
@@ -40,12 +35,15 @@ fn named(destination: &Destination, unnamed: Option<&Settings>) -> Vec<(String, 
     let other_chain = chain != unnamed.is_some_and(sends_chain);
     add(env::AZURE_CLIENT_SEND_CERTIFICATE_CHAIN, other_chain.then(|| chain.to_string()));
     add(env::CLOUD, is_other_cloud.then(|| settings.cloud.to_string()));
-    let differs = is_other_cloud || unnamed.is_none() || settings.audience != beside.audience;
+    let differs = is_other_cloud || unnamed.is_none_or(|one| one.audience != settings.audience);
     add(env::INGESTION_AAD_AUDIENCE, differs.then(|| settings.audience.to_string()));
-    let differs = is_other_cloud || settings.authority_host != beside.authority_host;
-    let authority = settings.authority_host.as_ref().filter(|_| differs);
-    add(env::AZURE_AUTHORITY_HOST, authority.map(ToString::to_string));
-    let differs = settings.response_mode != beside.response_mode;
+    let authority = |one: &Settings| one.identity.authority().map(ToString::to_string);
+    let usual = || usual_cloud.authority().map(|host| host.to_string());
+    let usual = unnamed.map_or_else(usual, authority);
+    let own = authority(settings).filter(|own| is_other_cloud || usual.as_ref() != Some(own));
+    add(env::AZURE_AUTHORITY_HOST, own);
+    let usual = unnamed.map_or(ResponseMode::Protective, |one| one.response_mode);
+    let differs = settings.response_mode != usual;
     add(env::RESPONSE_MODE, differs.then(|| settings.response_mode.to_string()));
     variables.into_iter().map(|(variable, value)| (name.variable(variable), value)).collect()
 }

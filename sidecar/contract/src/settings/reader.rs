@@ -30,10 +30,9 @@ pub(super) struct Reader<L> {
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     fn settings(&mut self) -> Option<Settings> {
         let ingestion_url = self.ingestion_url();
-        let identity = self.identity();
         let cloud: Cloud = self.parsed(env::CLOUD).unwrap_or_default();
+        let identity = self.identity(cloud);
         let audience = self.audience(cloud);
-        let authority_host = self.authority(cloud, identity.as_ref());
         let listening_port = self.parsed(env::LISTENING_PORT).unwrap_or(Port::DEFAULT);
         let metadata_host = self.parsed(env::AZURE_POD_IDENTITY_AUTHORITY_HOST);
         let identity_endpoint = identity.as_ref().and_then(|id| self.identity_endpoint(id));
@@ -50,7 +49,6 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             identity: identity?,
             cloud,
             audience: audience?,
-            authority_host,
             metadata_host,
             identity_endpoint,
             cluster: self.text(env::CLUSTER),
@@ -80,10 +78,12 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         Some(url)
     }
 
-    fn identity(&mut self) -> Option<Identity> {
+    fn identity(&mut self, cloud: Cloud) -> Option<Identity> {
         let kinds = IdentityType::ALL.map(IdentityType::name).join(", ");
-        let kind = self.required(env::IDENTITY_TYPE, &format!("one of {kinds}"))?;
-        match kind {
+        let kind: Option<IdentityType> =
+            self.required(env::IDENTITY_TYPE, &format!("one of {kinds}"));
+        let authority = self.authority(cloud, kind);
+        match kind? {
             IdentityType::SystemAssigned => Some(Identity::SystemAssigned),
             IdentityType::UserAssigned => {
                 let client_id = self.required(env::AZURE_CLIENT_ID, "the identity's client id")?;
@@ -96,6 +96,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 Some(Identity::AadApplication {
                     client_id: client_id?,
                     tenant_id: tenant_id?,
+                    authority: authority?,
                     certificate: certificate?,
                 })
             }
@@ -110,6 +111,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 Some(Identity::WorkloadIdentity {
                     client_id: client_id?,
                     tenant_id: tenant_id?,
+                    authority: authority?,
                     token_file: token_file?,
                     token_proxy,
                 })
@@ -186,7 +188,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     /// The Azure SDKs' name goes before Microsoft's image's.
-    fn authority(&mut self, cloud: Cloud, identity: Option<&Identity>) -> Option<AuthorityHost> {
+    fn authority(&mut self, cloud: Cloud, kind: Option<IdentityType>) -> Option<AuthorityHost> {
         let names = [env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT];
         let given: Vec<Option<AuthorityHost>> =
             names.iter().map(|name| self.parsed(name)).collect();
@@ -194,7 +196,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             return given.into_iter().flatten().next();
         }
         let usual = cloud.authority();
-        if usual.is_none() && identity.is_some_and(|identity| identity.tenant_id().is_some()) {
+        if usual.is_none() && kind.is_some_and(IdentityType::has_authority) {
             self.mistakes.push(Mistake::missing(
                 env::AZURE_AUTHORITY_HOST,
                 format!("the https:// address of the cloud's authority, because CLOUD={cloud}"),

@@ -34,12 +34,12 @@ fn microsofts_first_yaml() {
         ("CLOUD", ""),
     ])
     .unwrap();
-    let Identity::AadApplication { certificate, .. } = &settings.identity else {
+    let Identity::AadApplication { certificate, authority, .. } = &settings.identity else {
         panic!("{settings:?}");
     };
     assert_eq!(certificate.path.to_str(), Some("/mnt/secrets-store/cert"));
     assert_eq!(settings.audience.resource(), "https://monitor.azure.com/");
-    assert_eq!(settings.authority_host.unwrap().as_str(), "https://login.microsoftonline.com");
+    assert_eq!(authority.as_str(), "https://login.microsoftonline.com");
 }
 
 #[test]
@@ -224,19 +224,28 @@ fn the_audience_of_queries_is_doubted() {
 
 #[test]
 fn overrides_of_the_cloud() {
-    let settings = user_assigned(&[
+    let federated = |more: &[(&str, &str)]| {
+        let usual = [
+            ("IDENTITY_TYPE", "workloadIdentity"),
+            ("AZURE_TENANT_ID", GUID),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
+        ];
+        user_assigned(&[&usual, more].concat())
+    };
+    let authority = |settings: &Settings| settings.identity.authority().unwrap().to_string();
+    let settings = federated(&[
         ("CLOUD", "AZURE_CUSTOM"),
         ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.example"),
         ("AAD_HOST_ENDPOINT", "https://login.example/"),
     ])
     .unwrap();
     assert_eq!(settings.audience.scope(), "https://monitor.azure.example/.default");
-    assert_eq!(settings.authority_host.unwrap().as_str(), "https://login.example");
-    let both = user_assigned(&[
+    assert_eq!(authority(&settings), "https://login.example");
+    let both = federated(&[
         ("AZURE_AUTHORITY_HOST", "https://a.example"),
         ("AAD_HOST_ENDPOINT", "https://b.example"),
     ]);
-    assert_eq!(both.unwrap().authority_host.unwrap().as_str(), "https://a.example");
+    assert_eq!(authority(&both.unwrap()), "https://a.example");
     assert!(user_assigned(&[("AZURE_AUTHORITY_HOST", "http://a.example")]).is_err());
 }
 
@@ -320,25 +329,29 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn identities()(
+    fn identities(cloud: Cloud)(
         kind in prop::sample::select(&IdentityType::ALL),
         password in prop::option::of("/[a-z]{1,8}"),
         path in "/[a-z]{1,8}/[a-z]{1,8}",
         send_chain in any::<bool>(),
         token_proxy in prop::option::of(token_proxies()),
+        authority in prop::option::of("https://[a-z]{1,9}\\.example"),
     ) -> Identity {
         let client_id: ClientId = GUID.parse().unwrap();
         let tenant_id: TenantId = "contoso.onmicrosoft.com".parse().unwrap();
+        let authority = authority.map(|text| text.parse().unwrap()).or(cloud.authority());
+        let authority = authority.unwrap_or_else(|| "https://login.example".parse().unwrap());
         match kind {
             IdentityType::UserAssigned => Identity::UserAssigned { client_id },
             IdentityType::SystemAssigned => Identity::SystemAssigned,
             IdentityType::AadApplication => {
                 let password_file = password.map(PathBuf::from);
                 let certificate = Certificate { path: path.into(), password_file, send_chain };
-                Identity::AadApplication { client_id, tenant_id, certificate }
+                Identity::AadApplication { client_id, tenant_id, authority, certificate }
             }
             IdentityType::WorkloadIdentity => {
-                Identity::WorkloadIdentity { client_id, tenant_id, token_file: path.into(), token_proxy }
+                let token_file = path.into();
+                Identity::WorkloadIdentity { client_id, tenant_id, authority, token_file, token_proxy }
             }
         }
     }
@@ -367,10 +380,11 @@ prop_compose! {
 
 prop_compose! {
     pub(crate) fn all_settings()(
-        identity in identities(),
         cloud in prop::sample::select(vec!["AzurePublic", "AzureGovernment", "AzureChina", "Custom", "INT"]),
+    )(
+        identity in identities(cloud.parse().unwrap()),
+        cloud in Just(cloud),
         audience in prop::option::of("https://[a-z]{1,9}\\.example/{0,2}"),
-        authority in prop::option::of("https://[a-z]{1,9}\\.example"),
         metadata in prop::option::of("http://127\\.0\\.0\\.1:[1-9][0-9]{3}"),
         cluster in prop::option::of("[a-z][a-z ]{0,6}[a-z]"),
         words in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), prop::sample::select(LogLevel::WORDS)),
@@ -384,14 +398,9 @@ prop_compose! {
             .map(|text| text.parse().unwrap())
             .or(cloud.audience())
             .unwrap_or_else(|| "https://monitor.azure.example".parse().unwrap());
-        let authority_host = authority
-            .map(|text| text.parse().unwrap())
-            .or(cloud.authority())
-            .or_else(|| identity.tenant_id().map(|_| "https://login.example".parse().unwrap()));
         Settings {
             listening_port: port.to_string().parse().unwrap(),
             cloud,
-            authority_host,
             metadata_host: metadata.map(|text| text.parse().unwrap()),
             cluster,
             accept_from: if words.0 { AcceptFrom::Any } else { AcceptFrom::Loopback },

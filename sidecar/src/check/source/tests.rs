@@ -7,7 +7,6 @@ use super::*;
 use crate::check::report::{Report, Status, Step, step};
 
 const NOW: u64 = 1_800_000_000;
-const ENTRA: (&str, &str) = ("Entra", names::FEDERATED_TOKEN_AUDIENCE);
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
@@ -57,8 +56,7 @@ async fn errors_of_a_service_account_token() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("token");
     fs::write(&path, jwt(&of_entra)).unwrap();
-    let proxy = ("the token proxy", names::BINDING_TOKEN_AUDIENCE);
-    let step = noted(service_account(&path, proxy, at(NOW)).await);
+    let step = noted(service_account(&path, TOKEN_PROXY, at(NOW)).await);
     assert!(step.remedy.unwrap().starts_with("the token proxy expects the audience api://AKSId"));
     let ended = format!(r#"{{"aud":"api://AzureADTokenExchange","exp":{NOW}}}"#);
     check(&jwt(&ended), Status::Warning, "it has expired").await;

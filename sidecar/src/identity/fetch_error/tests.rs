@@ -10,6 +10,7 @@ fn federated() -> Identity {
     Identity::WorkloadIdentity {
         client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".parse().unwrap(),
         tenant_id: "contoso.onmicrosoft.com".parse().unwrap(),
+        authority: "https://login.microsoftonline.com".parse().unwrap(),
         token_file: PathBuf::from("/token"),
         token_proxy: None,
     }

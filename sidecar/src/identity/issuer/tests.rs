@@ -53,6 +53,6 @@ fn bearer(token: &Token) -> &str {
 fn an_issuer_can_move_between_threads_while_it_fetches() {
     fn assert_send<T: Send>(_: T) {}
     let settings = settings(&[(env::IDENTITY_TYPE, "systemAssigned")]);
-    let mut issuer = Issuer::new(&settings, &trusting(Vec::new()), now).unwrap();
+    let mut issuer = Issuer::new(&settings, &trusting(Vec::new()), now);
     assert_send(issuer.fetch());
 }

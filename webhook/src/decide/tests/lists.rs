@@ -85,7 +85,7 @@ fn missing_settings_of_each_profile_are_named() {
         ("client-id", "x"),
         ("tenant-id", "contoso.com"),
     ]);
-    let text = mistakes(&config, &pod, 9);
+    let text = mistakes(&config, &pod, 10);
     for part in [
         "prom-remotewrite/client-id=\"x\"",
         "prom-remotewrite/profile=\"nobody\"",
@@ -94,6 +94,7 @@ fn missing_settings_of_each_profile_are_named() {
         "secretProviderClass of profile \"tenants\" is missing",
         "clientId of profile \"tenants\" is missing: expected the application's client id;",
         "tenantId of profile \"tenants\" is missing: expected the application's tenant;",
+        "authorityHost of profile \"tenants\" is missing",
         "certificateName of profile \"tenants\" is missing",
         "audience of profile \"tenants\" is missing",
     ] {

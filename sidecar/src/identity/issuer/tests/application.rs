@@ -16,7 +16,7 @@ fn issuer(entra: &StandIn, folder: &tempfile::TempDir, dialer: &Dialer) -> Issue
         (env::AZURE_CLIENT_CERTIFICATE_PATH, file.to_str().unwrap()),
         (env::AZURE_AUTHORITY_HOST, &entra.address),
     ];
-    Issuer::new(&settings(&variables), dialer, now).unwrap()
+    Issuer::new(&settings(&variables), dialer, now)
 }
 
 impl Setup {

@@ -12,7 +12,7 @@ fn issuer(address: &str, kind: &str) -> Issuer {
         (env::AZURE_CLIENT_ID, CLIENT),
         (env::AZURE_POD_IDENTITY_AUTHORITY_HOST, address),
     ];
-    Issuer::new(&settings(&variables), &trusting(Vec::new()), now).unwrap()
+    Issuer::new(&settings(&variables), &trusting(Vec::new()), now)
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn the_endpoint_of_a_platform_goes_before_the_metadata_service() {
         (env::IDENTITY_ENDPOINT, &endpoint),
         (env::IDENTITY_HEADER, "s3cret"),
     ];
-    let mut issuer = Issuer::new(&settings(&variables), &trusting(Vec::new()), now).unwrap();
+    let mut issuer = Issuer::new(&settings(&variables), &trusting(Vec::new()), now);
     service.will(200, imds("of the app"));
     let token = issuer.fetch().await.unwrap();
     assert_eq!(bearer(&token), "of the app");

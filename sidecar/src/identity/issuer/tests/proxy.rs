@@ -40,7 +40,7 @@ fn issuer(port: u16, file: &Path, direct: &Dialer) -> Issuer {
     ];
     let settings = settings(&variables);
     let dialer = Dialer::new(settings.proxy.as_ref(), direct.trust(), &DialCounters::default());
-    Issuer::new(&settings, &dialer, now).unwrap()
+    Issuer::new(&settings, &dialer, now)
 }
 
 fn token_file() -> tempfile::NamedTempFile {

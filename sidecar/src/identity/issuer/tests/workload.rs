@@ -12,7 +12,7 @@ async fn the_token_file_is_read_at_each_attempt_and_trimmed() {
         (env::AZURE_FEDERATED_TOKEN_FILE, file.to_str().unwrap()),
         (env::AZURE_AUTHORITY_HOST, &entra.address),
     ];
-    let mut issuer = Issuer::new(&settings(&variables), &dialer, now).unwrap();
+    let mut issuer = Issuer::new(&settings(&variables), &dialer, now);
 
     let error = issuer.fetch().await.unwrap_err();
     assert_eq!(error.kind, FetchErrorKind::TokenFile);
@@ -50,7 +50,7 @@ async fn an_authority_may_write_a_tokens_life_in_other_ways_but_must_write_it() 
         (env::AZURE_FEDERATED_TOKEN_FILE, file.path().to_str().unwrap()),
         (env::AZURE_AUTHORITY_HOST, &entra.address),
     ];
-    let mut issuer = Issuer::new(&settings(&variables), &dialer, now).unwrap();
+    let mut issuer = Issuer::new(&settings(&variables), &dialer, now);
     for body in [
         r#"{"access_token":"x","token_type":"Bearer","expires_in":3599}"#,
         r#"{"access_token":"x","token_type":"Bearer","expires_in":"3599","expires_on":"0"}"#,

@@ -126,7 +126,6 @@ fn everything_that_a_profile_can_say_is_carried() {
     let text = user_assigned(
         &[
             "CLOUD: value: AZURE_CHINA",
-            "AAD_HOST_ENDPOINT: value: https://login.example",
             "INGESTION_AAD_AUDIENCE: value: https://other.azure.cn/",
             "HTTPS_PROXY: value: http://proxy.example:3128",
             "NO_PROXY: value: .svc",
@@ -140,7 +139,6 @@ fn everything_that_a_profile_can_say_is_carried() {
         &text,
         &[
             "cloud: AzureChina",
-            "authorityHost: https://login.example",
             "audience: https://other.azure.cn//.default",
             "httpsProxy: http://proxy.example:3128",
             "noProxy: .svc",
@@ -150,6 +148,8 @@ fn everything_that_a_profile_can_say_is_carried() {
         ],
     );
     assert!(migration.is_whole(), "{}", report(&migration));
+    let authority = "    - {name: AAD_HOST_ENDPOINT, value: https://login.example}\n    volumeMounts: [{name: a, mountPath: /a}]\n  volumes: [{name: a, secret: {secretName: entra}}]\n";
+    has(&application("/a/team.pfx", authority), &["authorityHost: https://login.example"]);
 }
 
 #[test]
