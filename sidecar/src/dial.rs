@@ -30,7 +30,10 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 pub(crate) use self::{
-    destination::Destination, error::DialError, proxy::ForwardProxy, stream::Stream,
+    destination::Destination,
+    error::{DialError, with_causes},
+    proxy::ForwardProxy,
+    stream::Stream,
 };
 use crate::{
     metrics::{Dial, DialCounters, DialFamily},

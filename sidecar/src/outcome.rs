@@ -4,7 +4,7 @@
 //! and retries endlessly on 5xx:
 //! <https://github.com/prometheus/prometheus/blob/main/storage/remote/client.go>. So
 //! everything that time, an operator or the network can fix is answered 503, and only a
-//! response that is about the batch itself is final ([`meaning`]).
+//! response that is about the batch itself is final ([`Received::meaning`]).
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use contract::ResponseMode;
 use crate::{
     answer::Answer,
     rescue::Rescued,
-    upstream::{Failure, Received},
+    upstream::{Failure, Meaning, Received},
 };
 
 /// For a refusal that an operator fixes (a role, a certificate, a rule): often enough to
@@ -39,16 +39,8 @@ pub(crate) fn answer(
         Ok(received) => answer_received(received, mode, now),
         Err(failure) => {
             let status = if matches!(failure, Failure::Timeout) { 504 } else { 503 };
-            Answer::retry(status, RETRY_SOON, no_answer(failure))
+            Answer::retry(status, RETRY_SOON, failure.describe())
         }
-    }
-}
-
-/// The reason why Azure did not respond, as a sentence.
-pub(crate) fn no_answer(failure: &Failure) -> String {
-    match failure {
-        Failure::Timeout => "the ingestion endpoint did not answer in time".to_owned(),
-        failure => format!("cannot {}", describe(failure)),
     }
 }
 
@@ -62,47 +54,10 @@ pub(crate) fn busy(limit: &str) -> Answer {
     Answer::retry(503, RETRY_SOON, format!("{limit} is reached: retry later"))
 }
 
-/// The meaning of a status for the batch that it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// It is stored.
-    Accepted,
-    /// It is too large as a whole.
-    TooLarge,
-    /// It, or a part of it, is refused, if the refusal is not about everything.
-    Content,
-    /// It is refused, and always will be.
-    Final,
-    /// Nothing that time, an operator or something on the way could not change.
-    Retry,
-    /// This is not how an ingestion endpoint answers.
-    Unexpected,
-}
-
-/// The meaning of a status for the batch. A status is final only if it is listed here: it
-/// is then about the batch itself, and not about anything that can be fixed.
-pub(crate) const fn meaning(status: u16) -> Meaning {
-    match status {
-        200..=299 => Meaning::Accepted,
-        400 => Meaning::Content,
-        413 => Meaning::TooLarge,
-        409 | 415 | 422 => Meaning::Final,
-        401..=408 | 410..=412 | 414 | 416..=421 | 423..=599 => Meaning::Retry,
-        _ => Meaning::Unexpected,
-    }
-}
-
-/// Whether what is sent may be the cause of a status that is otherwise retried: a
-/// firewall may dislike one payload. It never is for a token, a proxy's login, a
-/// time limit, throttling or an outage, however long these last.
-pub(crate) const fn may_be_for_payload(status: u16) -> bool {
-    !matches!(status, 401 | 407 | 408 | 425 | 429 | 502..=504)
-}
-
 fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> Answer {
     let protective = mode == ResponseMode::Protective;
     let asked = retry_after(received, now);
-    match (meaning(received.status), received.status) {
+    match (received.meaning(), received.status) {
         // A redirect would carry the token elsewhere.
         (Meaning::Unexpected, 300..=399) => Answer::text(
             502,
@@ -133,7 +88,7 @@ fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> 
 /// Azure's own answer, with a text where it has none: Prometheus logs it.
 fn passed_on(received: &Received) -> Answer {
     let answer = Answer::passed_on(received);
-    if meaning(received.status) == Meaning::Accepted || !received.body.trim_ascii().is_empty() {
+    if received.meaning() == Meaning::Accepted || !received.body.trim_ascii().is_empty() {
         return answer;
     }
     let text = format!("the ingestion endpoint answered {} without a reason", received.status);
@@ -169,21 +124,6 @@ fn retry_after(received: &Received, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or(RETRY_SOON))
-}
-
-/// The failure and its causes, each once.
-pub(crate) fn describe(failure: &dyn std::error::Error) -> String {
-    let mut text = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

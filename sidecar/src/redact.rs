@@ -8,8 +8,6 @@ use std::{collections::HashSet, ops::Range};
 
 use base64::{Engine as _, engine::DecodePaddingMode, engine::general_purpose};
 
-use crate::upstream::Received;
-
 /// Shown in place of a secret.
 const HIDDEN: &str = "…";
 /// How the header of every JSON Web Token begins, in base64: `{"`.
@@ -46,34 +44,6 @@ pub(crate) fn text(text: &str, known: &[&str]) -> String {
         end = end.max(secret.end);
     }
     shown + text.get(end..).unwrap_or_default()
-}
-
-/// Removes secrets from an answer that was given to a request with `authorization`, and a
-/// body that no one can read.
-pub(crate) fn answer(received: &mut Received, authorization: &[u8]) {
-    if received.body.is_empty() && (200..300).contains(&received.status) {
-        return;
-    }
-    let authorization = String::from_utf8_lossy(authorization);
-    let token = authorization.rsplit(' ').next().unwrap_or_default();
-    for (_, value) in &mut received.fields {
-        *value = text(value, &[token]);
-    }
-    let encoding = received.field("content-encoding").filter(|name| *name != "identity");
-    let unreadable = match (encoding, received.body.len()) {
-        (_, 0) => None,
-        (Some(encoding), length) => Some(format!("compressed with {encoding}: {length} bytes")),
-        (None, length) => is_binary(&received.body).then(|| format!("binary: {length} bytes")),
-    };
-    received.body = match unreadable {
-        Some(form) => format!("the answer's body is {form}, which are not shown").into_bytes(),
-        None => text(&String::from_utf8_lossy(&received.body), &[token]).into_bytes(),
-    };
-}
-
-/// Control characters that no text has.
-fn is_binary(body: &[u8]) -> bool {
-    body.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x1b)
 }
 
 /// The parts of the known secrets, wherever they are.

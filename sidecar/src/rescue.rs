@@ -63,8 +63,7 @@ use crate::{
     http1::Message,
     memory::Memory,
     metrics::Metrics,
-    outcome::{self, Meaning},
-    upstream::{Failure, Received},
+    upstream::{Failure, Meaning, Received},
 };
 
 /// Sends a body, or a piece of it, compressed.
@@ -152,7 +151,7 @@ impl Rescue {
             Ok(received) => received,
             Err(failure) => return Rescued::Answered(Err(failure)),
         };
-        let meaning = outcome::meaning(received.status);
+        let meaning = received.meaning();
         match meaning {
             Meaning::Accepted => {
                 let now = Instant::now();
@@ -197,7 +196,7 @@ impl Rescue {
     fn is_stuck(&self, case: &Case) -> bool {
         let now = Instant::now();
         let lately = now.checked_sub(STUCK_AFTER / 4).unwrap_or(now);
-        outcome::may_be_for_payload(case.refusal.status)
+        case.refusal.may_be_for_payload()
             && case.attempts >= STUCK_ATTEMPTS
             && now.duration_since(case.first_refused) >= STUCK_AFTER
             && self.evidence.accepted().saturating_sub(case.accepted_before) >= STUCK_ACCEPTED

@@ -9,10 +9,11 @@
 //! reset, is still seen.
 
 mod connection;
+mod failure;
 mod probe;
+mod received;
 
 use std::{
-    io,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -20,94 +21,17 @@ use std::{
 use contract::IngestionUrl;
 use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
-use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::connection::differential::{Peer, compare as compare_answers};
 use self::connection::{Connection, ExchangeError};
-pub(crate) use self::probe::Handshake;
-use crate::{
-    dial::{Destination, DialError, Dialer},
-    http1::HeadError,
-    redact,
+pub(crate) use self::{
+    failure::Failure,
+    probe::Handshake,
+    received::{Meaning, Received},
 };
-
-/// Azure's response.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Received {
-    pub(crate) status: u16,
-    /// Allow-listed header fields: name in lower case, value.
-    pub(crate) fields: Vec<(String, String)>,
-    /// The body's beginning.
-    pub(crate) body: Vec<u8>,
-}
-
-impl Received {
-    /// A header field's value; `name` in lower case.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Why there is no answer.
-#[derive(Debug, Error)]
-pub(crate) enum Failure {
-    /// No connection: the name, the network or the host.
-    #[error("connect to the ingestion endpoint")]
-    Connect(#[source] DialError),
-    /// No TLS: a certificate that is not trusted, or a peer that speaks none.
-    #[error("connect securely to the ingestion endpoint")]
-    Tls(#[source] DialError),
-    /// The connection broke before an answer.
-    #[error("exchange a request with the ingestion endpoint")]
-    Broken(#[source] io::Error),
-    /// The answer is not HTTP.
-    #[error("read the ingestion endpoint's answer")]
-    Unreadable(#[source] HeadError),
-    /// Success with a web page: something in between answered, which stored nothing.
-    #[error("find the ingestion endpoint behind a web page (status {0})")]
-    Page(u16),
-    /// The time was over.
-    #[error("wait for the ingestion endpoint")]
-    Timeout,
-    /// There was no token to send the request with.
-    #[error("obtain a token: {0}")]
-    NoToken(String),
-    /// There was an answer that concerns parts of the batch, and no memory just
-    /// now to look at these.
-    #[error("open the batch that Azure refused: MAX_IN_FLIGHT_BYTES is reached")]
-    NoMemory,
-    /// The batch is to be searched, and as many are as may be.
-    #[error("search the batch that Azure refused: so many are refused that this one must wait")]
-    Busy,
-    /// The same batch is still being sent in parts for an earlier request.
-    #[error("send a batch twice at once: an earlier request with it is not answered yet")]
-    UnderWay,
-}
-
-impl Failure {
-    /// A word for it, for metrics.
-    pub(crate) const fn reason(&self) -> &'static str {
-        match self {
-            Self::Connect(_) => "connect",
-            Self::Tls(_) => "tls",
-            Self::Broken(_) => "broken",
-            Self::Unreadable(_) => "unreadable",
-            Self::Page(_) => "page",
-            Self::Timeout => "timeout",
-            Self::NoToken(_) => "no_token",
-            Self::NoMemory => "in_flight_limit",
-            Self::Busy => "search_limit",
-            Self::UnderWay => "under_way",
-        }
-    }
-
-    /// Whether it is one of our limits, and not of Azure.
-    pub(crate) const fn is_our_limit(&self) -> bool {
-        matches!(self, Self::NoMemory | Self::Busy | Self::UnderWay)
-    }
-}
+use crate::dial::{Destination, Dialer};
 
 /// The way to the ingestion endpoint.
 pub(crate) struct Upstream {
@@ -177,12 +101,12 @@ impl Upstream {
     ) -> Result<Received, Failure> {
         let head = self.head(forwarded, authorization, body.len());
         let exchanged = timeout_at(deadline, self.exchange(&head, body, deadline)).await;
-        let mut received = exchanged.unwrap_or_else(|_| {
+        let received = exchanged.unwrap_or_else(|_| {
             // Whatever swallowed this request may hold the others, too.
             self.forget_idle(|_| true);
             Err(Failure::Timeout)
         })?;
-        redact::answer(&mut received, authorization.as_bytes());
+        let received = received.redacted(authorization.as_bytes());
         let is_page = received.field("content-type").is_some_and(|kind| kind.contains("html"));
         match received.status {
             status @ 200..=299 if is_page => Err(Failure::Page(status)),
@@ -272,25 +196,5 @@ impl Upstream {
     fn forget_idle(&self, forget: impl Fn(&Idle) -> bool) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|kept| !forget(kept));
-    }
-}
-
-impl From<DialError> for Failure {
-    fn from(error: DialError) -> Self {
-        match error {
-            DialError::Tls { .. } => Self::Tls(error),
-            _ => Self::Connect(error),
-        }
-    }
-}
-
-impl From<ExchangeError> for Failure {
-    fn from(error: ExchangeError) -> Self {
-        match error {
-            ExchangeError::BeforeAnswer(error) | ExchangeError::WithinAnswer(error) => {
-                Self::Broken(error)
-            }
-            ExchangeError::Unreadable(error) => Self::Unreadable(error),
-        }
     }
 }

@@ -15,8 +15,8 @@ use super::{
     span::{end, span},
 };
 use crate::{
+    dial::with_causes,
     explain::{self, Code},
-    outcome::{describe, no_answer},
     upstream::{Failure, Handshake, Upstream},
 };
 
@@ -40,7 +40,7 @@ pub(super) async fn dns(upstream: &Upstream) -> Found<()> {
         Err(error) => {
             return Found::failed(
                 Code::NameNotFound,
-                format!("cannot {}", describe(&error)),
+                format!("cannot {}", with_causes(&error)),
                 format!(
                     "check the host in {variable}, and the pod's DNS (dnsPolicy, CoreDNS, a NetworkPolicy that blocks port 53)"
                 ),
@@ -85,7 +85,7 @@ pub(super) async fn tls(upstream: &Upstream, tcp: TcpStream, now: SystemTime) ->
 }
 
 fn failed<T>(failure: &Failure, host: &str) -> Found<T> {
-    Found::explained(no_answer(failure), explain::no_answer_from(failure, host))
+    Found::explained(failure.describe(), explain::no_answer_from(failure, host))
 }
 
 fn agreed(handshake: &Handshake, now: SystemTime) -> String {

@@ -18,12 +18,11 @@ use super::{
     span::{end, span},
 };
 use crate::{
-    dial::{Destination, Dialer},
+    dial::{Destination, Dialer, with_causes},
     explain::Code,
     identity::{
         Issuer, RENEWAL_ADVICE, Reload, Summary, WARN_BEFORE_EXPIRY, read_token, unverified_claims,
     },
-    outcome,
 };
 
 /// Who receives a service account token.
@@ -78,7 +77,7 @@ async fn managed(settings: &Settings, dialer: &Dialer) -> Found<()> {
             Found::ok((), format!("{name} listens at {host}:{port}"))
         }
         Err(error) => {
-            let detail = format!("cannot reach {name}: {}", outcome::describe(&error));
+            let detail = format!("cannot reach {name}: {}", with_causes(&error));
             Found::failed(Code::ImdsUnreachable, detail, remedy)
         }
     }

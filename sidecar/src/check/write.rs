@@ -10,7 +10,6 @@ use super::{report::Found, span::span};
 use crate::{
     explain::{self, Code},
     identity::{Claims, Token},
-    outcome::no_answer,
     upstream::{Failure, Received, Upstream},
 };
 
@@ -44,7 +43,7 @@ pub(super) async fn nothing(
         Ok(received) => received,
         Err(failure) => {
             let explanation = explain::no_answer_from(&failure, &host);
-            return Found::explained(no_answer(&failure), explanation);
+            return Found::explained(failure.describe(), explanation);
         }
     };
     let claims = token.claims();

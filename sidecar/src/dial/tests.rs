@@ -96,7 +96,7 @@ async fn accepted_responses_of_a_proxy() {
         let proxy = proxy(answer).await;
         let dialer = dialer(Some(&proxy));
         let error = dialer.tcp(&to).await.unwrap_err();
-        let text = crate::outcome::describe(&error);
+        let text = with_causes(&error);
         assert!(text.contains(expected), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
         let counted = Dial { peer: "ingestion", result: "proxy", destination: Arc::default() };
@@ -119,7 +119,7 @@ async fn a_lookup_that_waits_for_too_long_is_given_up() {
     let _busy = dialer.lookups.acquire_many(u32::try_from(MAX_LOOKUPS).unwrap()).await.unwrap();
     let error = dialer.lookup("dce.example", 443).await.unwrap_err();
     assert_eq!(error.reason(), "lookup");
-    assert!(crate::outcome::describe(&error).contains("no answer within 10 s"));
+    assert!(with_causes(&error).contains("no answer within 10 s"));
     assert_eq!(dialer.lookup("::1", 443).await.unwrap(), ["[::1]:443".parse().unwrap()]);
 }
 

@@ -4,12 +4,12 @@ use contract::names::env;
 use rustls::CertificateError;
 
 use super::{Code, Explanation};
-use crate::{dial::DialError, outcome, upstream::Failure};
+use crate::{dial::DialError, upstream::Failure};
 
 /// Why there was no answer, and what to do: a line for the log.
 pub(crate) fn no_answer(failure: &Failure, host: &str) -> String {
     let remedy = no_answer_from(failure, host).text;
-    format!("{host}: {}; Prometheus retries it; {remedy}", outcome::no_answer(failure))
+    format!("{host}: {}; Prometheus retries it; {remedy}", failure.describe())
 }
 
 /// The fix if `host` did not answer.

@@ -22,8 +22,7 @@ use super::{
 };
 use crate::{
     memory::Share,
-    outcome::{self, Meaning},
-    upstream::Failure,
+    upstream::{Failure, Meaning, Received},
 };
 
 /// Why a batch cannot be read.
@@ -213,7 +212,7 @@ impl Rescue {
         {
             let begun = Instant::now();
             let result = send(control).await;
-            match result.as_ref().map(|received| outcome::meaning(received.status)) {
+            match result.as_ref().map(Received::meaning) {
                 Ok(
                     meaning @ (Meaning::Accepted
                     | Meaning::Content

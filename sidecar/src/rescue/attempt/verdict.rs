@@ -3,8 +3,7 @@
 use super::{super::plan::Verdict, Stop};
 use crate::{
     explain,
-    outcome::{self, Meaning},
-    upstream::{Failure, Received},
+    upstream::{Failure, Meaning, Received},
 };
 
 /// What an answer to a piece says of it, if `refusal` is what was said to the whole batch.
@@ -19,16 +18,11 @@ pub(super) fn verdict(result: &Result<Received, Failure>, refusal: &Received) ->
         {
             Verdict::Untried
         }
-        Ok(received)
-            if matches!(outcome::meaning(received.status), Meaning::Content | Meaning::Final) =>
-        {
+        Ok(received) if matches!(received.meaning(), Meaning::Content | Meaning::Final) => {
             Verdict::Refused
         }
         // A refusal that is otherwise retried, and that retrying did not end.
-        Ok(received)
-            if received.status == refusal.status
-                && outcome::may_be_for_payload(received.status) =>
-        {
+        Ok(received) if received.status == refusal.status && received.may_be_for_payload() => {
             Verdict::Refused
         }
         _ => Verdict::Untried,
@@ -38,12 +32,7 @@ pub(super) fn verdict(result: &Result<Received, Failure>, refusal: &Received) ->
 /// An answer that ends an attempt: what is left is sent again, whatever it says.
 pub(super) fn stopped(result: Result<Received, Failure>) -> Stop {
     match result {
-        Ok(received)
-            if !matches!(
-                outcome::meaning(received.status),
-                Meaning::Retry | Meaning::Unexpected
-            ) =>
-        {
+        Ok(received) if !matches!(received.meaning(), Meaning::Retry | Meaning::Unexpected) => {
             Stop::AboutRequest(received)
         }
         result => Stop::Answered(result),
