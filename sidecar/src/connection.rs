@@ -25,7 +25,7 @@ use crate::{
     forward::{Forwarder, refuse},
     http1::{Framing, Method, RequestHead},
     memory::Memory,
-    metrics::Exposition,
+    metrics::{Exposition, Refusal},
     notices::Notices,
     outcome,
     slots::Slot,
@@ -140,7 +140,8 @@ impl Connection {
     ) -> io::Result<Answer> {
         let place = forwarder.places.try_acquire().ok().filter(|_| !self.slot.is_overflow);
         let Some(_place) = place else {
-            let answer = forwarder.refuse("connection_limit", outcome::busy("MAX_CONNECTIONS"));
+            let answer =
+                forwarder.refuse(Refusal::ConnectionLimit, outcome::busy("MAX_CONNECTIONS"));
             return Ok(answer.closing());
         };
         self.writer.get_or_insert_with(|| self.shared.writers.add());
@@ -165,7 +166,7 @@ impl Connection {
     }
 
     /// Counts and logs a request to no destination.
-    fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
+    fn refuse(&self, reason: Refusal, answer: Answer) -> Answer {
         let Shared { exposition, notices, .. } = &*self.shared;
         refuse(&exposition.refusals, notices, reason, answer)
     }

@@ -12,7 +12,7 @@ use crate::{
     http1::RequestHead,
     identity::Token,
     memory::Memory,
-    metrics::{HARMLESS, Metrics, REFUSALS, Refusals},
+    metrics::{Metrics, Refusal, Refusals},
     notices::Notices,
     outcome,
     rescue::{Batch, Deliver, Requests, Rescue, Rescued},
@@ -56,7 +56,7 @@ impl Forwarder {
             Err(refused) => return self.refuse(refused.reason(), refused.answer()),
         };
         let Some(token) = self.tokens.get(deadline).await else {
-            return self.refuse("no_token", outcome::no_token(&self.tokens.trouble()));
+            return self.refuse(Refusal::NoToken, outcome::no_token(&self.tokens.trouble()));
         };
         let batch = Batch { message, body, deadline, requests: &Requests::new() };
         let rescued = match self.mode {
@@ -130,17 +130,16 @@ impl Forwarder {
     }
 
     /// A request that was not sent on.
-    pub(crate) fn refuse(&self, reason: &'static str, answer: Answer) -> Answer {
+    pub(crate) fn refuse(&self, reason: Refusal, answer: Answer) -> Answer {
         refuse(&self.metrics.refusals, &self.notices, reason, answer)
     }
 
     fn report(&self, rescued: &Rescued, answer: &Answer) {
         if let Err(failure) = rescued.said()
-            && failure.is_our_limit()
+            && let Some(limit) = failure.our_limit()
         {
-            let reason = failure.reason();
-            self.metrics.refusals.count(reason);
-            self.warn(reason, answer, || explain::no_answer(failure, &self.host));
+            self.metrics.refusals.count(limit);
+            self.warn(limit.as_str(), answer, || explain::no_answer(failure, &self.host));
             return;
         }
         let upstream = match rescued.said() {
@@ -229,18 +228,18 @@ impl Forwarder {
 pub(crate) fn refuse(
     refusals: &Refusals,
     notices: &Notices,
-    reason: &'static str,
+    reason: Refusal,
     answer: Answer,
 ) -> Answer {
-    debug_assert!(REFUSALS.contains(&reason), "{reason} is not among those that begin at 0");
     refusals.count(reason);
-    if let Some(held_back) = notices.may_say(reason) {
+    if let Some(held_back) = notices.may_say(reason.as_str()) {
         let text = String::from_utf8_lossy(answer.body());
         let (destination, answered, text) = (refusals.name(), answer.status(), text.trim_end());
-        if HARMLESS.contains(&reason) {
-            info!(destination, answered, reason, held_back, "{text}");
+        let word = reason.as_str();
+        if reason.is_harmless() {
+            info!(destination, answered, reason = word, held_back, "{text}");
         } else {
-            warn!(destination, answered, reason, held_back, "{text}");
+            warn!(destination, answered, reason = word, held_back, "{text}");
         }
     }
     answer
@@ -254,19 +253,16 @@ fn is_unauthorized(result: &Result<Received, Failure>) -> bool {
 const ACCEPTED: &str = "accepted";
 
 /// Statuses that are each worth a log line of their own.
-const SUBJECTS: [(u16, &str); 9] = [
-    (400, "400"),
-    (401, "401"),
-    (403, "403"),
-    (404, "404"),
-    (408, "408"),
-    (413, "413"),
-    (415, "415"),
-    (429, "429"),
-    (0, "other"),
-];
-
-fn subject(status: u16) -> &'static str {
-    let known = SUBJECTS.iter().find(|(known, _)| *known == status);
-    known.map_or("other", |(_, subject)| subject)
+const fn subject(status: u16) -> &'static str {
+    match status {
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        408 => "408",
+        413 => "413",
+        415 => "415",
+        429 => "429",
+        _ => "other",
+    }
 }

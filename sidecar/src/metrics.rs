@@ -3,10 +3,10 @@
 //! [`Exposition`] is the whole; [`Metrics`] are those of one destination, which has
 //! its label in all of them.
 
-mod beginning;
 mod families;
 mod labels;
 mod outgoing;
+mod reasons;
 mod register;
 #[cfg(test)]
 mod tests;
@@ -23,15 +23,14 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub(crate) use self::{
-    beginning::{HARMLESS, REFUSALS},
-    outgoing::{Dial, DialCounters, DialFamily},
-};
 use self::{
     families::Families,
-    labels::{Codes, Fetch, Named, Reason},
+    labels::{ByReason, Codes, Fetch, Named},
 };
-use crate::rescue;
+pub(crate) use self::{
+    outgoing::{Dial, DialCounters, DialFamily},
+    reasons::{Reason, Refusal},
+};
 
 /// All counters of all destinations, and those of the process.
 pub(crate) struct Exposition {
@@ -49,8 +48,8 @@ pub(crate) struct Exposition {
 pub(crate) struct Metrics {
     destination: Arc<str>,
     requests: Family<Codes, Counter>,
-    failures: Family<Reason, Counter>,
-    refused_samples: Family<Reason, Counter>,
+    failures: Family<ByReason, Counter>,
+    refused_samples: Family<ByReason, Counter>,
     token_fetches: Family<Fetch, Counter>,
     pub(crate) refusals: Refusals,
     pub(crate) request_seconds: Histogram,
@@ -74,8 +73,11 @@ pub(crate) struct Metrics {
 #[derive(Clone)]
 pub(crate) struct Refusals {
     destination: Arc<str>,
-    refused: Family<Reason, Counter>,
+    refused: Family<ByReason, Counter>,
 }
+
+/// Answers of Azure on which Prometheus drops its batch in either mode.
+const FINAL: [u16; 5] = [400, 409, 413, 415, 422];
 
 /// Seconds since 1970.
 type Timestamp = Gauge<f64, AtomicU64>;
@@ -209,7 +211,7 @@ impl Metrics {
 
     /// A request got no answer from Azure.
     pub(crate) fn failed(&self, reason: &'static str) {
-        self.failures.get_or_create(&self.reason(reason)).inc();
+        self.failures.get_or_create(&self.by(reason)).inc();
     }
 
     /// A token was asked for: why, and `ok` or how that failed.
@@ -229,16 +231,31 @@ impl Metrics {
     }
 
     /// Samples of single series are refused.
-    pub(crate) fn refuse_samples(&self, reason: rescue::Reason, samples: u64) {
-        self.refused_samples.get_or_create(&self.reason(reason.as_str())).inc_by(samples);
+    pub(crate) fn refuse_samples(&self, reason: Reason, samples: u64) {
+        self.refused_samples.get_or_create(&self.by(reason.as_str())).inc_by(samples);
     }
 
     pub(crate) fn succeeded(&self, at: SystemTime) {
         self.last_success.set(unix_seconds(at));
     }
 
-    fn reason(&self, reason: &'static str) -> Reason {
-        Reason { reason, destination: Arc::clone(&self.destination) }
+    fn by(&self, reason: &'static str) -> ByReason {
+        ByReason { reason, destination: Arc::clone(&self.destination) }
+    }
+
+    /// Exports metrics of events that cost samples before the first one: Prometheus sees
+    /// an increase only where it has seen a value before.
+    fn begin_at_zero(&self) {
+        self.dials.begin_at_zero();
+        for status in FINAL {
+            let destination = Arc::clone(&self.destination);
+            let codes = Codes { upstream: status.to_string(), answered: status, destination };
+            drop(self.requests.get_or_create(&codes));
+        }
+        self.refusals.begin_at_zero(Refusal::is_of_destination);
+        for reason in Reason::ALL {
+            self.refuse_samples(*reason, 0);
+        }
     }
 }
 
@@ -249,9 +266,18 @@ impl Refusals {
     }
 
     /// One more.
-    pub(crate) fn count(&self, reason: &'static str) {
-        let destination = Arc::clone(&self.destination);
-        self.refused.get_or_create(&Reason { reason, destination }).inc();
+    pub(crate) fn count(&self, reason: Refusal) {
+        self.refused.get_or_create(&self.by(reason)).inc();
+    }
+
+    fn begin_at_zero(&self, can_be: fn(Refusal) -> bool) {
+        for reason in Refusal::ALL.iter().filter(|reason| can_be(**reason)) {
+            drop(self.refused.get_or_create(&self.by(*reason)));
+        }
+    }
+
+    fn by(&self, reason: Refusal) -> ByReason {
+        ByReason { reason: reason.as_str(), destination: Arc::clone(&self.destination) }
     }
 }
 

@@ -28,7 +28,6 @@ mod message;
 mod open;
 mod opened;
 mod plan;
-mod reason;
 mod refusals;
 mod rescued;
 mod search;
@@ -46,6 +45,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+pub(crate) use self::rescued::{Batch, Requests, Rescued};
 use self::{
     admission::Admission,
     case::Case,
@@ -54,15 +54,11 @@ use self::{
     ledger::Ledger,
     survey::Bounds,
 };
-pub(crate) use self::{
-    reason::Reason,
-    rescued::{Batch, Requests, Rescued},
-};
 use crate::{
     explain,
     http1::Message,
     memory::Memory,
-    metrics::Metrics,
+    metrics::{Metrics, Reason},
     upstream::{Failure, Meaning, Received},
 };
 

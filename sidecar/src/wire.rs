@@ -6,6 +6,7 @@ use contract::ByteSize;
 use crate::{
     answer::Answer,
     http1::{Message, RequestHead},
+    metrics::Refusal,
 };
 
 /// Why a request is not sent on.
@@ -37,13 +38,13 @@ pub(crate) fn judge(head: &RequestHead, body: &[u8], limit: ByteSize) -> Result<
 }
 
 impl Refused {
-    /// A word for it, for metrics.
-    pub(crate) const fn reason(&self) -> &'static str {
+    /// The reason, for metrics and the log.
+    pub(crate) const fn reason(&self) -> Refusal {
         match self {
-            Self::Unsupported(_) => "unsupported_type",
-            Self::Empty => "empty_body",
-            Self::NotSnappy => "not_snappy",
-            Self::TooLarge { .. } => "decompressed_too_large",
+            Self::Unsupported(_) => Refusal::UnsupportedType,
+            Self::Empty => Refusal::EmptyBody,
+            Self::NotSnappy => Refusal::NotSnappy,
+            Self::TooLarge { .. } => Refusal::DecompressedTooLarge,
         }
     }
 

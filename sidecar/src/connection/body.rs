@@ -13,6 +13,7 @@ use crate::{
     answer::Answer,
     http1::{self, ChunkError, Chunked, Framing, RequestHead},
     memory::{Held, Memory},
+    metrics::Refusal,
     outcome,
 };
 
@@ -136,14 +137,14 @@ fn ended(read: io::Result<usize>) -> Result<(), BodyError> {
 }
 
 impl BodyError {
-    /// A word for it, for metrics.
-    pub(super) const fn reason(&self) -> &'static str {
+    /// The reason, for metrics and the log.
+    pub(super) const fn reason(&self) -> Refusal {
         match self {
-            Self::Gone(_) => "client_gone",
-            Self::Slow => "slow_body",
-            Self::TooLarge => "request_too_large",
-            Self::NoMemory => "in_flight_limit",
-            Self::Malformed(_) => "malformed_chunks",
+            Self::Gone(_) => Refusal::ClientGone,
+            Self::Slow => Refusal::SlowBody,
+            Self::TooLarge => Refusal::RequestTooLarge,
+            Self::NoMemory => Refusal::InFlightLimit,
+            Self::Malformed(_) => Refusal::MalformedChunks,
         }
     }
 

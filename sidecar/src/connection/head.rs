@@ -12,6 +12,7 @@ use crate::{
     answer::Answer,
     http1::{HeadError, MAX_HEAD_BYTES, RequestHead, parse_request},
     memory::Share,
+    metrics::Refusal,
     outcome,
 };
 
@@ -103,14 +104,16 @@ const fn bad(head: BadHead) -> NoRequest {
 }
 
 impl BadHead {
-    /// A word for it, for metrics.
-    pub(super) const fn reason(&self) -> &'static str {
+    /// The reason, for metrics and the log.
+    pub(super) const fn reason(&self) -> Refusal {
         match self {
-            Self::Unreadable(HeadError::TooLarge) => "head_too_large",
-            Self::Unreadable(HeadError::Malformed | HeadError::Contradictory) => "malformed_head",
-            Self::Slow => "slow_head",
-            Self::Gone => "client_gone",
-            Self::NoMemory => "in_flight_limit",
+            Self::Unreadable(HeadError::TooLarge) => Refusal::HeadTooLarge,
+            Self::Unreadable(HeadError::Malformed | HeadError::Contradictory) => {
+                Refusal::MalformedHead
+            }
+            Self::Slow => Refusal::SlowHead,
+            Self::Gone => Refusal::ClientGone,
+            Self::NoMemory => Refusal::InFlightLimit,
         }
     }
 

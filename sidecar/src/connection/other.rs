@@ -5,7 +5,7 @@ use std::time::Duration;
 use contract::{AcceptFrom, names};
 
 use super::{Connection, route::Task};
-use crate::{answer::Answer, forward::Forwarder, http1::RequestHead, outcome};
+use crate::{answer::Answer, forward::Forwarder, http1::RequestHead, metrics::Refusal, outcome};
 
 /// For what an operator has to change: the same as for Azure's refusals of this
 /// kind.
@@ -22,27 +22,29 @@ impl Connection {
             Task::Metrics => self.answer_metrics(head),
             Task::Decline => {
                 let text = "only remote write with snappy is supported";
-                self.refuse("protocol_question", Answer::text(415, text))
+                self.refuse(Refusal::ProtocolQuestion, Answer::text(415, text))
             }
             Task::Redirect => {
                 let text = self.wrong_path(head);
-                self.refuse("wrong_path", Answer::retry(503, RETRY_MISDIRECTED, text))
+                self.refuse(Refusal::WrongPath, Answer::retry(503, RETRY_MISDIRECTED, text))
             }
             Task::TurnAway => {
                 let text = self.foreign_peer();
-                self.refuse("foreign_peer", Answer::retry(503, RETRY_MISDIRECTED, text))
+                self.refuse(Refusal::ForeignPeer, Answer::retry(503, RETRY_MISDIRECTED, text))
             }
-            Task::Forbid => self.refuse("foreign_peer", Answer::text(403, self.foreign_peer())),
+            Task::Forbid => {
+                self.refuse(Refusal::ForeignPeer, Answer::text(403, self.foreign_peer()))
+            }
             Task::NotAllowed(allowed) => {
                 let text = format!("only {allowed} is allowed here");
                 let answer = Answer::text(405, text).with_field("allow", allowed);
-                self.refuse("method_not_allowed", answer)
+                self.refuse(Refusal::MethodNotAllowed, answer)
             }
             Task::Forward | Task::NotFound => {
                 let paths = self.joined(|one| one.path.clone());
                 let text = format!("not found: remote writes go to {paths}");
                 // Others may find its target malformed, and end the connection.
-                self.refuse("not_found", Answer::text(404, text)).closing()
+                self.refuse(Refusal::NotFound, Answer::text(404, text)).closing()
             }
         }
     }
@@ -109,7 +111,7 @@ impl Connection {
         match text {
             // Other clients do not read theirs.
             Ok(text) if self.shared.buffers.hold_elsewhere(text.len()).is_none() => {
-                self.refuse("in_flight_limit", outcome::busy("the memory for answers"))
+                self.refuse(Refusal::InFlightLimit, outcome::busy("the memory for answers"))
             }
             Ok(text) => Answer::typed(200, kind, text),
             Err(error) => Answer::text(500, error.to_string()),

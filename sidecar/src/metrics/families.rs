@@ -6,7 +6,7 @@ use prometheus_client::metrics::{
 
 use super::{
     DialFamily, Timestamp,
-    labels::{Codes, Fetch, Named, Reason},
+    labels::{ByReason, Codes, Fetch, Named},
 };
 
 type Histograms = Family<Named, Histogram, fn() -> Histogram>;
@@ -14,9 +14,9 @@ type Histograms = Family<Named, Histogram, fn() -> Histogram>;
 /// The metrics that each destination has.
 pub(super) struct Families {
     pub(super) requests: Family<Codes, Counter>,
-    pub(super) failures: Family<Reason, Counter>,
-    pub(super) refused: Family<Reason, Counter>,
-    pub(super) refused_samples: Family<Reason, Counter>,
+    pub(super) failures: Family<ByReason, Counter>,
+    pub(super) refused: Family<ByReason, Counter>,
+    pub(super) refused_samples: Family<ByReason, Counter>,
     pub(super) token_fetches: Family<Fetch, Counter>,
     pub(super) request_seconds: Histograms,
     pub(super) upstream_seconds: Histograms,

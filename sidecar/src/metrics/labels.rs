@@ -23,7 +23,7 @@ pub(super) struct Codes {
 
 /// Something that happened, by reason.
 #[derive(Clone, Debug, EncodeLabelSet, PartialEq, Eq, Hash)]
-pub(super) struct Reason {
+pub(super) struct ByReason {
     pub(super) reason: &'static str,
     pub(super) destination: Arc<str>,
 }

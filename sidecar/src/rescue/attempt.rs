@@ -299,6 +299,6 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
         }
         let labels = self.opened.chunk.labels(record);
         let broken = labels.and_then(|labels| search::broken_limit(&labels));
-        broken.unwrap_or_else(|| Reason::said(received.unwrap_or(&self.case.refusal)))
+        broken.unwrap_or_else(|| search::reason(received.unwrap_or(&self.case.refusal)))
     }
 }

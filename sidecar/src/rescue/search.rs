@@ -7,6 +7,7 @@
 use std::{collections::HashSet, ops::Range, time::Duration};
 
 use super::{Reason, message::Label};
+use crate::upstream::Received;
 
 /// A refused part is divided by four: that takes no more requests than halves do
 /// (two levels of halves take as many), and half as many rounds, which is what
@@ -51,6 +52,20 @@ pub(super) fn divided(range: &Range<usize>, fan: usize) -> impl Iterator<Item = 
 pub(super) fn is_about_age(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_lowercase();
     AGE.iter().any(|words| text.contains(words))
+}
+
+/// Why a single series is refused, by what the refusal says.
+pub(super) fn reason(refusal: &Received) -> Reason {
+    let text = String::from_utf8_lossy(&refusal.body).to_lowercase();
+    let says = |words: &str| text.contains(words);
+    match refusal.status {
+        413 => Reason::TooLarge,
+        _ if says("out of order") || says("outoforder") => Reason::OutOfOrder,
+        _ if is_about_age(&refusal.body) => Reason::TooOld,
+        _ if says("duplicate") => Reason::Duplicate,
+        _ if says("label") => Reason::Label,
+        _ => Reason::Other,
+    }
 }
 
 /// The age that a refusal names: "older than 20 minutes".

@@ -8,6 +8,7 @@ use super::connection::ExchangeError;
 use crate::{
     dial::{DialError, with_causes},
     http1::HeadError,
+    metrics::Refusal,
 };
 
 /// Why there is no answer.
@@ -57,15 +58,20 @@ impl Failure {
             Self::Page(_) => "page",
             Self::Timeout => "timeout",
             Self::NoToken(_) => "no_token",
-            Self::NoMemory => "in_flight_limit",
-            Self::Busy => "search_limit",
-            Self::UnderWay => "under_way",
+            Self::NoMemory => Refusal::InFlightLimit.as_str(),
+            Self::Busy => Refusal::SearchLimit.as_str(),
+            Self::UnderWay => Refusal::UnderWay.as_str(),
         }
     }
 
-    /// Whether it is one of our limits, and not of Azure.
-    pub(crate) const fn is_our_limit(&self) -> bool {
-        matches!(self, Self::NoMemory | Self::Busy | Self::UnderWay)
+    /// Which of our limits it is, if it is not one of Azure.
+    pub(crate) const fn our_limit(&self) -> Option<Refusal> {
+        match self {
+            Self::NoMemory => Some(Refusal::InFlightLimit),
+            Self::Busy => Some(Refusal::SearchLimit),
+            Self::UnderWay => Some(Refusal::UnderWay),
+            _ => None,
+        }
     }
     /// It as a sentence, with its causes.
     pub(crate) fn describe(&self) -> String {
