@@ -97,21 +97,26 @@ impl Rescue {
         now: fn() -> SystemTime,
         destinations: usize,
     ) -> Self {
-        let ledger = Ledger::new().divided(destinations);
-        let (cases, bounds) = (Cases::divided(destinations), Bounds::divided(destinations));
-        Self { cases, bounds, ..Self::with_ledger(memory, metrics, now, ledger) }
+        Self::with_ledger(memory, metrics, now, Ledger::new(destinations), destinations)
     }
 
-    /// For the only destination.
     fn with_ledger(
         memory: Arc<Memory>,
         metrics: Arc<Metrics>,
         now: fn() -> SystemTime,
         ledger: Ledger,
+        destinations: usize,
     ) -> Self {
-        let (evidence, cases) = (Evidence::new(), Cases::default());
-        let (admission, bounds) = (Admission::new(), Bounds::default());
-        Self { memory, metrics, now, ledger, evidence, cases, admission, bounds }
+        Self {
+            memory,
+            metrics,
+            now,
+            ledger,
+            evidence: Evidence::default(),
+            cases: Cases::new(destinations),
+            admission: Admission::new(),
+            bounds: Bounds::divided(destinations),
+        }
     }
 
     /// Forgets what is old.

@@ -46,15 +46,9 @@ const ABANDONED_AFTER: Duration = Duration::from_mins(2);
 /// Senders retry within seconds, or a minute.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-impl Default for Cases {
-    fn default() -> Self {
-        Self::divided(1)
-    }
-}
-
 impl Cases {
     /// Those of one of so many destinations, which divide what is remembered.
-    pub(super) fn divided(among: usize) -> Self {
+    pub(super) fn new(among: usize) -> Self {
         Self { state: Mutex::default(), max_unfinished: MAX_UNFINISHED / among }
     }
 
@@ -145,7 +139,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_search_is_found_by_its_body_and_forgotten_in_time() {
-        let cases = Cases::default();
+        let cases = Cases::new(1);
         cases.put((7, [1; 16]), case(true));
         cases.put((8, [2; 16]), case(false));
         assert!(cases.take_searching(6, || unreachable!("no such length")).is_none());
@@ -160,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_open_stays_so_when_it_comes_again() {
-        let cases = Cases::default();
+        let cases = Cases::new(1);
         let key = (7, [1; 16]);
         let first = cases.open(key);
         assert!(first.is_some());
@@ -174,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_batch_is_searched_only_if_what_is_decided_of_it_is_remembered() {
-        let cases = Cases::default();
+        let cases = Cases::new(1);
         let key = |number: u8| (7, [number; 16]);
         let first = cases.open(key(1)).unwrap();
         assert!(cases.admit(key(1), 2 * MAX_UNFINISHED, false), "it is the only one");
@@ -191,7 +185,7 @@ mod tests {
 
     #[test]
     fn cases_are_bounded() {
-        let cases = Cases::default();
+        let cases = Cases::new(1);
         for length in 0..2 * MAX_CASES {
             cases.put((length, [0; 16]), case(true));
         }

@@ -5,10 +5,7 @@
 //! nothing since it began to refuse, a refusal proves nothing about the batch.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,22 +15,25 @@ use super::chunk::first_record;
 use crate::http1::Message;
 
 /// What a destination has accepted.
-pub(super) struct Evidence {
-    base: Instant,
-    /// When the last accepted request was sent, in nanoseconds since `base`, plus 1; 0 for
-    /// never. An acceptance proves nothing about refusals after the request was sent,
-    /// however late its answer arrived.
-    accepted_at: AtomicU64,
-    accepted: AtomicU64,
-    controls: Mutex<Controls>,
-    nothing: Mutex<Nothing>,
+#[derive(Default)]
+pub(super) struct Evidence(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// How many requests it has accepted.
+    accepted: u64,
+    /// When the last of them was sent. An acceptance proves nothing about refusals after the
+    /// request was sent, however late its answer arrived.
+    accepted_at: Option<Instant>,
+    controls: Controls,
+    pause: Option<Pause>,
 }
 
-/// When an attempt found nothing accepted, and when one more series was sent since then.
-#[derive(Default)]
-struct Nothing {
-    found_at: Option<Instant>,
-    asked_at: Option<Instant>,
+/// The pause after an attempt that found nothing accepted.
+struct Pause {
+    begun: Instant,
+    /// When one more series was last sent.
+    asked_at: Instant,
 }
 
 /// One for each version of the message.
@@ -55,6 +55,11 @@ struct Known {
 }
 
 impl Known {
+    fn replace(&mut self, raw: Vec<u8>, now: Instant) {
+        let control = Some(Control { raw, since: now });
+        *self = Self { control, next: self.next, ..Self::default() };
+    }
+
     fn lately(&self, now: Instant) -> Option<&Control> {
         self.control.as_ref().filter(|control| now.duration_since(control.since) < CONTROL_AGE)
     }
@@ -91,33 +96,39 @@ impl Controls {
     }
 }
 
-impl Evidence {
-    pub(super) fn new() -> Self {
-        Self {
-            base: Instant::now(),
-            accepted_at: AtomicU64::new(0),
-            accepted: AtomicU64::new(0),
-            controls: Mutex::default(),
-            nothing: Mutex::default(),
-        }
+impl State {
+    fn accept(&mut self, sent: Instant) {
+        self.accepted += 1;
+        self.accepted_at = self.accepted_at.max(Some(sent));
     }
 
+    fn accepted_since(&self, then: Instant) -> bool {
+        self.accepted_at >= Some(then)
+    }
+
+    fn accepts_nothing(&self, now: Instant) -> bool {
+        self.pause.as_ref().is_some_and(|pause| {
+            now.duration_since(pause.begun) < NOTHING_INTERVAL && !self.accepted_since(pause.begun)
+        })
+    }
+}
+
+impl Evidence {
     /// The destination accepted a whole batch that was sent at `sent`.
     pub(super) fn accepted_batch(&self, message: Message, body: &[u8], sent: Instant) {
-        self.accepted_piece(sent);
         let now = Instant::now();
-        let mut controls = self.controls();
-        let known = controls.of(message);
+        let state = &mut *self.state();
+        state.accept(sent);
+        let known = state.controls.of(message);
         if known.next.is_some_and(|next| now < next) {
             return;
         }
-        let found = first_record(message, body).map(|raw| Control { raw, since: now });
+        let found = first_record(message, body);
         let pause = if found.is_some() { CONTROL_INTERVAL } else { CONTROL_RETRY };
         known.next = Some(now + pause);
-        if found.is_some() {
-            (known.is_refused, known.refused_at) = (false, None);
+        if let Some(raw) = found {
+            known.replace(raw, now);
         }
-        known.control = found.or_else(|| known.control.take());
     }
 
     /// The destination accepted a piece, of which `record` makes a message with one
@@ -128,10 +139,10 @@ impl Evidence {
         sent: Instant,
         record: impl FnOnce() -> Option<Vec<u8>>,
     ) {
-        self.accepted_piece(sent);
         let now = Instant::now();
-        let mut controls = self.controls();
-        let known = controls.of(message);
+        let state = &mut *self.state();
+        state.accept(sent);
+        let known = state.controls.of(message);
         // The same one throughout a search: whatever is asked, one sample is resent.
         let is_old = known.is_refused
             || known
@@ -139,56 +150,46 @@ impl Evidence {
                 .as_ref()
                 .is_none_or(|control| now.duration_since(control.since) >= CONTROL_AGE / 2);
         if is_old && let Some(raw) = record() {
-            known.control = Some(Control { raw, since: now });
-            (known.is_refused, known.refused_at) = (false, None);
+            known.replace(raw, now);
         }
-    }
-
-    /// The destination accepted something that was sent at `sent`.
-    pub(super) fn accepted_piece(&self, sent: Instant) {
-        let at = u64::try_from(sent.duration_since(self.base).as_nanos()).unwrap_or(u64::MAX);
-        self.accepted_at.fetch_max(at.saturating_add(1), Ordering::Relaxed);
-        self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many requests the destination has accepted.
     pub(super) fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
+        self.state().accepted
     }
 
     /// When the last accepted request was sent.
     pub(super) fn accepted_at(&self) -> Option<Instant> {
-        let at = self.accepted_at.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(self.base + Duration::from_nanos(at))
+        self.state().accepted_at
     }
 
     /// Whether it has accepted something that was sent since `then`.
     pub(super) fn accepted_since(&self, then: Instant) -> bool {
-        self.accepted_at().is_some_and(|at| at >= then)
+        self.state().accepted_since(then)
     }
 
     /// A body with one record that it accepted recently.
     pub(super) fn control(&self, message: Message, now: Instant) -> Option<Vec<u8>> {
-        let mut controls = self.controls();
-        controls.of(message).lately(now).map(|control| compressed(&control.raw))
+        let mut state = self.state();
+        state.controls.of(message).lately(now).map(|control| compressed(&control.raw))
     }
 
     /// Whether there is one.
     pub(super) fn has_control(&self, message: Message, now: Instant) -> bool {
-        self.controls().of(message).lately(now).is_some()
+        self.state().controls.of(message).lately(now).is_some()
     }
 
     /// The control that was sent at `sent` was accepted or refused. After two refusals with
     /// an acceptance in between it is bad by now, and another one is looked for.
     pub(super) fn asked_control(&self, message: Message, sent: Instant, is_accepted: bool) {
-        let is_own_fault =
-            |known: &Known| known.refused_at.is_some_and(|at| self.accepted_since(at));
-        let mut controls = self.controls();
-        let known = controls.of(message);
+        let state = &mut *self.state();
+        let accepted_at = state.accepted_at;
+        let known = state.controls.of(message);
         if is_accepted {
             known.refused_at = None;
-            self.accepted_piece(sent);
-        } else if is_own_fault(known) {
+            state.accept(sent);
+        } else if known.refused_at.is_some_and(|at| accepted_at >= Some(at)) {
             (known.is_refused, known.next) = (true, None);
         } else {
             known.refused_at.get_or_insert(sent);
@@ -197,36 +198,32 @@ impl Evidence {
 
     /// An attempt found nothing accepted.
     pub(super) fn nothing_accepted(&self, now: Instant) {
+        let mut state = self.state();
         // Requests within the pause do not prolong it.
-        if !self.accepts_nothing(now) {
-            *self.nothing() = Nothing { found_at: Some(now), asked_at: Some(now) };
+        if !state.accepts_nothing(now) {
+            state.pause = Some(Pause { begun: now, asked_at: now });
         }
     }
 
     /// Whether the pause after that still lasts: nothing has been accepted since.
     pub(super) fn accepts_nothing(&self, now: Instant) -> bool {
-        self.nothing()
-            .found_at
-            .is_some_and(|at| now.duration_since(at) < NOTHING_INTERVAL && !self.accepted_since(at))
+        self.state().accepts_nothing(now)
     }
 
     /// Whether a batch may send one series within the pause; if so, no other one may for
     /// [`ASK_INTERVAL`].
     pub(super) fn may_ask(&self, now: Instant) -> bool {
-        let mut nothing = self.nothing();
-        let may_ask = nothing.asked_at.is_none_or(|at| now.duration_since(at) >= ASK_INTERVAL);
+        let mut state = self.state();
+        let Some(pause) = &mut state.pause else { return true };
+        let may_ask = now.duration_since(pause.asked_at) >= ASK_INTERVAL;
         if may_ask {
-            nothing.asked_at = Some(now);
+            pause.asked_at = now;
         }
         may_ask
     }
 
-    fn nothing(&self) -> MutexGuard<'_, Nothing> {
-        self.nothing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn controls(&self) -> MutexGuard<'_, Controls> {
-        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -242,7 +239,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_accepted_until_something_is() {
-        let evidence = Evidence::new();
+        let evidence = Evidence::default();
         let begun = Instant::now();
         assert!(!evidence.accepted_since(begun));
         evidence.nothing_accepted(begun);
@@ -252,7 +249,7 @@ mod tests {
         assert!(!evidence.accepts_nothing(Instant::now()), "long ago");
         evidence.nothing_accepted(Instant::now());
         advance(Duration::from_secs(1)).await;
-        evidence.accepted_piece(Instant::now());
+        evidence.accepted_batch(Message::V1, &[], Instant::now());
         assert!(evidence.accepted_since(begun));
         assert!(!evidence.accepts_nothing(Instant::now()));
         assert!(!evidence.accepted_since(Instant::now() + Duration::from_millis(1)));
@@ -260,7 +257,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_late_answer_says_nothing_about_what_came_after_the_request() {
-        let evidence = Evidence::new();
+        let evidence = Evidence::default();
         let sent = Instant::now();
         advance(Duration::from_secs(1)).await;
         let refused = Instant::now();
@@ -274,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_control_is_looked_for_now_and_then() {
-        let evidence = Evidence::new();
+        let evidence = Evidence::default();
         let metadata = compressed(&[0x1a, 0]);
         let series = compressed(&[0x0a, 2, 0x12, 0]);
         let accepted = |body: &[u8]| {

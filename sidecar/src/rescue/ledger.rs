@@ -82,27 +82,21 @@ pub(super) const MAX_RECORDS: usize = 1 << 17;
 const MAX_LABELS: usize = 1 << 14;
 
 impl Ledger {
-    pub(super) fn new() -> Self {
+    /// One of so many, which together remember as much as one would.
+    pub(super) fn new(among: usize) -> Self {
         let mut key = [0; 32];
         // Without randomness hashes can be foretold, which is no reason to fail.
         let _ = rand::fill(&mut key);
-        Self::with_key(&key)
+        Self::with_key(&key, among)
     }
 
     /// One whose hashes can be foretold by whoever knows the key.
-    pub(super) fn with_key(key: &[u8]) -> Self {
-        let state =
-            State { records: Generations::new(MAX_RECORDS), labels: Generations::new(MAX_LABELS) };
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), state: Mutex::new(state) }
-    }
-
-    /// One of so many, which together remember as much as one would.
-    pub(super) fn divided(self, among: usize) -> Self {
+    pub(super) fn with_key(key: &[u8], among: usize) -> Self {
         let state = State {
             records: Generations::new(MAX_RECORDS / among),
             labels: Generations::new(MAX_LABELS / among),
         };
-        Self { state: Mutex::new(state), ..self }
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), state: Mutex::new(state) }
     }
 
     /// The hash of parts, each told from the next.
@@ -225,16 +219,16 @@ mod tests {
 
     #[test]
     fn parts_are_told_from_each_other() {
-        let ledger = Ledger::new();
+        let ledger = Ledger::new(1);
         let hash = |parts: &[&[u8]]| ledger.hash(parts.iter().copied());
         assert_eq!(hash(&[b"ab", b"c"]), hash(&[b"ab", b"c"]));
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
-        assert_ne!(hash(&[b"ab"]), Ledger::new().hash([&b"ab"[..]]), "keyed");
+        assert_ne!(hash(&[b"ab"]), Ledger::new(1).hash([&b"ab"[..]]), "keyed");
     }
 
     #[tokio::test(start_paused = true)]
     async fn decisions_are_kept_for_ten_to_twenty_minutes() {
-        let ledger = Ledger::new();
+        let ledger = Ledger::new(1);
         assert!(ledger.decide([1; 16], Decision::Stored));
         assert!(!ledger.decide([1; 16], Decision::Stored));
         ledger.suspect([2; 16], Reason::Other, Instant::now());
@@ -250,7 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_series_that_is_always_refused_is_tested_once_a_minute() {
-        let ledger = Ledger::new();
+        let ledger = Ledger::new(1);
         let labels = [2; 16];
         let begun = Instant::now();
         for _ in 0..DOOMED_AFTER {

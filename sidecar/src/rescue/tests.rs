@@ -246,8 +246,8 @@ impl Sender {
         let exposition = Exposition::new("", "", "");
         let metrics = Arc::new(exposition.destination(""));
         let memory = Memory::new(32 << 20);
-        let ledger = Ledger::with_key(&seed.to_le_bytes());
-        let rescue = Rescue::with_ledger(Arc::clone(&memory), metrics, now, ledger);
+        let ledger = Ledger::with_key(&seed.to_le_bytes(), 1);
+        let rescue = Rescue::with_ledger(Arc::clone(&memory), metrics, now, ledger, 1);
         Self { rescue, exposition, memory }
     }
 
