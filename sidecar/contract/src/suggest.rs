@@ -6,13 +6,27 @@ pub fn did_you_mean<'a>(
     given: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
+    closest(given, candidates, |length| length.div_ceil(3)).map(str::to_owned)
+}
+
+/// The candidate closest to `given`, case aside, if no more letters differ than `bound`
+/// says for the candidate's length.
+pub(crate) fn closest<'a>(
+    given: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    bound: impl Fn(usize) -> usize,
+) -> Option<&'a str> {
     let given: String = given.chars().take(MAX_CHARS).collect::<String>().to_lowercase();
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&given, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
+    let letters = given.chars().count();
+    let near = candidates.into_iter().filter_map(|candidate| {
+        let length = candidate.chars().count();
+        let bound = bound(length);
+        // So many letters differ at least; the comparison itself takes longer.
+        (length.abs_diff(letters) <= bound).then_some(())?;
+        let distance = strsim::osa_distance(&given, &candidate.to_lowercase());
+        (distance <= bound).then_some((distance, candidate))
+    });
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
 /// Longer input is not a typing mistake, and the comparison takes quadratic time.

@@ -1,12 +1,13 @@
 //! Warnings about the environment of several destinations, which is valid all the same.
 
-use strsim::osa_distance;
-
 use super::{
     Destinations,
     read::{Reader, is_set},
 };
-use crate::{Cloud, DESTINATION_VARIABLES, Destination, DestinationName, Rejected, names::env};
+use crate::{
+    Cloud, DESTINATION_VARIABLES, Destination, DestinationName, Rejected, names::env,
+    suggest::closest,
+};
 
 /// What the webhook of azure-workload-identity writes into containers.
 const AZURES: [&str; 4] = [
@@ -67,16 +68,12 @@ impl Reader {
     pub(super) fn doubt_misspelt(&mut self) {
         let long = || env::ALL.iter().map(|one| one.name).filter(|name| name.len() >= MIN_MISSPELT);
         for name in self.variables.keys().filter(|name| is_set(&self.variables, name)) {
-            let upper = name.to_ascii_uppercase();
-            let is_close = |known: &&str| {
-                upper.len().abs_diff(known.len()) <= MAX_MISSPELT
-                    && osa_distance(&upper, known) <= MAX_MISSPELT
-            };
             // With or without a destination's suffix.
             let is_suffix = |rest: &str| rest.is_empty() || rest.starts_with('_');
             let mut known = env::ALL.iter().filter_map(|known| name.strip_prefix(known.name));
             let is_known = known.any(is_suffix);
-            if let Some(meant) = long().find(is_close).filter(|_| !is_known) {
+            let meant = closest(name, long(), |_| MAX_MISSPELT);
+            if let Some(meant) = meant.filter(|_| !is_known) {
                 self.doubts.push(format!("{name} is ignored: did you mean {meant}?"));
             }
         }

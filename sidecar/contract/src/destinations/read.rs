@@ -5,41 +5,29 @@ use std::collections::BTreeMap;
 use super::{Destinations, links::is_service_link};
 use crate::{
     DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS, Mistake, Rejected,
-    Settings, did_you_mean, names::env, without_userinfo,
+    Settings, TokenProxy, did_you_mean, names::env, without_userinfo,
 };
 
-/// A variable is not taken from the unnamed destination where one of these is set for
-/// the destination itself: another name for the same, or what it belongs to.
-const REPLACED_BY: [(&str, &[&str]); 9] = [
-    (env::AZURE_CLIENT_CERTIFICATE_PATH, &[env::MDM_CERT_PATH]),
-    (env::MDM_CERT_PATH, &[env::AZURE_CLIENT_CERTIFICATE_PATH]),
+/// The first variables are not taken from the unnamed destination where one of the second
+/// is set for the destination itself: another name for the same, or what they belong to.
+const REPLACED_BY: [(&[&str], &[&str]); 4] = [
     (
-        env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE,
+        &[
+            env::AZURE_CLIENT_CERTIFICATE_PATH,
+            env::MDM_CERT_PATH,
+            env::AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE,
+        ],
         &[env::AZURE_CLIENT_CERTIFICATE_PATH, env::MDM_CERT_PATH],
     ),
-    (env::AZURE_AUTHORITY_HOST, &[env::AAD_HOST_ENDPOINT]),
-    (env::AAD_HOST_ENDPOINT, &[env::AZURE_AUTHORITY_HOST]),
+    (
+        &[env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT],
+        &[env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT],
+    ),
     // A service account token is made for Entra or for a proxy, never for both.
-    (env::AZURE_KUBERNETES_TOKEN_PROXY, &[env::AZURE_FEDERATED_TOKEN_FILE]),
+    (&TokenProxy::VARIABLES, &[env::AZURE_KUBERNETES_TOKEN_PROXY, env::AZURE_FEDERATED_TOKEN_FILE]),
     (
-        env::AZURE_KUBERNETES_SNI_NAME,
-        &[env::AZURE_KUBERNETES_TOKEN_PROXY, env::AZURE_FEDERATED_TOKEN_FILE],
-    ),
-    (
-        env::AZURE_KUBERNETES_CA_FILE,
-        &[
-            env::AZURE_KUBERNETES_CA_DATA,
-            env::AZURE_KUBERNETES_TOKEN_PROXY,
-            env::AZURE_FEDERATED_TOKEN_FILE,
-        ],
-    ),
-    (
-        env::AZURE_KUBERNETES_CA_DATA,
-        &[
-            env::AZURE_KUBERNETES_CA_FILE,
-            env::AZURE_KUBERNETES_TOKEN_PROXY,
-            env::AZURE_FEDERATED_TOKEN_FILE,
-        ],
+        &[env::AZURE_KUBERNETES_CA_FILE, env::AZURE_KUBERNETES_CA_DATA],
+        &[env::AZURE_KUBERNETES_CA_FILE, env::AZURE_KUBERNETES_CA_DATA],
     ),
 ];
 
@@ -124,7 +112,7 @@ impl Reader {
             return shared();
         }
         let own = |variable: &str| set(&self.variables, &name.variable(variable)).cloned();
-        let replaced = REPLACED_BY.iter().filter(|(known, _)| *known == variable);
+        let replaced = REPLACED_BY.iter().filter(|(known, _)| known.contains(&variable));
         let is_replaced = replaced.flat_map(|(_, by)| *by).any(|by| own(by).is_some());
         own(variable).or_else(|| shared().filter(|_| self.has_unnamed && !is_replaced))
     }
