@@ -3,8 +3,6 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
-#[path = "main/files.rs"]
-mod files;
 #[path = "main/health.rs"]
 mod health;
 #[path = "main/listen.rs"]
@@ -21,6 +19,7 @@ use std::{
 
 use clap::Parser as _;
 use contract::{Destinations, LogFormat, LogLevel, names};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sidecar::{Heartbeat, Trust};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -62,12 +61,21 @@ fn run() -> io::Result<ExitCode> {
         Ok(trust) => trust,
         Err(trouble) => return Ok(misconfigured([trouble.to_string()])),
     };
-    files::allow_all();
+    raise_file_limit();
     let runtime = runtime()?;
     let served = runtime.block_on(serve(destinations, &trust));
     // A name that is still being looked up must not hold the process.
     runtime.shutdown_background();
     served
+}
+
+/// Raises the soft limit of open files to the hard one, as other servers do at their
+/// start. The usual 1024 is kept low for programs that use `select`, and would be used up
+/// by `MAX_CONNECTIONS` alone: then no one, Prometheus neither, is accepted.
+fn raise_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With fewer it works as well, up to there.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// What is wrong with the trusted roots, to be reported with all other errors.

@@ -54,7 +54,7 @@ pub async fn run(
         () = serve(listener, settings.accept_from, Arc::clone(&shared)) => {}
         _ = join_all(refreshes) => {}
         () = trust.watch(&shared.exposition) => {}
-        () = keep_house(&shared) => {}
+        () = maintain(&shared) => {}
         () = stop => {}
     }
 }
@@ -85,7 +85,7 @@ fn announce(destinations: &Destinations) {
 
 /// The summary line, the hint that nobody writes, and old connections and
 /// buffers.
-async fn keep_house(shared: &Shared) {
+async fn maintain(shared: &Shared) {
     let started = Instant::now();
     let mut reap = interval_at(started + REAP_INTERVAL, REAP_INTERVAL);
     let mut minute = interval_at(started + MINUTE, MINUTE);

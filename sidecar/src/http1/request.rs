@@ -6,9 +6,9 @@ mod tests;
 use contract::names;
 
 use super::{
-    Framing, MAX_FIELDS,
+    Framing, HeadError, MAX_FIELDS,
     fields::{Lengths, Persistence},
-    head::{HeadError, head_length},
+    head_length,
 };
 
 /// The method, as far as it matters.

@@ -5,9 +5,8 @@ use std::mem::MaybeUninit;
 use httparse::{ParserConfig, Status};
 
 use super::{
-    Framing, MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD_BYTES,
+    Framing, HeadError, MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD_BYTES,
     fields::{Lengths, Persistence},
-    head::HeadError,
 };
 
 /// The head of Azure's answer.
