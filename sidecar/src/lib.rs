@@ -46,6 +46,8 @@
 //! * No redirect is followed, verification cannot be disabled, and no secret
 //!   reaches a log, a metric, an error or `Debug`.
 //! * Memory is bounded whatever is sent, however slowly.
+//! * Modules import each other in one direction, and none imports [`mod@check`],
+//!   [`mod@native`] or [`mod@run`]: a test follows all imports.
 
 mod answer;
 mod check;

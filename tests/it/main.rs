@@ -20,6 +20,8 @@ mod examples;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod journey;
 #[cfg(test)]
 mod monitoring;
