@@ -1,10 +1,8 @@
-use proptest::prelude::*;
+mod any;
+mod doubts;
 
 use super::*;
-use crate::{
-    ByteSize, Cloud, DestinationName, Identity, MAX_DESTINATIONS, ResponseMode,
-    TokenProxyAuthority, settings::tests::all_settings,
-};
+use crate::{ByteSize, Cloud, Identity, MAX_DESTINATIONS, ResponseMode, TokenProxyAuthority};
 
 const URL: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 const GUID: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
@@ -234,79 +232,6 @@ fn variables_that_only_look_like_a_destinations_are_ignored() {
 }
 
 #[test]
-fn valid_settings_that_look_wrong_cause_a_warning() {
-    let doubts = |more: &[(&str, &str)]| {
-        let url = URL.replace("dcr-0", "dcr-1");
-        let more = [&[("INGESTION_URL_TENANTS", url.as_str())], more].concat();
-        beside(&more).unwrap().doubts()
-    };
-    assert_eq!(doubts(&[("CLOUD_PROVIDER", "azure")]), Vec::<String>::new());
-    assert_eq!(
-        doubts(&[("CLOUD_TENNANTS", "AzureChina")]),
-        [
-            "CLOUD_TENNANTS is ignored, because there is no INGESTION_URL_TENNANTS (did you mean CLOUD_TENANTS?)"
-        ]
-    );
-    assert_eq!(
-        doubts(&[
-            ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.com/"),
-            ("CLOUD_TENANTS", "AzureChina")
-        ]),
-        [
-            "CLOUD_TENANTS is set and INGESTION_AAD_AUDIENCE_TENANTS is not: the audience is that of INGESTION_AAD_AUDIENCE"
-        ]
-    );
-}
-
-#[test]
-fn misspelt_variables_are_doubted() {
-    let one = [("INGESTION_URL", URL), ("IDENTITY_TYPE", "systemAssigned")];
-    let doubts = |more: &[(&str, &str)]| read(&[&one, more].concat()).unwrap().doubts();
-    assert_eq!(
-        doubts(&[("MAX_REQUEST_BYTE", "1Mi"), ("UPSTREAM_TIMOUT", "9s"), ("idle_timeout", "9s")]),
-        [
-            "MAX_REQUEST_BYTE is ignored: did you mean MAX_REQUEST_BYTES?",
-            "UPSTREAM_TIMOUT is ignored: did you mean UPSTREAM_TIMEOUT?",
-            "idle_timeout is ignored: did you mean IDLE_TIMEOUT?",
-        ]
-    );
-    let others = ["HTTP_PROXY", "https_proxy", "AZURE_CLIENT_SECRET", "CLUSTER_ID", "NO_COLOR"];
-    assert_eq!(doubts(&others.map(|name| (name, "http://proxy:1"))), Vec::<String>::new());
-    assert_eq!(doubts(&[("MAX_REQUEST_BYTE", "")]), Vec::<String>::new());
-}
-
-#[test]
-fn what_no_destination_reads_is_doubted() {
-    let named = [
-        ("INGESTION_URL_A", URL),
-        ("IDENTITY_TYPE_A", "userAssigned"),
-        ("AZURE_CLIENT_ID_A", GUID),
-    ];
-    let doubts = |more: &[(&str, &str)]| read(&[&named, more].concat()).unwrap().doubts();
-    assert_eq!(doubts(&[]), Vec::<String>::new());
-    // As the webhook of azure-workload-identity sets it in every container.
-    assert_eq!(doubts(&[("AZURE_CLIENT_ID", OTHER)]), Vec::<String>::new());
-    assert_eq!(
-        doubts(&[("CLOUD", "AzureChina"), ("UPSTREAM_TIMEOUT_A", "5s"), ("PORT_A", "1")]),
-        [
-            "CLOUD is ignored, because every destination has a name: set CLOUD_A",
-            "UPSTREAM_TIMEOUT_A is ignored: UPSTREAM_TIMEOUT is the same for all destinations",
-        ]
-    );
-    assert_eq!(
-        doubts(&[
-            ("INGESTION_URL_B", URL),
-            ("IDENTITY_TYPE_B", "systemAssigned"),
-            ("RESPONSE_MODE", "transparent")
-        ]),
-        [
-            "RESPONSE_MODE is ignored, because every destination has a name: set RESPONSE_MODE_A or RESPONSE_MODE_B",
-            "INGESTION_URL_B is the same as INGESTION_URL_A: samples of both go to one data collection rule",
-        ]
-    );
-}
-
-#[test]
 fn tokens_are_shared_by_the_same_identity_for_the_same_audience() {
     let destinations = beside(&[
         ("INGESTION_URL_SAME", "https://same.example/"),
@@ -319,54 +244,4 @@ fn tokens_are_shared_by_the_same_identity_for_the_same_audience() {
     .unwrap();
     let shares = |name| destinations.sidecar().shares_tokens_with(settings(&destinations, name));
     assert_eq!(["same", "identity", "audience"].map(shares), [true, false, false]);
-}
-
-/// A sidecar's settings, and for other destinations those that describe one.
-fn destinations() -> impl Strategy<Value = Destinations> {
-    let names = prop::collection::btree_set("[a-z][a-z0-9-]{0,3}[a-z]", 0..4);
-    let others = prop::collection::vec(all_settings(), 4);
-    (all_settings(), names, others, any::<bool>()).prop_map(|(first, names, others, is_named)| {
-        let name = |name: &String| Some(name.parse::<DestinationName>().unwrap());
-        let mut names = names.iter();
-        let first_name = if is_named { names.next().and_then(name) } else { None };
-        let first = Destination { name: first_name, settings: first };
-        let others = names.zip(others).map(|(one, other)| {
-            let Settings { ingestion_url, identity, cloud, audience, response_mode, .. } = other;
-            let described = Settings {
-                ingestion_url,
-                identity,
-                cloud,
-                audience,
-                response_mode,
-                ..first.settings.clone()
-            };
-            Destination { name: name(one), settings: described }
-        });
-        let others = others.collect();
-        Destinations::new(first, others)
-    })
-}
-
-proptest! {
-    #[test]
-    fn the_sidecar_reads_the_variables_of_the_webhook(mut all in destinations()) {
-        let share = all.limits().max_in_flight;
-        all.first.settings.limits.max_request = share;
-        for other in &mut all.others {
-            other.settings.limits = all.first.settings.limits;
-        }
-        let variables = all.to_env();
-        let names: std::collections::BTreeSet<_> = variables.iter().map(|(name, _)| name).collect();
-        prop_assert_eq!(names.len(), variables.len(), "a variable is written twice");
-        let read = Destinations::from_env(variables).map(|read| Destinations { doubts: vec![], ..read });
-        prop_assert_eq!(read, Ok(all));
-    }
-
-    #[test]
-    fn no_environment_makes_it_panic(
-        names in prop::collection::vec("(INGESTION_URL|CLOUD|IDENTITY_TYPE|MDM_CERT_PATH)[A-Z_a-z0-9]{0,8}", 0..20),
-        value in ".{0,40}",
-    ) {
-        let _ = Destinations::from_env(names.into_iter().map(|name| (name, value.clone())));
-    }
 }
