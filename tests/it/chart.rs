@@ -6,6 +6,7 @@
 mod acceptance;
 mod admission;
 mod api_server;
+mod cert_manager;
 mod conditions;
 mod creating;
 mod documents;

@@ -56,6 +56,16 @@ impl Release {
         name: &'static str,
         flags: &[&'static str],
     ) -> Option<Self> {
+        Self::install_with(test, name, flags, &json!({})).await
+    }
+
+    /// The same with these values besides the usual.
+    pub(crate) async fn install_with(
+        test: &str,
+        name: &'static str,
+        flags: &[&'static str],
+        more: &Value,
+    ) -> Option<Self> {
         let (helm, plane) = Helm::with_control_plane(test).await?;
         let helm = helm.for_cluster(plane.kubeconfig());
         let client = plane.client().await.unwrap();
@@ -67,7 +77,7 @@ impl Release {
         let chart = redirected(&chart(), &serving.url());
         let flags = flags.to_vec();
         let mut release = Self { client, serving, name, helm, plane, chart, flags, certs: None };
-        release.helm("install", &json!({})).await;
+        release.helm("install", more).await;
         release.certs = Some(release.watch(&[]).await);
         release.until_delivered().await;
         release.serving.start().await;
@@ -252,7 +262,8 @@ fn values(name: &str, more: &Value) -> Value {
     values
 }
 
-/// A chart, with the webhook's address on loopback.
+/// A chart, with the webhook's address on loopback, for which cert-manager's certificate is
+/// valid as well.
 pub(crate) fn redirected(chart: &Path, url: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy(chart, folder.path());
@@ -261,6 +272,10 @@ pub(crate) fn redirected(chart: &Path, url: &str) -> TempDir {
     let (before, service) = template.split_once("      service:\n").unwrap();
     let (_, after) = service.split_once("        port: 443\n").unwrap();
     fs::write(&file, format!("{before}      url: {url}\n{after}")).unwrap();
+    let file = folder.path().join("templates/certificates/cert-manager.yaml");
+    let template = fs::read_to_string(&file).unwrap();
+    let (before, after) = template.split_once("dnsNames: [").unwrap();
+    fs::write(&file, format!("{before}dnsNames: [localhost, {after}")).unwrap();
     folder
 }
 

@@ -221,7 +221,7 @@ async fn renew(release: &Release) {
 }
 
 /// Delivers the Secret again and again.
-async fn kubelet(release: &Release) {
+pub(super) async fn kubelet(release: &Release) {
     loop {
         sleep(SYNC).await;
         release.deliver().await;
@@ -229,7 +229,7 @@ async fn kubelet(release: &Release) {
 }
 
 /// How many CAs the API server trusts.
-async fn authorities(release: &Release) -> usize {
+pub(super) async fn authorities(release: &Release) -> usize {
     let configuration = release.configuration().await.unwrap();
     let bundle = text(&configuration, "/webhooks/0/clientConfig/caBundle");
     let pem = String::from_utf8(BASE64_STANDARD.decode(bundle).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! What is tested with what: data only.
 
 use ::tests::tools::{
-    COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34,
+    CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34,
     KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, Recipe, VMAGENT,
 };
 
@@ -80,6 +80,13 @@ pub(crate) const ROWS: &[Row] = &[
         tests: &["chart::istio::"],
         proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio serves no release as a Go module: it is a snapshot of its main branch",
         versions: &[("1.31", &ISTIO)],
+    },
+    Row {
+        name: "cert-manager",
+        program: "cert-manager-controller",
+        tests: &["chart::cert_manager::"],
+        proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart asks it to, API servers trust the webhook all the time, and no pod is refused. Later versions are not served as Go modules, but the chart's resources also fit their definitions",
+        versions: &[("1.11", &CERT_MANAGER)],
     },
 ];
 

@@ -129,3 +129,21 @@ pub const ISTIO: Recipe = Recipe {
         accepted: "istio version 1.",
     }],
 };
+
+/// cert-manager's controller; its injector is not needed, since certs keeps the trust.
+pub const CERT_MANAGER: Recipe = Recipe {
+    folder: "matrix/cert-manager",
+    packages: &["."],
+    tags: "",
+    ldflags: "-s -w -X github.com/cert-manager/cert-manager/pkg/util.AppVersion=1.11.5",
+    renames: &[("cert-manager", "cert-manager-controller")],
+    takes: "about 4 minutes on 2 cores",
+    instead: "put `cert-manager-controller`, built from tests/tools/matrix/cert-manager, on PATH, or its path into CERT_MANAGER",
+    tools: &[Tool {
+        name: "cert-manager-controller",
+        variable: super::Variable::File("CERT_MANAGER"),
+        asked: &["--version"],
+        wanted: "cert-manager version 1.",
+        accepted: "cert-manager version 1.",
+    }],
+};
