@@ -79,6 +79,6 @@ kind-logs *FOLDER:
 kind-test *SCENARIOS:
     cargo test --package tests --features kind --test kind -- {{ SCENARIOS }}
 
-# Build the three images into a folder, for `docker load`, without an engine or a registry
-images FOLDER="target/images":
-    cargo run --package tests --bin images -- {{ FOLDER }}
+# Build the three images into a folder, for `docker load`, without an engine or a registry; `just images target/images --architecture arm64`
+images FOLDER="target/images" *ARGS:
+    cargo run --package tests --bin images -- {{ FOLDER }} {{ ARGS }}

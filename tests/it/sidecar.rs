@@ -32,6 +32,7 @@ use bytes::Bytes;
 use prost::Message;
 use tempfile::TempDir;
 use tests::{
+    architecture::Architecture,
     authority::ApplicationCertificate,
     azure::{
         Azure, Principal, Service, Setup,
@@ -39,6 +40,7 @@ use tests::{
     },
     binaries,
     client::{Client, Reply},
+    control_plane::say_skipped,
     ports,
     process::{Process, Program},
 };
@@ -290,4 +292,14 @@ pub(crate) fn noise(seed: u64, length: usize) -> String {
         char::from(b'!' + u8::try_from(state % 90).unwrap())
     };
     (0..length).map(|_| next()).collect()
+}
+
+/// Whether the sidecar is emulated, so that its memory is that of the emulator as well; if
+/// so, says that the test of its memory was skipped.
+fn is_emulated(test: &str) -> bool {
+    let is_emulated = Architecture::chosen().unwrap() != Architecture::HERE;
+    if is_emulated {
+        say_skipped(test, "the memory of an emulator is not that of the program");
+    }
+    is_emulated
 }

@@ -12,6 +12,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
+    architecture::Architecture,
     environment,
     failure::{Context, Failure, Outcome},
     locked, warden,
@@ -42,7 +43,8 @@ struct Target {
     name: String,
 }
 
-/// Where a program of the workspace is, after it was built.
+/// Where a program of the workspace is, after it was built: the product's own for the
+/// architecture that [`ARCHITECTURE`](crate::architecture::VARIABLE) names, as scripts that emulate it.
 pub fn find(name: &str) -> Outcome<PathBuf> {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = locked(&BUILT);
@@ -53,33 +55,38 @@ pub fn find(name: &str) -> Outcome<PathBuf> {
     // Of the whole workspace, for its features: a package's own would build all libraries
     // a second time. Of it this program only: the demo waits for no other.
     let what = ["build", "--workspace", "--bin", name, &format!("--profile={profile}")];
-    let programs = cargo(&what, &target)?;
+    let architecture = match name {
+        SIDECAR | WEBHOOK | CERTS => Architecture::chosen()?,
+        _ => Architecture::HERE,
+    };
+    let programs = cargo(&what, &target, architecture)?;
     let file = programs.get(name).context(format!("find the program {name} in the workspace"))?;
+    let file = architecture.runnable(file)?;
     built.insert(name.to_owned(), file.clone());
-    Ok(file.clone())
+    Ok(file)
 }
 
 /// A program as it is shipped, optimised: for figures that mean something.
 /// [`SIDECAR`], [`WEBHOOK`] and [`CERTS`] are. Each is built by itself, so that it
 /// has no feature of a dependency that only another needs.
 pub fn find_optimised(name: &str) -> Outcome<PathBuf> {
-    optimised(name, &["build"])
+    optimised(name, &["build"], Architecture::HERE)
 }
 
 /// The same for an image: with a list of the crates that are in it, which scanners
 /// read, if `cargo-auditable` is installed to add it.
-pub fn find_auditable(name: &str) -> Outcome<PathBuf> {
+pub fn find_auditable(name: &str, architecture: Architecture) -> Outcome<PathBuf> {
     if environment::on_path("cargo-auditable").is_none() {
         let _closed = writeln!(
             io::stderr(),
             "{name}: without the list of its crates, since cargo-auditable is not installed"
         );
-        return find_optimised(name);
+        return optimised(name, &["build"], architecture);
     }
-    optimised(name, &["auditable", "build"])
+    optimised(name, &["auditable", "build"], architecture)
 }
 
-fn optimised(name: &str, command: &[&str]) -> Outcome<PathBuf> {
+fn optimised(name: &str, command: &[&str], architecture: Architecture) -> Outcome<PathBuf> {
     let Place { target, .. } = Place::find()?;
     let package = match name {
         WEBHOOK => "webhook",
@@ -88,12 +95,16 @@ fn optimised(name: &str, command: &[&str]) -> Outcome<PathBuf> {
     };
     let package = format!("--package={package}");
     let what = [package.as_str(), "--bins", "--profile=release", "--locked"];
-    let built = cargo(&[command, &what].concat(), &target)?;
+    let built = cargo(&[command, &what].concat(), &target, architecture)?;
     built.get(name).cloned().context(format!("find the optimised program {name}"))
 }
 
 /// Builds programs and returns their paths.
-fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>> {
+fn cargo(
+    arguments: &[&str],
+    target: &Path,
+    architecture: Architecture,
+) -> Outcome<BTreeMap<String, PathBuf>> {
     let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command
@@ -102,6 +113,7 @@ fn cargo(arguments: &[&str], target: &Path) -> Outcome<BTreeMap<String, PathBuf>
         .arg(format!("--target-dir={}", target.display()))
         .current_dir(environment::crate_folder())
         .stderr(Stdio::inherit());
+    architecture.build_with(&mut command)?;
     // A first build takes minutes, and anyone who waits should see why; a log need not
     // hold a line for each crate.
     if !io::stderr().is_terminal() {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 pub use self::{credentials::Credentials, helm::Helm};
 use crate::{
+    architecture::Architecture,
     binaries::{self, CERTS, SIDECAR, WEBHOOK},
     failure::{Context, Outcome},
     folder, images,
@@ -122,7 +123,9 @@ pub fn load(cluster: &Cluster, programs: &[&str]) -> Outcome<()> {
         let file = binaries::find(program)?;
         let image = match *program {
             binaries::AZURE => images::azure(&file)?,
-            program => images::product(program, env!("CARGO_PKG_VERSION"), &file)?,
+            program => {
+                images::product(program, env!("CARGO_PKG_VERSION"), &file, Architecture::HERE)?
+            }
         };
         image.save_in(folder.path())
     };

@@ -31,7 +31,10 @@ pub use recipes::{
     csi_driver, foreign, product, prometheus,
 };
 
-use crate::failure::{Context, Failure, Outcome};
+use crate::{
+    architecture::Architecture,
+    failure::{Context, Failure, Outcome},
+};
 
 /// Where distributions keep the certificate roots, in one file.
 const ROOTS: [&str; 3] = [
@@ -44,6 +47,7 @@ const ROOTS: [&str; 3] = [
 #[derive(Clone, Debug)]
 pub struct Image {
     name: String,
+    architecture: Architecture,
     user: u32,
     entrypoint: String,
     tree: BTreeMap<String, Entry>,
@@ -56,12 +60,19 @@ impl Image {
         let (passwd, group) = accounts(user);
         let mut image = Self {
             name: name.into(),
+            architecture: Architecture::HERE,
             user,
             entrypoint: entrypoint.to_owned(),
             tree: BTreeMap::new(),
         };
         image.put("/tmp", Entry { mode: 0o1777, owner: 0, content: Content::Folder });
         image.text("/etc/passwd", &passwd).text("/etc/group", &group)
+    }
+
+    /// The same for another architecture: before its programs are added.
+    #[must_use]
+    pub fn of(self, architecture: Architecture) -> Self {
+        Self { architecture, ..self }
     }
 
     /// Its name with its tag.
@@ -71,14 +82,14 @@ impl Image {
 
     /// Adds a program and all that it loads when it starts.
     pub fn program(self, path: &str, source: &Path) -> Outcome<Self> {
-        let libraries = linked::libraries(source)?;
+        let libraries = linked::libraries(source, self.architecture)?;
         let mut image = self.file(path, source)?;
         if !libraries.is_empty() {
             // What glibc resolves names by where no one tells it.
             image = image.text("/etc/nsswitch.conf", "hosts: files dns\n");
         }
-        for library in libraries {
-            let path = library.to_str().context(format!("name {}", library.display()))?;
+        for (path, library) in libraries {
+            let path = path.to_str().context(format!("name {}", path.display()))?;
             image = image.file(path, &library)?;
         }
         Ok(image)

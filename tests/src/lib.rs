@@ -15,6 +15,7 @@
 
 pub mod account;
 pub mod admission;
+pub mod architecture;
 pub mod authority;
 pub mod azure;
 pub mod binaries;

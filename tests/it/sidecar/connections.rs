@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{HEADERS, PATIENCE, Rig, Stage, batch, own_address};
+use super::{HEADERS, PATIENCE, Rig, Stage, batch, is_emulated, own_address};
 
 /// For so long a sender tries to be rid of its body.
 const SENDING: Duration = Duration::from_secs(5);
@@ -34,6 +34,8 @@ async fn ask(rig: &Rig, request: &[u8]) -> String {
 }
 
 const PROBE: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const THREE_IN_FLIGHT: &str = "prom_remotewrite_in_flight_requests{destination=\"\"} 3\n";
+const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 fn write(fields: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
@@ -107,7 +109,8 @@ async fn writes_beyond_the_limit_are_told_to_retry_and_probes_are_answered() {
         served.push(connect(&rig, &write("Connection: close\r\n", &batch(["up"]))).await);
     }
     let begun = Instant::now();
-    while rig.metric("prom_remotewrite_in_flight_requests ").await < 3 {
+    // On connections of their own: one that is kept is closed for a fourth.
+    while !ask(&rig, METRICS).await.contains(THREE_IN_FLIGHT) {
         assert!(begun.elapsed() < PATIENCE, "{}", rig.process.output());
         sleep(Duration::from_millis(20)).await;
     }
@@ -133,6 +136,9 @@ const MOST_MEMORY: u64 = 100 << 20;
 
 #[tokio::test]
 async fn a_thousand_connections_of_the_worst_kinds_stay_within_memory() {
+    if is_emulated("a_thousand_connections_of_the_worst_kinds_stay_within_memory") {
+        return;
+    }
     raise_open_files();
     let rig = Stage::new().await.ready().await;
     let mut open = Vec::new();

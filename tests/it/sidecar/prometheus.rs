@@ -74,6 +74,13 @@ async fn prometheus_loses_what_is_refused_and_nothing_else() {
         sleep(Duration::from_millis(100)).await;
     }
     let held = prometheus.range("{__name__=~\".+\"}[5m]", None).await.unwrap();
+    // Prometheus sends what it has queued when it stops, and not what is in its WAL only.
+    let up = held.iter().find(|range| range.labels["__name__"] == "up").unwrap();
+    let (last, _) = up.samples.last().unwrap();
+    while newest(&rig) < Some(*last) {
+        assert!(begun.elapsed() < 2 * PATIENCE, "{:?} behind", lag(&rig));
+        sleep(Duration::from_millis(100)).await;
+    }
     let failed = failed(&prometheus).await;
     prometheus.stop().await.unwrap();
     let refused = rig.metric("prom_remotewrite_refused_samples_total").await;
@@ -86,13 +93,17 @@ async fn prometheus_loses_what_is_refused_and_nothing_else() {
     compare(&rig, &held);
 }
 
-/// How long ago the newest sample was taken that is stored.
-fn lag(rig: &Rig) -> Duration {
-    let newest = rig.azure().workspace(&rig.stage.rule, |workspace| {
+/// When the newest sample was taken that is stored, in milliseconds since 1970.
+fn newest(rig: &Rig) -> Option<i64> {
+    rig.azure().workspace(&rig.stage.rule, |workspace| {
         let scraped = workspace.find(&[("__name__", "up")]);
         scraped.filter_map(|(_, series)| Some(series.newest()?.timestamp)).max()
-    });
-    let newest = newest.and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
+    })
+}
+
+/// How long ago that was.
+fn lag(rig: &Rig) -> Duration {
+    let newest = newest(rig).and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
     since_epoch(Clock::default().now()).saturating_sub(Duration::from_millis(newest))
 }
 
@@ -119,8 +130,8 @@ fn compare(rig: &Rig, held: &[tests::prometheus::Range]) {
         }
         assert!(missing.is_empty(), "missing: {missing:?}");
         assert_eq!(workspace.conflicts(), 0);
-        // A search may send one stored sample once more, to see whether anything
-        // is accepted.
-        assert!(workspace.duplicates() < 10, "{}", workspace.duplicates());
+        // Each attempt of a search may send one stored sample once more, to see whether
+        // anything is accepted; slow machines, and emulated ones, need more attempts.
+        assert!(workspace.duplicates() < 20, "{}", workspace.duplicates());
     });
 }

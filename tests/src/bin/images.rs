@@ -4,12 +4,13 @@
 use std::{
     fs,
     io::{Write, stderr, stdout},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::Parser;
 use tests::{
+    architecture::Architecture,
     binaries::{self, CERTS, SIDECAR, WEBHOOK},
     failure::{Context, Outcome},
     images,
@@ -24,11 +25,14 @@ struct Arguments {
     /// The images' tag.
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
     tag: String,
+    /// The architecture; another one than this machine's needs a cross compiler.
+    #[arg(long, default_value = Architecture::HERE.name())]
+    architecture: Architecture,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match write(&arguments.folder, &arguments.tag) {
+    match write(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _closed = writeln!(stderr(), "{failure}");
@@ -37,10 +41,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(folder: &Path, tag: &str) -> Outcome<()> {
+fn write(arguments: &Arguments) -> Outcome<()> {
+    let Arguments { folder, tag, architecture } = arguments;
     fs::create_dir_all(folder).context(format!("make {}", folder.display()))?;
     for program in [SIDECAR, WEBHOOK, CERTS] {
-        let image = images::product(program, tag, &binaries::find_auditable(program)?)?;
+        let file = binaries::find_auditable(program, *architecture)?;
+        let image = images::product(program, tag, &file, *architecture)?;
         let file = image.save_in(folder)?;
         let _closed = writeln!(stdout(), "{}: {}", image.name(), file.display());
     }

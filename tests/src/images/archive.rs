@@ -3,7 +3,6 @@
 //! <https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md>
 
 use std::{
-    env::consts,
     fs::File,
     io::{self, BufWriter, Seek, Write},
     path::Path,
@@ -48,7 +47,7 @@ pub(super) fn write(image: &Image, to: &Path) -> io::Result<()> {
 
 fn configuration(image: &Image, layer: &str) -> serde_json::Value {
     json!({
-        "architecture": architecture(),
+        "architecture": image.architecture.name(),
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": {
@@ -60,15 +59,6 @@ fn configuration(image: &Image, layer: &str) -> serde_json::Value {
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{layer}")]},
         "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "files of a machine"}],
     })
-}
-
-/// This machine's architecture, as images name it.
-fn architecture() -> &'static str {
-    match consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -2,19 +2,67 @@
 //! links, and those that glibc looks for by name.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::failure::{Context, Failure, Outcome};
+use crate::{
+    architecture::Architecture,
+    failure::{Context, Failure, Outcome},
+};
 
 /// Name services of glibc before 2.34, which loads them when a name is asked
 /// for; later ones have them built in.
 const NAME_SERVICES: [&str; 3] = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
 
-/// Files that must be where they are here; none for a static program.
-pub(super) fn libraries(program: &Path) -> Outcome<BTreeSet<PathBuf>> {
+/// Where an image has each file, and where it is here; none for a static program.
+pub(super) fn libraries(
+    program: &Path,
+    architecture: Architecture,
+) -> Outcome<BTreeMap<PathBuf, PathBuf>> {
+    if architecture != Architecture::HERE {
+        return foreign(program, architecture);
+    }
+    let here = of_this_machine(program)?;
+    Ok(here.into_iter().map(|file| (file.clone(), file)).collect())
+}
+
+/// Those of a program for another architecture, which only its own loader could look for:
+/// in `/lib`, where each loader looks. The C library's own need no others.
+fn foreign(program: &Path, architecture: Architecture) -> Outcome<BTreeMap<PathBuf, PathBuf>> {
+    let what = || format!("find out what {} links", program.display());
+    let said = Command::new("readelf")
+        .args(["--dynamic", "--program-headers", "--wide"])
+        .arg(program)
+        .env("LC_ALL", "C")
+        .output()
+        .context(what())?;
+    if !said.status.success() {
+        return Err(Failure::new(String::from_utf8_lossy(&said.stderr).trim())).context(what());
+    }
+    let names = needed(&String::from_utf8_lossy(&said.stdout));
+    let places = names.into_iter().map(|name| {
+        let (place, file) = (Path::new("/lib").join(&name), architecture.library(&name));
+        if file.exists() { Ok((place, file)) } else { Err(Failure::new(format!("no {name}"))) }
+    });
+    places.collect::<Outcome<_>>().context(what())
+}
+
+/// The names in what `readelf` prints: `(NEEDED) Shared library: [NAME]`, and the loader.
+pub(super) fn needed(text: &str) -> BTreeSet<String> {
+    let bracketed = |line: &str| {
+        let (_, rest) = line
+            .split_once("Shared library: [")
+            .or_else(|| line.split_once("Requesting program interpreter: "))?;
+        let name = rest.split(']').next()?.rsplit('/').next()?;
+        Some(name.to_owned())
+    };
+    text.lines().filter_map(bracketed).collect()
+}
+
+/// Files that must be where they are here.
+fn of_this_machine(program: &Path) -> Outcome<BTreeSet<PathBuf>> {
     let what = || format!("find out what {} links", program.display());
     let said = Command::new("ldd").arg(program).env("LC_ALL", "C").output().context(what())?;
     let text = String::from_utf8_lossy(&said.stdout);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Image;
-use crate::failure::Outcome;
+use crate::{architecture::Architecture, failure::Outcome};
 
 /// Where the product's images are by default.
 const REGISTRY: &str = "ghcr.io/prom-remotewrite";
@@ -31,9 +31,15 @@ pub const CSI_PROVIDER: &str = "local/csi-provider:1";
 
 /// One of the product's three images: a program of the workspace at the root,
 /// and the certificate roots, for an endpoint on the internet.
-pub fn product(program: &str, version: &str, file: &Path) -> Outcome<Image> {
+pub fn product(
+    program: &str,
+    version: &str,
+    file: &Path,
+    architecture: Architecture,
+) -> Outcome<Image> {
     let path = format!("/{program}");
     Image::new(format!("{REGISTRY}/{program}:{version}"), NOBODY_OF_OURS, &path)
+        .of(architecture)
         .program(&path, file)?
         .certificate_roots()
 }

@@ -102,3 +102,15 @@ fn ldd_is_read() {
     let failure = linked::listed("\tlibodd.so.1 => not found\n").unwrap_err();
     assert_eq!(failure.to_string(), "there is no libodd.so.1");
 }
+
+#[test]
+fn readelf_is_read() {
+    let text = "\
+      [Requesting program interpreter: /lib/ld-linux-aarch64.so.1]
+ 0x0000000000000001 (NEEDED)             Shared library: [libgcc_s.so.1]
+ 0x0000000000000001 (NEEDED)             Shared library: [ld-linux-aarch64.so.1]
+ 0x000000000000000c (INIT)               0x1f0000
+";
+    let expected = ["ld-linux-aarch64.so.1", "libgcc_s.so.1"].map(str::to_owned);
+    assert_eq!(linked::needed(text), expected.into());
+}

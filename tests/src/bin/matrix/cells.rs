@@ -1,8 +1,12 @@
 //! What is tested with what: data only.
 
-use ::tests::tools::{
-    CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34,
-    KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, Recipe, VMAGENT,
+use ::tests::{
+    architecture::Architecture,
+    tools::{
+        CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32,
+        KUBERNETES_1_34, KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53,
+        PROMETHEUS_3_5, Recipe, VMAGENT,
+    },
 };
 
 /// A part that the product works with.
@@ -16,8 +20,17 @@ pub(crate) struct Row {
     pub(crate) tests: &'static [&'static str],
     /// What these tests prove, for the page.
     pub(crate) proves: &'static str,
-    /// The versions: what they are called, and how each is built.
-    pub(crate) versions: &'static [(&'static str, &'static Recipe)],
+    /// The versions: what they are called, and what each is.
+    pub(crate) versions: &'static [(&'static str, Part)],
+}
+
+/// What differs from cell to cell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// A tool that is built.
+    Tool(&'static Recipe),
+    /// The product itself for another architecture.
+    Product(Architecture),
 }
 
 /// One part in one version.
@@ -25,7 +38,7 @@ pub(crate) struct Row {
 pub(crate) struct Cell {
     pub(crate) row: &'static Row,
     pub(crate) version: &'static str,
-    pub(crate) recipe: &'static Recipe,
+    pub(crate) part: Part,
 }
 
 /// Everything that can be chosen, in the order of the page.
@@ -36,11 +49,11 @@ pub(crate) const ROWS: &[Row] = &[
         tests: &["admission::", "chart::", "control_plane::", "policy::", "rotation::", "status::"],
         proves: "the chart is installed, upgraded and removed, pods get their sidecar, certificates are rotated, policies do what the webhook does, and `kubectl prom-remotewrite status` finds what is broken. There are no nodes, and the controller manager beside 1.29 is that of 1.37",
         versions: &[
-            ("1.29", &KUBERNETES_1_29),
-            ("1.32", &KUBERNETES_1_32),
-            ("1.34", &KUBERNETES_1_34),
-            ("1.36", &KUBERNETES_1_36),
-            ("1.37", &KUBERNETES),
+            ("1.29", Part::Tool(&KUBERNETES_1_29)),
+            ("1.32", Part::Tool(&KUBERNETES_1_32)),
+            ("1.34", Part::Tool(&KUBERNETES_1_34)),
+            ("1.36", Part::Tool(&KUBERNETES_1_36)),
+            ("1.37", Part::Tool(&KUBERNETES)),
         ],
     },
     Row {
@@ -54,10 +67,10 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         proves: "every sample that Prometheus has is in the mock of Azure, through two injected sidecars and through every fault, also with an agent and with remote write 2.0",
         versions: &[
-            ("2.42", &PROMETHEUS_2_42),
-            ("2.53", &PROMETHEUS_2_53),
-            ("3.5", &PROMETHEUS_3_5),
-            ("3.16", &PROMETHEUS),
+            ("2.42", Part::Tool(&PROMETHEUS_2_42)),
+            ("2.53", Part::Tool(&PROMETHEUS_2_53)),
+            ("3.5", Part::Tool(&PROMETHEUS_3_5)),
+            ("3.16", Part::Tool(&PROMETHEUS)),
         ],
     },
     Row {
@@ -65,35 +78,42 @@ pub(crate) const ROWS: &[Row] = &[
         program: "vmagent",
         tests: &["sidecar::senders::vmagent_"],
         proves: "every sample that vmagent took is in the mock of Azure after 503, 429, 403, 500, no answer, broken connections, and a sidecar that is killed and one that is stopped",
-        versions: &[("1.151", &VMAGENT)],
+        versions: &[("1.151", Part::Tool(&VMAGENT))],
     },
     Row {
         name: "collector",
         program: "otelcol",
         tests: &["sidecar::senders::an_opentelemetry_collector_"],
         proves: "the same holds for an OpenTelemetry Collector with the OTLP receiver and the prometheusremotewrite exporter",
-        versions: &[("0.165", &COLLECTOR)],
+        versions: &[("0.165", Part::Tool(&COLLECTOR))],
     },
     Row {
         name: "istio",
         program: "istio-injector",
         tests: &["chart::istio::"],
         proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio serves no release as a Go module: it is a snapshot of its main branch",
-        versions: &[("1.31", &ISTIO)],
+        versions: &[("1.31", Part::Tool(&ISTIO))],
     },
     Row {
         name: "cert-manager",
         program: "cert-manager-controller",
         tests: &["chart::cert_manager::"],
         proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart asks it to, API servers trust the webhook all the time, and no pod is refused. Later versions are not served as Go modules, but the chart's resources also fit their definitions",
-        versions: &[("1.11", &CERT_MANAGER)],
+        versions: &[("1.11", Part::Tool(&CERT_MANAGER))],
+    },
+    Row {
+        name: "architecture",
+        program: "prom-remotewrite",
+        tests: &["rotation::", "sidecar::"],
+        proves: "sidecar, webhook and certs do the same when they are compiled for that architecture and emulated by QEMU",
+        versions: &[("arm64", Part::Product(Architecture::Arm64))],
     },
 ];
 
 impl Row {
     /// Its cells, oldest first.
     pub(crate) fn cells(&'static self) -> impl Iterator<Item = Cell> {
-        let cell = move |&(version, recipe)| Cell { row: self, version, recipe };
+        let cell = move |&(version, part)| Cell { row: self, version, part };
         self.versions.iter().map(cell)
     }
 }
@@ -148,7 +168,8 @@ mod tests {
     #[test]
     fn every_version_is_pinned_and_recognised() {
         let folder = ::tests::environment::crate_folder().join("tools");
-        for Cell { row, version, recipe } in all() {
+        for Cell { row, version, part } in all() {
+            let Part::Tool(recipe) = part else { continue };
             for file in ["go.mod", "go.sum"] {
                 assert!(folder.join(recipe.folder).join(file).exists(), "{}", recipe.folder);
             }

@@ -22,7 +22,7 @@ it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only
 
 * Azure itself: every test uses the mock of it in `tests/src/azure`, which rejects what
   Azure documents that it rejects.
-* arm64 hardware.
+* arm64 hardware: below, it is emulated.
 * Images pulled from a public registry, and a release's workflow.
 * A managed cluster (AKS), and nodes of another Kubernetes than the pinned one: the API
   servers below have no nodes.

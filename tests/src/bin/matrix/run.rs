@@ -9,6 +9,7 @@ use std::{
 };
 
 use ::tests::{
+    architecture,
     clock::Clock,
     environment,
     failure::{Context, Failure, Outcome},
@@ -18,7 +19,11 @@ use ::tests::{
 use time::OffsetDateTime;
 use tokio::time::sleep;
 
-use crate::{cells::Cell, reports::Report, say};
+use crate::{
+    cells::{Cell, Part},
+    reports::Report,
+    say,
+};
 
 /// For the part: six minutes on two idle cores, and more where others work on them.
 const BUILT_WITHIN: Duration = Duration::from_mins(60);
@@ -29,21 +34,15 @@ const NEWS_EVERY: Duration = Duration::from_secs(60);
 
 /// Obtains the part, runs the tests with it and reports what they said.
 pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
-    let folder = built(cell.recipe)?;
-    let file = folder.join(cell.row.program);
-    let mut program = Program::new("cargo test", cargo()?)
+    let Obtained { version, name, value } = obtained(cell)?;
+    let program = Program::new("cargo test", cargo()?)
         .args(["test", "--workspace", "--test", "it", "--", "--include-ignored"])
         .args(cell.row.tests.iter().copied())
         .folder(&environment::crate_folder().join(".."))
         .envs(environment::variables().filter(|(name, _)| !is_of_this_run(name)))
         // What cannot run is a failure, then, unless the version is why.
-        .env("CI", "true");
-    let tool = cell.recipe.tools.iter().find(|tool| tool.name == cell.row.program);
-    let tool = tool.context(format!("find {} in {}", cell.row.program, cell.recipe.folder))?;
-    program = match tool.variable {
-        Variable::File(name) => program.env(name, file.display().to_string()),
-        Variable::Folder(name) => program.env(name, folder.display().to_string()),
-    };
+        .env("CI", "true")
+        .env(name, value);
     let start = Instant::now();
     let output = watched(&mut program.start()?, cell, start).await?;
     let report = Report::read_output(&output);
@@ -51,12 +50,44 @@ pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
         say(&output);
     }
     Ok(Report {
-        version: version(&file, tool.asked)?,
+        version,
         date: OffsetDateTime::from(Clock::default().now()).date().to_string(),
         machine: machine(),
         seconds: start.elapsed().as_secs(),
         ..report
     })
+}
+
+/// A part that is there: its version, and the variable by which tests find it.
+struct Obtained {
+    version: String,
+    name: &'static str,
+    value: String,
+}
+
+fn obtained(cell: Cell) -> Outcome<Obtained> {
+    let recipe = match cell.part {
+        Part::Tool(recipe) => recipe,
+        Part::Product(architecture) => {
+            let emulator = architecture.emulated_by()?;
+            let by = emulator.map_or_else(String::new, |emulator| format!(", {emulator}"));
+            return Ok(Obtained {
+                version: format!("{} {}{by}", cell.row.program, env!("CARGO_PKG_VERSION")),
+                name: architecture::VARIABLE,
+                value: architecture.name().to_owned(),
+            });
+        }
+    };
+    let folder = built(recipe)?;
+    let file = folder.join(cell.row.program);
+    let tool = recipe.tools.iter().find(|tool| tool.name == cell.row.program);
+    let tool = tool.context(format!("find {} in {}", cell.row.program, recipe.folder))?;
+    let (name, place) = match tool.variable {
+        Variable::File(name) => (name, &file),
+        Variable::Folder(name) => (name, &folder),
+    };
+    let value = place.display().to_string();
+    Ok(Obtained { version: version(&file, tool.asked)?, name, value })
 }
 
 /// The folder with the part, built once. A build that takes too long ends with this
