@@ -7,9 +7,8 @@ const MIN_PAUSE: Duration = Duration::from_millis(200);
 /// IMDS answers with a token that it keeps; asking again sooner than this would
 /// bring the same one.
 const MIN_PAUSE_AGAIN: Duration = Duration::from_mins(1);
-/// A token that the service repeats although it expires soon: when this share of its
-/// remaining lifetime has passed, the next one is requested, so that it arrives before
-/// the expiry.
+/// A token that expires soon: when this share of its remaining lifetime has passed, the
+/// next one is requested at the latest, so that it arrives before the expiry.
 const LAST_ASKED: f64 = 0.8;
 /// Between forced fetches: a refused token may be refused for another reason,
 /// and an identity service that is asked by every request throttles.
@@ -19,8 +18,11 @@ pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
 const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 /// After a first failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// After many: a fix by an operator is noticed within this time.
+/// After many, on average: a fix by an operator is noticed within this and its half.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// Sidecars that are told the same `Retry-After` at the same time return spread over as
+/// long again, but over no more than this, which is lost where one is alone.
+const MAX_SPREAD: Duration = Duration::from_secs(30);
 /// A service that asks for a longer pause is asked again after this: Azure refuses
 /// samples that are older than 20 minutes.
 pub(super) const MAX_ASKED: Duration = Duration::from_mins(5);
@@ -33,16 +35,28 @@ pub(super) const MAX_ASKED: Duration = Duration::from_mins(5);
 /// evenly from 0 to 1.
 pub(super) fn after_success(left: Duration, again: bool, chance: f64) -> Duration {
     if left.is_zero() {
-        return PAUSE_EXPIRED;
+        return around(PAUSE_EXPIRED, chance);
     }
     let half = left.mul_f64(0.4 + 0.2 * chance);
-    let least = if again { MIN_PAUSE_AGAIN.min(left.mul_f64(LAST_ASKED)) } else { MIN_PAUSE };
+    let least = if again { MIN_PAUSE_AGAIN.min(last_asked(left, chance)) } else { MIN_PAUSE };
     half.max(least).max(MIN_PAUSE)
 }
 
+/// `pause` on average, and between its half and its half more: sidecars that are refused
+/// together do not return together. IMDS serves five requests a second.
+fn around(pause: Duration, chance: f64) -> Duration {
+    pause.mul_f64(0.5 + chance)
+}
+
+/// The latest time for the next request while a token has `left` to live; a node's
+/// sidecars hold the same one, so not the same time for all.
+fn last_asked(left: Duration, chance: f64) -> Duration {
+    left.mul_f64(LAST_ASKED * (0.75 + 0.25 * chance))
+}
+
 /// How long to wait after the `failures`th failure in a row (from 1): doubling
-/// with jitter, but at least what the service asks for; yet while a held token has
-/// `left` to live, not up to its end.
+/// with jitter, but at least what the service asks for, with jitter on top; yet while a
+/// held token has `left` to live, not up to its end.
 ///
 /// IMDS asks for exponential backoff on 404, 429 and 5xx and says that a 410
 /// may last 70 s: <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#retry-guidance>
@@ -55,12 +69,15 @@ pub(super) fn after_failure(
     let doublings = failures.saturating_sub(1).min(16);
     let backoff = (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF);
     let asked = asked.unwrap_or_default().min(MAX_ASKED);
-    let wanted = if left.is_zero() { asked } else { asked.min(left.mul_f64(LAST_ASKED)) };
-    backoff.mul_f64(0.8 + 0.4 * chance).max(wanted)
+    let wanted = asked + asked.min(MAX_SPREAD).mul_f64(chance);
+    let wanted = if left.is_zero() { wanted } else { wanted.min(last_asked(left, chance)) };
+    around(backoff, chance).max(wanted)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     const fn seconds(count: u64) -> Duration {
@@ -83,7 +100,8 @@ mod tests {
     fn the_same_token_again_waits_a_minute_but_never_up_to_its_end() {
         assert_eq!(after_success(seconds(3600), true, 0.5), seconds(1800));
         assert_eq!(after_success(seconds(90), true, 0.5), seconds(60));
-        assert_eq!(after_success(seconds(20), true, 0.5), seconds(16));
+        assert_eq!(after_success(seconds(20), true, 1.0), seconds(16));
+        assert_eq!(after_success(seconds(20), true, 0.0), seconds(12));
         for left in 1..200 {
             for chance in [0.0, 1.0] {
                 let pause = after_success(seconds(left), true, chance);
@@ -97,17 +115,60 @@ mod tests {
         let pauses: Vec<u64> =
             (1..=7).map(|n| after_failure(n, None, seconds(0), 0.5).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(after_failure(u32::MAX, None, seconds(0), 1.0), seconds(36));
-        for (asked, left, pause) in [
-            (20, 0, 20),
-            (120, 0, 120),
-            (120, 3600, 120),
-            (9999, 3600, 300),
-            (120, 60, 48),
-            (120, 1, 1),
+        assert_eq!(after_failure(u32::MAX, None, seconds(0), 1.0), seconds(45));
+        for (asked, left, least, most) in [
+            (20, 0, 20, 40),
+            (120, 0, 120, 150),
+            (120, 3600, 120, 150),
+            (9999, 3600, 300, 330),
+            (120, 60, 36, 48),
         ] {
-            let found = after_failure(1, Some(seconds(asked)), seconds(left), 0.5);
-            assert_eq!(found, seconds(pause), "{asked} {left}");
+            for (chance, pause) in [(0.0, least), (1.0, most)] {
+                let found = after_failure(1, Some(seconds(asked)), seconds(left), chance);
+                assert_eq!(found, seconds(pause), "{asked} {left} {chance}");
+            }
+        }
+        assert_eq!(after_failure(1, Some(seconds(120)), seconds(1), 0.5), seconds(1));
+    }
+
+    /// What a service sees that grants five tokens a second and answers 429 else.
+    struct Seen {
+        /// Requests in the busiest second after the first.
+        peak: u64,
+        /// When the last sidecar had its token.
+        last: Duration,
+    }
+
+    /// Sidecars that start at once, in virtual time.
+    fn herd(count: usize, asked: Option<Duration>) -> Seen {
+        // Even and the same on each run: multiples of the golden ratio, less their whole part.
+        let mut chances = (1_u32..).map(|number| (f64::from(number) * 0.618_033_988_749).fract());
+        let mut due: BTreeSet<(Duration, usize, u32)> =
+            (0..count).map(|one| (Duration::ZERO, one, 0)).collect();
+        let (mut seen, mut last) = (BTreeMap::<u64, u64>::new(), Duration::ZERO);
+        while let Some((now, one, failures)) = due.pop_first() {
+            let requests = seen.entry(now.as_secs()).or_default();
+            *requests += 1;
+            if *requests <= 5 {
+                last = now;
+                continue;
+            }
+            let chance = chances.next().unwrap();
+            let pause = after_failure(failures + 1, asked, Duration::ZERO, chance);
+            due.insert((now + pause, one, failures + 1));
+        }
+        let peak = seen.range(1..).map(|(_, requests)| *requests).max().unwrap_or_default();
+        Seen { peak, last }
+    }
+
+    #[test]
+    fn sidecars_that_are_refused_together_return_apart() {
+        for (count, asked, peak, last) in
+            [(50, 5, 14, 30), (100, 5, 26, 45), (50, 30, 6, 90), (50, 0, 40, 25), (100, 0, 80, 50)]
+        {
+            let seen = herd(count, (asked > 0).then(|| seconds(asked)));
+            assert!(seen.peak <= peak, "{count} {asked}: {} in a second", seen.peak);
+            assert!(seen.last <= seconds(last), "{count} {asked}: {:?}", seen.last);
         }
     }
 }
