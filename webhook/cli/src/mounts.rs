@@ -1,8 +1,7 @@
 //! Where a file that a container reads comes from: the volume, and what fills it.
 
-use std::path::Path;
+use std::{path::Path, slice};
 
-use contract::names::FEDERATED_TOKEN_AUDIENCE;
 use serde_json::Value;
 
 /// A file of a container.
@@ -49,20 +48,43 @@ impl<'a> MountedFile<'a> {
 
     /// The key of the Secret or `ConfigMap` at `source` that is the file.
     pub(crate) fn key(&self, source: &str) -> Option<String> {
-        let items = self.volume.get(source).and_then(|source| source.get("items")?.as_array());
-        let Some(items) = items else {
-            return Some(self.file.clone());
-        };
-        let item = items.iter().find(|item| text(item, "/path") == Some(&self.file))?;
-        text(item, "/key").map(str::to_owned)
+        key(self.volume.get(source)?, &self.file)
     }
 
-    /// Whether it is a projected service account token for Entra, and nothing else is.
-    pub(crate) fn is_federated_token(&self) -> bool {
-        self.text("/projected/sources/0/serviceAccountToken/audience")
-            == Some(FEDERATED_TOKEN_AUDIENCE)
-            && self.volume.pointer("/projected/sources/1").is_none()
+    /// Whether its volume has a service account token for this audience, and nothing else
+    /// but the cluster's CA.
+    pub(crate) fn is_token_for(&self, audience: &str) -> bool {
+        let (authorities, tokens): (Vec<_>, Vec<_>) =
+            self.sources().iter().partition(|source| has_cluster_authority(source));
+        let audiences = tokens.iter().map(|it| text(it, "/serviceAccountToken/audience"));
+        authorities.len() < self.sources().len()
+            && audiences.into_iter().all(|it| it == Some(audience))
     }
+
+    /// Whether it is the cluster's CA, as Kubernetes publishes it in each namespace.
+    pub(crate) fn is_cluster_authority(&self) -> bool {
+        let mut maps = self.sources().iter().filter(|source| has_cluster_authority(source));
+        maps.any(|source| key(&source["configMap"], &self.file).as_deref() == Some("ca.crt"))
+    }
+
+    /// What fills the volume.
+    fn sources(&self) -> &'a [Value] {
+        let projected = self.volume.pointer("/projected/sources").and_then(Value::as_array);
+        projected.map_or(slice::from_ref(self.volume), Vec::as_slice)
+    }
+}
+
+fn has_cluster_authority(source: &Value) -> bool {
+    text(source, "/configMap/name") == Some("kube-root-ca.crt")
+}
+
+/// The key of `source` that is this file of its volume.
+fn key(source: &Value, file: &str) -> Option<String> {
+    let Some(items) = source.get("items").and_then(Value::as_array) else {
+        return Some(file.to_owned());
+    };
+    let item = items.iter().find(|item| text(item, "/path") == Some(file))?;
+    text(item, "/key").map(str::to_owned)
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {

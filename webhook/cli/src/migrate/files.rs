@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use contract::{Identity, Settings, names};
+use contract::{Identity, Settings, TokenProxyAuthority, names};
 use serde_json::{Value, json};
+use webhook::config::IDENTITY_BINDING;
 
 use super::{OrReasons, placeholder, source::Source};
 use crate::{
@@ -22,6 +23,8 @@ pub(super) struct Files {
     pub(super) mounts: Vec<String>,
     /// Volumes that nothing else mounts: their places in the list.
     pub(super) unused: Vec<usize>,
+    /// Whether a token proxy is trusted by the cluster's CA, which the webhook mounts.
+    pub(super) has_cluster_authority: bool,
     /// What of the volumes nothing takes the place of.
     pub(super) lost: Vec<String>,
 }
@@ -46,10 +49,20 @@ pub(super) fn of(
                 vec![format!("the certificate {} is in no volume of this object that a SecretProviderClass or a Secret fills", path.display())]
             })?;
         }
-        Identity::WorkloadIdentity { token_file, .. } => {
-            let token = find(token_file).filter(MountedFile::is_federated_token);
-            if let Some(token) = token {
+        Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
+            let audience = match token_proxy {
+                Some(_) => names::BINDING_TOKEN_AUDIENCE,
+                None => names::FEDERATED_TOKEN_AUDIENCE,
+            };
+            if let Some(token) = find(token_file).filter(|file| file.is_token_for(audience)) {
                 files.take_over(&token);
+            }
+            let proxy = token_proxy.as_ref();
+            files.keys.extend(proxy.map(|_| (IDENTITY_BINDING, true.into())));
+            if let Some(TokenProxyAuthority::File(path)) =
+                proxy.and_then(|it| it.authority.as_ref())
+            {
+                files.authority(find(path), path);
             }
         }
         Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
@@ -84,6 +97,17 @@ impl Files {
         }
         self.take_over(file);
         Some(())
+    }
+
+    /// The CA of a token proxy, which the kubelet mounts beside the API token if nothing
+    /// else does; no profile can name another one's file.
+    fn authority(&mut self, file: Option<MountedFile<'_>>, path: &Path) {
+        let automatic = Path::new(names::API_TOKEN_MOUNT_PATH).join(names::BINDING_CA_FILE);
+        self.has_cluster_authority =
+            file.as_ref().map_or(path == automatic, MountedFile::is_cluster_authority);
+        if let Some(file) = file.filter(|_| self.has_cluster_authority) {
+            self.take_over(&file);
+        }
     }
 
     /// The webhook mounts this; of its volume may be lost what the webhook's own

@@ -11,7 +11,7 @@ use contract::{
 use serde_json::{Map, Value, json};
 use webhook::{
     VERSION,
-    config::{CHARTS_IMAGE, Config, PROFILE_ONLY, Profile, Shape},
+    config::{CHARTS_IMAGE, Config, IDENTITY_BINDING, PROFILE_ONLY, Profile, Shape},
     effective::describes_destination,
 };
 
@@ -92,7 +92,8 @@ impl NewProfile {
         let is_its_own = |key: &str| {
             let only = PROFILE_ONLY.iter().find(|only| only.key == key);
             let known = Key::ALL.iter().find(|known| known.profile() == key);
-            only.is_some_and(|only| DESTINATION_VARIABLES.contains(&only.variable))
+            key == IDENTITY_BINDING
+                || only.is_some_and(|only| DESTINATION_VARIABLES.contains(&only.variable))
                 || known
                     .is_some_and(|known| describes_destination(*known) && *known != Key::MountPath)
         };

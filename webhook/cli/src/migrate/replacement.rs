@@ -101,8 +101,13 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
         let mut keys = plan.files.keys.iter();
         let has_trust =
             keys.any(|(key, it)| *key == "trustConfigMap" && Some(it) == trust.as_ref());
-        let mut others = changed(&plan.settings, view.settings, has_trust);
-        others.retain(|name| index == 0 || *name != env::LISTENING_PORT);
+        let mut others = changed(&plan.settings, view.settings);
+        others.retain(|name| match *name {
+            env::LISTENING_PORT => index == 0,
+            env::SSL_CERT_FILE => !has_trust,
+            env::AZURE_KUBERNETES_CA_FILE => !plan.files.has_cluster_authority,
+            _ => true,
+        });
         let names = others.join(", ");
         reasons.extend((!names.is_empty()).then(|| match index {
             0 => format!("no profile can say what it has as {names}"),
@@ -115,11 +120,10 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
 /// The variables that would be others, apart from paths and the kind of container,
 /// which the webhook chooses, and from the time to stop, which follows from the
 /// pod's too.
-fn changed(before: &Settings, after: &Settings, has_trust: bool) -> Vec<&'static str> {
+fn changed(before: &Settings, after: &Settings) -> Vec<&'static str> {
     let files = [env::AZURE_CLIENT_CERTIFICATE_PATH, env::AZURE_FEDERATED_TOKEN_FILE];
     let rest = [env::NATIVE_SIDECAR, env::SHUTDOWN_TIMEOUT];
-    let is_roots = |name: &str| has_trust && name == env::SSL_CERT_FILE;
-    let ours = |name: &str| files.contains(&name) || rest.contains(&name) || is_roots(name);
+    let ours = |name: &str| files.contains(&name) || rest.contains(&name);
     let of = |settings: &Settings| settings.to_env().into_iter().collect::<BTreeMap<_, _>>();
     let (before, after) = (of(before), of(after));
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));

@@ -23,8 +23,9 @@ pub(super) fn known() -> BTreeSet<String> {
             match name {
                 env::IDENTITY_TYPE => Some(kind.name().to_owned()),
                 // With these it reads on to its end; only with a proxy are the
-                // proxy's exceptions read.
+                // proxy's exceptions read, and its CA.
                 env::HTTPS_PROXY => Some("http://proxy.example".to_owned()),
+                env::AZURE_KUBERNETES_TOKEN_PROXY => Some("https://proxy.example".to_owned()),
                 env::MDM_CERT_PATH | env::AZURE_FEDERATED_TOKEN_FILE => Some("/file".to_owned()),
                 _ => Some(placeholder::usable(name, "<>")).filter(|text| text != "<>"),
             }
