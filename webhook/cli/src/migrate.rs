@@ -11,6 +11,7 @@
 //! replacement  changes; the changed pod goes through decide, inject and patch, and is
 //!              compared with the pod before
 //! document     the changes as an edit of the text
+//! redirection  what a Prometheus has to write to that another document configures
 //! leftovers    what looks like a source, and is at no place that is known
 //! ```
 //!
@@ -34,6 +35,7 @@ mod native;
 mod placeholder;
 mod plan;
 mod profile;
+mod redirection;
 mod replacement;
 mod report;
 mod source;
@@ -50,6 +52,7 @@ use crate::{
 use document::Run;
 use elsewhere::Elsewhere;
 pub use profile::Profiles;
+use redirection::{Redirection, redirected};
 
 /// Something, or why there is nothing: one sentence each.
 type OrReasons<T> = Result<T, Vec<String>>;
@@ -84,6 +87,8 @@ pub struct Migrated {
     pub source: String,
     /// The profile that takes its place; of several, their list.
     pub profile: String,
+    /// What its Prometheus has to write to, where that is configured elsewhere.
+    redirections: Vec<Redirection>,
     /// What is to be known, or to be done.
     pub notes: Vec<String>,
     /// What of it nothing takes the place of.
@@ -119,15 +124,16 @@ impl Migrated {
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "document {}: {} ", self.number, self.subject)?;
-        let none = Vec::new();
         let lists = match &self.result {
-            Ok(Migrated { source, profile, lost, notes, .. }) => {
+            Ok(Migrated { source, profile, redirections, lost, notes, .. }) => {
                 writeln!(f, "gets profile {profile:?} in place of {source}")?;
-                [("lost    ", lost), ("note    ", notes)]
+                let redirections = redirections.iter().filter_map(Redirection::note);
+                let notes = redirections.chain(notes.iter().cloned()).collect();
+                [("lost    ", lost.clone()), ("note    ", notes)]
             }
             Err(reasons) => {
                 writeln!(f, "stays as it is")?;
-                [("because ", reasons), ("", &none)]
+                [("because ", reasons.clone()), ("", Vec::new())]
             }
         };
         lists.iter().try_for_each(|(mark, words)| {
@@ -158,14 +164,10 @@ pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, Manifest
         run.document("", text)
     });
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
-    let Run { mut migration, elsewhere } = run;
-    for text in texts {
-        let (text, urls) = elsewhere.redirected(text);
+    let Run { mut migration, .. } = run;
+    for (number, text) in (1..).zip(texts) {
+        let text = redirected(&mut migration, number, text);
         migration.text.push_str(&text);
-        // What has been written need not be said.
-        let is_open = |note: &String| !urls.iter().any(|url| note.ends_with(url));
-        let migrated = migration.attempts.iter_mut().filter_map(|it| it.result.as_mut().ok());
-        migrated.for_each(|migrated| migrated.notes.retain(is_open));
     }
     Ok(migration)
 }

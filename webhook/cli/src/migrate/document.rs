@@ -122,7 +122,6 @@ impl Run {
             let profile = &migrated.profile;
             vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch says what to do by hand, with profile {profile:?}:\n{patch}")]
         })?;
-        self.elsewhere.moved.extend(plans.iter().filter_map(|plan| plan.moved(site)));
         Ok(Some(migrated))
     }
 

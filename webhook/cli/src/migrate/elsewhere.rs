@@ -3,16 +3,13 @@
 
 use std::slice;
 
-use contract::{
-    annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE},
-    names::WRITE_PATH,
-};
+use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE};
 use json_patch::Patch;
 use serde_json::Value;
 
 use super::{plan::Plan, profile::Profiles, source::Program};
 use crate::{
-    helm_path, loopback,
+    helm_path,
     tree::{at, walk},
     workloads::{sites::Site, subject},
     yaml,
@@ -28,20 +25,6 @@ pub(super) struct Elsewhere {
     /// Ports that lead into pods: in which document, whose, the Service or what a chart
     /// makes one of, and the port or its name.
     services: Vec<(usize, String, Value, Value)>,
-    /// What has to be written to, now that it is at another place.
-    pub(super) moved: Vec<Moved>,
-}
-
-/// A sidecar that is now a destination of another one, in a pod whose Prometheus is
-/// configured elsewhere.
-#[derive(Clone, Debug)]
-pub(super) struct Moved {
-    /// The names of the `ConfigMaps` that the pod mounts.
-    pub(super) maps: Vec<String>,
-    /// Where it listened.
-    pub(super) port: u16,
-    /// Where its destination is.
-    pub(super) url: String,
 }
 
 impl Elsewhere {
@@ -118,28 +101,5 @@ impl Elsewhere {
             let gone = if plan.is_moved() { format!(", where nothing listens any more ({url} does)") } else { String::new() };
             format!("{whose} leads to port {port}{gone}: where other pods write through it, add acceptFrom: any to the profile, since the sidecar takes samples of its own pod alone")
         }).collect()
-    }
-
-    /// `document`, if it is a Prometheus' configuration, with the places to which that now
-    /// has to write, and which these are.
-    pub(super) fn redirected(&self, document: String) -> (String, Vec<&str>) {
-        let (mut text, mut urls) = (document, Vec::new());
-        let value = yaml::read(&text).unwrap_or_default();
-        let name = value.pointer("/metadata/name").and_then(Value::as_str);
-        let is_map = value.get("kind").is_some_and(|kind| kind == "ConfigMap");
-        let is_its = |moved: &&Moved| match name {
-            Some(name) => is_map && moved.maps.iter().any(|map| map == name),
-            None => value.get("remote_write").is_some(),
-        };
-        for Moved { port, url, .. } in self.moved.iter().filter(is_its) {
-            for host in loopback::HOSTS {
-                let before = format!("http://{host}:{port}{WRITE_PATH}");
-                if text.contains(&before) {
-                    text = text.replace(&before, url);
-                    urls.push(url.as_str());
-                }
-            }
-        }
-        (text, urls)
     }
 }

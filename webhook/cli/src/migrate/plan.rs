@@ -11,7 +11,6 @@ use webhook::config::Resources;
 
 use super::{
     OrReasons,
-    elsewhere::Moved,
     files::{self, Files},
     placeholder,
     profile::{NewProfile, Profiles},
@@ -51,14 +50,6 @@ impl Plan<'_> {
     /// Whether the place is another than before.
     pub(super) fn is_moved(&self) -> bool {
         self.url != format!("http://localhost:{}{WRITE_PATH}", self.settings.listening_port)
-    }
-
-    /// The same for other documents, where this one does not say what Prometheus writes to.
-    pub(super) fn moved(&self, site: &Site<'_>) -> Option<Moved> {
-        let maps = site.volumes().iter().filter_map(|it| it.pointer("/configMap/name")?.as_str());
-        let maps = maps.map(str::to_owned).collect();
-        let (port, url) = (self.settings.listening_port.get(), self.url.clone());
-        (site.form.is_pod && self.is_moved()).then_some(Moved { maps, port, url })
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     changes::changes,
     plan::{Plan, names},
     profile::configuration,
+    redirection::Redirection,
     report,
     source::Program,
 };
@@ -58,7 +59,8 @@ pub(super) fn replacement(
     let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);
     let sources: Vec<String> = plans.iter().map(|plan| plan.source.name()).collect();
     let source = sources.join(" and ");
-    Ok((changes, Migrated { source, profile, notes, lost, pods }))
+    let redirections = plans.iter().filter_map(|plan| Redirection::of(site, plan)).collect();
+    Ok((changes, Migrated { source, profile, redirections, notes, lost, pods }))
 }
 
 /// What the webhook decides about `pod`, and does to it.

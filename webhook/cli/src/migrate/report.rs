@@ -67,18 +67,12 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let mut notes = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
-        let (url, port) = (&plan.url, plan.settings.listening_port);
+        let url = &plan.url;
         let mut before = plans.iter().take(index);
         if plan.writes(site).next().is_some() && before.any(|other| other.url == *url) {
             notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, since Prometheus does not start with two equal ones"));
         }
-        if site.form.is_pod && !plan.is_moved() {
-            notes.push(format!(
-                "what Prometheus writes to is not in this object: it has to be {url}"
-            ));
-        } else if site.form.is_pod {
-            notes.push(format!("what Prometheus writes to http://localhost:{port} is not in this object: it has to be {url}"));
-        } else if plan.writes(site).next().is_none() {
+        if !site.form.is_pod && plan.writes(site).next().is_none() {
             notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
         }
     }
