@@ -25,7 +25,7 @@ use webhook::{
 use crate::{
     loopback::{self, Loopback},
     policy,
-    workloads::{Workload, workloads},
+    workloads::{OPERATORS, Workload, workloads},
     yaml::{self, documents, edit},
 };
 
@@ -112,16 +112,18 @@ pub fn inject(file: &ConfigFile, text: &str) -> Result<Injected, ManifestError> 
     Ok(injected)
 }
 
-/// Whether `text` has a pod or a pod template, also one that does not ask.
+/// Whether `text` has a pod or a pod template, also one that does not ask; an operator's
+/// object has none.
 pub fn has_pods(text: &str) -> bool {
     let mut values = documents(text).into_iter().filter_map(|document| yaml::read(document).ok());
-    values.any(|value| !workloads(&value).is_empty())
+    values.any(|value| workloads(&value).iter().any(|workload| workload.path.is_some()))
 }
 
 /// The hint for a text without pods: its format, where that is known.
 pub fn without_pods(text: &str) -> String {
     let of = |document: &str| match yaml::read(document) {
         Ok(Value::String(_)) | Err(_) => language::of(document).map(|what| what.to_string()),
+        Ok(object) if !workloads(&object).is_empty() => Some(OPERATORS.to_owned()),
         Ok(object) => language::of_object(&object).map(str::to_owned),
     };
     let what = documents(text).into_iter().find_map(of);

@@ -65,6 +65,11 @@ fn inject_writes_all_or_nothing() {
     assert!(said.contains("document 2: Pod a is denied: "), "{said}");
     let none = run(&arguments, directory.path(), "prometheus: {prometheusSpec: {}}\n");
     assert_eq!((none.status.code(), none.stdout.len()), (Some(1), 0), "no pod");
+    let operators = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: a}\nspec: {podMetadata: {annotations: {prom-remotewrite/inject: 'true'}}}\n";
+    let none = run(&arguments, directory.path(), operators);
+    assert_eq!((none.status.code(), none.stdout.len()), (Some(1), 0), "an operator's pods");
+    let said = String::from_utf8(none.stderr).unwrap();
+    assert!(said.contains("no pod and no pod template found: prometheus-operator"), "{said}");
     let declines = POD.replace("    prom-remotewrite/inject: 'true'\n", "    team: a\n");
     let output = run(&arguments, directory.path(), &declines);
     assert_eq!(output.status.code(), Some(0), "a pod that does not ask");
