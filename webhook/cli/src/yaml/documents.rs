@@ -1,14 +1,54 @@
 //! A stream's documents as pieces of its text, which together are the text.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_saphyr::Options;
-#[cfg(test)]
-use serde_saphyr::granit_parser::{Event, Parser};
+use serde_saphyr::{
+    Options,
+    granit_parser::{Event, Parser, ScalarStyle},
+};
 
-/// A document's value.
+/// A document's value, as kubectl reads it.
 pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
-    serde_saphyr::from_str_with_options(document, options())
+    serde_saphyr::from_str_with_options(&with_texts(document), options())
+}
+
+/// The words of YAML 1.1 that are booleans, for kubectl as well.
+///
+/// <https://yaml.org/type/bool.html>
+const BOOLEANS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
+
+/// Whether it is none, since each word has three spellings, as in `yes`, `Yes` and `YES`;
+/// the parser takes it for one all the same.
+fn is_misspelt_boolean(word: &str) -> bool {
+    let rest = word.get(1..).unwrap_or_default();
+    BOOLEANS.iter().any(|boolean| word.eq_ignore_ascii_case(boolean))
+        && rest != rest.to_ascii_lowercase()
+        && word != word.to_ascii_uppercase()
+}
+
+/// `document` with quotes around the texts that the parser takes for booleans.
+fn with_texts(document: &str) -> Cow<'_, str> {
+    let mut words = document.split(|letter: char| !letter.is_ascii_alphabetic());
+    if !words.any(is_misspelt_boolean) {
+        return Cow::Borrowed(document);
+    }
+    let events = Parser::new_from_str(document).map_while(Result::ok);
+    let ranges = events.filter_map(|(event, span)| match event {
+        Event::Scalar(text, ScalarStyle::Plain, _, None) if is_misspelt_boolean(&text) => {
+            let range = span.start.byte_offset()?..span.end.byte_offset()?;
+            (document.get(range.clone())? == text).then_some(range)
+        }
+        _ => None,
+    });
+    let ranges: Vec<_> = ranges.collect();
+    let mut quoted = document.to_owned();
+    for range in ranges.into_iter().rev() {
+        quoted.insert(range.end, '"');
+        quoted.insert(range.start, '"');
+    }
+    Cow::Owned(quoted)
 }
 
 /// Whether a document is YAML at all, whatever it says; directives stand before the

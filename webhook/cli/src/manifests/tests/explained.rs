@@ -31,6 +31,31 @@ metadata:
     expected.assert_eq(&texts.join("\n"));
 }
 
+/// YAML 1.1, as kubectl reads it: sigs.k8s.io/yaml knows `yes`, `Yes` and `YES`.
+#[test]
+fn booleans_are_those_of_kubectl() {
+    let hints = |word: &str| {
+        let text = format!(
+            "kind: Pod\nmetadata: {{name: a, annotations: {{a: é, prom-remotewrite/inject: {word}}}}}\nspec: {{containers: [{{name: a}}]}}\n"
+        );
+        explain::explain(&config_file(), &text).unwrap()[0].outcome.hints.clone()
+    };
+    for word in ["y", "Y", "yes", "Yes", "NO", "on", "Off", "true", "True", "TRUE"] {
+        assert!(hints(word).join("").contains("with quotes"), "{word}");
+    }
+    for word in ["TrUe", "tRUE", "yEs", "oN", "oFF", "'true'", "!!str y", "\"TrUe\""] {
+        assert_eq!(hints(word), Vec::<String>::new(), "{word}");
+    }
+    let text = "kind: Pod\nmetadata:\n  annotations: {prom-remotewrite/inject: TrUe} # so\nspec:\n  containers:\n  - name: a\n";
+    let injected = inject(&config_file(), text).unwrap();
+    assert!(
+        matches!(injected.outcomes[0].decision, Decision::Inject(_)),
+        "{:?}",
+        injected.outcomes
+    );
+    assert!(injected.text.contains("inject: TrUe"), "{}", injected.text);
+}
+
 #[test]
 fn pods_of_prometheus_operator_are_explained() {
     let text = "\
