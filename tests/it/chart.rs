@@ -27,7 +27,7 @@ mod rights;
 mod rotation;
 mod safeguards;
 mod schema;
-mod serving;
+pub(crate) mod serving;
 pub(crate) mod trial;
 mod upgrade;
 mod values;

@@ -32,6 +32,8 @@ mod release;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod sidecar;
 #[cfg(test)]
 mod stand_in;

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 use tests::{
     binaries, ports,
-    process::{Process, Program},
+    process::{Process, Program, Usage},
 };
 
 /// From start to its first line, or to its end; each is some milliseconds.
@@ -105,6 +105,11 @@ impl Serving {
 
     pub(crate) async fn stop(&mut self) {
         self.process.take().unwrap().stop(PATIENCE).await.unwrap();
+    }
+
+    /// What it has used since it was started.
+    pub(crate) fn usage(&self) -> Usage {
+        self.process.as_ref().and_then(Process::usage).unwrap()
     }
 
     /// How often it has taken a new certificate.
