@@ -231,17 +231,14 @@ pub(crate) const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node
 
 /// Whether the webhook is known not to be asked about pods there.
 fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
-    namespace.is_some_and(|name| {
-        let lists = |names: &[String]| names.iter().any(|other| other == name);
-        EXCLUDED.contains(&name)
-            || lists(&file.excluded_namespaces)
-            || (!file.only_namespaces.is_empty() && !lists(&file.only_namespaces))
-    })
+    let mut excluded =
+        EXCLUDED.into_iter().chain(file.excluded_namespaces.iter().map(String::as_str));
+    excluded.any(|name| namespace == Some(name))
 }
 
 /// The effect of `decision` in this namespace: the API server does not send all pods to
 /// the webhook.
-pub(crate) fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
+fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> Decision {
     match decision {
         Decision::Inject(_) | Decision::Repair(_) | Decision::Deny(_)
             if is_excluded(file, namespace) =>

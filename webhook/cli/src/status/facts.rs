@@ -1,9 +1,11 @@
 //! What a cluster has, as it was found.
 
-use std::str::FromStr as _;
+use std::{collections::BTreeMap, str::FromStr as _};
 
 use contract::annotations;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timestamp};
+use kube::core::{Expression, Selector, SelectorExt as _};
+use serde::Deserialize as _;
 use serde_json::Value;
 use webhook::{
     config::ConfigFile,
@@ -13,6 +15,9 @@ use webhook::{
 
 pub use super::figures::Figures;
 
+/// Labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
 /// One cluster.
 #[derive(Debug, Default)]
 pub struct FoundCluster {
@@ -20,6 +25,8 @@ pub struct FoundCluster {
     pub context: Option<String>,
     /// The namespace, if only one was looked at.
     pub namespace: Option<String>,
+    /// The labels of namespaces, by name, as far as they could be read.
+    pub namespaces: BTreeMap<String, Labels>,
     /// Pods with a mark of ours or of a hand-written sidecar.
     pub pods: Vec<FoundPod>,
     /// Workloads with such a mark, and all objects of prometheus-operator.
@@ -96,6 +103,21 @@ impl FoundCluster {
         all.find(|map| text(map, "/data/profile") == wanted.trim())
     }
 
+    /// Why no webhook is called for a pod in this namespace with these `labels`, if they
+    /// are known; `None` if one is, or if that is not known.
+    pub(super) fn unselected(&self, namespace: &str, labels: Option<&Labels>) -> Option<String> {
+        let ours = self.webhooks.iter().filter_map(|webhook| our_webhook(&webhook.configuration));
+        let reasons = ours.map(|ours| {
+            let unmet = |field, labels: Option<&Labels>| unmet(ours.get(field)?, labels?);
+            let of_namespace = unmet("namespaceSelector", self.namespaces.get(namespace));
+            of_namespace.map(|unmet| format!("the webhook is not called for pods in its namespace, but for those in namespaces with {unmet}")).or_else(|| {
+                let unmet = unmet("objectSelector", labels)?;
+                Some(format!("the webhook is not called for it, but for pods with {unmet}"))
+            })
+        });
+        reasons.collect::<Option<Vec<_>>>()?.into_iter().next()
+    }
+
     /// What the webhook decides by, where that can be read.
     pub(super) fn file(&self) -> Option<&ConfigFile> {
         self.webhooks.first()?.file.as_ref()?.as_ref().ok()
@@ -109,6 +131,10 @@ impl FoundPod {
         let has_ended = matches!(text(&raw, "/status/phase"), "Succeeded" | "Failed");
         let is_removed = raw.pointer("/metadata/deletionTimestamp").is_some();
         (!has_ended && !is_removed).then_some(Self { raw, figures: None })
+    }
+
+    pub(super) fn labels(&self) -> Labels {
+        labels(&self.raw)
     }
 
     pub(super) fn pod(&self) -> Pod<'_> {
@@ -153,6 +179,18 @@ impl FoundPod {
 pub(super) fn our_webhook(configuration: &Value) -> Option<&Value> {
     let mut webhooks = items(configuration, "/webhooks");
     webhooks.find(|one| text(one, "/name") == "pods.inject.prom-remotewrite")
+}
+
+/// The first requirement of a selector that `labels` do not meet.
+fn unmet(selector: &Value, labels: &Labels) -> Option<Expression> {
+    let selector: Selector = LabelSelector::deserialize(selector).ok()?.try_into().ok()?;
+    selector.into_iter().find(|requirement| !requirement.matches(labels))
+}
+
+/// The labels of an object.
+pub(super) fn labels(object: &Value) -> Labels {
+    let labels = object.pointer("/metadata/labels");
+    labels.and_then(|labels| Labels::deserialize(labels).ok()).unwrap_or_default()
 }
 
 /// When an object was created, in seconds since 1970; 0 where it does not say.

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Standing, items, text},
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Labels, Standing, items, labels, text},
     plain,
 };
 use crate::needs::lookup::{get, get_text};
@@ -34,6 +34,7 @@ const AT_ONCE: usize = 16;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const NAMESPACES: &str = "/api/v1/namespaces";
 /// Where policies that inject are; API servers before 1.36 have none there.
 const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1";
 /// In names and annotations of ours, and in what a hand-written sidecar has.
@@ -56,14 +57,15 @@ pub async fn gather(
 ) -> Result<FoundCluster, String> {
     let server = ApiServer { client, namespace, metrics, unseen: RefCell::default() };
     let events = server.collection("/api/v1", "events?fieldSelector=reason=FailedCreate");
-    let (pods, objects, events) =
-        tokio::join!(server.pods(), server.objects(), server.list(&events));
+    let (namespaces, pods, objects, events) =
+        tokio::join!(server.namespaces(), server.pods(), server.objects(), server.list(&events));
     let config_maps = server.all(plain::config_maps(&objects)).await;
     let webhooks = webhooks::webhooks(&server, &objects).await;
     let policies = server.policies().await;
     Ok(FoundCluster {
         context: None,
         namespace: namespace.map(str::to_owned),
+        namespaces,
         pods: pods?,
         objects,
         config_maps,
@@ -111,6 +113,16 @@ struct Item {
 }
 
 impl ApiServer<'_> {
+    /// The labels of each namespace that is looked at.
+    async fn namespaces(&self) -> BTreeMap<String, Labels> {
+        let all = match self.namespace {
+            Some(name) => self.object(&format!("{NAMESPACES}/{name}")).await.into_iter().collect(),
+            None => self.list(NAMESPACES).await,
+        };
+        let named = all.iter().map(|one| (text(one, "/metadata/name").to_owned(), labels(one)));
+        named.collect()
+    }
+
     /// Pods with a mark; the injected ones with their metrics.
     async fn pods(&self) -> Result<Vec<FoundPod>, String> {
         let paths = self.marked("/api/v1", "pods").await;

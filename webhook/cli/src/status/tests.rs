@@ -58,7 +58,17 @@ fn cluster() -> FoundCluster {
         deployment: Some(deployment),
         replicas: Vec::new(),
     };
-    FoundCluster { webhooks: vec![webhook], ..FoundCluster::default() }
+    let labels = [("kubernetes.io/metadata.name", "monitoring"), ("team", "metrics")];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let namespaces = [("monitoring".to_owned(), labels.into())].into();
+    FoundCluster { namespaces, webhooks: vec![webhook], ..FoundCluster::default() }
+}
+
+/// Lets the API server ask the webhook by a selector with this requirement alone.
+fn select(cluster: &mut FoundCluster, field: &str, key: &str, operator: &str, values: &[&str]) {
+    let requirement = json!({"key": key, "operator": operator, "values": values});
+    cluster.webhooks[0].configuration["webhooks"][0][field] =
+        json!({"matchExpressions": [requirement]});
 }
 
 fn file(cluster: &mut FoundCluster) -> &mut ConfigFile {
@@ -217,8 +227,14 @@ fn each_kind_of_problem_is_found_once() {
 
 #[test]
 fn what_is_well_is_no_problem() {
-    let cases: [(&str, Change); 10] = [
+    let cases: [(&str, Change); 11] = [
         ("nothing else", |_| {}),
+        ("denied where no webhook is asked", |cluster| {
+            select(cluster, "namespaceSelector", "team", "DoesNotExist", &[]);
+            let refused =
+                json!({"podMetadata": {"annotations": {"prom-remotewrite/profile": "no"}}});
+            cluster.objects.push(object("a", &refused));
+        }),
         ("opted out", |cluster| cluster.pods.push(plain("a", &[("inject", "false")]))),
         ("not asked for", |cluster| cluster.pods.push(plain("a", &[]))),
         ("it has ended", |cluster| {

@@ -4,7 +4,7 @@ use contract::names;
 use serde_json::Value;
 use webhook::config::ConfigFile;
 
-use super::{ApiServer, items, text};
+use super::{ApiServer, text};
 use crate::{
     needs::lookup::get,
     status::facts::{FoundPod, FoundWebhook, our_webhook},
@@ -57,7 +57,8 @@ async fn webhook(
     let map = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
     let map = get(server.client, &map).await;
     let file = match map.and_then(|map| map.ok_or_else(|| "it is not there".to_owned())) {
-        Ok(map) => parse(&map, &configuration),
+        Ok(map) => ConfigFile::parse(text(&map, "/data/config.yaml"))
+            .map_err(|mistakes| contract::report(&mistakes)),
         Err(reason) => Err(format!("ConfigMap {namespace}/{name}: {reason}")),
     };
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
@@ -77,21 +78,4 @@ async fn webhook(
         }
     }
     FoundWebhook { configuration, file: Some(file), deployment, replicas }
-}
-
-fn parse(map: &Value, configuration: &Value) -> Result<ConfigFile, String> {
-    let yaml = text(map, "/data/config.yaml");
-    let mut file = ConfigFile::parse(yaml).map_err(|mistakes| contract::report(&mistakes))?;
-    let ours = our_webhook(configuration);
-    let selector = ours.into_iter().flat_map(|it| items(it, "/namespaceSelector/matchExpressions"));
-    for one in selector.filter(|one| text(one, "/key") == "kubernetes.io/metadata.name") {
-        let names = items(one, "/values").filter_map(Value::as_str).map(str::to_owned);
-        match text(one, "/operator") {
-            "NotIn" => file.excluded_namespaces.extend(names),
-            // Of several, which would be pointless, one is enough to know.
-            "In" => file.only_namespaces = names.collect(),
-            _ => {}
-        }
-    }
-    Ok(file)
 }

@@ -4,13 +4,12 @@
 use contract::annotations;
 use serde_json::Value;
 use webhook::{
-    decide::{Decision, Skip, SkipReason, decide},
+    decide::{Decision, decide},
     pod::Pod,
 };
 
 use super::{Problem, ProblemKind, kind_of_denial};
 use crate::{
-    manifests,
     status::facts::{FoundCluster, FoundPod, Standing},
     workloads::workloads,
 };
@@ -55,35 +54,33 @@ fn hand_written(found: &FoundPod, container: &str) -> Problem {
     )
 }
 
+/// What to do where the webhook is not asked.
+const ELSEWHERE: &str = "run it where the webhook is asked, with labels that it selects (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
+
 fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let pod = found.pod();
     let asks = annotations::parse_inject(pod.annotation(annotations::INJECT).unwrap_or_default());
     if asks.is_ok_and(|inject| !inject.asks) {
         return ignored(cluster, found);
     }
-    let decision = cluster
-        .file()
-        .map(|file| manifests::reviewed(file, Some(found.namespace()), decide(&file.config, pod)));
-    let is_excluded = matches!(
-        &decision,
-        Some(Decision::Skip(skip)) if skip.reason == SkipReason::ExcludedNamespace
-    );
-    let by_policy = is_excluded && cluster.parameters(pod).is_some();
-    let (kind, why, next) = match decision {
-        Some(Decision::Deny(denial)) => {
+    let unselected = cluster.unselected(found.namespace(), Some(&found.labels()));
+    let by_policy = unselected.is_some() && cluster.parameters(pod).is_some();
+    let decision = cluster.file().map(|file| decide(&file.config, pod)).filter(|_| !by_policy);
+    let (kind, why, next) = match (unselected.filter(|_| !by_policy), decision) {
+        (Some(why), _) => (ProblemKind::NoSidecar, why, ELSEWHERE.to_owned()),
+        (None, Some(Decision::Deny(denial))) => {
             let kind = kind_of_denial(cluster.file()?, pod, ProblemKind::NoSidecar);
             let why = format!("today it would be denied: {}", denial.message);
             (kind, why, format!("correct its annotations; then {}", again(found)))
         }
-        Some(Decision::Skip(Skip { reason, .. })) if !by_policy => {
-            let next = "run it where the webhook is asked (webhook.excludedNamespaces, webhook.namespaceSelector), or remove the annotation";
-            (ProblemKind::NoSidecar, reason.to_string(), next.to_owned())
+        (None, Some(Decision::Skip(skip))) => {
+            (ProblemKind::NoSidecar, skip.reason.to_string(), ELSEWHERE.to_owned())
         }
         _ => {
             let (why, first) = match cluster.asked_since().filter(|_| !by_policy) {
                 Some(since) if found.created() < since => ("it is older than the webhook", ""),
                 Some(_) => {
-                    let why = "it was created while the webhook was away, or annotated later, or a selector of the webhook does not match its labels or those of its namespace";
+                    let why = "it was created while the webhook was away, or it or its namespace got later what the webhook asks for";
                     (why, "")
                 }
                 None if cluster.parameters(pod).is_some() => {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use webhook::{
-    config::ConfigFile,
     decide::{Decision, Injection, SkipReason, decide},
     pod::Pod,
 };
@@ -14,7 +13,7 @@ use super::{Problem, ProblemKind, kind_of_denial};
 use crate::{
     loopback, manifests,
     status::{
-        facts::{FoundCluster, items, text},
+        facts::{FoundCluster, items, labels, text},
         plain,
     },
     workloads::{OPERATORS, Workload, workloads},
@@ -31,24 +30,23 @@ pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
     });
     own.flat_map(|(object, workload)| {
         let written = written(object, &workload, &cluster.config_maps);
-        of(cluster.file(), &workload, written.as_ref())
+        of(cluster, &workload, written.as_ref())
     })
     .collect()
 }
 
-fn of(
-    file: Option<&ConfigFile>,
-    workload: &Workload<'_>,
-    written: Option<&Written>,
-) -> Vec<Problem> {
+fn of(cluster: &FoundCluster, workload: &Workload<'_>, written: Option<&Written>) -> Vec<Problem> {
     let misplaced = workload.hints.iter().filter(|hint| *hint != OPERATORS);
     let mut problems: Vec<Problem> =
         misplaced.map(|hint| split(ProblemKind::IgnoredAnnotations, workload, hint)).collect();
-    let Some(file) = file else { return problems };
+    let Some(file) = cluster.file() else { return problems };
     let pod = Pod::new(&workload.pod);
-    let decision =
-        manifests::reviewed(file, workload.namespace.as_deref(), decide(&file.config, pod));
-    match &decision {
+    let namespace = workload.namespace.as_deref().unwrap_or_default();
+    // An operator adds labels that its object does not name.
+    let labels = workload.writes.is_none().then(|| labels(&workload.pod));
+    let is_asked = cluster.unselected(namespace, labels.as_ref()).is_none();
+    match &decide(&file.config, pod) {
+        Decision::Deny(_) | Decision::Inject(_) if !is_asked => {}
         Decision::Deny(denial) => {
             let kind = kind_of_denial(file, pod, ProblemKind::Denied);
             let message = format!("its pods are denied: {}", denial.message);

@@ -165,7 +165,7 @@ pub(super) const POLICIES: &[Case] = &[
         "older than its policy, where the webhook is not asked",
         "no-sidecar",
         |cluster| {
-            file(cluster).only_namespaces.push("other".to_owned());
+            select(cluster, "namespaceSelector", "team", "In", &["apps"]);
             cluster.policies.push(policy());
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },

@@ -27,6 +27,17 @@ pub(super) const OBJECTS: &[Case] = &[
         &["Prometheus monitoring/a", "spec.podMetadata.annotations"],
     ),
     (
+        "denied, and the operator adds a label that is selected",
+        "denied",
+        |cluster| {
+            select(cluster, "objectSelector", "added", "Exists", &[]);
+            let annotations = json!({"prom-remotewrite/listening-port": "9090"});
+            let spec = json!({"podMetadata": {"annotations": annotations}});
+            cluster.objects.push(object("a", &spec));
+        },
+        &["its pods are denied", "port 9090 is taken"],
+    ),
+    (
         "denied",
         "denied",
         |cluster| {

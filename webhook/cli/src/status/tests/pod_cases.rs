@@ -54,19 +54,55 @@ pub(super) const PODS: &[Case] = &[
         "an excluded namespace",
         "no-sidecar",
         |cluster| {
-            file(cluster).excluded_namespaces.push("monitoring".to_owned());
+            let name = "kubernetes.io/metadata.name";
+            select(cluster, "namespaceSelector", name, "NotIn", &["monitoring", "kube-system"]);
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["the webhook is not called for pods in its namespace"],
+        &[
+            "the webhook is not called for pods in its namespace",
+            "namespaces with kubernetes.io/metadata.name notin (kube-system,monitoring)",
+        ],
     ),
     (
         "a namespace that is not selected",
         "no-sidecar",
         |cluster| {
-            file(cluster).only_namespaces.push("other".to_owned());
+            select(cluster, "namespaceSelector", "team", "In", &["apps"]);
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["the webhook is not called for pods in its namespace", "webhook.namespaceSelector"],
+        &["namespaces with team in (apps) -> run it where", "webhook.namespaceSelector"],
+    ),
+    (
+        "a namespace of which nothing is known",
+        "no-sidecar",
+        |cluster| {
+            select(cluster, "namespaceSelector", "team", "In", &["apps"]);
+            cluster.namespaces.clear();
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["while the webhook was away"],
+    ),
+    (
+        "a pod that is not selected",
+        "no-sidecar",
+        |cluster| {
+            select(cluster, "objectSelector", "injected", "Exists", &[]);
+            cluster.pods.push(plain("a", &[("inject", "ture")]));
+        },
+        &["is not called for it, but for pods with injected -> run it", "webhook.objectSelector"],
+    ),
+    (
+        "one of two webhooks is asked, while it was away",
+        "no-sidecar",
+        |cluster| {
+            let second = cluster.webhooks[0].configuration.clone();
+            select(cluster, "objectSelector", "injected", "Exists", &[]);
+            cluster
+                .webhooks
+                .push(FoundWebhook { configuration: second, ..FoundWebhook::default() });
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["while the webhook was away"],
     ),
     (
         "misspelt",
