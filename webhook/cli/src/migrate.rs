@@ -124,21 +124,19 @@ impl Migrated {
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "document {}: {} ", self.number, self.subject)?;
-        let lists = match &self.result {
+        match &self.result {
             Ok(Migrated { source, profile, redirections, lost, notes, .. }) => {
                 writeln!(f, "gets profile {profile:?} in place of {source}")?;
+                lost.iter().try_for_each(|words| writeln!(f, "  lost     {words}"))?;
                 let redirections = redirections.iter().filter_map(Redirection::note);
-                let notes = redirections.chain(notes.iter().cloned()).collect();
-                [("lost    ", lost.clone()), ("note    ", notes)]
+                let mut notes = redirections.chain(notes.iter().cloned());
+                notes.try_for_each(|words| writeln!(f, "  note     {words}"))
             }
             Err(reasons) => {
                 writeln!(f, "stays as it is")?;
-                [("because ", reasons.clone()), ("", Vec::new())]
+                reasons.iter().try_for_each(|words| writeln!(f, "  because  {words}"))
             }
-        };
-        lists.iter().try_for_each(|(mark, words)| {
-            words.iter().try_for_each(|words| writeln!(f, "  {mark} {words}"))
-        })
+        }
     }
 }
 

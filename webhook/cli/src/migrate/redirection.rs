@@ -1,7 +1,7 @@
 //! Where a Prometheus has to write to that is configured in another document: written
 //! there, if all that read it agree.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
 use contract::names::WRITE_PATH;
 use serde_json::Value;
@@ -42,7 +42,12 @@ impl Redirection {
 
     /// What is to be done, if it has not been.
     pub(super) fn note(&self) -> Option<String> {
-        (!self.is_written).then(|| self.to_string())
+        let port = self.port;
+        let place = if self.is_moved { format!("http://localhost:{port} ") } else { String::new() };
+        let url = &self.url;
+        (!self.is_written).then(|| {
+            format!("what Prometheus writes to {place}is not in this object: it has to be {url}")
+        })
     }
 
     /// Whether its Prometheus may read `document`.
@@ -54,16 +59,6 @@ impl Redirection {
         document.get("kind").is_some_and(|kind| kind == "ConfigMap")
             && self.maps.iter().any(|map| name == map)
             && namespaces.is_none_or(|(there, here)| there == here)
-    }
-}
-
-impl fmt::Display for Redirection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what Prometheus writes to ")?;
-        if self.is_moved {
-            write!(f, "http://localhost:{} ", self.port)?;
-        }
-        write!(f, "is not in this object: it has to be {}", self.url)
     }
 }
 
