@@ -24,9 +24,6 @@ pub struct ConfigFile {
     /// Namespaces about whose pods the webhook is not asked, besides those of the
     /// control plane. Only values of the chart tell.
     pub excluded_namespaces: Vec<String>,
-    /// If there are any, the webhook is asked about pods in these namespaces alone. Only a
-    /// cluster tells.
-    pub only_namespaces: Vec<String>,
     /// Whether it is values of the chart.
     pub is_values: bool,
 }
@@ -67,7 +64,6 @@ impl From<Config> for ConfigFile {
             config,
             stated: Stated::default(),
             excluded_namespaces: Vec::new(),
-            only_namespaces: Vec::new(),
             is_values: false,
         }
     }
