@@ -20,10 +20,10 @@ use super::log_limit::LogLimit;
 /// The largest body. The API server takes objects of 3 MiB, and a review may hold two
 /// with their escapes; controller-runtime has 7 MiB, linkerd 10.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
-/// All bodies together: three of the largest, more than a thousand usual ones. The
+/// All bodies together: two of the largest, a thousand usual ones. The
 /// chart gives the container 128 MiB, of which connections and what a body becomes
 /// once it is read need the rest.
-const BUDGET_BYTES: usize = 24 << 20;
+const BUDGET_BYTES: usize = 16 << 20;
 /// A usual review fits in at once.
 const FIRST_BYTES: usize = 16 << 10;
 /// While no more than a quarter of the budget is used, a body whose length is known

@@ -71,7 +71,7 @@ fn many_slow_large_bodies_cost_neither_memory_nor_small_reviews() {
         answers
     });
     assert_memory(&webhook);
-    // The budget holds 24 of these bodies, and a client whose body was dropped gets a
+    // The budget holds 16 of these bodies, and a client whose body was dropped gets a
     // response with the fix.
     let given_up = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503")).count();
     assert!(given_up > 0, "{answers:?}");
