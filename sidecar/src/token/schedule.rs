@@ -70,8 +70,8 @@ pub(super) fn after_failure(
     let backoff = (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF);
     let asked = asked.unwrap_or_default().min(MAX_ASKED);
     let wanted = asked + asked.min(MAX_SPREAD).mul_f64(chance);
-    let wanted = if left.is_zero() { wanted } else { wanted.min(last_asked(left, chance)) };
-    around(backoff, chance).max(wanted)
+    let pause = around(backoff, chance).max(wanted);
+    if left.is_zero() { pause } else { pause.min(last_asked(left, chance)).max(MIN_PAUSE) }
 }
 
 #[cfg(test)]
@@ -128,7 +128,12 @@ mod tests {
                 assert_eq!(found, seconds(pause), "{asked} {left} {chance}");
             }
         }
-        assert_eq!(after_failure(1, Some(seconds(120)), seconds(1), 0.5), seconds(1));
+        // Without a word from the service as well: samples wait for no longer than they must.
+        for asked in [None, Some(seconds(120))] {
+            let found = after_failure(9, asked, seconds(10), 1.0);
+            assert_eq!(found, seconds(8), "{asked:?}");
+        }
+        assert_eq!(after_failure(9, None, Duration::from_millis(1), 0.5), MIN_PAUSE);
     }
 
     /// What a service sees that grants five tokens a second and answers 429 else.
