@@ -275,7 +275,7 @@ async fn install(client: &Client, helm: &Helm, scene: &Scene) {
     let values = json!({
         "images": {"registry": "ghcr.io/example", "tag": "1.0.0"},
         "config": config,
-        // Nobody answers, since there is no Service.
+        // There is no Service, so the webhook does not answer.
         "webhook": {"failurePolicy": "Ignore"},
     });
     let rendered = helm.template(RELEASE, &values, &[]).await.unwrap();

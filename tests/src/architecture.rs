@@ -110,7 +110,7 @@ impl Architecture {
             }
         }
         let target = self.target();
-        // Rust's own part of it; without rustup, whoever installed Rust has added it.
+        // Rust's own part of it; without rustup, it has to be installed already.
         if environment::on_path("rustup").is_some() {
             let added = Command::new("rustup").args(["target", "add", &target]).output();
             added.context(format!("add {target} to the toolchain"))?;

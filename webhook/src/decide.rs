@@ -140,18 +140,15 @@ fn there_already(
     if additions.is_empty() {
         return Decision::Skip(Skip { reason: SkipReason::AlreadyInjected, warnings });
     }
-    if is_complete {
-        return Decision::Repair(Box::new(Repair {
-            reason: RepairReason::BehindMesh,
-            additions,
-            warnings,
-        }));
-    }
-    warnings.push(
-        "another webhook has removed fields of the remote-write sidecar, which are added again: it should be updated"
-            .to_owned(),
-    );
-    let reason = RepairReason::Incomplete;
+    let reason = if is_complete {
+        RepairReason::BehindMesh
+    } else {
+        warnings.push(
+            "another webhook has removed fields of the remote-write sidecar, which are added again: it should be updated"
+                .to_owned(),
+        );
+        RepairReason::Incomplete
+    };
     Decision::Repair(Box::new(Repair { reason, additions, warnings }))
 }
 

@@ -132,7 +132,7 @@ impl Exchange {
         self.ask(credential.as_ref()).await
     }
 
-    /// Connects to whoever is at `url`, and asks nothing.
+    /// Connects to the server at `url`, without a request.
     pub(super) async fn reach(&self, url: &Url) -> Result<(), FetchError> {
         let explain = |failure| FetchError::explain(&failure, &self.identity, self.service);
         self.transport.reach(url).await.map_err(explain)

@@ -104,7 +104,7 @@ impl Issuer {
         }
     }
 
-    /// Connects to the proxy that is asked in Entra's place, and asks nothing.
+    /// Connects to the proxy that stands in for Entra, without a request.
     pub(crate) async fn reach_token_proxy(&self, proxy: &TokenProxy) -> Result<(), FetchError> {
         self.exchange.reach(proxy.address.url()).await
     }

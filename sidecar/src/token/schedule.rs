@@ -20,8 +20,8 @@ const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// After many, on average: a fix by an operator is noticed within this and its half.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// Sidecars that are told the same `Retry-After` at the same time return spread over as
-/// long again, but over no more than this, which is lost where one is alone.
+/// Sidecars that receive the same `Retry-After` at the same time retry at different times:
+/// up to as long again later, but at most this, because a single sidecar waits in vain.
 const MAX_SPREAD: Duration = Duration::from_secs(30);
 /// A service that asks for a longer pause is asked again after this: Azure refuses
 /// samples that are older than 20 minutes.

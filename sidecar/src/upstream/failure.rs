@@ -11,7 +11,7 @@ use crate::{
     metrics::Refusal,
 };
 
-/// Why there is no answer.
+/// A request without an answer.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     /// No connection: the name, the network or the host.

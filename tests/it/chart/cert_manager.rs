@@ -18,7 +18,7 @@ use super::{
     creating::Creating,
     objects::{self, text},
     release::Release,
-    rotation::{authorities, kubelet},
+    rotation::{kubelet, until_replaced},
     trial::eventually,
 };
 use crate::cluster::control_plane;
@@ -90,14 +90,7 @@ async fn no_pod_notices_what_cert_manager_renews() {
         for _ in 0..2 {
             let before = release.serving.served();
             renew(&release, "issued-webhook").await;
-            eventually("the webhook serves the new certificate", async || {
-                (release.serving.served() != before).then_some(())
-            })
-            .await;
-            eventually("the former CA leaves the bundle", async || {
-                (authorities(&release).await == 1).then_some(())
-            })
-            .await;
+            until_replaced(&release, before).await;
         }
     };
     tokio::select! {

@@ -48,14 +48,7 @@ async fn no_pod_notices_a_new_certificate() {
             } else {
                 renew(&release).await;
             }
-            eventually("the webhook serves the new certificate", async || {
-                (release.serving.served() != before).then_some(())
-            })
-            .await;
-            eventually("the former CA leaves the bundle", async || {
-                (authorities(&release).await == 1).then_some(())
-            })
-            .await;
+            until_replaced(&release, before).await;
         }
     };
     tokio::select! {
@@ -228,8 +221,21 @@ pub(super) async fn kubelet(release: &Release) {
     }
 }
 
+/// Waits until the webhook serves one more certificate than `before`, when it had loaded so
+/// many, and the former CA has left the bundle.
+pub(super) async fn until_replaced(release: &Release, before: usize) {
+    eventually("the webhook serves the new certificate", async || {
+        (release.serving.served() != before).then_some(())
+    })
+    .await;
+    eventually("the former CA leaves the bundle", async || {
+        (authorities(release).await == 1).then_some(())
+    })
+    .await;
+}
+
 /// How many CAs the API server trusts.
-pub(super) async fn authorities(release: &Release) -> usize {
+async fn authorities(release: &Release) -> usize {
     let configuration = release.configuration().await.unwrap();
     let bundle = text(&configuration, "/webhooks/0/clientConfig/caBundle");
     let pem = String::from_utf8(BASE64_STANDARD.decode(bundle).unwrap()).unwrap();

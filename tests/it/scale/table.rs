@@ -47,7 +47,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A reader who has gone is no reason to fail.
+/// The end of a pipe is no error.
 pub(super) fn say(line: impl fmt::Display) {
     let _closed = writeln!(stdout(), "{line}");
 }

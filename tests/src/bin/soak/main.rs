@@ -79,7 +79,7 @@ async fn soak(arguments: &Arguments) -> Outcome<bool> {
     Ok(account.is_complete() && reviews.failed == 0 && readings.are_flat())
 }
 
-/// A reader who has gone is no reason to end.
+/// The end of a pipe is no error.
 fn say(line: impl Display) {
     let _closed = writeln!(stdout(), "{line}");
 }

@@ -19,8 +19,8 @@ pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
 /// <https://yaml.org/type/bool.html>
 const BOOLEANS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
 
-/// Whether it is none, since each word has three spellings, as in `yes`, `Yes` and `YES`;
-/// the parser takes it for one all the same.
+/// Whether `word` is a text that the parser takes for a boolean: each of those has three
+/// spellings only, as in `yes`, `Yes` and `YES`.
 fn is_misspelt_boolean(word: &str) -> bool {
     let rest = word.get(1..).unwrap_or_default();
     BOOLEANS.iter().any(|boolean| word.eq_ignore_ascii_case(boolean))
