@@ -16,7 +16,10 @@ use rustix::process::{
 use tokio::time::sleep;
 
 use self::output::Output;
-pub use self::{program::Program, usage::Usage};
+pub use self::{
+    program::Program,
+    usage::{Held, Usage},
+};
 use crate::{
     failure::{Context, Failure, Outcome},
     warden,
@@ -59,6 +62,11 @@ impl Process {
     /// peak of the one that had most.
     pub fn group_usage(&self) -> Outcome<Usage> {
         usage::of_group(self.id()).context(format!("measure {}", self.name))
+    }
+
+    /// Memory, descriptors and threads that it holds now, where the system tells.
+    pub fn held(&self) -> Option<Held> {
+        usage::held(self.id())
     }
 
     /// Asks again and again until `probe` has an answer, the process ends or

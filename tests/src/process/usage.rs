@@ -1,4 +1,4 @@
-//! What a process costs, from `/proc` (Linux).
+//! What a process costs and holds, from `/proc` (Linux).
 
 use std::{fs, time::Duration};
 
@@ -11,14 +11,38 @@ pub struct Usage {
     pub cpu: Duration,
 }
 
+/// What a process holds now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Resident memory, bytes.
+    pub memory: u64,
+    /// Open files and sockets.
+    pub descriptors: u64,
+    /// Its threads.
+    pub threads: u64,
+}
+
 /// `None` where there is no `/proc`, or the process has ended.
 pub(super) fn of(pid: u32) -> Option<Usage> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let cpu = ticks(&stat)?.max(scheduled(pid));
-    Some(Usage { peak_memory: kibibytes * 1024, cpu })
+    Some(Usage { peak_memory: status(pid, "VmHWM:")? * 1024, cpu })
+}
+
+/// `None` where there is no `/proc`, or the process has ended.
+pub(super) fn held(pid: u32) -> Option<Held> {
+    Some(Held {
+        memory: status(pid, "VmRSS:")? * 1024,
+        descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count().try_into().ok()?,
+        threads: status(pid, "Threads:")?,
+    })
+}
+
+/// A number of proc(5)'s `status`; of memory, in KiB.
+fn status(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+    value.split_whitespace().next()?.parse().ok()
 }
 
 /// All processes of a group together; `None` where there is none.

@@ -19,6 +19,7 @@ use tests::{
     failure::{Context, Failure, Outcome},
     kubelet::Files,
     ports,
+    process::Process,
     prometheus::{Options, Prometheus},
     scene::{CLUSTER, Scene},
     sidecar::Sidecar,
@@ -100,11 +101,10 @@ impl Fleet {
     }
 
     /// The processes that are never restarted.
-    pub(crate) fn steady(&mut self) -> Vec<(String, u32)> {
+    pub(crate) fn steady(&mut self) -> Vec<(&str, &Process)> {
         let members = self.members.iter_mut().filter(|member| !member.is_restarted);
-        let sidecars = members.map(|one| (one.name.clone(), one.sidecar.process().id()));
-        let webhook = ("webhook".to_owned(), self.webhook.process().id());
-        sidecars.chain([webhook]).collect()
+        let sidecars = members.map(|one| (one.name.as_str(), &*one.sidecar.process()));
+        sidecars.chain([("webhook", &*self.webhook.process())]).collect()
     }
 
     /// The application has a new certificate, which is mounted everywhere, and the old one

@@ -1,48 +1,38 @@
-//! What the programs hold over time, from `/proc` (Linux), and whether it grows.
+//! What the programs hold over time, and whether it grows.
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fmt};
+
+use ::tests::process::Held;
 
 use super::fleet::Fleet;
 
-/// What a process holds.
-#[derive(Clone, Copy)]
-struct Reading {
-    /// Resident memory, KiB.
-    memory: f64,
-    descriptors: f64,
-    threads: f64,
-}
-
 /// Of each program that is never restarted, by its name.
 #[derive(Default)]
-pub(crate) struct Readings(BTreeMap<String, Vec<Reading>>);
+pub(crate) struct Readings(BTreeMap<String, Vec<Held>>);
 
-/// A kind of what is held, and how much more of it in the last third of the time than in
-/// the middle third is no growth.
+/// A kind of what is held.
 struct Kind {
     name: &'static str,
-    of: fn(&Reading) -> f64,
-    /// Absolute, in the unit of the kind,
-    noise: f64,
-    /// and as a part of what there was.
-    share: f64,
+    of: fn(&Held) -> u64,
+    /// How much more than this in the middle third of the time is no growth in the last.
+    noise: fn(u64) -> u64,
 }
 
 const KINDS: [Kind; 3] = [
     // Allocators return pages when they like: up to a twentieth was seen to come and go.
-    Kind { name: "KiB", of: |reading| reading.memory, noise: 1024.0, share: 0.05 },
+    Kind { name: "KiB", of: |held| held.memory / 1024, noise: |before| (before / 20).max(1024) },
     // Connections to Azure and from Prometheus come and go with faults.
-    Kind { name: "descriptors", of: |reading| reading.descriptors, noise: 4.0, share: 0.0 },
+    Kind { name: "descriptors", of: |held| held.descriptors, noise: |_| 4 },
     // The runtime keeps threads for files and names for ten seconds.
-    Kind { name: "threads", of: |reading| reading.threads, noise: 2.0, share: 0.0 },
+    Kind { name: "threads", of: |held| held.threads, noise: |_| 2 },
 ];
 
 impl Readings {
     /// Reads what each has now.
     pub(crate) fn take(&mut self, fleet: &mut Fleet) {
-        for (name, pid) in fleet.steady() {
-            if let Some(reading) = read(pid) {
-                self.0.entry(name).or_default().push(reading);
+        for (name, process) in fleet.steady() {
+            if let Some(held) = process.held() {
+                self.0.entry(name.to_owned()).or_default().push(held);
             }
         }
     }
@@ -55,7 +45,7 @@ impl Readings {
 
 impl Kind {
     /// In the middle third and in the last third of the time.
-    fn levels(&self, readings: &[Reading]) -> (f64, f64) {
+    fn levels(&self, readings: &[Held]) -> (u64, u64) {
         let third = readings.len() / 3;
         let level = |from: usize, to: usize| {
             median(readings.get(from..to).unwrap_or_default().iter().map(self.of))
@@ -63,31 +53,16 @@ impl Kind {
         (level(third, 2 * third), level(2 * third, readings.len()))
     }
 
-    fn is_flat(&self, readings: &[Reading]) -> bool {
+    fn is_flat(&self, readings: &[Held]) -> bool {
         let (before, after) = self.levels(readings);
-        after - before <= self.noise.max(before * self.share)
+        after <= before + (self.noise)(before)
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
+fn median(values: impl Iterator<Item = u64>) -> u64 {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-/// `None` if it has ended.
-fn read(pid: u32) -> Option<Reading> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| {
-        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
-        value.split_whitespace().next()?.parse::<f64>().ok()
-    };
-    let descriptors = u32::try_from(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count()).ok()?;
-    Some(Reading {
-        memory: field("VmRSS:")?,
-        descriptors: f64::from(descriptors),
-        threads: field("Threads:")?,
-    })
 }
 
 impl fmt::Display for Readings {
@@ -98,7 +73,7 @@ impl fmt::Display for Readings {
             for kind in &KINDS {
                 let (before, after) = kind.levels(readings);
                 let mark = if kind.is_flat(readings) { "" } else { " GREW" };
-                write!(f, "  {before:.0} → {after:.0} {}{mark}", kind.name)?;
+                write!(f, "  {before} → {after} {}{mark}", kind.name)?;
             }
             writeln!(f, "  ({} readings)", readings.len())?;
         }
@@ -110,17 +85,16 @@ impl fmt::Display for Readings {
 mod tests {
     use super::*;
 
-    fn memory(values: impl IntoIterator<Item = f64>) -> Vec<Reading> {
-        let reading = |memory| Reading { memory, descriptors: 9.0, threads: 3.0 };
-        values.into_iter().map(reading).collect()
+    fn memory(kibibytes: impl IntoIterator<Item = u64>) -> Vec<Held> {
+        let held = |memory| Held { memory: memory * 1024, descriptors: 9, threads: 3 };
+        kibibytes.into_iter().map(held).collect()
     }
 
     #[test]
-    fn what_rises_to_the_end_grew_and_what_rose_at_the_start_did_not() {
+    fn memory_that_rises_to_the_end_grew_and_memory_that_rose_at_the_start_did_not() {
         let [kind, ..] = &KINDS;
-        let steps = (0..300).map(f64::from);
-        assert!(!kind.is_flat(&memory(steps.clone().map(|step| 9000.0 + step * 20.0))));
-        assert!(kind.is_flat(&memory(steps.clone().map(|step| 9000.0 + step.min(99.0) * 200.0))));
-        assert!(kind.is_flat(&memory(steps.map(|step| 9000.0 + (step % 7.0) * 90.0))));
+        assert!(!kind.is_flat(&memory((0..300).map(|step| 9000 + step * 20))));
+        assert!(kind.is_flat(&memory((0..300).map(|step| 9000 + step.min(99) * 200))));
+        assert!(kind.is_flat(&memory((0..300).map(|step| 9000 + step % 7 * 90))));
     }
 }
