@@ -11,6 +11,8 @@ mod sidecars;
 mod table;
 mod watcher;
 
+use tests::say;
+
 use self::table::Table;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,5 +28,5 @@ async fn what_grows_with_the_cluster() {
         reviews::measure(connections, &mut table).await;
     }
     watcher::measure(&[10, 100, 1000], &mut table).await;
-    table::say(table);
+    say(table);
 }

@@ -10,18 +10,13 @@ mod probe;
 mod scenarios;
 mod stack;
 
-use std::{
-    io::{Write, stderr},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::Instant,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
 use tests::{
     deployment, environment,
     failure::{Context, Failure, Outcome},
     kind::{self, Cluster, Steps},
+    say,
 };
 
 use self::{account::Account, scenarios::Scenario, stack::Stack};
@@ -33,7 +28,7 @@ async fn main() -> ExitCode {
     match run(&named).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(&format!("FAILED: {failure}"));
+            say(format_args!("FAILED: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -62,7 +57,7 @@ async fn install_and_play(
     deployment::install(cluster, &Steps::default())?;
     let stack = Stack::new(Arc::clone(cluster), name).await?;
     let outcome = play(&stack, scenarios).await;
-    say(&format!("{} scenarios in {} s", scenarios.len(), start.elapsed().as_secs()));
+    say(format_args!("{} scenarios in {} s", scenarios.len(), start.elapsed().as_secs()));
     outcome
 }
 
@@ -72,13 +67,13 @@ async fn play(stack: &Stack, scenarios: &[&Scenario]) -> Outcome<()> {
     let mut account = Account::open(stack).await?;
     for scenario in scenarios {
         let start = Instant::now();
-        say(&format!("{}: {}", scenario.name, scenario.what));
+        say(format_args!("{}: {}", scenario.name, scenario.what));
         let context = || format!("get through the scenario {}", scenario.name);
         let tolerance = (scenario.play)(stack).await.context(context())?;
         let played = start.elapsed();
         let line = account.settle(stack, &tolerance).await.context(context())?;
         let (played, all) = (played.as_secs(), start.elapsed().as_secs());
-        say(&format!("  {line}; {played} s, settled after {all} s"));
+        say(format_args!("  {line}; {played} s, settled after {all} s"));
     }
     Ok(())
 }
@@ -89,9 +84,4 @@ fn logs(cluster: &Cluster) -> Outcome<PathBuf> {
     let _ = std::fs::remove_dir_all(&folder);
     cluster.logs(&folder)?;
     Ok(folder)
-}
-
-/// A line for whoever waits.
-fn say(line: &str) {
-    let _closed = writeln!(stderr(), "{line}");
 }

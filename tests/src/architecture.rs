@@ -63,6 +63,14 @@ impl Architecture {
         format!("{}-linux-gnu-gcc", self.machine())
     }
 
+    /// Debian's packages with compiler, libraries and emulator.
+    const fn packages(self) -> &'static str {
+        match self {
+            Self::Amd64 => "gcc-x86-64-linux-gnu libc6-dev-amd64-cross qemu-user",
+            Self::Arm64 => "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user",
+        }
+    }
+
     /// Where Debian has the libraries for programs of another architecture.
     fn root(self) -> PathBuf {
         PathBuf::from(format!("/usr/{}-linux-gnu", self.machine()))
@@ -98,15 +106,12 @@ impl Architecture {
         let compiler = self.compiler();
         for program in [&compiler, &self.emulator()] {
             if environment::on_path(program).is_none() {
-                let (gcc, machine) = (compiler.replace("x86_64", "x86-64"), self.machine());
                 return Err(Failure::new(format!(
                     "programs for {} need {program}, which is not on PATH: on Debian and Ubuntu, \
-                     `apt-get install gcc-{} libc6-dev-{}-cross qemu-user`",
+                     `apt-get install {}`",
                     self.name(),
-                    gcc.trim_end_matches("-gcc"),
-                    self.name(),
-                )))
-                .context(format!("build for {machine}"));
+                    self.packages(),
+                )));
             }
         }
         let target = self.target();

@@ -9,7 +9,6 @@ mod flags;
 
 use std::{
     fs,
-    io::{Write, stderr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,7 +27,7 @@ use crate::{
     environment,
     failure::{Context, Outcome},
     process::{Process, Program},
-    secret,
+    say, secret,
     tools::{self, KUBERNETES},
     warden,
 };
@@ -224,5 +223,5 @@ fn write_kubeconfig(file: &Path, server: &str, ca: &str, token: &str) -> Outcome
 
 /// Reports on standard error, past the capture of tests, that one was skipped.
 pub fn say_skipped(test: &str, reason: &str) {
-    let _closed = writeln!(stderr(), "skipped {test}: {reason}");
+    say(format_args!("skipped {test}: {reason}"));
 }

@@ -36,12 +36,13 @@ pub mod prometheus;
 pub mod scene;
 pub mod secret;
 pub mod sidecar;
+pub mod svg;
 pub mod token_proxy;
 pub mod tools;
 pub mod webhook;
 
-pub use toolbox::failure;
 pub(crate) use toolbox::warden;
+pub use toolbox::{failure, say};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

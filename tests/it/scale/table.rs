@@ -1,10 +1,8 @@
 //! One line for each figure, one column for each size.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    io::{Write, stdout},
-};
+use std::{collections::BTreeMap, fmt};
+
+use tests::say;
 
 const SIZES: [usize; 3] = [10, 100, 1000];
 
@@ -45,9 +43,4 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
-}
-
-/// The end of a pipe is no error.
-pub(super) fn say(line: impl fmt::Display) {
-    let _closed = writeln!(stdout(), "{line}");
 }

@@ -133,7 +133,7 @@ impl<'a> Cut<'a> {
 impl Drop for Cut<'_> {
     fn drop(&mut self) {
         if let Err(failure) = self.iptables("-D") {
-            crate::say(&format!("the network is still cut: {failure}"));
+            tests::say(format_args!("the network is still cut: {failure}"));
         }
     }
 }

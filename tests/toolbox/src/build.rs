@@ -1,6 +1,7 @@
 //! Builds a recipe into the cache, once for everyone.
 
 use std::{
+    fmt::Display,
     fs::{self, File, TryLockError},
     io::{BufRead, BufReader, IsTerminal, Write, stderr},
     path::{Path, PathBuf},
@@ -91,7 +92,7 @@ fn lock(file: &Path, recipe: &Recipe) -> Outcome<File> {
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            say(&format!("waiting for another process that builds {}", recipe.folder));
+            say(format_args!("waiting for another process that builds {}", recipe.folder));
             lock.lock().context(what())?;
         }
         Err(TryLockError::Error(error)) => return Err(error).context(what()),
@@ -112,7 +113,7 @@ fn build(
             recipe.folder, recipe.instead
         ))
     })?;
-    say(&format!(
+    say(format_args!(
         "building {} from its pinned Go module, {} (once; kept in {})",
         recipe.folder,
         recipe.takes,
@@ -134,7 +135,7 @@ fn build(
     for (from, to) in recipe.renames {
         fs::rename(into.join(from), into.join(to)).context(format!("name {from} {to}"))?;
     }
-    say(&format!("built {} in {} s", recipe.folder, start.elapsed().as_secs()));
+    say(format_args!("built {} in {} s", recipe.folder, start.elapsed().as_secs()));
     Ok(())
 }
 
@@ -177,9 +178,10 @@ fn run(
     )))
 }
 
-/// A line for whoever waits; not through `eprintln!`, which a test captures.
-fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+/// A line on standard error for the person who waits; not through `eprintln!`, which tests
+/// capture. A closed pipe is no error.
+pub fn say(line: impl Display) {
+    let _closed = writeln!(stderr(), "{line}");
 }
 
 /// The same line again and again, on a terminal.

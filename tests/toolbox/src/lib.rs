@@ -20,7 +20,7 @@ use std::{
     process::Command,
 };
 
-pub use build::{Progress, cache_folder, overwrite};
+pub use build::{Progress, cache_folder, overwrite, say};
 pub use recipes::{
     ADDONS, CERT_MANAGER, COLLECTOR, CONTAINERD, HELM, ISTIO, KIND, KUBECTL, KUBERNETES,
     KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34, KUBERNETES_1_36, LOCAL_PATH, NODE,

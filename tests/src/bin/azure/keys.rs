@@ -39,7 +39,7 @@ pub(crate) async fn follow(client: kube::Client, azure: Arc<Azure>, ready: Arc<A
                 sleep(AGAIN_AFTER).await;
             }
             Err(failure) => {
-                super::say(&failure.to_string());
+                tests::say(failure);
                 sleep(RETRY_AFTER).await;
             }
         }

@@ -10,7 +10,6 @@ mod registration;
 mod status;
 
 use std::{
-    io::{Write, stderr},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -19,6 +18,7 @@ use clap::Parser;
 use tests::{
     azure::Azure,
     failure::{Context, Outcome},
+    say,
 };
 use tokio::{
     net::TcpListener,
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(&failure.to_string());
+            say(failure);
             ExitCode::FAILURE
         }
     }
@@ -54,16 +54,11 @@ async fn run(arguments: Arguments) -> Outcome<()> {
     }
     let listener = TcpListener::bind(arguments.admin).await.context("listen for the admin")?;
     let router = admin::router(Admin { azure, ready });
-    say(&format!("stand-in for Azure, admin on {}", arguments.admin));
+    say(format_args!("stand-in for Azure, admin on {}", arguments.admin));
     // As a container's first process it has no signal handlers but its own.
     let mut end = signal(SignalKind::terminate()).context("wait for a signal")?;
     tokio::select! {
         ended = async { axum::serve(listener, router).await } => ended.context("serve the admin"),
         _ = end.recv() => Ok(()),
     }
-}
-
-/// A line on standard error.
-fn say(line: &str) {
-    let _closed = writeln!(stderr(), "{line}");
 }

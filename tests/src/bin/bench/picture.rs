@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use ::tests::failure::{Context, Outcome};
+use ::tests::{
+    failure::{Context, Outcome},
+    svg::escape,
+};
 
 use crate::{
     contenders::Kind,
@@ -155,7 +158,7 @@ fn rectangle(picture: &mut String, (x, y): (f64, f64), (width, height): (f64, f6
 }
 
 fn text(picture: &mut String, (x, y): (f64, f64), anchor: &str, more: &str, text: &str) {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    let text = escape(text);
     let _ = writeln!(
         picture,
         r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}"{more}>{text}</text>"#

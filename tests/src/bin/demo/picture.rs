@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ::tests::svg::escape;
+
 use super::line::{Piece, Style};
 
 /// Pixels: a monospaced letter of 13 px is 0.6 as wide as high in common fonts.
@@ -49,10 +51,6 @@ const fn look(style: Style) -> &'static str {
         Style::Red => r##"fill="#ff7b72""##,
         Style::Green => r##"fill="#56d364""##,
     }
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

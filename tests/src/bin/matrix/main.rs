@@ -10,11 +10,11 @@ mod reports;
 mod run;
 
 use std::{
-    io::{Write, stderr, stdout},
+    io::{Write, stdout},
     process::ExitCode,
 };
 
-use ::tests::failure::Outcome;
+use ::tests::{failure::Outcome, say};
 use clap::Parser;
 
 use self::{cells::Cell, reports::Report};
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
-            say(&format!("failed: {failure}"));
+            say(format_args!("failed: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -60,7 +60,7 @@ async fn test(cells: &[Cell], list: bool) -> Outcome<bool> {
             let _closed = writeln!(out, "{}", cell.name());
             continue;
         }
-        say(&format!("{}: {}", cell.name(), cell.row.proves));
+        say(format_args!("{}: {}", cell.name(), cell.row.proves));
         let report = run::run(*cell).await?;
         passed &= report.failed.is_empty();
         page::write(&reports::keep(&cell.name(), &report)?)?;
@@ -80,9 +80,4 @@ fn line(cell: Cell, report: &Report) -> String {
     let skipped = report.skipped.iter();
     parts.extend(skipped.map(|(name, why)| format!("skipped {name}: {why}")));
     parts.join("; ")
-}
-
-/// A line for whoever waits.
-fn say(line: &str) {
-    let _closed = writeln!(stderr(), "{line}");
 }

@@ -14,6 +14,7 @@ use ::tests::{
     environment,
     failure::{Context, Failure, Outcome},
     process::{Process, Program},
+    say,
     tools::{self, Recipe, Variable},
 };
 use time::OffsetDateTime;
@@ -22,7 +23,6 @@ use tokio::time::sleep;
 use crate::{
     cells::{Cell, Part},
     reports::Report,
-    say,
 };
 
 /// For the part: six minutes on two idle cores, and more where others work on them.
@@ -47,7 +47,7 @@ pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
     let output = watched(&mut program.start()?, cell, start).await?;
     let report = Report::read_output(&output);
     if !report.failed.is_empty() {
-        say(&output);
+        say(output);
     }
     Ok(Report {
         version,
@@ -109,7 +109,11 @@ async fn watched(process: &mut Process, cell: Cell, start: Instant) -> Outcome<S
         if said.elapsed() > NEWS_EVERY {
             said = Instant::now();
             let tests = process.output().matches(" ... ok\n").count();
-            say(&format!("{}: {tests} tests after {} s", cell.name(), start.elapsed().as_secs()));
+            say(format_args!(
+                "{}: {tests} tests after {} s",
+                cell.name(),
+                start.elapsed().as_secs()
+            ));
         }
         sleep(Duration::from_millis(200)).await;
     }

@@ -13,14 +13,15 @@ mod load;
 mod readings;
 
 use std::{
-    fmt::Display,
-    io::{Write, stderr, stdout},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::Parser;
-use tests::failure::{Context, Outcome};
+use tests::{
+    failure::{Context, Outcome},
+    say,
+};
 use tokio::time::sleep;
 
 use self::{chance::Chance, event::Event, fleet::Fleet, load::Load, readings::Readings};
@@ -51,7 +52,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
-            let _closed = writeln!(stderr(), "{failure}");
+            say(failure);
             ExitCode::FAILURE
         }
     }
@@ -77,9 +78,4 @@ async fn soak(arguments: &Arguments) -> Outcome<bool> {
     say(format_args!("\n{account}\n{reviews}\n\n{readings}"));
     fleet.stop().await.context("stop everything")?;
     Ok(account.is_complete() && reviews.failed == 0 && readings.are_flat())
-}
-
-/// The end of a pipe is no error.
-fn say(line: impl Display) {
-    let _closed = writeln!(stdout(), "{line}");
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use ::tests::svg::escape;
+
 use super::{Panel, Series, unit};
-use crate::picture::escape;
 
 /// Pixels of a cell of the grid, and between panels.
 const CELL: (f64, f64) = (42.0, 26.0);
