@@ -13,9 +13,9 @@ const INSTALL: &str = "\
 #
 #   kubectl apply --server-side -f manifests/install.yaml
 #
-# Before: replace the registry of the images (manifests/README.md#without-helm). Then
-# add profiles to the ConfigMap: running webhooks load them. For Kubernetes 1.30 and
-# newer; 1.29 rejects the last two objects, and everything else works.
+# Before: replace the registry of the images, and add profiles to the ConfigMap
+# (manifests/README.md#without-helm). For Kubernetes 1.30 and newer; 1.29 rejects the last
+# two objects, and everything else works.
 apiVersion: v1
 kind: Namespace
 metadata:
