@@ -47,7 +47,7 @@ impl Language {
                 "# Prometheus {since} and newer write without the sidecar, with this in its own configuration.\n"
             ),
             Self::Operator => format!(
-                "# Prometheus {since} and newer, made by prometheus-operator {operator} or newer, write without\n# the sidecar, with this in spec of their Prometheus object. An older operator's definition\n# may drop fields that it does not know without a word.\n"
+                "# Prometheus {since} and newer, made by prometheus-operator {operator} or newer, write without\n# the sidecar, with this in spec of their Prometheus object. An older operator's definition\n# may silently drop fields that it does not know.\n"
             ),
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn missing(settings: &Settings, language: Language) -> Vec<String> {
     if let Identity::AadApplication { certificate, .. } = &settings.identity
         && certificate.password_file.is_some()
     {
-        missing.push("a file for the certificate's password: it has to stand in the configuration, as certificate_password".to_owned());
+        missing.push("a file for the certificate's password: it must be in the configuration, as certificate_password".to_owned());
     }
     missing.extend(missing_of_workload(&settings.identity, language));
     if !settings.audience.scope().bytes().all(is_allowed_in_scope) {

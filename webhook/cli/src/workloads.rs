@@ -127,7 +127,7 @@ fn unquoted(pod: &Value) -> Vec<String> {
         .flatten()
         .filter(|(name, value)| name.starts_with(PREFIX) && !value.is_string())
         .map(|(name, value)| {
-            format!("write {name}: \"{value}\" with quotes: Kubernetes takes texts only")
+            format!("write {name}: \"{value}\" with quotes: Kubernetes accepts only strings")
         })
         .collect()
 }

@@ -106,15 +106,15 @@ fn an_identity_binding_is_for_workload_identities() {
     assert_eq!(
         texts("identityType: userAssigned, identityBinding: true"),
         [
-            r#"profiles.p.identityBinding="true": expected identityType workloadIdentity beside it, not userAssigned"#
+            r#"profiles.p.identityBinding="true": expected identityType workloadIdentity with it, not userAssigned"#
         ]
     );
     assert_eq!(
         texts("tokenProxy: 'https://a', tokenProxySniName: c.d, tokenProxyCaData: '-----s3cret'"),
         [
-            r#"profiles.p.tokenProxy="https://a": expected identityBinding: true beside it"#,
-            r#"profiles.p.tokenProxySniName="c.d": expected identityBinding: true beside it"#,
-            r#"profiles.p.tokenProxyCaData="…": expected identityBinding: true beside it"#,
+            r#"profiles.p.tokenProxy="https://a": expected identityBinding: true with it"#,
+            r#"profiles.p.tokenProxySniName="c.d": expected identityBinding: true with it"#,
+            r#"profiles.p.tokenProxyCaData="…": expected identityBinding: true with it"#,
         ]
     );
     let wrong = "identityBinding: perhaps, tokenProxy: 'http://a', cluster: b";

@@ -52,7 +52,7 @@ impl Case {
             }
             // No one has said where its samples go: the webhook was asked.
             (None, Outcome::Denied(message)) if message.contains(DENIED) => {
-                Ok("no profile is set; the webhook is asked, and denies a pod without one"
+                Ok("no profile is set; the webhook is called, and denies a pod without one"
                     .to_owned())
             }
             (profile, Outcome::Admitted(_)) => {

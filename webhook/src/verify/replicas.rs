@@ -78,7 +78,7 @@ enum Reviews {
 async fn check_one(address: SocketAddr, expected: &Expected<'_>) -> Result<Reviews, Vec<String>> {
     let told = told(address, expected.hash).await.map_err(|problem| vec![problem])?;
     let port = told.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
-    let port = port.ok_or_else(|| vec!["does not say where it takes reviews".to_owned()])?;
+    let port = port.ok_or_else(|| vec!["does not report where it serves reviews".to_owned()])?;
     let reviewed_at = SocketAddr::new(address.ip(), port);
     if told.get("clientCertificate") == Some(&Value::Bool(true)) {
         let shaken = reviews::shake_hands(reviewed_at, expected.trust).await;

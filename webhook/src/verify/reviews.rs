@@ -77,7 +77,7 @@ async fn review(address: SocketAddr, trust: &Trust, pod: &Value) -> Result<Outco
         return Err(format!("answers a review with {status}: {}", text.trim()));
     }
     let answer: Value = serde_json::from_str(&text)
-        .map_err(|error| format!("answers a review with what is no review: {error}"))?;
+        .map_err(|error| format!("answers a review with something else: {error}"))?;
     outcome(&answer, pod).map_err(|problem| format!("answers a review with {problem}"))
 }
 

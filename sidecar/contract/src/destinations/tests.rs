@@ -171,7 +171,7 @@ fn every_mistake_of_every_destination_is_reported_once_with_its_variable() {
             r#"INGESTION_URL_B="https://…@b.example/": expected a URL without user and password: a token is added"#,
             r#"AZURE_CLIENT_ID_B="null": expected a GUID such as 00001111-aaaa-2222-bbbb-3333cccc4444, and this is what jq and templates write for a missing value"#,
             "AZURE_TENANT_ID_B is missing: expected the application's tenant",
-            "AZURE_CLIENT_CERTIFICATE_PATH_B is missing: expected the certificate's file (MDM_CERT_PATH is understood, too)",
+            "AZURE_CLIENT_CERTIFICATE_PATH_B is missing: expected the certificate's file (or MDM_CERT_PATH)",
             r#"IDENTITY_TYPE_="x": expected INGESTION_URL_ as well, because a destination needs an ingestion URL (did you mean "IDENTITY_TYPE_A"?)"#,
             r#"RESPONSE_MODE_C="transparent": expected INGESTION_URL_C as well, because a destination needs an ingestion URL (did you mean "RESPONSE_MODE_A"?)"#,
         ]

@@ -163,7 +163,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             }
             _ => self.required_path(
                 env::AZURE_CLIENT_CERTIFICATE_PATH,
-                "the certificate's file (MDM_CERT_PATH is understood, too)",
+                "the certificate's file (or MDM_CERT_PATH)",
             ),
         };
         let send_chain =

@@ -23,7 +23,7 @@ fn the_operator_has_names_of_its_own() {
         "\
 # Prometheus 3.9.0 and newer, made by prometheus-operator 0.88.0 or newer, write without
 # the sidecar, with this in spec of their Prometheus object. An older operator's definition
-# may drop fields that it does not know without a word.
+# may silently drop fields that it does not know.
 remoteWrite:
   - url: '{URL}'
     azureAd:

@@ -32,13 +32,13 @@ pub(super) fn variables(container: &Value, site: &Site<'_>) -> Result<Variables,
     let ours = NAMES.map(|(theirs, ours)| Some((ours.to_owned(), given.get(theirs)?.clone())));
     let mut variables: Variables = ours.into_iter().flatten().collect();
     let port: Option<u16> = variables.get(env::LISTENING_PORT).and_then(|port| port.parse().ok());
-    let port = port.ok_or_else(|| vec!["its LISTENING_PORT is no number".to_owned()])?;
+    let port = port.ok_or_else(|| vec!["its LISTENING_PORT is not a number".to_owned()])?;
     let mut paths = site.writes().filter_map(|(_, entry)| {
         loopback::parse(entry.get("url")?.as_str()?).filter(|found| found.port == port)
     });
     let (Some(write), None) = (paths.next(), paths.next()) else {
         return Err(vec![format!(
-            "not exactly one remote write entry of this object goes to http://localhost:{port}, so that its ingestion URL is not known"
+            "its ingestion URL is not known, because not exactly one remote write entry of this object goes to http://localhost:{port}"
         )]);
     };
     if let Some(host) = variables.get_mut(env::INGESTION_URL) {

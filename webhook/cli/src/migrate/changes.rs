@@ -69,7 +69,7 @@ fn annotations(site: &Site<'_>, profile: &str) -> Result<Vec<PatchOperation>, Ve
             // A list may have blanks in it.
             Some(Value::String(given)) if given.replace(' ', "") == wanted => {}
             Some(given) => {
-                let no_text = ", which is no text: write it with quotes";
+                let no_text = ", which is not a string: write it with quotes";
                 let why = if given.is_string() { "" } else { no_text };
                 return Err(vec![format!("its annotation {name} is {given}{why}")]);
             }

@@ -120,7 +120,7 @@ impl Run {
             let whole: Vec<_> = changes.iter().flat_map(|patch| &patch.0).collect();
             let patch = serde_saphyr::to_string(&whole).unwrap_or_default();
             let profile = &migrated.profile;
-            vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch says what to do by hand, with profile {profile:?}:\n{patch}")]
+            vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch shows what to do by hand, with profile {profile:?}:\n{patch}")]
         })?;
         Ok(Some(migrated))
     }

@@ -99,7 +99,7 @@ impl Elsewhere {
         leads.map(|(_, whose, ..)| {
             let url = &plan.url;
             let gone = if plan.is_moved() { format!(", where nothing listens any more ({url} does)") } else { String::new() };
-            format!("{whose} leads to port {port}{gone}: where other pods write through it, add acceptFrom: any to the profile, since the sidecar takes samples of its own pod alone")
+            format!("{whose} leads to port {port}{gone}: if other pods write through it, add acceptFrom: any to the profile, because by default the sidecar accepts samples of its own pod only")
         }).collect()
     }
 }

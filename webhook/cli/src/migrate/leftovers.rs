@@ -90,8 +90,8 @@ fn reason(
     let mark = mark.unwrap_or_default();
     match (source, language) {
         (None, Some(language)) => language,
-        (None, None) => format!("it has {mark:?} in a form that is not known: migrate the Kubernetes object or the Helm values that come of it"),
-        _ if is_patch => "this is a JSON patch: do without the operation that adds the container, and add the annotations to the same pod; or migrate the object that comes of it, as kustomize build prints it".to_owned(),
+        (None, None) => format!("it has {mark:?} in a form that is not known: migrate the Kubernetes object or the Helm values that result from it"),
+        _ if is_patch => "this is a JSON patch: remove the operation that adds the container, and add the annotations to the same pod; or migrate the patched object, as kustomize build prints it".to_owned(),
         (Some(source), _) if path.len() < 2 => format!("this is {} by itself, and where its pod's annotations are is not known: migrate the file that it goes into, if there is one", source.name()),
         _ if kind.is_empty() => "these are values of a chart that is not known, so that the place of its pod's annotations is not known either".to_owned(),
         _ => format!("how the pods of {kind} are annotated is not known"),

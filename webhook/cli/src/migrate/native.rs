@@ -62,8 +62,8 @@ pub(super) fn variables(entry: &Value, site: &Site<'_>) -> Result<Variables, Vec
             "workloadidentity" => found.identity(IdentityType::WorkloadIdentity, value),
             // The environment is that of azure-workload-identity, and says who it is.
             "sdk" if is_provided => found.identity(IdentityType::WorkloadIdentity, value),
-            "sdk" => found.problem(&format!("sdk leaves it to the environment who Prometheus is: {BLOCKS}")),
-            "oauth" => found.problem(&format!("oauth has a client secret, and the sidecar takes a certificate, a managed or a workload identity: {BLOCKS}")),
+            "sdk" => found.problem(&format!("sdk takes the identity from the environment: {BLOCKS}")),
+            "oauth" => found.problem(&format!("oauth has a client secret, and the sidecar needs a certificate, a managed or a workload identity: {BLOCKS}")),
             "certificate" => found.problem("certificate is a file of a pod that is not in this object: write a profile with certificateName and the certificateSecret or secretProviderClass that delivers it, by hand"),
             _ => found.problem(&format!("{key} cannot be carried over from here")),
         }
@@ -72,7 +72,7 @@ pub(super) fn variables(entry: &Value, site: &Site<'_>) -> Result<Variables, Vec
         if let Some(name) = carried(key) {
             found.set(name, Some(value));
         } else if !INDIFFERENT.split(' ').any(|known| known == plain(key)) && !is_nothing(value) {
-            found.problem(&format!("the entry's key {key} is for the way to Azure, and a profile has none: do without it, or leave this entry as it is"));
+            found.problem(&format!("the entry's key {key} is for the way to Azure, and a profile has none: remove it, or leave this entry unchanged"));
         }
     }
     if found.problems.is_empty() { Ok(found.variables) } else { Err(found.problems) }
@@ -90,7 +90,7 @@ impl ReadBlock {
             Some(Value::String(text)) => {
                 self.variables.insert(name.to_owned(), text.trim().to_owned());
             }
-            Some(other) => self.problem(&format!("{other} is no text, as {name} must be")),
+            Some(other) => self.problem(&format!("{other} is not a string, which {name} must be")),
         }
     }
 

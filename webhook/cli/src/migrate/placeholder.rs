@@ -58,7 +58,7 @@ pub(super) fn unusable(name: &str, text: &str) -> Option<String> {
         is_in(text) && matches!(name, env::IDENTITY_TYPE | env::CLOUD | env::LISTENING_PORT);
     if is_open {
         return Some(format!(
-            "{name}={text:?} is filled in later, and what the profile has to say follows from it: write its value here, and migrate again"
+            "{name}={text:?} is filled in later, and the profile depends on it: write its value here, and migrate again"
         ));
     }
     let is_word = match name {

@@ -165,7 +165,7 @@ fn amounts(container: &Value) -> (Vec<(&'static str, Value)>, Vec<String>) {
             at(container, &["resources", list]).and_then(Value::as_object).into_iter().flatten();
         let said = |name: &str| keys.iter().any(|(key, _)| *key == format!("{name}{suffix}"));
         lost.extend(amounts.filter(|(name, _)| !said(name)).map(|(name, amount)| {
-            format!("resources.{list}.{name}: {amount}: no profile can say this amount")
+            format!("resources.{list}.{name}: {amount}: a profile cannot have this amount")
         }));
     }
     (keys, lost)

@@ -188,7 +188,7 @@ impl Profiles {
                     "it needs another name for each one: after the first, lower case letters, digits and hyphens"
                 }
                 Some(false) => {
-                    "that profile has other settings, in the release or for an object above: one of the two has to get another name"
+                    "that profile has other settings, in the release or for an object above: give one of the two another name"
                 }
                 _ => return Ok(name.to_owned()),
             };

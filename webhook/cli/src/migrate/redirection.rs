@@ -45,9 +45,8 @@ impl Redirection {
         let port = self.port;
         let place = if self.is_moved { format!("http://localhost:{port} ") } else { String::new() };
         let url = &self.url;
-        (!self.is_written).then(|| {
-            format!("what Prometheus writes to {place}is not in this object: it has to be {url}")
-        })
+        (!self.is_written)
+            .then(|| format!("the remote-write URL {place}is not in this object: set it to {url}"))
     }
 
     /// Whether its Prometheus may read `document`.

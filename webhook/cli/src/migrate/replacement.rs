@@ -112,8 +112,8 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
         });
         let names = others.join(", ");
         reasons.extend((!names.is_empty()).then(|| match index {
-            0 => format!("no profile can say what it has as {names}"),
-            _ => format!("a sidecar has one {names} for all its destinations, and {} has another than the first: let them agree, and migrate again", plan.source.name()),
+            0 => format!("a profile cannot have its {names}"),
+            _ => format!("a sidecar has one {names} for all its destinations, and {} has another than the first: make them equal, and migrate again", plan.source.name()),
         }));
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }

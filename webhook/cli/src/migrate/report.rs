@@ -70,7 +70,7 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         let url = &plan.url;
         let mut before = plans.iter().take(index);
         if plan.writes(site).next().is_some() && before.any(|other| other.url == *url) {
-            notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, since Prometheus does not start with two equal ones"));
+            notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, because Prometheus does not start with two equal ones"));
         }
         if !site.form.is_pod && plan.writes(site).next().is_none() {
             notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
@@ -78,14 +78,16 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
     }
     if site.form.annotations.is_empty() {
         let annotations = annotations(profiles);
-        notes.push(format!("the pod of this Prometheus is not in this object: it has to be annotated with {annotations}"));
+        notes.push(format!(
+            "the pod of this Prometheus is not in this object: annotate it with {annotations}"
+        ));
     }
     let is_newer = |entry: &Value| {
         text(entry, "messageVersion") == "V2.0" || text(entry, "protobuf_message").contains(".v2.")
     };
     // Prometheus does not fall back to 1.0, and drops what is refused.
     if plans.iter().flat_map(|plan| plan.writes(site)).any(|(_, entry)| is_newer(entry)) {
-        notes.push("remote write 2.0 goes to Azure as it is, and nothing says that Azure takes it: leave the version of messages out".to_owned());
+        notes.push("remote write 2.0 is forwarded unchanged, and Azure does not accept it: remove the version of messages".to_owned());
     }
     notes.extend(site.object.and_then(workloads::made_by));
     if let Some(further) =
@@ -100,7 +102,7 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
     for plan in plans {
         let missing: Vec<&str> = plan.elsewhere.iter().map(key).collect();
         if !missing.is_empty() {
-            notes.push(format!("{} is not in this file: the label {LABEL} has to stay, so that azure-workload-identity's webhook says it, unless you write it into the profile", missing.join(" or ")));
+            notes.push(format!("{} is not in this file: keep the label {LABEL}, so that azure-workload-identity's webhook provides it, or write it into the profile", missing.join(" or ")));
         }
         let open = plan.profile.placeholders();
         if !open.is_empty() {

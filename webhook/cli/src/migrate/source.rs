@@ -92,18 +92,18 @@ impl Source {
         }
         if site.annotation(INJECTED).is_some() {
             return Some(format!(
-                "the webhook injected it already, as its annotation {INJECTED} says: migrate what this pod is made of"
+                "the webhook injected it already, as its annotation {INJECTED} shows: migrate the manifest of this pod"
             ));
         }
         let above = self.way.len().checked_sub(2).and_then(|depth| self.way.get(..depth));
         let beside = above.and_then(|above| at(site.node, above)?.get("env"));
         if beside.is_some() && self.value.get("env").is_none() {
-            return Some("its variables stand beside the list of containers, as in one of Microsoft's examples: indent env as far as its image".to_owned());
+            return Some("its variables are next to the list of containers, as in one of Microsoft's examples: indent env as far as its image".to_owned());
         }
         let is_source = |way: &Vec<String>| all.iter().any(|source| source.way == *way);
         let mut served = site.containers().filter(|(way, is_init, _)| !is_init && !is_source(way));
         let is_alone = site.form.is_pod && served.next().is_none();
-        is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own alone; if this is a patch, migrate what it makes, as kustomize build prints it".to_owned())
+        is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own pod only; if this is a patch, migrate the patched object, as kustomize build prints it".to_owned())
     }
 
     /// Its settings, as variables of the sidecar.

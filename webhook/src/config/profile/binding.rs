@@ -41,7 +41,7 @@ pub(super) fn read(
     };
     reader.mistakes.append(&mut texts.mistakes);
     if let Some(kind) = kind.filter(|kind| is_bound && *kind != IdentityType::WorkloadIdentity) {
-        let expected = format!("identityType workloadIdentity beside it, not {kind}");
+        let expected = format!("identityType workloadIdentity with it, not {kind}");
         let path = section.path_of(IDENTITY_BINDING);
         reader.mistakes.push(Rejected::expected(expected).at(path, "true"));
     }
@@ -64,7 +64,7 @@ impl Texts<'_> {
         let parsed = if self.is_bound {
             text.parse()
         } else {
-            Err(Rejected::expected(format!("{IDENTITY_BINDING}: true beside it")))
+            Err(Rejected::expected(format!("{IDENTITY_BINDING}: true with it")))
         };
         let is_shown = !text.contains('@') && !text.contains("-----");
         let shown = if is_shown { text.as_str() } else { "…" };

@@ -26,7 +26,7 @@ metadata:
           hint: its pods do not get the annotations in metadata: write them in spec.template.metadata.annotations
 
         document 2: Pod b- is unchanged: it has no annotation prom-remotewrite/inject: "true"
-          hint: write prom-remotewrite/inject: "true" with quotes: Kubernetes takes texts only
+          hint: write prom-remotewrite/inject: "true" with quotes: Kubernetes accepts only strings
     "#]];
     expected.assert_eq(&texts.join("\n"));
 }

@@ -56,5 +56,5 @@ spec:
 ";
     let migration = migrated(native);
     assert_eq!(migration.text, native);
-    assert!(said(&migration).contains("12345 is no text"), "{}", said(&migration));
+    assert!(said(&migration).contains("12345 is not a string"), "{}", said(&migration));
 }

@@ -18,7 +18,7 @@ fn a_shared_mapping_stays_and_the_edit_is_named_with_its_profile() {
     let said = report(&migration);
     for words in [
         format!(
-            "its document cannot be edited in place because of an alias, the first at line {line}; this JSON patch says what to do by hand, with profile \"default\":"
+            "its document cannot be edited in place because of an alias, the first at line {line}; this JSON patch shows what to do by hand, with profile \"default\":"
         ),
         "- op: add\n  path: /spec/podMetadata/annotations\n".to_owned(),
         "- op: remove\n  path: /spec/containers\n".to_owned(),

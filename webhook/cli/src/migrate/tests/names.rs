@@ -40,9 +40,11 @@ fn an_object_that_names_its_profile_gets_this_one() {
     assert_eq!(names(&migration), ["team-a"]);
     assert!(migration.text.ends_with(&clash));
     let said = report(&migration);
-    assert_eq!(said.matches("has to get another name").count(), 1, "{said}");
+    assert_eq!(said.matches("give one of the two another name").count(), 1, "{said}");
     let number = annotated("1", &[]);
-    assert!(report(&migrated(&number)).contains("is 1, which is no text: write it with quotes"));
+    assert!(
+        report(&migrated(&number)).contains("is 1, which is not a string: write it with quotes")
+    );
 }
 
 /// Values of a release with a profile that has more settings than any here.

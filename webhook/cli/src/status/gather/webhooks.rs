@@ -56,7 +56,7 @@ async fn webhook(
 ) -> FoundWebhook {
     let map = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
     let map = get(server.client, &map).await;
-    let file = match map.and_then(|map| map.ok_or_else(|| "it is not there".to_owned())) {
+    let file = match map.and_then(|map| map.ok_or_else(|| "it does not exist".to_owned())) {
         Ok(map) => ConfigFile::parse(text(&map, "/data/config.yaml"))
             .map_err(|mistakes| contract::report(&mistakes)),
         Err(reason) => Err(format!("ConfigMap {namespace}/{name}: {reason}")),

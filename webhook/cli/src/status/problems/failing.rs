@@ -46,8 +46,8 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
         problems.extend(stray(sidecar).filter(|_| problems.len() == before));
     }
     if !outdated.is_empty() {
-        let message = "the configuration has changed since they were made";
-        let next = "nothing, or delete them, so that their controllers make others";
+        let message = "the configuration has changed since they were created";
+        let next = "nothing, or delete them: their controllers recreate them";
         let kind = ProblemKind::OutdatedSettings;
         problems.push(Problem::new(kind, names_of(&outdated), message, next).note());
     }
@@ -63,7 +63,7 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
 fn certificate(sidecar: &Sidecar<'_>, line: &SidecarLine, now: i64) -> Option<Problem> {
     let whose = format!("the application's certificate{}", of(line));
     let message = expiry(&whose, line.certificate_expiry? - now, CERTIFICATE_DAYS)?;
-    let renew = "renew it in the vault or Secret that it comes from; the sidecar takes the new one by itself";
+    let renew = "renew it in the vault or Secret that it comes from; the sidecar loads the new one automatically";
     let kind = ProblemKind::CertificateExpiring;
     Some(Problem::new(kind, sidecar.found.subject(), message, renew))
 }
@@ -80,7 +80,7 @@ fn invalid(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let kind = kind_of_denial(file, pod, ProblemKind::Denied);
     let message =
         format!("a pod that replaces it would be denied: {}", contract::report(&mistakes));
-    let next = "correct its annotations, or the profile in the chart's values, before the pod is made anew";
+    let next = "correct its annotations, or the profile in the chart's values, before the pod is recreated";
     Some(Problem::new(kind, found.subject(), message, next))
 }
 
@@ -98,7 +98,7 @@ fn not_ready(Sidecar { found, lines, .. }: &Sidecar<'_>) -> Vec<Problem> {
             |message, next| Problem::new(ProblemKind::NotReady, found.subject(), message, next);
         if reason != NO_TOKEN {
             let (namespace, name) = (found.namespace(), found.name());
-            let next = format!("`kubectl describe pod -n {namespace} {name}` says why");
+            let next = format!("`kubectl describe pod -n {namespace} {name}` shows why");
             return vec![problem(format!("its sidecar does not run: {reason}"), next)];
         }
         let message = format!("its sidecar holds no valid token{}", of(line));

@@ -75,7 +75,7 @@ fn several(cluster: &FoundCluster) -> Option<Problem> {
     let (first, others) = all.split_first()?;
     (!others.is_empty()).then(|| {
         let message = format!(
-            "there are more of prom-remotewrite: {}; settings and profiles are judged by the first one's configuration",
+            "there are others of prom-remotewrite: {}; settings and profiles are compared with the configuration of the first one",
             others.join(", ")
         );
         problem(first, &message, "remove all but one, unless their selectors keep them apart").note()
@@ -92,9 +92,9 @@ fn deployment(webhook: &FoundWebhook) -> Option<Problem> {
     let namespace = text(deployment, "/metadata/namespace");
     (ready < wanted).then(|| {
         let none =
-            if ready == 0 { ", so pods that ask are refused, or get no sidecar" } else { "" };
+            if ready == 0 { ", so annotated pods are denied, or get no sidecar" } else { "" };
         let message = format!("{ready} of {wanted} replicas are ready{none}");
-        let next = format!("`kubectl describe pod -n {namespace} -l {selector}` says why");
+        let next = format!("`kubectl describe pod -n {namespace} -l {selector}` shows why");
         problem(&crate::workloads::subject(deployment, "Deployment"), &message, &next)
     })
 }
@@ -114,8 +114,8 @@ fn replica_problems(replica: &FoundPod, now: i64) -> Vec<Problem> {
     let ending = end.and_then(|end| expiry("its serving certificate", end - now, CERTIFICATE_DAYS));
     let renew = "see the log of the Deployment …-certs, which renews it; renew it yourself if it is your own";
     let is_old = figures.sum("prom_remotewrite_webhook_config_current") == Some(0.0);
-    let old = "it refused the configuration, and goes on with the one before".to_owned();
-    let correct = "its log says what is wrong: correct the chart's values";
+    let old = "it rejects the configuration, and continues with the previous one".to_owned();
+    let correct = "its log lists every error: correct the chart's values";
     let found = [(ending, renew), (Some(old).filter(|_| is_old), correct)];
     let problem =
         |(message, next): (Option<String>, &str)| Some(problem(&subject, &message?, next));

@@ -39,7 +39,7 @@ fn not_created(cluster: &FoundCluster, object: &Value) -> Option<Problem> {
     }
     let (_, why) = cluster.refusals.iter().rev().find(|(who, _)| *who == workload.subject)?;
     let message = format!("{created} of {wanted} pods are created: {why}");
-    let next = "correct what it names; its controller then tries again by itself";
+    let next = "correct what it names; its controller then retries";
     Some(Problem::new(ProblemKind::Denied, workload.subject, message, next))
 }
 
@@ -50,12 +50,12 @@ fn hand_written(found: &FoundPod, container: &str) -> Problem {
         ProblemKind::HandWritten,
         found.subject(),
         format!("container {container:?} is a sidecar that was written by hand{annotated}"),
-        "take it out with `kubectl prom-remotewrite migrate -f FILE`, where FILE is what the pod is made of",
+        "replace it with the annotation: `kubectl prom-remotewrite migrate -f FILE`, where FILE is the manifest of the pod",
     )
 }
 
 /// What to do where the webhook is not asked.
-const ELSEWHERE: &str = "run it where the webhook is asked, with labels that it selects (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
+const ELSEWHERE: &str = "create it in a namespace and with labels that the webhook selects (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
 
 fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let pod = found.pod();
@@ -80,7 +80,7 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
             let (why, first) = match cluster.asked_since().filter(|_| !by_policy) {
                 Some(since) if found.created() < since => ("it is older than the webhook", ""),
                 Some(_) => {
-                    let why = "it was created while the webhook was away, or it or its namespace got later what the webhook asks for";
+                    let why = "it was created while no webhook answered, or the webhook did not select it or its namespace then";
                     (why, "")
                 }
                 None if cluster.parameters(pod).is_some() => {
@@ -94,7 +94,7 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
             (ProblemKind::NoSidecar, why.to_owned(), format!("{first}{}", again(found)))
         }
     };
-    let message = format!("it asks for a sidecar and has none: {why}");
+    let message = format!("it is annotated for a sidecar and has none: {why}");
     Some(Problem::new(kind, found.subject(), message, next))
 }
 
@@ -103,7 +103,7 @@ fn again(found: &FoundPod) -> String {
     let command = format!("`kubectl delete pod -n {} {}`", found.namespace(), found.name());
     match found.pod().owner() {
         Some(_) => format!("{command}: its controller creates another"),
-        None => format!("{command}, and create it anew: no controller does"),
+        None => format!("{command}, and create it again: no controller does"),
     }
 }
 
@@ -114,7 +114,7 @@ fn ignored(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     }
     let warnings = decide(&cluster.file()?.config, found.pod()).warnings().join("; ");
     (!warnings.is_empty()).then(|| {
-        let next = "correct the annotations where the pod is made, or remove them";
+        let next = "correct the annotations in the pod template, or remove them";
         Problem::new(ProblemKind::IgnoredAnnotations, found.subject(), warnings, next)
     })
 }

@@ -84,7 +84,7 @@ fn nobody_listens(workload: &Workload<'_>, pod: Pod<'_>) -> Option<Problem> {
     Some(Problem::new(
         ProblemKind::RemoteWrite,
         &workload.subject,
-        format!("it writes to {url}, and its pods ask for no sidecar"),
+        format!("it writes to {url}, and its pods are not annotated for a sidecar"),
         "add prom-remotewrite/inject: \"true\" to spec.podMetadata.annotations",
     ))
 }

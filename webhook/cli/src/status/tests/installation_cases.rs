@@ -50,7 +50,7 @@ pub(super) const INSTALLATION: &[Case] = &[
         |cluster| {
             cluster.webhooks[0].deployment.as_mut().unwrap()["status"] = json!({});
         },
-        &["0 of 2 replicas are ready, so pods that ask are refused"],
+        &["0 of 2 replicas are ready, so annotated pods are denied"],
     ),
     (
         "a configuration that cannot be used",
@@ -83,7 +83,7 @@ pub(super) const INSTALLATION: &[Case] = &[
                 Some(Ok(Figures::parse("prom_remotewrite_webhook_config_current 0\n")));
             cluster.webhooks[0].replicas.push((replica, None));
         },
-        &["goes on with the one before"],
+        &["continues with the previous one"],
     ),
     (
         "a profile that nobody uses",

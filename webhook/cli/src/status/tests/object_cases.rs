@@ -143,7 +143,7 @@ pub(super) const OBJECTS: &[Case] = &[
         |cluster| {
             cluster.objects.push(object("a", &json!({"podMetadata": null})));
         },
-        &["ask for no sidecar", "prom-remotewrite/inject"],
+        &["are not annotated for a sidecar", "prom-remotewrite/inject"],
     ),
     (
         "one label for two",

@@ -24,12 +24,12 @@ pub(super) const PODS: &[Case] = &[
         ],
     ),
     (
-        "while the webhook was away",
+        "while no webhook answered",
         "no-sidecar",
         |cluster| {
             cluster.pods.push(plain("a", &[("inject", "yes")]));
         },
-        &["while the webhook was away"],
+        &["while no webhook answered"],
     ),
     (
         "no webhook",
@@ -48,7 +48,7 @@ pub(super) const PODS: &[Case] = &[
             pod.raw["metadata"].as_object_mut().unwrap().remove("ownerReferences");
             cluster.pods.push(pod);
         },
-        &["create it anew"],
+        &["create it again"],
     ),
     (
         "an excluded namespace",
@@ -70,7 +70,7 @@ pub(super) const PODS: &[Case] = &[
             select(cluster, "namespaceSelector", "team", "In", &["apps"]);
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["namespaces with team in (apps) -> run it where", "webhook.namespaceSelector"],
+        &["namespaces with team in (apps) -> create it in a namespace", "webhook.namespaceSelector"],
     ),
     (
         "a namespace of which nothing is known",
@@ -80,7 +80,7 @@ pub(super) const PODS: &[Case] = &[
             cluster.namespaces.clear();
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["while the webhook was away"],
+        &["while no webhook answered"],
     ),
     (
         "a pod that is not selected",
@@ -89,7 +89,7 @@ pub(super) const PODS: &[Case] = &[
             select(cluster, "objectSelector", "injected", "Exists", &[]);
             cluster.pods.push(plain("a", &[("inject", "ture")]));
         },
-        &["is not called for it, but for pods with injected -> run it", "webhook.objectSelector"],
+        &["is not called for it, but for pods with injected -> create it", "webhook.objectSelector"],
     ),
     (
         "one of two webhooks is asked, while it was away",
@@ -102,7 +102,7 @@ pub(super) const PODS: &[Case] = &[
                 .push(FoundWebhook { configuration: second, ..FoundWebhook::default() });
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["while the webhook was away"],
+        &["while no webhook answered"],
     ),
     (
         "misspelt",
