@@ -47,7 +47,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "kubernetes",
         program: "kube-apiserver",
         tests: &["admission::", "chart::", "control_plane::", "policy::", "rotation::", "status::"],
-        proves: "the chart is installed, upgraded and removed, pods get their sidecar, certificates are rotated, policies do what the webhook does, and `kubectl prom-remotewrite status` finds what is broken. There are no nodes, and the controller manager beside 1.29 is that of 1.37",
+        proves: "the chart is installed, upgraded and removed, pods get their sidecar, certificates are rotated, policies do what the webhook does, and `kubectl prom-remotewrite status` finds what is broken. There are no nodes, and the controller manager next to 1.29 is that of 1.37",
         versions: &[
             ("1.29", Part::Tool(&KUBERNETES_1_29)),
             ("1.32", Part::Tool(&KUBERNETES_1_32)),

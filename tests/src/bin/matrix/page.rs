@@ -16,13 +16,14 @@ const HEAD: &str = "\
 # What was tested with which versions
 
 `just matrix` writes this page: each row is the last run of its command, on the machine that
-it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only.
+it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only, so a cell
+with a pinned version, such as Kubernetes 1.37, adds nothing to them.
 
 ## Never run
 
 * Azure itself: every test uses the mock of it in `tests/src/azure`, which rejects what
   Azure documents that it rejects.
-* arm64 hardware: below, it is emulated.
+* arm64 hardware. An emulated run is the last table.
 * Images pulled from a public registry, and a release's workflow.
 * A managed cluster (AKS), and nodes of another Kubernetes than the pinned one: the API
   servers below have no nodes.
