@@ -20,7 +20,7 @@ use tests::{
 #[derive(Debug, Parser)]
 #[command(name = "images")]
 struct Arguments {
-    /// The folder, which is made if it is not there.
+    /// Folder for the archives; created if it does not exist.
     folder: PathBuf,
     /// The images' tag.
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]

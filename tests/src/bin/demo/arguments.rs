@@ -17,7 +17,7 @@ const PATIENCE: u64 = 60;
 #[derive(Debug, Parser)]
 #[command(name = "demo")]
 pub(crate) struct Arguments {
-    /// End after the first proof; so it does where there is no terminal.
+    /// Stop when both workspaces have samples; this is the default without a terminal.
     #[arg(long)]
     pub(crate) once: bool,
     /// Build the sidecar as it is shipped, to measure what it costs; takes minutes the first time.

@@ -48,7 +48,7 @@ pub(crate) async fn until_interrupted(
     stage: &Stage,
     signals: &mut Signals,
 ) -> Outcome<Vec<Proof>> {
-    screen.line("Prometheus goes on writing. Ctrl-C ends it.");
+    screen.line("Prometheus keeps writing. Press Ctrl-C to stop.");
     loop {
         screen.progress(&counts(screen, stage));
         tokio::select! {

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Create the cluster, or what it lacks, and print how to reach it.
+    /// Create the cluster, or what is missing of it, and print how to reach it.
     Up,
     /// Remove it, and whatever was started for it.
     Down,
@@ -34,7 +34,7 @@ pub(crate) enum Action {
     },
     /// Write the logs of its nodes and pods.
     Logs {
-        /// The folder, which is made if it is not there.
+        /// Folder for the logs; created if it does not exist.
         #[arg(default_value = "target/kind-logs")]
         folder: PathBuf,
     },
