@@ -70,7 +70,10 @@ pub(super) const PODS: &[Case] = &[
             select(cluster, "namespaceSelector", "team", "In", &["apps"]);
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["namespaces with team in (apps) -> create it in a namespace", "webhook.namespaceSelector"],
+        &[
+            "namespaces with team in (apps) -> create it in a namespace",
+            "webhook.namespaceSelector",
+        ],
     ),
     (
         "a namespace of which nothing is known",
@@ -89,7 +92,10 @@ pub(super) const PODS: &[Case] = &[
             select(cluster, "objectSelector", "injected", "Exists", &[]);
             cluster.pods.push(plain("a", &[("inject", "ture")]));
         },
-        &["is not called for it, but for pods with injected -> create it", "webhook.objectSelector"],
+        &[
+            "is not called for it, but for pods with injected -> create it",
+            "webhook.objectSelector",
+        ],
     ),
     (
         "one of two webhooks is asked, while it was away",
