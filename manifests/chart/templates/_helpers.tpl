@@ -162,6 +162,13 @@ readOnlyRootFilesystem: true
 {{- end }}
 {{- end -}}
 
+{{/* The pod of helm test in a NetworkPolicy: it connects to both ports of each replica. */}}
+{{- define "test.peer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "selector" (dict "root" . "part" "test") | nindent 6 }}
+{{- end -}}
+
 {{/* What surrounds the pod of `helm test`: made before it, and deleted with it. */}}
 {{- define "test.hook" -}}
 helm.sh/hook: test

@@ -203,8 +203,8 @@ async fn names_are_those_that_the_programs_know() {
     let is_certs = |object: &&Value| text(object, "/metadata/name").ends_with("-certs");
     assert_eq!(
         rendered.iter().filter(is_certs).count(),
-        6,
-        "the account, four of RBAC, one Deployment"
+        7,
+        "the account, four of RBAC, one Deployment, one NetworkPolicy"
     );
     let webhook = |kind: &str| {
         let found = rendered.iter().find(|object| object["kind"] == kind && !is_certs(object));

@@ -224,6 +224,7 @@ fn other_mistakes() -> Vec<(&'static str, Value)> {
         ("podDisruptionBudget.maxUnavailable", json!(2)),
         ("podDisruptionBudget.maxUnavailable", json!(0)),
         ("networkPolicy.metricsFrom", json!([{}])),
+        ("networkPolicy.webhookFrom", json!(["192.0.2.1/32"])),
         ("podMonitor.interval", json!(30)),
         ("prometheusRule.alerts.PromRemoteWriteNothing", json!({"enabled": false})),
         ("prometheusRule.alerts.PromRemoteWriteBehind.treshold", json!(60)),

@@ -49,7 +49,10 @@ fn everything() -> Value {
             "serviceAccounts": [{"namespace": "monitoring", "name": "prometheus"}],
         }],
         "podDisruptionBudget": {"maxUnavailable": "50%"},
-        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
+        "networkPolicy": {
+            "webhookFrom": [{"ipBlock": {"cidr": "192.0.2.1/32"}}],
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+        },
     })
 }
 

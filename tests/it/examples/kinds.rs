@@ -44,7 +44,8 @@ async fn every_object_is_of_its_kind() {
         objects::apply(&client, definition).await.unwrap();
     }
     objects::namespace(&client, "examples", "restricted").await;
-    let single = ["prometheus.yaml", "statefulset.yaml"].map(str::to_owned);
+    let single =
+        ["network-policies.yaml", "prometheus.yaml", "statefulset.yaml"].map(str::to_owned);
     let files = [list("gitops"), list("secret-provider-class"), single.to_vec()].concat();
     let given = files.iter().flat_map(|file| {
         objects::documents(&read(file)).into_iter().map(move |object| (file.clone(), object))
@@ -66,7 +67,7 @@ async fn every_object_is_of_its_kind() {
         .await;
         checked += 1;
     }
-    assert!(checked >= 18, "{checked}");
+    assert!(checked >= 20, "{checked}");
 }
 
 /// The files that the chart's own examples name are those that classes deliver.
