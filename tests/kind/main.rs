@@ -3,7 +3,7 @@
 //!
 //! The stack is installed once and never stops; scenario after scenario breaks
 //! something in it, and each ends in the same question ([`account`]). Arguments
-//! name scenarios; without any, all run, in their order.
+//! name scenarios; without any, all run in their order, but for those that need more.
 
 mod account;
 mod probe;

@@ -1,8 +1,10 @@
 //! What is done to the stack, in this order. Each undoes what it did.
 
 mod azure;
+mod mesh;
 mod nodes;
 mod people;
+mod policies;
 mod prometheus;
 mod webhook;
 mod workspaces;
@@ -26,7 +28,7 @@ pub(crate) struct Scenario {
     pub(crate) play: for<'a> fn(&'a Stack) -> Playing<'a>,
 }
 
-/// All of them.
+/// Those that run if none is named.
 static ALL: [Scenario; 15] = [
     Scenario {
         name: "steady",
@@ -105,13 +107,31 @@ static ALL: [Scenario; 15] = [
     },
 ];
 
-/// The named ones in their order; all, if none is named.
+/// Those that run only if they are named: they change the network around everything else,
+/// need programs that nothing else does, and take minutes.
+static APART: [Scenario; 2] = [
+    Scenario {
+        name: "network-policy",
+        what: "network policies are enforced: the chart's, then those of the examples",
+        play: |stack| Box::pin(policies::enforced(stack)),
+    },
+    Scenario {
+        name: "mesh",
+        what: "Istio's rules redirect a pod's connections to a proxy, alive or dead",
+        play: |stack| Box::pin(mesh::redirected(stack)),
+    },
+];
+
+/// The named ones in their order; if none is named, [`ALL`].
 pub(crate) fn chosen(named: &[String]) -> Outcome<Vec<&'static Scenario>> {
-    if let Some(unknown) = named.iter().find(|name| ALL.iter().all(|one| one.name != **name)) {
-        let known: Vec<_> = ALL.iter().map(|one| one.name).collect();
+    if named.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    let known = || ALL.iter().chain(&APART);
+    if let Some(unknown) = named.iter().find(|name| known().all(|one| one.name != **name)) {
+        let known: Vec<_> = known().map(|one| one.name).collect();
         let text = format!("no scenario '{unknown}': expected some of {}", known.join(", "));
         return Err(Failure::new(text));
     }
-    let wanted = |one: &&Scenario| named.is_empty() || named.iter().any(|name| name == one.name);
-    Ok(ALL.iter().filter(wanted).collect())
+    Ok(known().filter(|one| named.iter().any(|name| name == one.name)).collect())
 }

@@ -51,17 +51,33 @@ impl Stack {
 
     /// Every sample that a Prometheus has of the times after `from` up to `to`.
     pub(crate) async fn held(&self, of: Identity, from: i64, to: i64) -> Outcome<Vec<Range>> {
+        self.held_by((MONITORING, &of.pod()), from, to).await
+    }
+
+    /// The same of a pod, by its namespace and name.
+    pub(crate) async fn held_by(
+        &self,
+        pod: (&str, &str),
+        from: i64,
+        to: i64,
+    ) -> Outcome<Vec<Range>> {
         let selector = format!("{{__name__=~\".+\"}}[{}ms]", (to - from).max(1));
-        let data = self.query(of, &selector, to).await?;
+        let data = self.query(pod, &selector, to).await?;
         ranges(&data)
     }
 
-    async fn query(&self, of: Identity, expression: &str, at: i64) -> Outcome<Value> {
+    /// What a Prometheus answers.
+    pub(crate) async fn query(
+        &self,
+        (namespace, pod): (&str, &str),
+        expression: &str,
+        at: i64,
+    ) -> Outcome<Value> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("query", expression);
         form.append_pair("time", &format!("{}.{:03}", at / 1000, at % 1000));
-        let path = format!("pods/{}:9090/proxy/api/v1/query?{}", of.pod(), form.finish());
-        let text = self.ask(Method::GET, MONITORING, &path, Vec::new()).await?;
+        let path = format!("pods/{pod}:9090/proxy/api/v1/query?{}", form.finish());
+        let text = self.ask(Method::GET, namespace, &path, Vec::new()).await?;
         let mut answer: Value = serde_json::from_str(&text).context("read Prometheus' answer")?;
         Ok(answer.get_mut("data").map(Value::take).unwrap_or_default())
     }
@@ -115,13 +131,19 @@ impl Stack {
         self.client.clone()
     }
 
+    /// The node of the API server, and the other one.
+    pub(crate) fn nodes(&self) -> [String; 2] {
+        [format!("{}-control-plane", self.name), self.worker()]
+    }
+
     /// The node that everything but the stand-in may run on.
     pub(crate) fn worker(&self) -> String {
         format!("{}-worker", self.name)
     }
 
-    /// Asks again while the proxy cannot reach what it asks.
-    async fn ask(
+    /// Asks something in a namespace through the API server's proxy, again while that
+    /// cannot reach it.
+    pub(crate) async fn ask(
         &self,
         method: Method,
         namespace: &str,

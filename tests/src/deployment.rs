@@ -7,13 +7,20 @@
 
 mod credentials;
 mod helm;
+mod network;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-pub use self::{credentials::Credentials, helm::Helm};
+pub use self::{
+    credentials::Credentials,
+    helm::Helm,
+    network::{
+        IN_MESH, MESH_NAMESPACE, enforce_policies, install_mesh, remove_mesh, stop_enforcing,
+    },
+};
 use crate::{
     architecture::Architecture,
     binaries::{self, CERTS, SIDECAR, WEBHOOK},
@@ -140,6 +147,14 @@ pub fn running(cluster: &Cluster, identity: Identity) -> Outcome<()> {
     cluster.rolled_out(MONITORING, &made)
 }
 
+/// Applies YAML as it stands in a file, or in one that was changed.
+pub fn apply_yaml(cluster: &Cluster, text: &str) -> Outcome<()> {
+    let folder = folder::temporary("objects")?;
+    let file = folder.path().join("objects.yaml");
+    std::fs::write(&file, text).context("write objects")?;
+    cluster.apply(&[file])
+}
+
 /// Runs kubectl; what it prints.
 pub fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Outcome<String> {
     command::ask(cluster.kubectl().args(arguments))
@@ -147,10 +162,8 @@ pub fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Outcome<String> {
 
 /// Applies an object that is made here.
 pub fn apply_object(cluster: &Cluster, object: &Value) -> Outcome<()> {
-    let folder = folder::temporary("an object")?;
-    let file = folder.path().join("object.json");
-    std::fs::write(&file, object.to_string()).context("write an object")?;
-    cluster.apply(&[file])
+    // JSON is YAML.
+    apply_yaml(cluster, &object.to_string())
 }
 
 /// A Secret with these files.

@@ -14,6 +14,7 @@
 mod archive;
 mod layer;
 mod linked;
+mod network;
 mod recipes;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use self::layer::{Content, Entry};
+pub use network::{client, kube_router, mesh};
 pub use recipes::{
     AZURE, CSI_DRIVER, CSI_PROVIDER, CSI_REGISTRAR, DNS, OPERATOR, PROMETHEUS, RELOADER, azure,
     csi_driver, foreign, product, prometheus,

@@ -40,7 +40,7 @@ pub(super) async fn kubelet(stack: &Stack) -> Outcome<Tolerance> {
 }
 
 /// Pods and how often their containers were restarted.
-fn restarts(stack: &Stack) -> Outcome<String> {
+pub(super) fn restarts(stack: &Stack) -> Outcome<String> {
     let counts = "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount} {.status.initContainerStatuses[*].restartCount}{\"\\n\"}{end}";
     stack.kubectl(&["get", "pods", "-n", MONITORING, "-o", counts])
 }

@@ -39,4 +39,13 @@ impl Helm {
         }
         command::ask(&mut helm).map(drop).context("install the chart")
     }
+
+    /// Runs the release's own tests.
+    pub fn test(&self, cluster: &Cluster) -> Outcome<()> {
+        let mut helm = Command::new(&self.file);
+        helm.args(["test", RELEASE, "--logs", "--timeout=3m"])
+            .args(["--namespace", RELEASE_NAMESPACE, "--kubeconfig"])
+            .arg(cluster.kubeconfig());
+        command::ask(&mut helm).map(drop).context("test the release")
+    }
 }

@@ -5,7 +5,7 @@ mod kubernetes;
 mod versions;
 
 pub use self::{
-    addons::{ADDONS, CONTAINERD, LOCAL_PATH},
+    addons::{ADDONS, CONTAINERD, KUBE_ROUTER, LOCAL_PATH, MESH},
     kubernetes::{KIND, KUBECTL, KUBERNETES, NODE},
     versions::{
         CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34,
