@@ -27,6 +27,8 @@ with a pinned version, such as Kubernetes 1.37, adds nothing to them.
 * Images pulled from a public registry, and a release's workflow.
 * A managed cluster (AKS), and nodes of another Kubernetes than the pinned one: the API
   servers below have no nodes.
+* Network plug-ins of managed clusters, and the proxy of a mesh: on kind, kube-router enforces
+  network policies, and behind Istio's redirection there is a simpler proxy without TLS.
 ";
 
 /// Writes `tests/MATRIX.md`.
