@@ -2,12 +2,12 @@
 
 pub(crate) const INJECT: &str = "\
 Examples:
-  kubectl prom-remotewrite inject --config my-values.yaml -f manifests.yaml | kubectl apply -f -";
+  kubectl prom-remotewrite inject --config my-profiles.yaml -f manifests.yaml | kubectl apply -f -";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:
-  kubectl prom-remotewrite explain --config my-values.yaml -f manifests.yaml
-  kubectl prom-remotewrite explain --config my-values.yaml -f manifests.yaml --cluster";
+  kubectl prom-remotewrite explain --config my-profiles.yaml -f manifests.yaml
+  kubectl prom-remotewrite explain --config my-profiles.yaml -f manifests.yaml --cluster";
 
 pub(crate) const MIGRATE: &str = "\
 Examples:
@@ -16,12 +16,12 @@ Examples:
 
 pub(crate) const VALIDATE: &str = "\
 Examples:
-  kubectl prom-remotewrite validate --config my-values.yaml";
+  kubectl prom-remotewrite validate --config my-profiles.yaml";
 
 pub(crate) const POLICY: &str = "\
 Examples:
-  kubectl prom-remotewrite policy --config my-values.yaml | kubectl apply -f -
-  kubectl prom-remotewrite policy --config my-values.yaml --profile default --namespace monitoring";
+  kubectl prom-remotewrite policy --config my-profiles.yaml | kubectl apply -f -
+  kubectl prom-remotewrite policy --config my-profiles.yaml --profile default --namespace monitoring";
 
 pub(crate) const STATUS: &str = "\
 Examples:

@@ -231,7 +231,7 @@ fn run_examples(lines: &[String], at_least: usize) {
     write("values.yaml", include_str!("../testdata/migrate/statefulset.json"));
     write("release.yaml", "USER-SUPPLIED VALUES:\nconfig: {profiles: {default: {}}}\n");
     write(
-        "my-values.yaml",
+        "my-profiles.yaml",
         include_str!("../../../manifests/examples/profiles/user-assigned.yaml"),
     );
     let commands = lines.iter().filter(|line| line.starts_with("kubectl prom-remotewrite "));

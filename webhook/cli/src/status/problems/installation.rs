@@ -36,7 +36,7 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
         Some(Err(reason)) => problems.push(problem(
             &subject(webhook),
             &format!("its configuration cannot be used: {reason}"),
-            "correct the chart's values (`kubectl prom-remotewrite validate --config my-values.yaml`), and upgrade",
+            "correct the chart's values (`kubectl prom-remotewrite validate --config my-profiles.yaml`), and upgrade",
         )),
         None => {}
     }
@@ -53,7 +53,7 @@ fn incomplete(found: &FoundPolicy) -> Option<Problem> {
     };
     let object = format!("MutatingAdmissionPolicy {}", found.name);
     let message = format!("{missing}, so pods of its profile get no sidecar");
-    let next = "apply all objects again: `kubectl prom-remotewrite policy --config my-values.yaml | kubectl apply -f -`";
+    let next = "apply all objects again: `kubectl prom-remotewrite policy --config my-profiles.yaml | kubectl apply -f -`";
     Some(Problem::new(ProblemKind::Policy, object, message, next))
 }
 
