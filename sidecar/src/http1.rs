@@ -15,7 +15,7 @@ mod response;
 use thiserror::Error;
 
 pub(crate) use chunked::{ChunkError, Chunked};
-pub(crate) use fields::Framing;
+pub(crate) use fields::{Framing, retry_after};
 pub(crate) use request::{Message, Method, RequestHead, Route, parse_request};
 pub(crate) use response::{KEPT_OF_REFUSALS, ResponseHead, parse_response};
 

@@ -12,6 +12,7 @@ use contract::ResponseMode;
 
 use crate::{
     answer::Answer,
+    http1::retry_after,
     rescue::Rescued,
     upstream::{Failure, Meaning, Received},
 };
@@ -56,7 +57,8 @@ pub(crate) fn busy(limit: &str) -> Answer {
 
 fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> Answer {
     let protective = mode == ResponseMode::Protective;
-    let asked = retry_after(received, now);
+    let asked = received.field("retry-after").and_then(|value| retry_after(value, now));
+    let asked = asked.unwrap_or_default().clamp(RETRY_SOON, MAX_RETRY_AFTER);
     match (received.meaning(), received.status) {
         // A redirect would carry the token elsewhere.
         (Meaning::Unexpected, 300..=399) => Answer::text(
@@ -70,12 +72,9 @@ fn answer_received(received: &Received, mode: ResponseMode, now: SystemTime) -> 
             Answer::text(502, format!("the ingestion endpoint answered {status}"))
         }
         (Meaning::Retry, 500..=599) if protective && received.field("retry-after").is_some() => {
-            // Longer, the samples would become too old for Azure.
-            let asked = asked.unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
             passed_on(received).with_retry_after(asked)
         }
         (Meaning::Retry, 429) if protective => {
-            let asked = asked.unwrap_or(RETRY_SOON).min(MAX_RETRY_AFTER);
             passed_on(received).with_status(503).with_retry_after(asked)
         }
         (Meaning::Retry, 400..=499) if protective => {
@@ -114,16 +113,6 @@ pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) ->
             Answer::retry(503, RETRY_REFUSED, text)
         }
     }
-}
-
-/// `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(received: &Received, now: SystemTime) -> Option<Duration> {
-    let value = received.field("retry-after")?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or(RETRY_SOON))
 }
 
 #[cfg(test)]
@@ -165,6 +154,8 @@ mod tests {
         check(429, Some("3600"), (503, Some("30")), true);
         check(429, Some("Thu, 01 Jan 1970 00:00:09 GMT"), (503, Some("9")), true);
         check(429, Some("soon"), (503, Some("1")), true);
+        check(429, Some("0"), (503, Some("1")), true);
+        check(503, Some("Thu, 01 Jan 1970 00:00:00 GMT"), (503, Some("1")), true);
         for r#final in [400, 409, 413, 415, 422] {
             check(r#final, None, (r#final, None), true);
         }

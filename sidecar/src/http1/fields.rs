@@ -1,4 +1,7 @@
-//! The header fields that decide where a message ends.
+//! Header fields that both sides understand in the same way: where a message ends, and
+//! when to retry.
+
+use std::time::{Duration, SystemTime};
 
 /// Where a message's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,5 +80,33 @@ impl Persistence {
     /// default of the version.
     pub(super) const fn keeps_alive(&self, version: u8) -> bool {
         !self.close && (self.keep_alive || version > 0)
+    }
+}
+
+/// A `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3): 0 for one that has passed.
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
+        for (value, expected) in [
+            ("7", Some(7)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(10)),
+            ("Sun, 06 Nov 1994 08:49:17 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value}");
+        }
     }
 }

@@ -6,10 +6,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::{dial::DialError, redact};
+use crate::{dial::DialError, http1::retry_after, redact};
 
 /// How the one HTTP exchange of an attempt failed.
 ///
@@ -153,7 +153,7 @@ impl Answer {
             error: None,
             description: String::new(),
             code: None,
-            retry_after: retry_after(headers, now),
+            retry_after: header(headers, "retry-after").and_then(|value| retry_after(value, now)),
             server: header(headers, "server").map(shown),
             support: None,
         };
@@ -208,16 +208,6 @@ fn support_ids(trace: Option<&str>, correlation: Option<&str>) -> Option<String>
     let ids = [shown("trace id", trace), shown("correlation id", correlation)];
     let ids: Vec<String> = ids.into_iter().flatten().collect();
     (!ids.is_empty()).then(|| ids.join(", "))
-}
-
-/// Seconds or an HTTP date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = header(headers, header::RETRY_AFTER.as_str())?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
 /// A description up to the lines that name a trace: those are for support, and

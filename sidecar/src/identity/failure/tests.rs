@@ -1,4 +1,4 @@
-use http::HeaderValue;
+use http::{HeaderValue, header};
 
 use super::*;
 
@@ -66,19 +66,4 @@ fn the_ids_for_a_support_case_are_kept() {
     let answer = Answer::read(StatusCode::BAD_GATEWAY, &headers, b"", SystemTime::UNIX_EPOCH);
     assert_eq!(answer.support.as_deref(), Some("trace id 4c-5"));
     assert_eq!(answer.server.as_deref(), Some("envoy"));
-}
-
-#[test]
-fn retry_after_is_seconds_or_a_date() {
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
-    let check = |value: &'static str, expected: Option<u64>| {
-        let headers =
-            HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(value))]);
-        assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
-    };
-    check("7", Some(7));
-    check("Sun, 06 Nov 1994 08:49:37 GMT", Some(10));
-    check("Sun, 06 Nov 1994 08:49:17 GMT", Some(0));
-    check("soon", None);
-    check("-1", None);
 }
