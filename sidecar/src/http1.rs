@@ -36,6 +36,9 @@ pub(crate) enum HeadError {
     /// Not HTTP/1.x, or not by its rules.
     #[error("the head is not valid HTTP/1.1")]
     Malformed,
+    /// The beginning of a TLS handshake.
+    #[error("the client begins TLS, and this port is plain HTTP: use http:// in the client's URL")]
+    Tls,
     /// Longer than [`MAX_HEAD_BYTES`], or more fields than any sender uses.
     #[error("the head is larger than 16 KiB, or has more than 64 fields")]
     TooLarge,

@@ -31,6 +31,9 @@ impl Proxy {
             Ok(address) if is_bare(&address) => {
                 Ok(Self { address, exceptions: exceptions.to_owned() })
             }
+            _ if is_https(address) => Err(Rejected::expected(
+                "a proxy's address such as http://proxy.example:3128, with http and not https: the connection to the proxy is without TLS, and what goes through it to Azure has TLS of its own",
+            )),
             _ if address.contains('@') => Err(Rejected::expected(
                 "a proxy's address such as http://user:password@proxy.example:3128, with special characters of user and password percent-encoded",
             )),
@@ -75,6 +78,10 @@ fn is_bare(address: &Url) -> bool {
         && address.fragment().is_none()
 }
 
+fn is_https(address: &str) -> bool {
+    address.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
 fn is_port(text: &str) -> bool {
     text.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -113,6 +120,10 @@ mod tests {
         ] {
             assert!(Proxy::new(bad, "").is_err(), "{bad}");
             assert_eq!(Proxy::shown(bad), shown);
+        }
+        for https in ["https://proxy.example:3129", "HTTPS://user:s3cret@proxy.example"] {
+            let rejected = Proxy::new(https, "").unwrap_err();
+            assert!(rejected.expected.contains("http and not https"), "{}", rejected.expected);
         }
     }
 

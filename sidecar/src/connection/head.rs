@@ -108,7 +108,7 @@ impl BadHead {
     pub(super) const fn reason(&self) -> Refusal {
         match self {
             Self::Unreadable(HeadError::TooLarge) => Refusal::HeadTooLarge,
-            Self::Unreadable(HeadError::Malformed | HeadError::Contradictory) => {
+            Self::Unreadable(HeadError::Malformed | HeadError::Tls | HeadError::Contradictory) => {
                 Refusal::MalformedHead
             }
             Self::Slow => Refusal::SlowHead,

@@ -125,12 +125,17 @@ pub(super) const FORWARDED: [&str; 5] = [
     "retry-attempt",
 ];
 
+/// A record of the type handshake, of any version (RFC 8446, 5.1).
+const TLS_HANDSHAKE: [u8; 2] = [22, 3];
+
 /// Reads a head from the start of `input`: it and its length, or `None` while
 /// it is not complete.
 pub(crate) fn parse_request(input: &[u8]) -> Result<Option<(RequestHead, usize)>, HeadError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
-    let Some(length) = head_length(request.parse(input), input.len())? else { return Ok(None) };
+    let length = head_length(request.parse(input), input.len())
+        .map_err(|error| if input.starts_with(&TLS_HANDSHAKE) { HeadError::Tls } else { error })?;
+    let Some(length) = length else { return Ok(None) };
     let method = match request.method {
         Some("POST") => Method::Post,
         Some("GET") => Method::Get,

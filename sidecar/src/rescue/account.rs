@@ -133,8 +133,9 @@ impl Account {
     /// How far a search has come.
     pub(super) fn progress(&self) -> String {
         format!(
-            "Azure refuses this batch for some of its series or its size: {} samples are stored so far and {} refused; a retry continues with the others",
-            self.stored_samples, self.refused_samples
+            "Azure refuses this batch for some of its series or its size: {} stored so far and {} refused; a retry continues with the others",
+            counted(self.stored_samples, "sample"),
+            self.refused_samples
         )
     }
 
@@ -142,8 +143,8 @@ impl Account {
     pub(super) fn describe(&self, any_refused: bool) -> String {
         if !any_refused {
             return format!(
-                "Azure refused a batch as a whole and stored all of its parts: {} samples",
-                self.stored_samples
+                "Azure refused a batch as a whole and stored all of its parts: {}",
+                counted(self.stored_samples, "sample")
             );
         }
         if self.refused_series == 0 {
@@ -157,13 +158,21 @@ impl Account {
         let names = self.examples.join(", ");
         let exemplars = match self.refused_exemplars {
             0 => String::new(),
-            count => format!(" and {count} exemplars"),
+            count => format!(" and {}", counted(count, "exemplar")),
         };
         format!(
-            "Azure refused {} samples{exemplars} of {} series of this batch and stored the other {} samples: {names}{more}",
-            self.refused_samples, self.refused_series, self.stored_samples
+            "Azure refused {}{exemplars} of {} series of this batch and stored the other {}: {names}{more}",
+            counted(self.refused_samples, "sample"),
+            self.refused_series,
+            counted(self.stored_samples, "sample")
         )
     }
+}
+
+/// `1 sample`, `2 samples`.
+fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 #[cfg(test)]
@@ -220,6 +229,20 @@ mod tests {
         assert_eq!(
             String::from_utf8(answer.body).unwrap(),
             "Azure refused 20 samples of 5 series of this batch and stored the other 1995 samples: m0{} (too_old), m1{} (too_old), m2{} (too_old) and 2 more; Azure says: no\n"
+        );
+    }
+
+    #[test]
+    fn one_sample_is_not_called_samples() {
+        let mut account = Account::default();
+        account.store(&samples(1, 0));
+        assert!(account.describe(false).ends_with("its parts: 1 sample"));
+        assert!(account.progress().contains("1 sample stored so far and 0 refused"));
+        let refused = Samples { exemplars: 1, ..samples(1, 0) };
+        account.refuse(&refused, true, Reason::Other, || "m".to_owned());
+        assert_eq!(
+            account.describe(true),
+            "Azure refused 1 sample and 1 exemplar of 1 series of this batch and stored the other 1 sample: m (other)"
         );
     }
 

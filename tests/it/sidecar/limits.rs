@@ -143,6 +143,8 @@ async fn requests_that_are_not_http_are_rejected_and_the_connection_closed() {
         assert!(answer.contains("connection: close"), "{answer}");
         assert_eq!(status == "503", answer.contains("remove headers"), "{answer}");
         assert_eq!(status == "503", answer.contains("retry-after: 5"), "{answer}");
+        let is_tls = request.starts_with('\u{16}');
+        assert_eq!(is_tls, answer.contains("this port is plain HTTP: use http://"), "{answer}");
     }
     assert_eq!(rig.metric(&refused("malformed_head")).await, 4);
     assert_eq!(rig.metric(&refused("malformed_chunks")).await, 1);

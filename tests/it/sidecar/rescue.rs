@@ -74,7 +74,7 @@ async fn one_refused_series_of_a_batch_takes_no_other_with_it() {
         let reply = rig.post(few(names.iter().map(String::as_str))).await;
         assert_eq!(reply.status, 400, "{}", reply.text());
         let text = format!(
-            "refused 1 samples of 1 series of this batch and stored the other 1999 samples: {name}{{"
+            "refused 1 sample of 1 series of this batch and stored the other 1999 samples: {name}{{"
         );
         assert!(reply.text().contains(&text), "{}", reply.text());
         let stored = rig.stored();

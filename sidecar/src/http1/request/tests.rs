@@ -47,7 +47,7 @@ fn lengths_that_contradict_each_other_are_refused() {
 #[test]
 fn heads_are_bounded_and_may_come_in_pieces() {
     assert!(parse_request(b"POST /api/v1/write HT").unwrap().is_none());
-    assert_eq!(parse_request(b"\x16\x03\x01\x02\x00").err(), Some(HeadError::Malformed));
+    assert_eq!(parse_request(b"\x16\x03\x01\x02\x00").err(), Some(HeadError::Tls));
     let endless = format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(MAX_HEAD_BYTES));
     assert_eq!(parse_request(endless.as_bytes()).err(), Some(HeadError::TooLarge));
     assert_eq!(parsed(&"X: y\r\n".repeat(100)).err(), Some(HeadError::TooLarge));

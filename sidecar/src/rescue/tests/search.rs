@@ -23,7 +23,8 @@ async fn check_with(
     check_stored(&endpoint, count, 1);
     assert_eq!(sender.count("refused_samples_total"), bad.len() as u64, "{what}");
     assert_eq!(sender.count("rescued_samples_total"), (count - bad.len()) as u64, "{what}");
-    let text = format!("refused {} samples of {} series", bad.len(), bad.len());
+    let samples = if bad.len() == 1 { "sample" } else { "samples" };
+    let text = format!("refused {} {samples} of {} series", bad.len(), bad.len());
     assert!(ended.text.contains(&text), "{what}");
 }
 

@@ -220,7 +220,7 @@ async fn an_exemplar_that_is_refused_takes_no_sample_with_it() {
     assert_eq!(sender.count("refused_samples_total{reason=\"exemplar\","), 7);
     assert_eq!(sender.count("refused_samples_total"), 8);
     let text =
-        "refused 1 samples and 8 exemplars of 8 series of this batch and stored the other 449";
+        "refused 1 sample and 8 exemplars of 8 series of this batch and stored the other 449";
     assert!(ended.text.contains(text), "{ended:?}");
 }
 
