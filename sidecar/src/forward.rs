@@ -196,7 +196,7 @@ impl Forwarder {
         if self.summary.is_troubled() && self.notices.may_say(ACCEPTED).is_some() {
             self.summary.recovered();
             info!(destination = self.metrics.name(), "Azure accepts samples");
-            self.notices.over_but(ACCEPTED);
+            self.notices.over_but(&ACCEPTED);
         }
     }
 

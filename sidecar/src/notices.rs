@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -9,9 +10,8 @@ use std::{
 use tokio::time::Instant;
 
 /// Decides for each subject when it may be logged again.
-#[derive(Default)]
-pub(crate) struct Notices {
-    subjects: Mutex<HashMap<&'static str, Subject>>,
+pub(crate) struct Notices<S = &'static str> {
+    subjects: Mutex<HashMap<S, Subject>>,
 }
 
 struct Subject {
@@ -23,13 +23,19 @@ struct Subject {
 /// not to bury the rest.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-impl Notices {
+impl<S> Default for Notices<S> {
+    fn default() -> Self {
+        Self { subjects: Mutex::default() }
+    }
+}
+
+impl<S: Eq + Hash> Notices<S> {
     /// `Some(n)` if the subject may be logged now, after `n` times at which it
     /// was not.
-    pub(crate) fn may_say(&self, subject: &'static str) -> Option<u64> {
+    pub(crate) fn may_say(&self, subject: S) -> Option<u64> {
         let now = Instant::now();
         let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-        match subjects.get_mut(subject) {
+        match subjects.get_mut(&subject) {
             Some(known) if now.duration_since(known.said) < INTERVAL => {
                 known.held_back += 1;
                 None
@@ -46,9 +52,9 @@ impl Notices {
     }
 
     /// All subjects but this one are over: their next appearance is news again.
-    pub(crate) fn over_but(&self, subject: &'static str) {
+    pub(crate) fn over_but(&self, subject: &S) {
         let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-        subjects.retain(|known, _| *known == subject);
+        subjects.retain(|known, _| known == subject);
     }
 }
 
@@ -64,10 +70,10 @@ mod tests {
         assert_eq!(notices.may_say("404"), Some(0));
         tokio::time::advance(INTERVAL).await;
         assert_eq!(notices.may_say("403"), Some(1));
-        notices.over_but("404");
+        notices.over_but(&"404");
         assert_eq!(notices.may_say("403"), Some(0));
         assert_eq!(notices.may_say("404"), Some(0), "a minute ago");
-        notices.over_but("404");
+        notices.over_but(&"404");
         assert_eq!(notices.may_say("404"), None);
     }
 }

@@ -9,8 +9,12 @@ use tracing::{debug, error, info, warn};
 use super::{Tokens, schedule};
 use crate::{
     explain,
-    identity::{FetchError, Issuer, RENEWAL_ADVICE, Reload, Summary, Token, WARN_BEFORE_EXPIRY},
+    identity::{
+        FetchError, FetchErrorKind, Issuer, RENEWAL_ADVICE, Reload, Summary, Token,
+        WARN_BEFORE_EXPIRY,
+    },
     metrics::Metrics,
+    notices::Notices,
 };
 
 /// Files are compared so often: the CSI driver itself looks every two minutes.
@@ -32,6 +36,7 @@ pub(crate) async fn refresh(issuer: Issuer, tokens: Tokens, metrics: Vec<Arc<Met
         destination,
         metrics,
         failures: 0,
+        notices: Notices::default(),
         due: Instant::now(),
         not_before: Instant::now(),
         reason: "start",
@@ -54,6 +59,8 @@ struct Refresh {
     metrics: Vec<Arc<Metrics>>,
     /// In a row.
     failures: u32,
+    /// What failed, Entra's code for it, and whether a token is still held.
+    notices: Notices<(FetchErrorKind, Option<u32>, bool)>,
     due: Instant,
     /// Until then the service wants to be left alone.
     not_before: Instant,
@@ -114,6 +121,7 @@ impl Refresh {
         let before = self.tokens.shared.held.borrow().token.clone();
         let again = before.is_some_and(|before| before.authorization == token.authorization);
         self.failures = 0;
+        self.notices = Notices::default();
         self.was_valid = !left.is_zero();
         self.next("due", schedule::after_success(left, again, chance()));
         for metrics in &self.metrics {
@@ -143,6 +151,18 @@ impl Refresh {
         let pause = schedule::after_failure(self.failures, error.retry_after, left, chance());
         self.heed(error.retry_after.map(|asked| asked.min(pause)));
         self.next("retry", pause);
+        self.log(error, usable.is_some(), left, pause);
+        self.tokens.shared.held.send_modify(|held| {
+            held.trouble = Some(error.to_string());
+            held.fetching = false;
+            held.attempts += 1;
+        });
+    }
+
+    fn log(&self, error: &FetchError, is_held: bool, left: Duration, pause: Duration) {
+        let subject = (error.kind, error.code, is_held);
+        let Some(held_back) = self.notices.may_say(subject) else { return };
+        let (reason, valid_seconds) = (error.kind.as_str(), left.as_secs());
         let retry_seconds = format!("{:.1}", pause.as_secs_f64());
         let destination = self.destination.as_deref();
         let trouble = error.to_string();
@@ -150,24 +170,20 @@ impl Refresh {
         let text = if let [metrics] = self.metrics.as_slice() {
             explain::with_variables_of(metrics.name(), &trouble)
         } else {
-            trouble.clone()
+            trouble
         };
-        if usable.is_some() {
+        if is_held {
             warn!(
                 destination,
-                reason = error.kind.as_str(),
-                valid_seconds = left.as_secs(),
+                reason,
+                valid_seconds,
                 retry_seconds,
+                held_back,
                 "no new token, the old one is still valid: {text}"
             );
         } else {
-            error!(destination, reason = error.kind.as_str(), retry_seconds, "no token: {text}");
+            error!(destination, reason, retry_seconds, held_back, "no token: {text}");
         }
-        self.tokens.shared.held.send_modify(|held| {
-            held.trouble = Some(trouble);
-            held.fetching = false;
-            held.attempts += 1;
-        });
     }
 
     /// Until the next fetch is due, a request wants one, or it is time to look

@@ -26,6 +26,13 @@ async fn it_listens_without_a_token_and_says_why() {
     let ready = rig.client.get(&rig.url("/ready")).await.unwrap();
     assert_eq!(ready.status, 503);
     assert_eq!(rig.client.get(&rig.url("/health")).await.unwrap().status, 200);
+    let begun = Instant::now();
+    while rig.asked(Service::Imds) < 4 {
+        assert!(begun.elapsed() < PATIENCE, "it asks again and again");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let output = rig.process.output();
+    assert_eq!(output.matches("no token: ").count(), 1, "once a minute: {output}");
     rig.azure().faults(Service::Imds).clear();
     let begun = Instant::now();
     while rig.status(batch(["up"])).await != 204 {
