@@ -50,6 +50,7 @@
 //!   [`mod@native`] or [`mod@run`]: a test follows all imports.
 
 mod answer;
+mod backoff;
 mod check;
 mod connection;
 mod dial;

@@ -14,6 +14,7 @@ use super::{
     fetch_error::{FetchError, FetchErrorKind},
     token::Token,
 };
+use crate::backoff::chance;
 
 /// What a look at the certificate's file brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +120,8 @@ impl Application {
                 info!(certificate = %new, "Entra accepts the new certificate: it is now in use");
             }
             Err(error) => {
-                let retry_seconds = self.certificates.retry_next(Instant::now()).as_secs();
+                let retry_seconds =
+                    self.certificates.retry_next(Instant::now(), chance()).as_secs();
                 let old = self.certificate().map(ToString::to_string).unwrap_or_default();
                 warn!(
                     %new,

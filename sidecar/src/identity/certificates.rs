@@ -9,11 +9,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::certificate::Certificate;
+use crate::backoff::doubling;
 
 /// Between the first tries of a certificate that Entra does not accept yet:
 /// registering it takes a person minutes, and a try costs one small request.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
-/// After many: a registered certificate is in use within this.
+/// After many, on average: a registered certificate is in use within this and its half.
 const MAX_RETRY: Duration = Duration::from_mins(5);
 
 /// What the file has brought so far.
@@ -92,10 +93,10 @@ impl Certificates {
     }
 
     /// The next certificate has brought no token; says when it is tried again.
-    pub(super) fn retry_next(&mut self, now: Instant) -> Duration {
+    pub(super) fn retry_next(&mut self, now: Instant, chance: f64) -> Duration {
         let Some(next) = &mut self.next else { return Duration::ZERO };
-        let pause = (FIRST_RETRY * 2_u32.pow(next.failures.min(16))).min(MAX_RETRY);
-        next.failures += 1;
+        next.failures = next.failures.saturating_add(1);
+        let pause = doubling(next.failures, FIRST_RETRY, MAX_RETRY, chance);
         next.due = now + pause;
         pause
     }
@@ -135,10 +136,11 @@ mod tests {
         certificates.accept();
         assert!(certificates.take(new(), now));
         assert!(certificates.next_is_due(now));
-        let pauses: Vec<u64> = (0..7).map(|_| certificates.retry_next(now).as_secs()).collect();
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300]);
-        assert!(!certificates.next_is_due(now + Duration::from_secs(299)));
-        assert!(certificates.next_is_due(now + Duration::from_secs(300)));
+        let mut pause = |chance| certificates.retry_next(now, chance).as_secs();
+        assert_eq!([0.5; 7].map(&mut pause), [10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!([0.0, 1.0].map(pause), [150, 450], "not all sidecars at once");
+        assert!(!certificates.next_is_due(now + Duration::from_secs(449)));
+        assert!(certificates.next_is_due(now + Duration::from_secs(450)));
         assert_eq!(certificates.in_use().unwrap().summary.subject, "O=Example, CN=prometheus");
         certificates.accept_next();
         assert_eq!(certificates.in_use().unwrap().summary.subject, "CN=rsa3072");

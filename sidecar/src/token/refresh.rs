@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_lc_rs::rand;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
 use super::{Tokens, schedule};
 use crate::{
+    backoff::chance,
     explain,
     identity::{
         FetchError, FetchErrorKind, Issuer, RENEWAL_ADVICE, Reload, Summary, Token,
@@ -231,7 +231,7 @@ impl Refresh {
         if self.tokens.shared.held.borrow().no_force_before.is_some_and(|until| until > now) {
             return;
         }
-        let no_force_before = now + schedule::MIN_PAUSE_FORCED;
+        let no_force_before = now + schedule::after_forced(chance());
         self.tokens.shared.held.send_modify(|held| held.no_force_before = Some(no_force_before));
         self.next("unauthorized", Duration::ZERO);
     }
@@ -273,12 +273,4 @@ impl Refresh {
             warn!(destination, certificate = %in_use, days, "the application's certificate expires soon: {advice}");
         }
     }
-}
-
-/// Evenly from 0 to 1.
-fn chance() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness everyone waits the same, which is not a reason to fail.
-    let _ = rand::fill(&mut bytes);
-    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }

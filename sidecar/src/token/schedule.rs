@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::{around, at_least, doubling};
+
 /// Between two fetches that went well, whatever a token's lifetime.
 const MIN_PAUSE: Duration = Duration::from_millis(200);
 /// IMDS answers with a token that it keeps; asking again sooner than this would
@@ -10,9 +12,9 @@ const MIN_PAUSE_AGAIN: Duration = Duration::from_mins(1);
 /// A token that expires soon: when this share of its remaining lifetime has passed, the
 /// next one is requested at the latest, so that it arrives before the expiry.
 const LAST_ASKED: f64 = 0.8;
-/// Between forced fetches: a refused token may be refused for another reason,
+/// Between forced fetches at least: a refused token may be refused for another reason,
 /// and an identity service that is asked by every request throttles.
-pub(super) const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
+const MIN_PAUSE_FORCED: Duration = Duration::from_secs(10);
 /// After a token that had expired when it arrived: a clock is wrong, and asking faster
 /// does not fix it.
 const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
@@ -20,9 +22,6 @@ const PAUSE_EXPIRED: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// After many, on average: a fix by an operator is noticed within this and its half.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// Sidecars that receive the same `Retry-After` at the same time retry at different times:
-/// up to as long again later, but at most this, because a single sidecar waits in vain.
-const MAX_SPREAD: Duration = Duration::from_secs(30);
 /// A service that asks for a longer pause is asked again after this: Azure refuses
 /// samples that are older than 20 minutes.
 pub(super) const MAX_ASKED: Duration = Duration::from_mins(5);
@@ -42,10 +41,10 @@ pub(super) fn after_success(left: Duration, again: bool, chance: f64) -> Duratio
     half.max(least).max(MIN_PAUSE)
 }
 
-/// `pause` on average, and between its half and its half more: sidecars that are refused
-/// together do not return together. IMDS serves five requests a second.
-fn around(pause: Duration, chance: f64) -> Duration {
-    pause.mul_f64(0.5 + chance)
+/// How long no other fetch is forced after a forced one: sidecars whose tokens are refused
+/// together do not ask together. IMDS serves five requests a second.
+pub(super) fn after_forced(chance: f64) -> Duration {
+    at_least(MIN_PAUSE_FORCED, chance)
 }
 
 /// The latest time for the next request while a token has `left` to live; a node's
@@ -66,11 +65,8 @@ pub(super) fn after_failure(
     left: Duration,
     chance: f64,
 ) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let backoff = (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF);
-    let asked = asked.unwrap_or_default().min(MAX_ASKED);
-    let wanted = asked + asked.min(MAX_SPREAD).mul_f64(chance);
-    let pause = around(backoff, chance).max(wanted);
+    let asked = at_least(asked.unwrap_or_default().min(MAX_ASKED), chance);
+    let pause = doubling(failures, FIRST_BACKOFF, MAX_BACKOFF, chance).max(asked);
     if left.is_zero() { pause } else { pause.min(last_asked(left, chance)).max(MIN_PAUSE) }
 }
 
