@@ -9,7 +9,6 @@ mod configuration;
 mod network;
 mod report;
 mod source;
-mod span;
 mod token;
 mod write;
 

@@ -9,14 +9,14 @@ mod failure;
 mod quote;
 mod request;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use contract::DestinationName;
 
 pub use self::code::Code;
 pub(crate) use self::failure::{no_answer, no_answer_from};
 use self::quote::{Kind, Text};
-use crate::{identity::Claims, upstream::Received};
+use crate::{clock, identity::Claims, upstream::Received};
 
 /// A cause and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub(crate) struct Explanation {
 /// A line for the log about a refusal; `None` where there is nothing to explain.
 pub(crate) fn refusal(received: &Received, host: &str, claims: Option<&Claims>) -> Option<String> {
     explanation(received, host, claims).map(|explanation| explanation.text)
+}
+
+/// What a line about a refusal ends with if our clock may be the reason.
+pub(crate) fn skew(received: &Received, now: SystemTime) -> String {
+    let skew = received.field("date").and_then(|date| clock::skew(date, now));
+    skew.map_or_else(String::new, |skew| format!("; {skew}"))
 }
 
 /// The meaning of a rejection by `host` for the holder of a token with these claims;

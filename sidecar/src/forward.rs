@@ -166,7 +166,7 @@ impl Forwarder {
                 self.inform("rescued", text);
             }
             Rescued::Settled { text, refusal, .. } => {
-                self.warn("refused_series", answer, || {
+                self.warn_of(refusal, "refused_series", answer, || {
                     format!("{text}; {}", explain::quoted(refusal))
                 });
             }
@@ -177,17 +177,30 @@ impl Forwarder {
             Rescued::AboutRequest(received) if explain::concerns_request(received) => {
                 self.explain(received, answer);
             }
-            Rescued::AboutRequest(_) => self.warn("about_request", answer, || {
-                String::from_utf8_lossy(answer.body()).trim_end().to_owned()
-            }),
+            Rescued::AboutRequest(received) => {
+                self.warn_of(received, "about_request", answer, || {
+                    String::from_utf8_lossy(answer.body()).trim_end().to_owned()
+                });
+            }
         }
     }
 
     fn explain(&self, received: &Received, answer: &Answer) {
-        self.warn(subject(received.status), answer, || {
+        self.warn_of(received, subject(received.status), answer, || {
             let claims = self.tokens.usable().and_then(|token| token.claims());
             explain::refusal(received, &self.host, claims.as_ref()).unwrap_or_default()
         });
+    }
+
+    /// Of a refusal by Azure, for which our clock may be the reason.
+    fn warn_of(
+        &self,
+        refusal: &Received,
+        subject: &'static str,
+        answer: &Answer,
+        text: impl FnOnce() -> String,
+    ) {
+        self.warn(subject, answer, || text() + &explain::skew(refusal, (self.now)()));
     }
 
     fn succeeded(&self) {

@@ -52,6 +52,7 @@
 mod answer;
 mod backoff;
 mod check;
+mod clock;
 mod connection;
 mod dial;
 mod drain;

@@ -10,11 +10,9 @@ use rustls::ProtocolVersion;
 use tokio::{net::TcpStream, time::Instant};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{
-    report::Found,
-    span::{end, span},
-};
+use super::report::Found;
 use crate::{
+    clock::{end, span},
     dial::with_causes,
     explain::{self, Code},
     upstream::{Failure, Handshake, Upstream},

@@ -13,11 +13,9 @@ use contract::{
 };
 use serde_json::Value;
 
-use super::{
-    report::Found,
-    span::{end, span},
-};
+use super::report::Found;
 use crate::{
+    clock::{end, span},
     dial::{Destination, Dialer, with_causes},
     explain::Code,
     identity::{

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use contract::{ClientId, Settings, names::env};
 
-use super::{report::Found, span::end};
+use super::report::Found;
 use crate::{
+    clock::end,
     explain::Code,
     identity::{Claims, FetchErrorKind, Issuer, Token},
 };

@@ -6,8 +6,9 @@ use contract::{Settings, names::env};
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::{report::Found, span::span};
+use super::report::Found;
 use crate::{
+    clock::{difference, span},
     explain::{self, Code},
     identity::{Claims, Token},
     upstream::{Failure, Received, Upstream},
@@ -130,18 +131,14 @@ fn accepted(status: u16, said: &str) -> String {
 
 /// Compares our clock with Azure's.
 pub(super) fn compare_clocks(received: &Received, now: SystemTime) -> Found<()> {
-    let theirs = received.field("date").and_then(|date| httpdate::parse_http_date(date).ok());
-    let Some(theirs) = theirs else {
+    let compared = received.field("date").and_then(|date| difference(date, now));
+    let Some((difference, direction)) = compared else {
         return Found::ok((), "Azure's answer has no date to compare with");
-    };
-    let (difference, which) = match now.duration_since(theirs) {
-        Ok(ahead) => (ahead, "ahead of"),
-        Err(behind) => (behind.duration(), "behind"),
     };
     let seen = if difference < Duration::from_secs(2) {
         "as Azure's".to_owned()
     } else {
-        format!("{} {which} Azure's", span(difference))
+        format!("{} {direction} Azure's", span(difference))
     };
     let doubt = (difference > FORGIVEN_SKEW).then(|| {
         let remedy = "set the node's clock (NTP): Entra forgives 5 minutes, and Azure drops samples that are 20 minutes off";

@@ -99,6 +99,16 @@ fn product_and_request_ids_are_logged() {
 }
 
 #[test]
+fn a_clock_that_is_off_is_named_beside_the_refusal() {
+    let date = ("date".to_owned(), "Thu, 01 Jan 1970 00:00:00 GMT".to_owned());
+    let refused = Received { fields: vec![date], ..received(401, "") };
+    let off = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    assert!(skew(&refused, off(3600)).starts_with("; this node's clock is 60 min ahead of"));
+    assert_eq!(skew(&refused, off(60)), "");
+    assert_eq!(skew(&received(401, ""), off(3600)), "");
+}
+
+#[test]
 fn foreign_words_stay_on_one_short_line() {
     let text = explained(&received(400, &format!("one\r\ntwo \"2\" {}", "x".repeat(9000)))).text;
     assert!(text.contains(r#"one two \"2\""#), "{text}");

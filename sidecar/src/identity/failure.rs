@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::{dial::DialError, http1::retry_after, redact};
+use crate::{clock, dial::DialError, http1::retry_after, redact};
 
 /// How the one HTTP exchange of an attempt failed.
 ///
@@ -134,6 +134,8 @@ pub(super) struct Answer {
     pub(super) code: Option<u32>,
     /// How long the service wants to be left alone.
     pub(super) retry_after: Option<Duration>,
+    /// That our clock is far from its own, in words.
+    pub(super) skew: Option<String>,
     /// What answers, by its own words: the header `Server`.
     pub(super) server: Option<String>,
     /// The ids by which Microsoft's support finds the request.
@@ -141,7 +143,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Reads a refusal; `now` is what a date in `Retry-After` is compared with.
+    /// Reads a refusal; `now` is what dates in its headers are compared with.
     pub(super) fn read(
         status: StatusCode,
         headers: &HeaderMap,
@@ -154,6 +156,7 @@ impl Answer {
             description: String::new(),
             code: None,
             retry_after: header(headers, "retry-after").and_then(|value| retry_after(value, now)),
+            skew: header(headers, "date").and_then(|date| clock::skew(date, now)),
             server: header(headers, "server").map(shown),
             support: None,
         };

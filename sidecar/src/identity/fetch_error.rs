@@ -143,10 +143,8 @@ impl FetchError {
             code: answer.code,
             ..Self::lasting(kind, text)
         };
-        match &answer.support {
-            Some(ids) => error.and(&format!("for a support case: {ids}")),
-            None => error,
-        }
+        let support = answer.support.as_ref().map(|ids| format!("for a support case: {ids}"));
+        answer.skew.iter().chain(&support).fold(error, |error, more| error.and(more))
     }
 }
 

@@ -108,6 +108,23 @@ async fn the_log_names_the_cause_of_each_kind_of_refusal() {
 }
 
 #[tokio::test]
+async fn a_refusal_by_a_server_with_another_time_names_the_clock() {
+    const NOON: &str = "Thu, 01 Jan 1970 12:00:00 GMT";
+    for (service, status) in
+        [(Service::Ingestion, 401), (Service::Ingestion, 400), (Service::Imds, 400)]
+    {
+        let stage = Stage::new().await;
+        let fault = Fault::status(status).header("date", NOON).body("no");
+        stage.azure.faults(service).always(fault);
+        let mut rig = stage.start().await;
+        rig.post(batch(["up"])).await;
+        let said = |line: &str| line.contains("set it (NTP)").then_some(());
+        let what = format!("the log of {status} by {service:?}");
+        rig.process.line(&what, PATIENCE, said).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn success_with_a_web_page_stored_nothing() {
     let mut rig = Stage::new().await.ready().await;
     for (name, body) in [("few", few(["few"])), ("many", batch(["many"]))] {

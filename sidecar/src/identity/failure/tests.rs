@@ -67,3 +67,15 @@ fn the_ids_for_a_support_case_are_kept() {
     assert_eq!(answer.support.as_deref(), Some("trace id 4c-5"));
     assert_eq!(answer.server.as_deref(), Some("envoy"));
 }
+
+#[test]
+fn a_clock_that_is_off_is_known_from_the_answers_date() {
+    let date = HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT");
+    let headers = HeaderMap::from_iter([(header::DATE, date)]);
+    let skew = |seconds| {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        Answer::read(StatusCode::BAD_REQUEST, &headers, b"", now).skew
+    };
+    assert!(skew(3600).is_some_and(|skew| skew.contains("clock is 60 min ahead")));
+    assert_eq!(skew(60), None);
+}

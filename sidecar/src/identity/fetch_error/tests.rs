@@ -23,6 +23,7 @@ fn refused(host: &str, status: u16, description: &str, code: Option<u32>) -> Fai
         description: description.to_owned(),
         code,
         retry_after: None,
+        skew: None,
         server: None,
         support: None,
     };
