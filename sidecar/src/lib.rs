@@ -53,6 +53,7 @@ mod answer;
 mod backoff;
 mod check;
 mod clock;
+mod configuration;
 mod connection;
 mod dial;
 mod drain;
@@ -82,6 +83,7 @@ mod watchdog;
 mod wire;
 
 pub use check::{Report, Status, Step, check};
+pub use configuration::configuration;
 pub use explain::Code;
 pub use native::{Language, native};
 pub use run::run;

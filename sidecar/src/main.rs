@@ -47,11 +47,10 @@ fn main() -> ExitCode {
 
 /// Serves until it is stopped.
 fn run() -> io::Result<ExitCode> {
-    let destinations = match Destinations::from_env(environment()) {
+    let destinations = match sidecar::configuration(environment()) {
         Ok(destinations) => destinations,
-        Err(mistakes) => {
-            let roots = roots_without_settings();
-            return Ok(misconfigured(mistakes.iter().map(ToString::to_string).chain(roots)));
+        Err(errors) => {
+            return Ok(misconfigured(errors.into_iter().chain(roots_without_settings())));
         }
     };
     let settings = destinations.sidecar();
@@ -154,11 +153,11 @@ fn native(output: Language) -> io::Result<ExitCode> {
         Language::Yaml => sidecar::Language::Prometheus,
         Language::Operator => sidecar::Language::Operator,
     };
-    match Destinations::from_env(environment()) {
+    match sidecar::configuration(environment()) {
         Ok(destinations) => {
             say(&sidecar::native(&destinations, language)).map(|()| ExitCode::SUCCESS)
         }
-        Err(mistakes) => Ok(misconfigured(mistakes.iter().map(ToString::to_string))),
+        Err(errors) => Ok(misconfigured(errors)),
     }
 }
 
@@ -192,10 +191,10 @@ fn log(level: LogLevel, format: LogFormat) {
 }
 
 /// Logs every error, in the format of all other lines.
-fn misconfigured(mistakes: impl IntoIterator<Item = String>) -> ExitCode {
+fn misconfigured(errors: impl IntoIterator<Item = String>) -> ExitCode {
     log(LogLevel::Info, LogFormat::Logfmt);
-    for mistake in mistakes {
-        error!("bad configuration: {mistake}");
+    for error in errors {
+        error!("bad configuration: {error}");
     }
     ExitCode::from(names::EXIT_CONFIGURATION)
 }

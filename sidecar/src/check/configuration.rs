@@ -1,18 +1,19 @@
 //! What the environment says: settings, trusted roots, the forward proxy.
 
-use contract::{Destinations, Identity, Mistake, Settings, names::env};
+use contract::{Destinations, Identity, Settings, names::env};
 use url::Url;
 
 use super::report::Found;
 use crate::{
+    configuration::configuration,
     dial::{Destination, Dialer},
     explain::Code,
     trust::Trust,
 };
 
-/// The settings of all destinations, or every mistake in them.
+/// The settings of all destinations, or every error in them.
 pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Found<Destinations> {
-    match Destinations::from_env(variables) {
+    match configuration(variables) {
         Ok(destinations) => {
             let several = destinations.len() > 1;
             let seen = destinations.iter().map(|one| {
@@ -32,11 +33,10 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Fou
             let doubts: Vec<_> = doubts.map(|doubt| (Code::DoubtfulConfiguration, doubt)).collect();
             Found::ok(destinations, seen.join("; ")).doubting(doubts)
         }
-        Err(mistakes) => {
-            let noun = if mistakes.len() == 1 { "error" } else { "errors" };
-            let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-            let detail = format!("{} {noun}", lines.len());
-            Found::failed(Code::InvalidConfiguration, detail, lines.join("\n"))
+        Err(errors) => {
+            let noun = if errors.len() == 1 { "error" } else { "errors" };
+            let detail = format!("{} {noun}", errors.len());
+            Found::failed(Code::InvalidConfiguration, detail, errors.join("\n"))
         }
     }
 }
