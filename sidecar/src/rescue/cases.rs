@@ -21,6 +21,8 @@ pub(super) struct Cases {
     state: Mutex<State>,
     /// What was decided of so many records is surely remembered.
     max_unfinished: usize,
+    /// So many records of refused parts are remembered.
+    max_in_parts: usize,
 }
 
 #[derive(Default)]
@@ -41,6 +43,9 @@ const MAX_CASES: usize = 256;
 /// What was decided of so many records of unfinished batches is surely remembered, with
 /// as many of finished ones.
 const MAX_UNFINISHED: usize = MAX_RECORDS / 2;
+/// Records of refused parts, in 2 MiB: 32 of 64 records for each of 64 batches. Without
+/// them, a search takes more requests, and finds the same.
+const MAX_IN_PARTS: usize = 1 << 17;
 /// A batch that does not come again for so long is not waited for.
 const ABANDONED_AFTER: Duration = Duration::from_mins(2);
 /// Senders retry within seconds, or a minute.
@@ -49,7 +54,8 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 impl Cases {
     /// Those of one of so many destinations, which divide what is remembered.
     pub(super) fn new(among: usize) -> Self {
-        Self { state: Mutex::default(), max_unfinished: MAX_UNFINISHED / among }
+        let (max_unfinished, max_in_parts) = (MAX_UNFINISHED / among, MAX_IN_PARTS / among);
+        Self { state: Mutex::default(), max_unfinished, max_in_parts }
     }
 
     /// Marks a batch as opened; `None` if it is: its sender did not wait for the answer,
@@ -108,6 +114,10 @@ impl Cases {
         if known.len() >= MAX_CASES {
             let oldest = known.iter().min_by_key(|(_, case)| case.last).map(|(key, _)| *key);
             oldest.and_then(|key| known.remove(&key));
+        }
+        let in_parts: usize = known.values().map(|case| case.refusals.in_parts()).sum();
+        if in_parts + case.refusals.in_parts() > self.max_in_parts {
+            case.refusals.forget_parts();
         }
         known.insert(key, case);
     }
@@ -191,5 +201,24 @@ mod tests {
         }
         assert_eq!(cases.state().known.len(), MAX_CASES);
         assert!(cases.take(&(2 * MAX_CASES - 1, [0; 16])).is_some());
+    }
+
+    #[test]
+    fn what_is_remembered_of_refused_parts_is_bounded() {
+        let (one, among) = (Cases::new(1), Cases::new(8));
+        let mut refused = case(true);
+        for number in 0..100 {
+            refused.refusals.add_part(Instant::now(), vec![[number; 16]; 64]);
+        }
+        let each = refused.refusals.in_parts();
+        assert_eq!(each, 6400);
+        for (cases, most) in [(one, MAX_IN_PARTS), (among, MAX_IN_PARTS / 8)] {
+            for length in 0..MAX_CASES {
+                cases.put((length, [0; 16]), refused.clone());
+            }
+            let known = &cases.state().known;
+            let all: usize = known.values().map(|case| case.refusals.in_parts()).sum();
+            assert_eq!((known.len(), all), (MAX_CASES, most / each * each));
+        }
     }
 }

@@ -47,6 +47,16 @@ impl Refusals {
         }
     }
 
+    /// How many records the parts have, each of them with [`Hash`]'s 16 bytes.
+    pub(super) fn in_parts(&self) -> usize {
+        self.parts.iter().map(|part| part.records.len()).sum()
+    }
+
+    /// Forgets parts: each of their records then has to be refused by itself, twice.
+    pub(super) fn forget_parts(&mut self) {
+        self.parts = Vec::new();
+    }
+
     /// A record was refused by itself; `false` if that was known.
     pub(super) fn add(
         &mut self,

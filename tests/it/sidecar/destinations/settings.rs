@@ -21,6 +21,7 @@ async fn mistakes_of_all_destinations_are_reported_together() {
         ("INGESTION_URL_Us-East", URL),
         ("AZURE_CLIENT_ID_NOBODY", "x"),
         ("RESPONSE_MODE_TENANTS", "open"),
+        ("AZURE_KUBERNETES_CA_DATA_TENANTS", "-----BEGIN CERTIFICATE----- MIIB"),
         ("MAX_CONNECTIONS", "0"),
         ("CLOUD_PROVIDER", "azure"),
     ];
@@ -36,12 +37,13 @@ async fn mistakes_of_all_destinations_are_reported_together() {
         "INGESTION_URL_Us-East=",
         "AZURE_CLIENT_ID_NOBODY=",
         "RESPONSE_MODE_TENANTS=",
+        "find trusted roots in AZURE_KUBERNETES_CA_DATA_TENANTS: ",
         "MAX_CONNECTIONS=",
     ] {
         let named = format!("bad configuration: {name}");
         assert_eq!(output.matches(&named).count(), 1, "{name}: {output}");
     }
-    assert_eq!(output.lines().count(), 9, "{output}");
+    assert_eq!(output.lines().count(), 10, "{output}");
     assert!(!output.contains("s3cret"), "{output}");
 }
 
