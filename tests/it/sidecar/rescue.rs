@@ -1,19 +1,21 @@
 //! Batches that Azure refuses as a whole, and what is saved of them.
 
-use std::time::{Duration, Instant};
+mod memory;
+mod version_2;
+
+use std::time::Duration;
 
 use prost::Message;
 use tests::{
     azure::{
         Fault, Service,
-        wire::{Histogram, MetricMetadata, Sample, TimeSeries, WriteRequest, v2},
+        wire::{MetricMetadata, Sample, TimeSeries, WriteRequest},
     },
-    client::Reply,
     clock::{Clock, since_epoch},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet, time::sleep};
+use tokio::time::sleep;
 
-use super::{HEADERS, PATIENCE, Rig, Stage, encode, few, is_emulated, noise, series};
+use super::{PATIENCE, Stage, encode, few, noise, series};
 
 #[tokio::test]
 async fn a_batch_that_is_too_large_is_split_by_series() {
@@ -208,40 +210,6 @@ async fn refused_metadata_is_not_searched_and_no_loss() {
 }
 
 #[tokio::test]
-async fn a_batch_of_2_0_is_searched_and_says_what_was_written() {
-    let rig = Stage::with(|setup| {
-        setup.remote_write_2 = true;
-        setup.poison = vec!["metric_3".into()];
-    });
-    let rig = rig.await.ready().await;
-    for count in [4_u32, 2000] {
-        let mut symbols = vec![String::new(), "__name__".into(), "of".into(), count.to_string()];
-        let mut timeseries = Vec::new();
-        for number in 0..count {
-            let name = u32::try_from(symbols.len()).unwrap();
-            symbols.push(format!("metric_{number}"));
-            let timestamp = 1_795_000_000_000;
-            let sample = |at| Sample { value: 1.0, timestamp: timestamp + at, start_timestamp: 0 };
-            let histogram = Histogram { sum: 1.0, timestamp, ..Histogram::default() };
-            timeseries.push(v2::TimeSeries {
-                labels_refs: vec![1, name, 2, 3],
-                samples: vec![sample(0), sample(1)],
-                histograms: if number % 2 == 0 { vec![histogram] } else { vec![] },
-                ..v2::TimeSeries::default()
-            });
-        }
-        let reply = post_v2(&rig, v2::Request { symbols, timeseries }).await;
-        assert_eq!(reply.status, 400, "{}", reply.text());
-        let written = |kind: &str| {
-            let value = &reply.headers[format!("x-prometheus-remote-write-{kind}-written")];
-            value.to_str().unwrap().parse::<u32>().unwrap()
-        };
-        let expected = (2 * (count - 1), count / 2, 0);
-        assert_eq!((written("samples"), written("histograms"), written("exemplars")), expected);
-    }
-}
-
-#[tokio::test]
 async fn a_passing_fault_in_the_middle_lets_prometheus_send_it_all_again() {
     let rig = Stage::with(|setup| setup.poison = vec!["d".into()]).await.ready().await;
     let faults = rig.azure().faults(Service::Ingestion);
@@ -265,105 +233,4 @@ async fn a_series_named_by_a_rejection_is_tried_before_it_is_dropped() {
     let body = encode([requests("a"), series("other", &[]), requests("b")]);
     assert_eq!(rig.status(body).await, 204);
     assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 3);
-}
-
-#[tokio::test]
-async fn a_batch_of_2_0_is_split_with_the_symbols_that_each_part_needs() {
-    let rig = Stage::with(|setup| setup.remote_write_2 = true).await.ready().await;
-    let mut symbols = vec![String::new(), "__name__".into(), "noise".into()];
-    let mut timeseries = Vec::new();
-    for number in 0..300_u32 {
-        symbols.push(format!("metric_{number}"));
-        symbols.push(noise(number.into(), 10_000));
-        let labels_refs = vec![1, 3 + 2 * number, 2, 4 + 2 * number];
-        let sample = Sample { value: 1.0, timestamp: 1_795_000_000_000, start_timestamp: 0 };
-        timeseries.push(v2::TimeSeries {
-            labels_refs,
-            samples: vec![sample],
-            ..v2::TimeSeries::default()
-        });
-    }
-    let reply = post_v2(&rig, v2::Request { symbols, timeseries }).await;
-    assert_eq!(reply.status, 204, "{}", reply.text());
-    assert_eq!(reply.headers["x-prometheus-remote-write-samples-written"], "300");
-    let stored = rig.stored();
-    assert_eq!(stored.len(), 300);
-    assert!(stored.values().all(|samples| *samples == 1), "none twice");
-}
-
-#[tokio::test]
-async fn without_memory_to_open_a_batch_prometheus_sends_it_again() {
-    let mut stage = Stage::new().await;
-    stage.set("MAX_IN_FLIGHT_BYTES", "8Mi");
-    let rig = stage.ready().await;
-    let mut others = Vec::new();
-    for _ in 0..5 {
-        let mut other = TcpStream::connect(("127.0.0.1", rig.port)).await.unwrap();
-        let head = "POST /api/v1/write HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nContent-Length: 1048576\r\n\r\n";
-        other.write_all(head.as_bytes()).await.unwrap();
-        // Memory is held for what has arrived, and this never arrives whole.
-        other.write_all(&vec![0; (1 << 20) - 1]).await.unwrap();
-        others.push(other);
-    }
-    in_flight(&rig, |bytes| bytes >= 5 << 20).await;
-    let large = || encode((0..150).map(|seed| series("large", &[("noise", &noise(seed, 9000))])));
-    let reply = rig.post(large()).await;
-    assert_eq!(reply.status, 503, "{}", reply.text());
-    assert!(reply.text().contains("MAX_IN_FLIGHT_BYTES"), "{}", reply.text());
-    assert_eq!(reply.headers["retry-after"], "1");
-    drop(others);
-    in_flight(&rig, |bytes| bytes == 0).await;
-    assert_eq!(rig.status(large()).await, 204);
-    assert_eq!(rig.azure().workspace(&rig.stage.rule, |workspace| workspace.series().count()), 150);
-}
-
-#[tokio::test]
-async fn refused_batches_of_any_shape_stay_within_the_containers_memory() {
-    if is_emulated("refused_batches_of_any_shape_stay_within_the_containers_memory") {
-        return;
-    }
-    let rig = Stage::new().await.ready().await;
-    let refusal = Fault::status(400).body("no").after(Duration::from_millis(300));
-    rig.azure().faults(Service::Ingestion).always(refusal);
-    let compressed = |raw: &[u8]| snap::raw::Encoder::new().compress_vec(raw).unwrap();
-    // As many records as are looked at, each of them empty; labels without a text,
-    // a million in one series; text that compresses well; text that does not.
-    let empty = compressed(&[10, 0].repeat(1 << 17));
-    let mut labels = vec![10, 0x80, 0x80, 0x80, 1];
-    labels.extend([10, 0].repeat(1 << 20));
-    let labels = compressed(&labels);
-    let text = "lorem ipsum ".repeat(80);
-    let dense = encode((0..40_000).map(|number| series(&format!("m_{number}"), &[("a", &text)])));
-    let noisy = encode((0..3000).map(|seed| series("n", &[("a", &noise(seed, 1000))])));
-    for body in [&empty, &labels, &dense, &noisy] {
-        let mut posts = JoinSet::new();
-        for _ in 0..60 {
-            let (client, url, body) = (rig.client.clone(), rig.url("/api/v1/write"), body.clone());
-            posts.spawn(async move { client.post(&url, &HEADERS, body).await.unwrap() });
-        }
-        for reply in posts.join_all().await {
-            assert!(matches!(reply.status.as_u16(), 400 | 503 | 504), "{}", reply.text());
-        }
-        let peak = rig.process.usage().unwrap().peak_memory;
-        assert!(peak < 100 << 20, "{} MiB after bodies of {} bytes", peak >> 20, body.len());
-    }
-}
-
-async fn post_v2(rig: &Rig, request: v2::Request) -> Reply {
-    let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap();
-    let headers = [
-        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
-        ("content-encoding", "snappy"),
-        ("x-prometheus-remote-write-version", "2.0.0"),
-    ];
-    rig.client.post(&rig.url("/api/v1/write"), &headers, body).await.unwrap()
-}
-
-/// Waits until so many bytes are in progress.
-async fn in_flight(rig: &Rig, enough: impl Fn(u64) -> bool) {
-    let begun = Instant::now();
-    while !enough(rig.metric("prom_remotewrite_in_flight_bytes ").await) {
-        assert!(begun.elapsed() < PATIENCE, "{}", rig.process.output());
-        sleep(Duration::from_millis(20)).await;
-    }
 }
