@@ -14,8 +14,9 @@
 //! * `application`: the one that signs; `certificate` reads a file whatever its
 //!   form, `certificate_file` notices a new one, `certificates` says which is in
 //!   use, `assertion` is what is signed;
-//! * `exchange`: what is shown, for a token; `transport` carries it, and `granted`
-//!   completes what a service answers; `token_proxy` is asked in Entra's place;
+//! * `exchange`: what is shown, for a token; `service` is who is asked, `transport`
+//!   carries it, and `granted` completes what a service answers; `token_proxy` is asked
+//!   in Entra's place;
 //! * `failure`, `refusal`, [`FetchError`]: what went wrong, what that means,
 //!   and what to do about it.
 //!
@@ -36,6 +37,7 @@ mod fetch_error;
 mod granted;
 mod issuer;
 mod refusal;
+mod service;
 mod token;
 mod token_proxy;
 mod transport;

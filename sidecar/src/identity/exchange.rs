@@ -33,7 +33,7 @@ use url::Url;
 
 use super::{
     failure::Failure,
-    fetch_error::{FetchError, FetchErrorKind, TokenService},
+    fetch_error::{FetchError, FetchErrorKind},
     granted,
     token::Token,
     transport::Transport,
@@ -52,19 +52,13 @@ pub(super) struct Registration {
 pub(super) struct Exchange {
     identity: Identity,
     audience: Audience,
-    service: TokenService,
     transport: Arc<Transport>,
 }
 
 impl Exchange {
-    /// For tokens of `audience` from `service`; `identity` is named in explanations.
-    pub(super) fn new(
-        identity: Identity,
-        audience: &Audience,
-        service: TokenService,
-        transport: Arc<Transport>,
-    ) -> Self {
-        Self { identity, audience: audience.clone(), service, transport }
+    /// For tokens of `audience`; `identity` is named in explanations.
+    pub(super) fn new(identity: Identity, audience: &Audience, transport: Arc<Transport>) -> Self {
+        Self { identity, audience: audience.clone(), transport }
     }
 
     /// A token for an identity of an app in App Service or Container Apps, or for
@@ -134,8 +128,7 @@ impl Exchange {
 
     /// Connects to the server at `url`, without a request.
     pub(super) async fn reach(&self, url: &Url) -> Result<(), FetchError> {
-        let explain = |failure| FetchError::explain(&failure, &self.identity, self.service);
-        self.transport.reach(url).await.map_err(explain)
+        self.transport.reach(url).await.map_err(|failure| self.explain_failure(&failure))
     }
 
     async fn ask(&self, credential: &dyn TokenCredential) -> Result<Token, FetchError> {
@@ -154,13 +147,17 @@ impl Exchange {
 
     fn explain(&self, error: &azure_core::Error) -> FetchError {
         match Failure::within(error) {
-            Some(failure) => FetchError::explain(failure, &self.identity, self.service),
+            Some(failure) => self.explain_failure(failure),
             // Its text may quote the answer, and so the token.
             None => FetchError::lasting(
                 FetchErrorKind::Other,
                 "the answer has a form that azure_identity does not know",
             ),
         }
+    }
+
+    fn explain_failure(&self, failure: &Failure) -> FetchError {
+        FetchError::explain(failure, &self.identity, &self.transport.service)
     }
 
     fn client_options(&self, authority: Option<&AuthorityHost>) -> ClientOptions {

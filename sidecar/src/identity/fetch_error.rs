@@ -17,32 +17,8 @@ use self::{
 use super::{
     failure::{Answer, Failure, Hop},
     refusal::Refusal,
+    service::TokenService,
 };
-
-/// Who is asked for tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenService {
-    /// The instance metadata service.
-    Imds,
-    /// The endpoint of App Service or Container Apps: `IDENTITY_ENDPOINT`.
-    Platform,
-    /// Entra.
-    Entra,
-    /// The proxy of an identity binding, in Entra's place.
-    TokenProxy,
-}
-
-impl TokenService {
-    /// What messages call it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Imds => "the instance metadata service (IMDS)",
-            Self::Platform => "the platform's identity endpoint (IDENTITY_ENDPOINT)",
-            Self::Entra => "Entra",
-            Self::TokenProxy => "the token proxy of the identity binding",
-        }
-    }
-}
 
 /// Why an attempt brought no token. Its text says what is wrong and what to do,
 /// and never holds a token, an assertion or a key.
@@ -86,8 +62,8 @@ impl FetchError {
     }
 
     /// What a failed exchange with `service` means to `identity`.
-    pub(super) fn explain(failure: &Failure, identity: &Identity, service: TokenService) -> Self {
-        let managed = matches!(service, TokenService::Imds | TokenService::Platform);
+    pub(super) fn explain(failure: &Failure, identity: &Identity, service: &TokenService) -> Self {
+        let managed = matches!(service, TokenService::Imds(_) | TokenService::Platform);
         let (unreachable, refused) = if managed {
             (FetchErrorKind::ImdsUnreachable, FetchErrorKind::ImdsRefused)
         } else {
@@ -96,11 +72,11 @@ impl FetchError {
         let name = service.name();
         match failure {
             Failure::Unreachable { host, cause, at } => match service {
-                TokenService::Imds | TokenService::Platform => {
+                TokenService::Imds(_) | TokenService::Platform => {
                     metadata_unreachable(service, host, cause, at.untrusted().is_some())
                 }
-                TokenService::TokenProxy => {
-                    token_proxy_unreachable(host, cause, at.untrusted(), identity)
+                TokenService::TokenProxy(proxy) => {
+                    token_proxy_unreachable(name, host, cause, at.untrusted(), proxy)
                 }
                 TokenService::Entra => entra_unreachable(host, cause, at),
             },
@@ -114,10 +90,10 @@ impl FetchError {
                 throttled(name, host, answer)
             }
             Failure::Refused { host, answer } => match service {
-                TokenService::Imds | TokenService::Platform => {
+                TokenService::Imds(_) | TokenService::Platform => {
                     metadata_refused(service, host, answer, identity)
                 }
-                TokenService::TokenProxy => token_proxy_refused(host, answer, identity),
+                TokenService::TokenProxy(_) => token_proxy_refused(name, host, answer, identity),
                 TokenService::Entra => entra_refused(host, answer),
             },
             Failure::NoToken { host, status } => Self::lasting(

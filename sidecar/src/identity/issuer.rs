@@ -14,9 +14,10 @@ use super::{
     application::{Application, Reload},
     certificate::Summary,
     exchange::{Exchange, Registration},
-    fetch_error::{FetchError, FetchErrorKind, TokenService},
+    fetch_error::{FetchError, FetchErrorKind},
+    service::TokenService,
     token::Token,
-    transport::{ATTEMPT_TIMEOUT, Peer, Transport},
+    transport::{ATTEMPT_TIMEOUT, Transport},
 };
 use crate::dial::Dialer;
 
@@ -46,44 +47,35 @@ impl Issuer {
     /// for [`Self::fetch`] to say.
     pub(crate) fn new(settings: &Settings, dialer: &Dialer, now: fn() -> SystemTime) -> Self {
         let identity = settings.identity.clone();
-        let managed = |client_id| match settings.identity_endpoint.clone() {
-            Some(endpoint) => Source::Platform(endpoint, client_id),
-            None => Source::Node(client_id),
-        };
-        let source = match identity.clone() {
-            Identity::SystemAssigned => managed(None),
-            Identity::UserAssigned { client_id } => managed(Some(client_id)),
+        let (source, service, dialer) = match identity.clone() {
+            Identity::SystemAssigned => managed(settings, dialer, None),
+            Identity::UserAssigned { client_id } => managed(settings, dialer, Some(client_id)),
             Identity::AadApplication { client_id, tenant_id, authority, certificate } => {
                 let registration = Registration { client_id, tenant_id, authority };
-                Source::Application(Application::new(registration, &certificate, now))
+                let application = Application::new(registration, &certificate, now);
+                let source = Source::Application(application);
+                (source, TokenService::Entra, dialer.for_authority())
             }
-            Identity::WorkloadIdentity { client_id, tenant_id, authority, token_file, .. } => {
+            Identity::WorkloadIdentity {
+                client_id,
+                tenant_id,
+                authority,
+                token_file,
+                token_proxy,
+            } => {
                 let registration = Registration { client_id, tenant_id, authority };
-                Source::Federated { registration, token_file }
-            }
-        };
-        let (peer, dialer) = match &source {
-            Source::Node(_) | Source::Platform(..) => {
-                let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
-                (Peer::Metadata(host), dialer.for_metadata())
-            }
-            Source::Application(_) | Source::Federated { .. } => match identity.token_proxy() {
-                Some(proxy) => {
-                    let name = proxy.server_name.as_ref();
-                    (Peer::TokenProxy(proxy.clone()), dialer.for_token_proxy(name))
+                let source = Source::Federated { registration, token_file };
+                match token_proxy {
+                    None => (source, TokenService::Entra, dialer.for_authority()),
+                    Some(proxy) => {
+                        let dialer = dialer.for_token_proxy(proxy.server_name.as_ref());
+                        (source, TokenService::TokenProxy(proxy), dialer)
+                    }
                 }
-                None => (Peer::Authority, dialer.for_authority()),
-            },
+            }
         };
-        let transport = Transport::new(peer, dialer, ATTEMPT_TIMEOUT, now);
-        let service = match &source {
-            Source::Node(_) => TokenService::Imds,
-            Source::Platform(..) => TokenService::Platform,
-            _ if identity.token_proxy().is_some() => TokenService::TokenProxy,
-            Source::Application(_) | Source::Federated { .. } => TokenService::Entra,
-        };
-        let exchange = Exchange::new(identity, &settings.audience, service, transport);
-        Self { exchange, source }
+        let transport = Transport::new(service, dialer, ATTEMPT_TIMEOUT, now);
+        Self { exchange: Exchange::new(identity, &settings.audience, transport), source }
     }
 
     /// One attempt to get a new token, of 20 s at most; where a certificate is
@@ -153,6 +145,20 @@ impl Issuer {
             _ => None,
         }
     }
+}
+
+/// A managed identity's tokens come from the platform, if it has an endpoint for them.
+fn managed(
+    settings: &Settings,
+    dialer: &Dialer,
+    client_id: Option<ClientId>,
+) -> (Source, TokenService, Dialer) {
+    let dialer = dialer.for_metadata();
+    if let Some(endpoint) = settings.identity_endpoint.clone() {
+        return (Source::Platform(endpoint, client_id), TokenService::Platform, dialer);
+    }
+    let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
+    (Source::Node(client_id), TokenService::Imds(host), dialer)
 }
 
 /// The service account token, without the line's end that an editor may leave.

@@ -21,7 +21,6 @@ use azure_core::{
     },
 };
 use bytes::Bytes;
-use contract::TokenProxy;
 use http::{Response, header, response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, client::conn::http1};
@@ -31,6 +30,7 @@ use url::{Position, Url};
 use super::{
     failure::{Answer, Failure, Hop},
     granted::{self, Age},
+    service::TokenService,
     token_proxy,
 };
 use crate::dial::{Destination, Dialer, Stream};
@@ -45,23 +45,11 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// Where `azure_identity` finds the metadata service: a constant in its source.
 const METADATA_HOST: &str = "169.254.169.254";
 
-/// Whom the requests of one identity go to.
-#[derive(Clone, Debug)]
-pub(super) enum Peer {
-    /// The instance metadata service, at another address if one is given.
-    /// It is on this very node: no proxy is used.
-    Metadata(Option<Url>),
-    /// An authority such as Entra.
-    Authority,
-    /// The proxy of an identity binding, in an authority's place.
-    TokenProxy(TokenProxy),
-}
-
 /// The client of one identity.
 #[derive(Debug)]
 pub(super) struct Transport {
+    pub(super) service: TokenService,
     dialer: Dialer,
-    peer: Peer,
     attempt: Duration,
     now: fn() -> SystemTime,
 }
@@ -70,12 +58,12 @@ impl Transport {
     /// A client on connections of `dialer`. `now` serves to read dates in
     /// `Retry-After`.
     pub(super) fn new(
-        peer: Peer,
+        service: TokenService,
         dialer: Dialer,
         attempt: Duration,
         now: fn() -> SystemTime,
     ) -> Arc<Self> {
-        Arc::new(Self { dialer, peer, attempt, now })
+        Arc::new(Self { service, dialer, attempt, now })
     }
 
     /// Host and port, and the proxy on the way there, as a message names them.
@@ -115,9 +103,9 @@ impl Transport {
     }
 
     async fn connect(&self, url: &Url, host: &str) -> Result<Stream, Failure> {
-        let dialer = match &self.peer {
-            Peer::TokenProxy(proxy) => token_proxy::verifying(&self.dialer, proxy).await?,
-            Peer::Metadata(_) | Peer::Authority => self.dialer.clone(),
+        let dialer = match &self.service {
+            TokenService::TokenProxy(proxy) => token_proxy::verifying(&self.dialer, proxy).await?,
+            _ => self.dialer.clone(),
         };
         dialer.connect(&Destination::of(url)).await.map_err(|error| {
             let at = Hop::from(&error);
@@ -153,9 +141,9 @@ impl Transport {
         let Some(answer) = granted::read(body) else {
             return Err(Failure::NoToken { host, status: parts.status });
         };
-        let age = match self.peer {
-            Peer::Metadata(_) => Age::Any,
-            Peer::Authority | Peer::TokenProxy(_) => Age::New,
+        let age = match self.service {
+            TokenService::Imds(_) | TokenService::Platform => Age::Any,
+            TokenService::Entra | TokenService::TokenProxy(_) => Age::New,
         };
         let completed = granted::completed(answer, age, (self.now)());
         Ok((parts, completed.ok_or(Failure::NoEnd { host })?))
@@ -167,7 +155,7 @@ type Answered = (response::Parts, Bytes);
 #[async_trait::async_trait]
 impl HttpClient for Transport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let url = redirected(request.url(), &self.peer);
+        let url = redirected(request.url(), &self.service);
         let outgoing = translate(&url, request)?;
         let (parts, body) = self
             .exchange(&url, outgoing)
@@ -185,16 +173,16 @@ impl HttpClient for Transport {
 }
 
 /// The address that a request for `url` really goes to.
-fn redirected(url: &Url, peer: &Peer) -> Url {
-    match peer {
-        Peer::Metadata(Some(base)) if url.host_str() == Some(METADATA_HOST) => {
+fn redirected(url: &Url, service: &TokenService) -> Url {
+    match service {
+        TokenService::Imds(Some(base)) if url.host_str() == Some(METADATA_HOST) => {
             let mut redirected = base.clone();
             redirected.set_path(url.path());
             redirected.set_query(url.query());
             redirected
         }
-        Peer::TokenProxy(proxy) => token_proxy::in_place_of(url, proxy),
-        Peer::Metadata(_) | Peer::Authority => url.clone(),
+        TokenService::TokenProxy(proxy) => token_proxy::in_place_of(url, proxy),
+        _ => url.clone(),
     }
 }
 

@@ -3,11 +3,11 @@
 
 use contract::{Identity, names::env};
 
-use super::{FetchError, FetchErrorKind, TokenService, quoted};
-use crate::identity::{failure::Answer, refusal::Refusal};
+use super::{FetchError, FetchErrorKind, quoted};
+use crate::identity::{failure::Answer, refusal::Refusal, service::TokenService};
 
 pub(super) fn metadata_unreachable(
-    service: TokenService,
+    service: &TokenService,
     host: &str,
     cause: &str,
     untrusted: bool,
@@ -15,7 +15,7 @@ pub(super) fn metadata_unreachable(
     let advice = match service {
         _ if untrusted => "its certificate is not trusted",
         TokenService::Platform => "the platform has set this address: restart the app",
-        TokenService::Imds | TokenService::Entra | TokenService::TokenProxy => {
+        TokenService::Imds(_) | TokenService::Entra | TokenService::TokenProxy(_) => {
             "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node; on Container Apps and App Service, which have no IMDS, assign the identity to the app, so that the platform sets IDENTITY_ENDPOINT and IDENTITY_HEADER"
         }
     };
@@ -31,7 +31,7 @@ pub(super) fn metadata_unreachable(
 ///
 /// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
 pub(super) fn metadata_refused(
-    service: TokenService,
+    service: &TokenService,
     host: &str,
     answer: &Answer,
     identity: &Identity,
@@ -44,7 +44,7 @@ pub(super) fn metadata_refused(
     } else {
         match status {
             400 => (not_assigned(service, identity), false),
-            401 if service == TokenService::Platform => (
+            401 if matches!(service, TokenService::Platform) => (
                 "it does not accept IDENTITY_HEADER: leave that variable as the platform sets it, and restart the app"
                     .to_owned(),
                 false,
@@ -81,7 +81,7 @@ fn somebody_else(answer: &Answer) -> Option<&'static str> {
     )
 }
 
-fn not_assigned(service: TokenService, identity: &Identity) -> String {
+fn not_assigned(service: &TokenService, identity: &Identity) -> String {
     match (service, identity.client_id()) {
         (TokenService::Platform, Some(id)) => format!(
             "the app has no identity with client id {id}: assign it to the app (`az containerapp identity assign`, `az webapp identity assign`), or correct {}",

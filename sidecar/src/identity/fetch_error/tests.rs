@@ -33,10 +33,10 @@ fn refused(host: &str, status: u16, description: &str, code: Option<u32>) -> Fai
 /// What it means to an identity of the kind that asks there.
 fn explain(failure: &Failure, identity: &Identity) -> FetchError {
     let service = match identity {
-        Identity::UserAssigned { .. } => TokenService::Imds,
+        Identity::UserAssigned { .. } => TokenService::Imds(None),
         _ => TokenService::Entra,
     };
-    FetchError::explain(failure, identity, service)
+    FetchError::explain(failure, identity, &service)
 }
 
 fn unreachable(host: &str, cause: &str, is_untrusted: bool) -> Failure {
@@ -160,7 +160,7 @@ fn a_program_that_answers_for_the_metadata_service_is_named() {
 #[test]
 fn the_platforms_endpoint_has_words_of_its_own() {
     let check = |failure: &Failure, words: &str| {
-        let error = FetchError::explain(failure, &managed(), TokenService::Platform).to_string();
+        let error = FetchError::explain(failure, &managed(), &TokenService::Platform).to_string();
         assert!(error.contains("the platform's identity endpoint (IDENTITY_ENDPOINT)"), "{error}");
         assert!(error.contains(words), "{error}");
     };
@@ -171,8 +171,11 @@ fn the_platforms_endpoint_has_words_of_its_own() {
 
 #[test]
 fn the_proxy_of_an_identity_binding_has_words_of_its_own() {
+    let address = "https://proxy.example".parse().unwrap();
+    let proxy = contract::TokenProxy { address, server_name: None, authority: None };
+    let service = TokenService::TokenProxy(proxy);
     let check = |failure: &Failure, transient: bool, words: &str| {
-        let error = FetchError::explain(failure, &federated(), TokenService::TokenProxy);
+        let error = FetchError::explain(failure, &federated(), &service);
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(error.transient, transient, "{error}");
     };

@@ -6,21 +6,19 @@ use contract::{
 };
 use http::StatusCode;
 
-use super::{FetchError, FetchErrorKind, TokenService, page_about, quoted};
+use super::{FetchError, FetchErrorKind, page_about, quoted};
 use crate::identity::{failure::Answer, refusal::Refusal};
-
-/// What messages call it.
-const NAME: &str = TokenService::TokenProxy.name();
 
 /// `untrusted` are the roots in use, if its certificate is not accepted.
 pub(super) fn token_proxy_unreachable(
+    name: &str,
     host: &str,
     cause: &str,
     untrusted: Option<&str>,
-    identity: &Identity,
+    proxy: &TokenProxy,
 ) -> FetchError {
     let advice = match untrusted {
-        Some(roots) => certificate(identity.token_proxy(), roots),
+        Some(roots) => certificate(proxy, roots),
         None => format!(
             "check {} and {}, and allow HTTPS to it (NetworkPolicy, service mesh, DNS): it is reached directly, never through {}",
             env::AZURE_KUBERNETES_TOKEN_PROXY,
@@ -30,19 +28,19 @@ pub(super) fn token_proxy_unreachable(
     };
     FetchError::passing(
         FetchErrorKind::EntraUnreachable,
-        format!("cannot reach {NAME} at {host}: {cause}; {advice}"),
+        format!("cannot reach {name} at {host}: {cause}; {advice}"),
     )
 }
 
 /// The certificate that the proxy must have.
-fn certificate(proxy: Option<&TokenProxy>, roots: &str) -> String {
+fn certificate(proxy: &TokenProxy, roots: &str) -> String {
     let (name, file) = (env::AZURE_KUBERNETES_SNI_NAME, env::AZURE_KUBERNETES_CA_FILE);
     let data = env::AZURE_KUBERNETES_CA_DATA;
-    let subject = match proxy.and_then(|proxy| proxy.server_name.as_ref()) {
+    let subject = match &proxy.server_name {
         Some(value) => format!("{name}={value}"),
         None => format!("its host, because {name} is not set"),
     };
-    let unset = match proxy.and_then(|proxy| proxy.authority.as_ref()) {
+    let unset = match &proxy.authority {
         Some(_) => String::new(),
         None => format!(", because neither {file} nor {data} is set"),
     };
@@ -50,7 +48,12 @@ fn certificate(proxy: Option<&TokenProxy>, roots: &str) -> String {
 }
 
 /// What Entra refuses the proxy for, it passes on.
-pub(super) fn token_proxy_refused(host: &str, answer: &Answer, identity: &Identity) -> FetchError {
+pub(super) fn token_proxy_refused(
+    name: &str,
+    host: &str,
+    answer: &Answer,
+    identity: &Identity,
+) -> FetchError {
     let status = answer.status;
     let meaning = answer.code.and_then(Refusal::of);
     let transient = status.is_server_error()
@@ -63,7 +66,7 @@ pub(super) fn token_proxy_refused(host: &str, answer: &Answer, identity: &Identi
         (None, _) => of_proxy(answer, identity),
     };
     let (status, quoted) = (status.as_u16(), quoted(answer));
-    let explanation = format!("{NAME} at {host} gives no token ({status}){quoted}: {advice}");
+    let explanation = format!("{name} at {host} gives no token ({status}){quoted}: {advice}");
     FetchError::refused(FetchErrorKind::EntraRefused, answer, transient, explanation)
 }
 

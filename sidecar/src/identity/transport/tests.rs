@@ -22,7 +22,7 @@ async fn failure(answer: &'static [u8]) -> Failure {
     });
     let dialer = Dialer::new(None, &Trust::in_certificates(Vec::new()), &DialCounters::default());
     let transport = Transport::new(
-        Peer::Metadata(Some(base)),
+        TokenService::Imds(Some(base)),
         dialer.for_metadata(),
         Duration::from_millis(300),
         || SystemTime::UNIX_EPOCH,
@@ -52,8 +52,8 @@ async fn a_response_that_is_not_http_breaks_the_connection() {
 #[test]
 fn only_the_metadata_services_own_address_is_replaced() {
     let check = |base: &str, url: &str, expected: &str| {
-        let peer = Peer::Metadata(Some(base.parse().unwrap()));
-        assert_eq!(redirected(&url.parse().unwrap(), &peer).as_str(), expected);
+        let service = TokenService::Imds(Some(base.parse().unwrap()));
+        assert_eq!(redirected(&url.parse().unwrap(), &service).as_str(), expected);
     };
     let url = "http://169.254.169.254/metadata/identity/oauth2/token?resource=a%2Fb";
     let path = "/metadata/identity/oauth2/token?resource=a%2Fb";
