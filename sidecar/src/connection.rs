@@ -138,8 +138,8 @@ impl Connection {
         head: &RequestHead,
         begun: Instant,
     ) -> io::Result<Answer> {
-        let place = forwarder.places.try_acquire().ok().filter(|_| !self.slot.is_overflow);
-        let Some(_place) = place else {
+        let permit = forwarder.permits.try_acquire().ok().filter(|_| !self.slot.is_overflow);
+        let Some(_permit) = permit else {
             let answer =
                 forwarder.refuse(Refusal::ConnectionLimit, outcome::busy("MAX_CONNECTIONS"));
             return Ok(answer.closing());

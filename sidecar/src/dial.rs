@@ -4,8 +4,8 @@
 //! URL's scheme decides about TLS, and it fails closed: a host that TLS cannot
 //! verify gets no connection, instead of one without TLS.
 
-mod destination;
 mod error;
+mod origin;
 mod proxy;
 mod stream;
 
@@ -30,8 +30,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 pub(crate) use self::{
-    destination::Destination,
     error::{DialError, with_causes},
+    origin::Origin,
     proxy::ForwardProxy,
     stream::Stream,
 };
@@ -116,27 +116,27 @@ impl Dialer {
         &self.trust
     }
 
-    /// The proxy that `destination` is reached through. Loopback is reached
+    /// The proxy that `origin` is reached through. Loopback is reached
     /// directly, whatever `NO_PROXY` says.
-    pub(crate) fn proxy_for(&self, destination: &Destination) -> Option<ForwardProxy> {
-        let matcher = self.proxy.as_ref().filter(|_| !destination.is_loopback())?;
-        let scheme = if destination.tls { "https" } else { "http" };
-        let authority = proxy::authority(destination.name(), destination.port);
+    pub(crate) fn proxy_for(&self, origin: &Origin) -> Option<ForwardProxy> {
+        let matcher = self.proxy.as_ref().filter(|_| !origin.is_loopback())?;
+        let scheme = if origin.tls { "https" } else { "http" };
+        let authority = proxy::authority(origin.name(), origin.port);
         let uri: Uri = format!("{scheme}://{authority}").parse().ok()?;
         matcher.intercept(&uri).map(|intercept| ForwardProxy::from(&intercept))
     }
 
     /// A connection that requests can be sent on.
-    pub(crate) async fn connect(&self, destination: &Destination) -> Result<Stream, DialError> {
-        let tcp = self.tcp(destination).await?;
-        self.secure(destination, tcp).await
+    pub(crate) async fn connect(&self, origin: &Origin) -> Result<Stream, DialError> {
+        let tcp = self.tcp(origin).await?;
+        self.secure(origin, tcp).await
     }
 
-    /// A connection to `destination` before TLS, through the proxy if there is one.
-    pub(crate) async fn tcp(&self, destination: &Destination) -> Result<TcpStream, DialError> {
-        let connected = match self.proxy_for(destination) {
-            None => self.connect_to(&destination.host, destination.port).await,
-            Some(proxy) => self.connect_through(&proxy, destination).await,
+    /// A connection to `origin` before TLS, through the proxy if there is one.
+    pub(crate) async fn tcp(&self, origin: &Origin) -> Result<TcpStream, DialError> {
+        let connected = match self.proxy_for(origin) {
+            None => self.connect_to(&origin.host, origin.port).await,
+            Some(proxy) => self.connect_through(&proxy, origin).await,
         };
         self.count(&self.counters.connections, connected.as_ref().err());
         connected
@@ -145,20 +145,20 @@ impl Dialer {
     /// Puts TLS on a connection, unless the URL's scheme is http.
     pub(crate) async fn secure(
         &self,
-        destination: &Destination,
+        origin: &Origin,
         tcp: TcpStream,
     ) -> Result<Stream, DialError> {
-        if !destination.tls {
+        if !origin.tls {
             return Ok(Stream::Plain(tcp));
         }
         let shake_hands = async {
-            let name = self.server_name.as_deref().unwrap_or_else(|| destination.name());
+            let name = self.server_name.as_deref().unwrap_or_else(|| origin.name());
             let name = pki_types::ServerName::try_from(name.to_owned());
             let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             TlsConnector::from(self.trust.client()).connect(name, tcp).await
         };
         let secured = in_time(STEP_TIMEOUT, shake_hands).await.map_err(|source| DialError::Tls {
-            host: destination.host.clone(),
+            host: origin.host.clone(),
             roots: self.trust.place().to_owned(),
             source,
         });
@@ -202,18 +202,18 @@ impl Dialer {
     async fn connect_through(
         &self,
         proxy: &ForwardProxy,
-        destination: &Destination,
+        origin: &Origin,
     ) -> Result<TcpStream, DialError> {
         let failed = |source| DialError::Proxy { proxy: proxy.to_string(), source };
         let connected = self.connect_to(proxy.host(), proxy.port()).await;
         let mut stream = connected.map_err(|error| failed(error.into_io()))?;
-        let destination = destination.authority();
-        let asked = proxy.ask(&mut stream, &destination);
+        let target = origin.authority();
+        let asked = proxy.ask(&mut stream, &target);
         let status = in_time(STEP_TIMEOUT, asked).await.map_err(failed)?;
         if (200..300).contains(&status) {
             return Ok(stream);
         }
-        Err(DialError::Refused { proxy: proxy.to_string(), destination, status })
+        Err(DialError::Refused { proxy: proxy.to_string(), target, status })
     }
 
     fn count(&self, family: &DialFamily, failed: Option<&DialError>) {

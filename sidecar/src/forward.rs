@@ -35,7 +35,7 @@ pub(crate) struct Forwarder {
     pub(crate) host: String,
     pub(crate) memory: Arc<Memory>,
     /// Its share of `MAX_CONNECTIONS`, so that writes to it keep none to others out.
-    pub(crate) places: Semaphore,
+    pub(crate) permits: Semaphore,
     pub(crate) rescue: Rescue,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) summary: Summary,

@@ -31,12 +31,12 @@ pub(crate) use self::{
     probe::Handshake,
     received::{Meaning, Received},
 };
-use crate::dial::{Destination, Dialer};
+use crate::dial::{Dialer, Origin};
 
 /// The way to the ingestion endpoint.
 pub(crate) struct Upstream {
     dialer: Dialer,
-    destination: Destination,
+    origin: Origin,
     /// Counts the requests.
     requests: Counter,
     /// Request line and host, the same for every request.
@@ -85,9 +85,9 @@ impl Upstream {
             None => host.to_owned(),
         };
         let prologue = format!("POST {target} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
-        let destination = Destination::of(url_text);
+        let origin = Origin::of(url_text);
         let max_idle = MAX_IDLE_CONNECTIONS / destinations;
-        Self { dialer, destination, requests, prologue, idle: Mutex::default(), max_idle }
+        Self { dialer, origin, requests, prologue, idle: Mutex::default(), max_idle }
     }
 
     /// Posts `body` with the header fields `forwarded` (each with its line end)
@@ -159,7 +159,7 @@ impl Upstream {
 
     async fn connect(&self) -> Result<Connection, Failure> {
         let generation = self.dialer.trust().generation();
-        let stream = self.dialer.connect(&self.destination).await?;
+        let stream = self.dialer.connect(&self.origin).await?;
         Ok(Connection::new(stream, generation))
     }
 

@@ -6,7 +6,7 @@ use url::Url;
 use super::report::Found;
 use crate::{
     configuration::configuration,
-    dial::{Destination, Dialer},
+    dial::{Dialer, Origin},
     explain::Code,
     trust::Trust,
 };
@@ -79,9 +79,9 @@ pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
     }
     let mut seen: Vec<String> = reached(settings)
         .into_iter()
-        .map(|(what, destination)| match dialer.proxy_for(&destination) {
-            Some(proxy) => format!("{what} {} through {proxy}", destination.host()),
-            None => format!("{what} {} directly", destination.host()),
+        .map(|(what, origin)| match dialer.proxy_for(&origin) {
+            Some(proxy) => format!("{what} {} through {proxy}", origin.host()),
+            None => format!("{what} {} directly", origin.host()),
         })
         .collect();
     if matches!(settings.identity, Identity::UserAssigned { .. } | Identity::SystemAssigned) {
@@ -97,11 +97,11 @@ pub(super) fn routes(settings: &Settings, dialer: &Dialer) -> Found<()> {
     Found::ok((), seen.join("; "))
 }
 
-fn reached(settings: &Settings) -> Vec<(&'static str, Destination)> {
-    let ingestion = Destination::of(settings.ingestion_url.url());
+fn reached(settings: &Settings) -> Vec<(&'static str, Origin)> {
+    let ingestion = Origin::of(settings.ingestion_url.url());
     let identity = &settings.identity;
     let authority = identity.authority().filter(|_| identity.token_proxy().is_none());
     let authority = authority.and_then(|host| host.as_str().parse::<Url>().ok());
-    let authority = authority.map(|url| ("authority", Destination::of(&url)));
+    let authority = authority.map(|url| ("authority", Origin::of(&url)));
     [("ingestion", ingestion)].into_iter().chain(authority).collect()
 }

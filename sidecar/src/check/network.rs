@@ -24,11 +24,11 @@ const MAX_SHOWN_ADDRESSES: usize = 6;
 /// Looks up the addresses of whoever is connected to: the ingestion endpoint, or the
 /// proxy before it.
 pub(super) async fn dns(upstream: &Upstream) -> Found<()> {
-    let (dialer, destination) = upstream.route();
-    let proxy = dialer.proxy_for(destination);
+    let (dialer, origin) = upstream.route();
+    let proxy = dialer.proxy_for(origin);
     let (whose, host, port, variable) = match &proxy {
         Some(proxy) => ("the proxy ", proxy.host(), proxy.port(), env::HTTPS_PROXY),
-        None => ("", destination.host(), destination.port(), env::INGESTION_URL),
+        None => ("", origin.host(), origin.port(), env::INGESTION_URL),
     };
     if host.parse::<IpAddr>().is_ok() {
         return Found::ok((), format!("{whose}{host} is an address already"));
@@ -55,9 +55,9 @@ pub(super) async fn dns(upstream: &Upstream) -> Found<()> {
 
 /// Opens a connection, through the proxy if there is one.
 pub(super) async fn tcp(upstream: &Upstream) -> Found<TcpStream> {
-    let (dialer, destination) = upstream.route();
-    let (host, port) = (destination.host(), destination.port());
-    let proxy = dialer.proxy_for(destination);
+    let (dialer, origin) = upstream.route();
+    let (host, port) = (origin.host(), origin.port());
+    let proxy = dialer.proxy_for(origin);
     let begun = Instant::now();
     match upstream.reach().await {
         Ok(stream) => {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::report::Found;
 use crate::{
     clock::{end, span},
-    dial::{Destination, Dialer, with_causes},
+    dial::{Dialer, Origin, with_causes},
     explain::Code,
     identity::{
         Issuer, RENEWAL_ADVICE, Reload, Summary, WARN_BEFORE_EXPIRY, read_token, unverified_claims,
@@ -68,10 +68,10 @@ async fn managed(settings: &Settings, dialer: &Dialer) -> Found<()> {
         )
     };
     let given = platform.or_else(|| settings.metadata_host.as_ref().map(MetadataHost::url));
-    let destination = given.map_or_else(Destination::metadata_service, Destination::of);
-    match dialer.for_metadata().tcp(&destination).await {
+    let origin = given.map_or_else(Origin::metadata_service, Origin::of);
+    match dialer.for_metadata().tcp(&origin).await {
         Ok(_) => {
-            let (host, port) = (destination.host(), destination.port());
+            let (host, port) = (origin.host(), origin.port());
             Found::ok((), format!("{name} listens at {host}:{port}"))
         }
         Err(error) => {

@@ -29,8 +29,8 @@ pub(crate) enum DialError {
         source: io::Error,
     },
     /// The proxy refused `CONNECT`.
-    #[error("the proxy {proxy} answered {status} to CONNECT {destination}")]
-    Refused { proxy: String, destination: String, status: u16 },
+    #[error("the proxy {proxy} answered {status} to CONNECT {target}")]
+    Refused { proxy: String, target: String, status: u16 },
     /// A certificate that is not trusted, or a peer that does not speak TLS.
     #[error("agree on TLS with {host}")]
     Tls {

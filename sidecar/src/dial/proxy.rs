@@ -1,4 +1,4 @@
-//! The forward proxy: which destinations it is used for, and its `CONNECT`.
+//! The forward proxy: which origins it is used for, and its `CONNECT`.
 
 use std::{fmt, io};
 
@@ -25,7 +25,7 @@ pub(crate) struct ForwardProxy {
     authorization: Option<HeaderValue>,
 }
 
-/// Decides for each destination whether it is reached through `proxy`.
+/// Decides for each origin whether it is reached through `proxy`.
 pub(super) fn matcher(proxy: &Proxy) -> Matcher {
     let address = proxy.address().as_str();
     Matcher::builder().https(address).http(address).no(proxy.exceptions()).build()
@@ -57,10 +57,9 @@ impl ForwardProxy {
         self.port
     }
 
-    /// Asks for a tunnel to `destination`, and returns the status of the answer.
-    pub(super) async fn ask(&self, stream: &mut TcpStream, destination: &str) -> io::Result<u16> {
-        let mut request =
-            format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\n").into_bytes();
+    /// Asks for a tunnel to `target`, and returns the status of the answer.
+    pub(super) async fn ask(&self, stream: &mut TcpStream, target: &str) -> io::Result<u16> {
+        let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
         if let Some(value) = &self.authorization {
             request.extend_from_slice(b"Proxy-Authorization: ");
             request.extend_from_slice(value.as_bytes());

@@ -8,8 +8,8 @@ use url::Url;
 
 use super::*;
 
-fn destination(url: &str) -> Destination {
-    Destination::of(&url.parse().unwrap())
+fn origin(url: &str) -> Origin {
+    Origin::of(&url.parse().unwrap())
 }
 
 fn dialer(proxy: Option<&Proxy>) -> Dialer {
@@ -21,11 +21,11 @@ fn exceptions_loopback_and_the_metadata_service_are_reached_directly() {
     let check = |exceptions: &str, url: &str, through: bool| {
         let proxy = Proxy::new("http://user:secret@proxy.example:3128", exceptions).unwrap();
         let dialer = dialer(Some(&proxy));
-        let found = dialer.proxy_for(&destination(url));
+        let found = dialer.proxy_for(&origin(url));
         assert_eq!(found.is_some(), through, "{exceptions} {url}");
         assert!(!format!("{found:?} {dialer:?}").contains("secret"));
-        assert_eq!(dialer.for_metadata().proxy_for(&destination(url)), None);
-        assert_eq!(dialer.for_token_proxy(None).proxy_for(&destination(url)), None);
+        assert_eq!(dialer.for_metadata().proxy_for(&origin(url)), None);
+        assert_eq!(dialer.for_token_proxy(None).proxy_for(&origin(url)), None);
         assert!(found.is_none_or(|proxy| proxy.to_string() == "proxy.example:3128"));
     };
     check("", "https://a.example/", true);
@@ -41,14 +41,14 @@ fn exceptions_loopback_and_the_metadata_service_are_reached_directly() {
     check("ample", "https://a.example/", true);
     check("10.0.0.0/8", "https://10.1.2.3/", false);
     check("10.0.0.0/8", "https://11.1.2.3/", true);
-    assert_eq!(dialer(None).proxy_for(&destination("https://a.example/")), None);
+    assert_eq!(dialer(None).proxy_for(&origin("https://a.example/")), None);
 }
 
 #[tokio::test]
 async fn a_host_that_tls_cannot_verify_gets_no_connection_instead_of_a_plain_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     for host in ["dce-.example", "-a.example", "a..b", ""] {
-        let to = Destination { host: host.to_owned(), port: 443, tls: true };
+        let to = Origin { host: host.to_owned(), port: 443, tls: true };
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let refused = dialer(None).secure(&to, tcp).await.err();
         assert!(matches!(refused, Some(DialError::Tls { .. })), "{host:?}: {refused:?}");
@@ -76,7 +76,7 @@ async fn proxy(answer: &'static str) -> Proxy {
 
 #[tokio::test]
 async fn accepted_responses_of_a_proxy() {
-    let to = destination("https://dce.example/");
+    let to = origin("https://dce.example/");
     for answer in [
         "HTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.0 200\r\nVia: x\r\n\r\n",
@@ -136,9 +136,9 @@ proptest! {
             url.parse::<MetadataHost>().ok().map(|host| host.url().clone()),
         ];
         for url in given.iter().flatten() {
-            let destination = Destination::of(url);
-            let name = pki_types::ServerName::try_from(destination.name().to_owned());
-            prop_assert!(destination.tls && name.is_ok(), "{url}");
+            let origin = Origin::of(url);
+            let name = pki_types::ServerName::try_from(origin.name().to_owned());
+            prop_assert!(origin.tls && name.is_ok(), "{url}");
         }
         prop_assert!(given.iter().all(|one| one.is_some() == given[0].is_some()));
         // The name that TLS asks for instead is read by the same rule.
@@ -149,7 +149,7 @@ proptest! {
         }
         // The other way round: nothing that works is refused. Two dots at the end
         // are: rustls takes the one that is left.
-        let parsed = Url::parse(&url).ok().map(|url| Destination::of(&url));
+        let parsed = Url::parse(&url).ok().map(|url| Origin::of(&url));
         let parsed = parsed.filter(|to| !to.name().ends_with('.'));
         if parsed.is_some_and(|to| pki_types::ServerName::try_from(to.name().to_owned()).is_ok()) {
             prop_assert!(given[0].is_some(), "{url}");

@@ -66,8 +66,8 @@ fn no_connection(error: &DialError, host: &str) -> (Code, String) {
                 "the proxy {proxy} does not accept the user and password of {variable}, or needs some: correct {variable}"
             ),
         ),
-        DialError::Refused { proxy, destination, .. } => {
-            (Code::ProxyFailed, format!("let the proxy {proxy} pass CONNECT {destination}"))
+        DialError::Refused { proxy, target, .. } => {
+            (Code::ProxyFailed, format!("let the proxy {proxy} pass CONNECT {target}"))
         }
         DialError::Proxy { proxy, .. } => (
             Code::ProxyFailed,
@@ -163,7 +163,7 @@ mod tests {
             DialError::Lookup { host: "dce.example".into(), source: io::Error::other("dns error") };
         let refused = |status| DialError::Refused {
             proxy: "proxy.example:3128".into(),
-            destination: "dce.example:443".into(),
+            target: "dce.example:443".into(),
             status,
         };
         for (failure, code, cause, remedy) in [

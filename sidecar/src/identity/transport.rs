@@ -33,7 +33,7 @@ use super::{
     service::TokenService,
     token_proxy,
 };
-use crate::dial::{Destination, Dialer, Stream};
+use crate::dial::{Dialer, Origin, Stream};
 
 /// Time for one attempt, from connecting to the last byte of the answer. Entra
 /// takes a second or two, more when in trouble; a late token is still one.
@@ -70,7 +70,7 @@ impl Transport {
     fn name(&self, url: &Url) -> String {
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        match self.dialer.proxy_for(&Destination::of(url)) {
+        match self.dialer.proxy_for(&Origin::of(url)) {
             Some(proxy) => format!("{host} (through the proxy {proxy})"),
             None => host,
         }
@@ -107,7 +107,7 @@ impl Transport {
             TokenService::TokenProxy(proxy) => token_proxy::verifying(&self.dialer, proxy).await?,
             _ => self.dialer.clone(),
         };
-        dialer.connect(&Destination::of(url)).await.map_err(|error| {
+        dialer.connect(&Origin::of(url)).await.map_err(|error| {
             let at = Hop::from(&error);
             Failure::Unreachable { host: host.to_owned(), cause: root_cause(&error), at }
         })

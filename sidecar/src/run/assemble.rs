@@ -56,7 +56,7 @@ pub(super) fn assemble<'a>(
             summary: Summary::default(),
             notices: Notices::default(),
             tokens,
-            places: Semaphore::new(places(settings.limits, count)),
+            permits: Semaphore::new(permits(settings.limits, count)),
             memory,
             metrics,
             now,
@@ -75,7 +75,7 @@ pub(super) fn assemble<'a>(
 }
 
 /// How many writes to each of `count` destinations may be in progress.
-fn places(limits: Limits, count: usize) -> usize {
+fn permits(limits: Limits, count: usize) -> usize {
     let connections = usize::try_from(limits.max_connections).unwrap_or(usize::MAX);
     (connections / count).clamp(1, Semaphore::MAX_PERMITS)
 }

@@ -5,7 +5,7 @@ use rustls::{ProtocolVersion, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 
 use super::{Failure, Upstream};
-use crate::dial::{Destination, Dialer, Stream};
+use crate::dial::{Dialer, Origin, Stream};
 
 /// The result of the TLS negotiation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +18,18 @@ pub(crate) struct Handshake {
 
 impl Upstream {
     /// The dialer of its connections, and their target.
-    pub(crate) const fn route(&self) -> (&Dialer, &Destination) {
-        (&self.dialer, &self.destination)
+    pub(crate) const fn route(&self) -> (&Dialer, &Origin) {
+        (&self.dialer, &self.origin)
     }
 
     /// Opens a connection as a request does, through the proxy if there is one.
     pub(crate) async fn reach(&self) -> Result<TcpStream, Failure> {
-        Ok(self.dialer.tcp(&self.destination).await?)
+        Ok(self.dialer.tcp(&self.origin).await?)
     }
 
     /// Agrees on TLS; `None` where plain http is spoken.
     pub(crate) async fn shake_hands(&self, tcp: TcpStream) -> Result<Option<Handshake>, Failure> {
-        let Stream::Tls(stream) = self.dialer.secure(&self.destination, tcp).await? else {
+        let Stream::Tls(stream) = self.dialer.secure(&self.origin, tcp).await? else {
             return Ok(None);
         };
         let (_, session) = stream.get_ref();

@@ -1,4 +1,4 @@
-//! Where a connection goes to.
+//! Where a connection goes to: the scheme, host and port of a URL (RFC 6454).
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use super::proxy::authority;
 
 /// Where a connection goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Destination {
+pub(crate) struct Origin {
     /// A name or an address, without brackets.
     pub(super) host: String,
     pub(super) port: u16,
@@ -16,7 +16,7 @@ pub(crate) struct Destination {
     pub(super) tls: bool,
 }
 
-impl Destination {
+impl Origin {
     /// The host and port of an http or https URL.
     pub(crate) fn of(url: &Url) -> Self {
         let host = match url.host() {
