@@ -7,7 +7,6 @@ mod families;
 mod labels;
 mod outgoing;
 mod reasons;
-mod register;
 #[cfg(test)]
 mod tests;
 
@@ -19,15 +18,16 @@ use std::{
 
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::Registry,
 };
 
 use self::{
     families::Families,
-    labels::{ByReason, Codes, Fetch, Named},
+    labels::{ByReason, Codes, Fetch},
 };
 pub(crate) use self::{
+    families::Metrics,
     outgoing::{Dial, DialCounters, DialFamily},
     reasons::{Reason, Refusal},
 };
@@ -42,31 +42,6 @@ pub(crate) struct Exposition {
     pub(crate) displaced_connections: Counter,
     roots: Gauge,
     roots_reloaded: Gauge,
-}
-
-/// The counters of one destination; each is counted where it happens.
-pub(crate) struct Metrics {
-    destination: Arc<str>,
-    requests: Family<Codes, Counter>,
-    failures: Family<ByReason, Counter>,
-    refused_samples: Family<ByReason, Counter>,
-    token_fetches: Family<Fetch, Counter>,
-    pub(crate) refusals: Refusals,
-    pub(crate) request_seconds: Histogram,
-    pub(crate) upstream_seconds: Histogram,
-    pub(crate) upstream_requests: Counter,
-    pub(crate) dials: DialCounters,
-    pub(crate) received_bytes: Counter,
-    pub(crate) in_flight_requests: Gauge,
-    pub(crate) in_flight_bytes: Gauge,
-    pub(crate) replays: Counter,
-    pub(crate) splits: Counter,
-    pub(crate) searches: Counter,
-    pub(crate) rescued_samples: Counter,
-    token_expiry: Timestamp,
-    certificate_expiry: Timestamp,
-    next_certificate_expiry: Timestamp,
-    last_success: Timestamp,
 }
 
 /// Requests that are rejected before they are forwarded.
@@ -86,10 +61,11 @@ impl Exposition {
     /// All at nothing, and no destination yet. The labels of build info are what an
     /// operator compares across a fleet.
     pub(crate) fn new(version: &str, identity_type: &str, cluster: &str) -> Self {
-        let families = Families::default();
+        let mut registry = Registry::with_prefix("prom_remotewrite");
+        let families = Families::registered(&mut registry);
         let refused = families.refused.clone();
         let mut exposition = Self {
-            registry: Registry::with_prefix("prom_remotewrite"),
+            registry,
             families,
             refusals: Refusals { destination: Arc::default(), refused },
             connections: Gauge::default(),
@@ -97,11 +73,7 @@ impl Exposition {
             roots: Gauge::default(),
             roots_reloaded: Gauge::default(),
         };
-        exposition.register_requests();
-        exposition.register_outgoing();
-        exposition.register_load();
-        exposition.register_rescues();
-        exposition.register_identity();
+        exposition.register();
         exposition.refusals.begin_at_zero(|_| true);
         let labels = [("version", version), ("identity_type", identity_type), ("cluster", cluster)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -113,42 +85,27 @@ impl Exposition {
         exposition
     }
 
+    /// What concerns no destination.
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("connections", "Open connections of clients", self.connections.clone());
+        registry.register(
+            "displaced_connections",
+            "Idle connections that were closed because all slots were in use",
+            self.displaced_connections.clone(),
+        );
+        registry.register("trusted_roots", "Trusted root certificates in use", self.roots.clone());
+        registry.register(
+            "trusted_roots_last_reload_successful",
+            "1 if the last change of the trusted roots was loaded, 0 if it failed and the previous ones stay in use",
+            self.roots_reloaded.clone(),
+        );
+        registry.register("dropped_log_lines", logs::DROPPED_LINES, logs::dropped_lines());
+    }
+
     /// The metrics of a destination; the unnamed one's label is empty.
     pub(crate) fn destination(&self, label: &str) -> Metrics {
-        let Families { connections, handshakes, .. } = &self.families;
-        let destination: Arc<str> = label.into();
-        let of = &Named { destination: Arc::clone(&destination) };
-        let families = &self.families;
-        let metrics = Metrics {
-            requests: families.requests.clone(),
-            failures: families.failures.clone(),
-            refused_samples: families.refused_samples.clone(),
-            token_fetches: families.token_fetches.clone(),
-            refusals: Refusals {
-                destination: Arc::clone(&destination),
-                refused: families.refused.clone(),
-            },
-            request_seconds: families.request_seconds.get_or_create_owned(of),
-            upstream_seconds: families.upstream_seconds.get_or_create_owned(of),
-            upstream_requests: families.upstream_requests.get_or_create_owned(of),
-            dials: DialCounters {
-                destination: Arc::clone(&destination),
-                connections: connections.clone(),
-                handshakes: handshakes.clone(),
-            },
-            received_bytes: families.received_bytes.get_or_create_owned(of),
-            in_flight_requests: families.in_flight_requests.get_or_create_owned(of),
-            in_flight_bytes: families.in_flight_bytes.get_or_create_owned(of),
-            replays: families.replays.get_or_create_owned(of),
-            splits: families.splits.get_or_create_owned(of),
-            searches: families.searches.get_or_create_owned(of),
-            rescued_samples: families.rescued_samples.get_or_create_owned(of),
-            token_expiry: families.token_expiry.get_or_create_owned(of),
-            certificate_expiry: families.certificate_expiry.get_or_create_owned(of),
-            next_certificate_expiry: families.next_certificate_expiry.get_or_create_owned(of),
-            last_success: families.last_success.get_or_create_owned(of),
-            destination,
-        };
+        let metrics = self.families.of(label.into());
         metrics.begin_at_zero();
         metrics
     }
@@ -199,7 +156,21 @@ impl Exposition {
 impl Metrics {
     /// The destination's name, if it has one.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.refusals.name()
+        name(&self.destination)
+    }
+
+    /// Of requests to the destination that are not forwarded.
+    pub(crate) fn refusals(&self) -> Refusals {
+        Refusals { destination: Arc::clone(&self.destination), refused: self.refused.clone() }
+    }
+
+    /// Of connections that are opened for the destination.
+    pub(crate) fn dials(&self) -> DialCounters {
+        DialCounters {
+            destination: Arc::clone(&self.destination),
+            connections: self.connections.clone(),
+            handshakes: self.handshakes.clone(),
+        }
     }
 
     /// A request was answered: by Azure's response, or the reason why there was none, and
@@ -246,13 +217,13 @@ impl Metrics {
     /// Exports metrics of events that cost samples before the first one: Prometheus sees
     /// an increase only where it has seen a value before.
     fn begin_at_zero(&self) {
-        self.dials.begin_at_zero();
+        self.dials().begin_at_zero();
         for status in FINAL {
             let destination = Arc::clone(&self.destination);
             let codes = Codes { upstream: status.to_string(), answered: status, destination };
             drop(self.requests.get_or_create(&codes));
         }
-        self.refusals.begin_at_zero(Refusal::is_of_destination);
+        self.refusals().begin_at_zero(Refusal::is_of_destination);
         for reason in Reason::ALL {
             self.refuse_samples(*reason, 0);
         }
@@ -262,7 +233,7 @@ impl Metrics {
 impl Refusals {
     /// The destination's name, if it has one.
     pub(crate) fn name(&self) -> Option<&str> {
-        Some(&*self.destination).filter(|name| !name.is_empty())
+        name(&self.destination)
     }
 
     /// One more.
@@ -279,6 +250,11 @@ impl Refusals {
     fn by(&self, reason: Refusal) -> ByReason {
         ByReason { reason: reason.as_str(), destination: Arc::clone(&self.destination) }
     }
+}
+
+/// A destination's name by its label.
+fn name(label: &str) -> Option<&str> {
+    Some(label).filter(|label| !label.is_empty())
 }
 
 fn unix_seconds(at: SystemTime) -> f64 {

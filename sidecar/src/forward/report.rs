@@ -15,14 +15,14 @@ use crate::{
 impl Forwarder {
     /// A request that was not sent on.
     pub(crate) fn refuse(&self, reason: Refusal, answer: Answer) -> Answer {
-        refuse(&self.metrics.refusals, &self.notices, reason, answer)
+        refuse(&self.metrics.refusals(), &self.notices, reason, answer)
     }
 
     pub(super) fn report(&self, rescued: &Rescued, answer: &Answer) {
         if let Err(failure) = rescued.said()
             && let Some(limit) = failure.our_limit()
         {
-            self.metrics.refusals.count(limit);
+            self.metrics.refusals().count(limit);
             self.warn(limit.as_str(), answer, || explain::no_answer(failure, &self.host));
             return;
         }

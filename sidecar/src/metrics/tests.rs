@@ -35,7 +35,7 @@ fn each_destination_has_its_own_and_each_metric_is_declared_once() {
     let (unnamed, tenants) = (exposition.destination(""), exposition.destination("tenants"));
     unnamed.received_bytes.inc_by(1);
     tenants.received_bytes.inc_by(2);
-    tenants.refusals.count(Refusal::NoToken);
+    tenants.refusals().count(Refusal::NoToken);
     let text = exposition.text().unwrap();
     for line in [
         "prom_remotewrite_received_bytes_total{destination=\"\"} 1",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
-use contract::{Destination, Destinations, Limits, Settings};
+use contract::{Destinations, Limits, Settings};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -42,17 +42,17 @@ pub(super) fn assemble<'a>(
     let (mut forwarders, mut sources) = (Vec::new(), Vec::new());
     for destination in destinations.iter() {
         let metrics = Arc::new(exposition.destination(destination.label()));
-        let dialer = Dialer::new(settings.proxy.as_ref(), trust, &metrics.dials);
+        let dialer = Dialer::new(settings.proxy.as_ref(), trust, &metrics.dials());
         let tokens = tokens(&mut sources, &destination.settings, &dialer, &metrics, now);
         let memory = Memory::new(destinations.limits().max_in_flight.length());
-        let count = destinations.len();
+        let (url, count) = (&destination.settings.ingestion_url, destinations.len());
         forwarders.push(Forwarder {
             rescue: Rescue::new(Arc::clone(&memory), Arc::clone(&metrics), now, count),
-            upstream: upstream(destination, dialer, &metrics, count),
+            upstream: Upstream::new(url, dialer, metrics.upstream_requests.clone(), count),
             path: destination.write_path(),
             mode: destination.settings.response_mode,
             max_decompressed: settings.limits.max_decompressed,
-            host: destination.settings.ingestion_url.host(),
+            host: url.host(),
             summary: Summary::default(),
             notices: Notices::default(),
             tokens,
@@ -105,14 +105,4 @@ fn tokens<'a>(
     let tokens = Tokens::new(now);
     sources.push(Source { settings, issuer, tokens: tokens.clone(), metrics: vec![metrics] });
     tokens
-}
-
-fn upstream(
-    destination: &Destination,
-    dialer: Dialer,
-    metrics: &Metrics,
-    destinations: usize,
-) -> Upstream {
-    let requests = metrics.upstream_requests.clone();
-    Upstream::new(&destination.settings.ingestion_url, dialer, requests, destinations)
 }

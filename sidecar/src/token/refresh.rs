@@ -17,11 +17,9 @@ use crate::{
     notices::Notices,
 };
 
-/// Files are compared so often: the CSI driver itself looks every two minutes.
-const FILE_INTERVAL: Duration = Duration::from_secs(5);
-/// A sleep may last longer than it should (a paused machine), so the time left
-/// is looked at again at least so often.
-const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// At least so often, files are compared (the CSI driver itself looks every two minutes)
+/// and the time left is looked at again: a sleep lasts longer on a paused machine.
+const INTERVAL: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Fetches tokens for `tokens`, which the destinations with these `metrics` share,
@@ -189,7 +187,7 @@ impl Refresh {
     /// Until the next fetch is due, a request wants one, or it is time to look
     /// at the files again.
     async fn wait(&mut self) {
-        let until = self.due.min(Instant::now() + MAX_SLEEP.min(FILE_INTERVAL));
+        let until = self.due.min(Instant::now() + INTERVAL);
         let shared = Arc::clone(&self.tokens.shared);
         tokio::select! {
             () = sleep_until(until) => {}
