@@ -147,7 +147,7 @@ async fn all_are_right(stack: &Stack, stage: Stage) -> Outcome<usize> {
         Ok(wrong.is_empty())
     };
     let settled = eventually("all connections are as the policies say", ENFORCED_WITHIN, right);
-    settled.await.context(format!("{stage:?}: {}", wrong.join("; ")))?;
+    settled.await.context(format!("find {stage:?} enforced ({})", wrong.join("; ")))?;
     Ok(tried)
 }
 
