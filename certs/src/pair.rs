@@ -26,9 +26,9 @@ use crate::{
     issue::{CLOCK_SKEW, Issued},
 };
 
-/// A certificate, its key and its CA, as PEM texts.
+/// A certificate, its key and its CA, in PEM.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Texts {
+pub struct Pem {
     /// The CA's certificate.
     pub ca: String,
     /// The serving certificate.
@@ -37,17 +37,17 @@ pub struct Texts {
     pub key: String,
 }
 
-impl Texts {
+impl Pem {
     /// Whether there is nothing at all.
     pub const fn is_empty(&self) -> bool {
         self.ca.is_empty() && self.certificate.is_empty() && self.key.is_empty()
     }
 }
 
-impl fmt::Debug for Texts {
+impl fmt::Debug for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = if self.key.is_empty() { "" } else { "<redacted>" };
-        f.debug_struct("Texts")
+        f.debug_struct("Pem")
             .field("ca", &self.ca)
             .field("certificate", &self.certificate)
             .field("key", &key)
@@ -55,7 +55,7 @@ impl fmt::Debug for Texts {
     }
 }
 
-impl From<Issued> for Texts {
+impl From<Issued> for Pem {
     fn from(issued: Issued) -> Self {
         Self { ca: issued.ca, certificate: issued.certificate, key: issued.key }
     }
@@ -64,14 +64,14 @@ impl From<Issued> for Texts {
 /// A certificate whose key and CA belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    texts: Texts,
+    pem: Pem,
     ca: Bundle,
     names: Vec<String>,
     not_before: SystemTime,
     not_after: SystemTime,
 }
 
-/// Why stored texts are no [`Pair`].
+/// Why what is stored is no [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// Nothing is stored.
@@ -95,14 +95,14 @@ pub enum Damage {
 }
 
 impl Pair {
-    /// Checks `texts`. Whether the certificate is still valid is not asked.
-    pub fn parse(texts: Texts) -> Result<Self, Damage> {
-        if texts.is_empty() {
+    /// Checks `pem`. Whether the certificate is still valid is not asked.
+    pub fn parse(pem: Pem) -> Result<Self, Damage> {
+        if pem.is_empty() {
             return Err(Damage::Absent);
         }
-        let leaf = only_certificate(&texts.certificate).ok_or(Damage::Certificate)?;
-        let ca = only_certificate(&texts.ca).ok_or(Damage::Ca)?;
-        let key = PrivateKeyDer::from_pem_slice(texts.key.as_bytes()).map_err(|_| Damage::Key)?;
+        let leaf = only_certificate(&pem.certificate).ok_or(Damage::Certificate)?;
+        let ca = only_certificate(&pem.ca).ok_or(Damage::Ca)?;
+        let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).map_err(|_| Damage::Key)?;
         let (_, parsed) = X509Certificate::from_der(&leaf).map_err(|_| Damage::Certificate)?;
         let names = dns_names(&parsed);
         let not_before = system_time(parsed.validity().not_before).ok_or(Damage::Certificate)?;
@@ -110,13 +110,13 @@ impl Pair {
         let provider = Arc::new(aws_lc_rs::default_provider());
         belong_together(&leaf, key, &provider)?;
         vouches(&ca, &leaf, names.first(), not_after, provider)?;
-        let ca = Bundle::parse(&texts.ca);
-        Ok(Self { texts, ca, names, not_before, not_after })
+        let ca = Bundle::parse(&pem.ca);
+        Ok(Self { pem, ca, names, not_before, not_after })
     }
 
-    /// The texts that were checked.
-    pub const fn texts(&self) -> &Texts {
-        &self.texts
+    /// What was checked.
+    pub const fn pem(&self) -> &Pem {
+        &self.pem
     }
 
     /// The CA that a client must trust.

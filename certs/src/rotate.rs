@@ -50,7 +50,7 @@ use rustls::crypto::aws_lc_rs;
 use crate::{
     issue::{self, Request, issue},
     lifetime::Lifetime,
-    pair::{Pair, Texts},
+    pair::{Pair, Pem},
 };
 use cluster::{Cluster, Snapshot};
 use memory::Memory;
@@ -154,8 +154,8 @@ impl Rotation {
         let write = write(step, &snapshot.observed, &self.memory, &self.policy, now, new_pair)?;
         match write {
             None => return Ok(()),
-            Some(Write::Memory(texts)) => {
-                self.memory.keep(Pair::parse(texts).map_err(issue::Error::Unusable)?);
+            Some(Write::Memory(pem)) => {
+                self.memory.keep(Pair::parse(pem).map_err(issue::Error::Unusable)?);
             }
             Some(Write::Secret(stored)) => {
                 self.cluster.store(snapshot, &stored, &self.process).await?;
@@ -169,7 +169,7 @@ impl Rotation {
         Ok(())
     }
 
-    fn new_pair(&self, now: SystemTime) -> Result<Texts, issue::Error> {
+    fn new_pair(&self, now: SystemTime) -> Result<Pem, issue::Error> {
         let request = Request {
             dns_names: self.policy.dns_names.clone(),
             addresses: Vec::new(),

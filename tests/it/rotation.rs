@@ -21,7 +21,7 @@ async fn a_first_run_issues_and_a_second_has_nothing_to_do() {
     let state = fixture.state().await;
     let pair = state.current.clone().unwrap();
     assert_eq!((state.next, state.owner), (Err(Damage::Absent), Owner::Release));
-    assert_eq!(fixture.bundle().await, Bundle::parse(&pair.texts().ca));
+    assert_eq!(fixture.bundle().await, Bundle::parse(&pair.pem().ca));
     assert_eq!(pair.missing(&[fixture.dns_name()]), None);
 
     // Nothing else in the configuration has changed.

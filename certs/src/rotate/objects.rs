@@ -24,7 +24,7 @@ use super::{
     observed::{Owner, Stored, Trust},
     report::{parse_timestamp, timestamp},
 };
-use crate::{bundle::Bundle, pair::Texts};
+use crate::{bundle::Bundle, pair::Pem};
 
 /// A label of the Secret, by which people find it.
 pub const LABEL: &str = "prom-remotewrite/certificates";
@@ -65,14 +65,14 @@ impl Version {
 
 /// Reads the Secret.
 pub fn stored(secret: &Secret) -> Stored {
-    let texts = |keys: &Keys| Texts {
+    let pem = |keys: &Keys| Pem {
         ca: text(secret, keys.ca),
         certificate: text(secret, keys.certificate),
         key: text(secret, keys.key),
     };
     Stored {
-        current: texts(&CURRENT),
-        next: texts(&NEXT),
+        current: pem(&CURRENT),
+        next: pem(&NEXT),
         renew: annotation(&secret.metadata, RENEW).unwrap_or_default().to_owned(),
     }
 }
@@ -141,9 +141,9 @@ pub fn secret_apply(
     existing: Option<&Secret>,
 ) -> Secret {
     let mut data = BTreeMap::new();
-    for (keys, texts) in [(&CURRENT, &stored.current), (&NEXT, &stored.next)] {
+    for (keys, pem) in [(&CURRENT, &stored.current), (&NEXT, &stored.next)] {
         let values =
-            [(keys.ca, &texts.ca), (keys.certificate, &texts.certificate), (keys.key, &texts.key)];
+            [(keys.ca, &pem.ca), (keys.certificate, &pem.certificate), (keys.key, &pem.key)];
         data.extend(
             values.map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes()))),
         );

@@ -5,16 +5,16 @@ use std::time::SystemTime;
 use super::plan::Policy;
 use crate::{
     bundle::Bundle,
-    pair::{Damage, Pair, Texts},
+    pair::{Damage, Pair, Pem},
 };
 
 /// What the Secret holds, valid or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// The pair in use.
-    pub current: Texts,
+    pub current: Pem,
     /// The staged pair.
-    pub next: Texts,
+    pub next: Pem,
     /// A request for a new pair; empty if there is none.
     pub renew: String,
 }

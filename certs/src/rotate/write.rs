@@ -7,13 +7,13 @@ use super::{
     observed::{Observed, Stored},
     plan::{Policy, Step, check, needed},
 };
-use crate::{bundle::Bundle, pair::Texts};
+use crate::{bundle::Bundle, pair::Pem};
 
 /// One write to one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// A new pair for the process to remember.
-    Memory(Texts),
+    Memory(Pem),
     /// The new content of the Secret.
     Secret(Stored),
     /// What the API server will trust, and the fingerprint of the CAs in use.
@@ -28,7 +28,7 @@ pub fn write<E>(
     memory: &Memory,
     policy: &Policy,
     now: SystemTime,
-    new_pair: impl FnOnce() -> Result<Texts, E>,
+    new_pair: impl FnOnce() -> Result<Pem, E>,
 ) -> Result<Option<Write>, E> {
     let stored = observed.stored.clone();
     let bundle = |bundle| {
@@ -42,7 +42,7 @@ pub fn write<E>(
     Ok(Some(match step {
         Step::Mend(_) => match (check(&observed.current, policy, now), memory.good()) {
             (Err(_), Some(good)) => {
-                Write::Secret(Stored { current: good.texts().clone(), ..stored })
+                Write::Secret(Stored { current: good.pem().clone(), ..stored })
             }
             _ => Write::Secret(stored),
         },

@@ -160,7 +160,7 @@ impl Fixture {
     pub(crate) async fn trusted(&self) -> Option<Bundle> {
         let state = self.state().await;
         let pair = state.current.ok()?;
-        let ca = Bundle::parse(&pair.texts().ca);
+        let ca = Bundle::parse(&pair.pem().ca);
         let is_named = pair.missing(&[self.dns_name()]).is_none();
         (is_named && state.trust?.bundle.includes(&ca)).then_some(ca)
     }

@@ -2,7 +2,7 @@
 
 use certs::{
     bundle::Bundle,
-    pair::Texts,
+    pair::Pem,
     rotate::{cluster::Error, observed::Stored},
 };
 
@@ -10,7 +10,7 @@ use super::fixture::{Fixture, fixture};
 
 /// Contents by which writes are distinguished; no one checks them here.
 fn stored(text: &str) -> Stored {
-    let current = Texts { ca: text.to_owned(), ..Texts::default() };
+    let current = Pem { ca: text.to_owned(), ..Pem::default() };
     Stored { current, ..Stored::default() }
 }
 

@@ -10,7 +10,7 @@ use super::{Event, OVERLAP, SETTLE};
 use crate::{
     bundle::Bundle,
     issue::{Request, issue},
-    pair::{Pair, Texts},
+    pair::{Pair, Pem},
     rotate::{
         cluster::REQUEST_LIMIT,
         memory::Memory,
@@ -64,7 +64,7 @@ pub(super) struct World {
     processes: [Process; 2],
     /// What each API server trusts; none without a configuration.
     api_servers: [Option<Bundle>; 2],
-    replicas: [Option<Texts>; 3],
+    replicas: [Option<Pem>; 3],
     trust: Vec<bool>,
     /// Somebody interfered, and not everything is repaired yet.
     is_disturbed: bool,
@@ -190,7 +190,7 @@ impl World {
 }
 
 /// As the webhook does it: what is no pair does not replace one that is.
-fn reload(replica: &mut Option<Texts>, secret: &Versioned<(Stored, Owner)>) {
+fn reload(replica: &mut Option<Pem>, secret: &Versioned<(Stored, Owner)>) {
     if let Some((stored, _)) = &secret.value
         && Pair::parse(stored.current.clone()).is_ok()
     {
@@ -208,7 +208,7 @@ fn policy() -> Policy {
     }
 }
 
-fn pair(name: &str, now: SystemTime) -> Texts {
+fn pair(name: &str, now: SystemTime) -> Pem {
     let dns_names = vec![name.to_owned()];
     let lifetime = "90d".parse().unwrap();
     issue(&Request { dns_names, addresses: Vec::new(), lifetime }, now).unwrap().into()

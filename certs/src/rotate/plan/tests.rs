@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     issue::{Request, issue},
-    pair::Texts,
+    pair::Pem,
     rotate::observed::{Stored, Trust},
 };
 
@@ -15,7 +15,7 @@ fn start() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_hours(498_720)
 }
 
-fn pair(at: SystemTime) -> Texts {
+fn pair(at: SystemTime) -> Pem {
     let dns_names = vec![NAME.to_owned()];
     let lifetime = "90d".parse().unwrap();
     issue(&Request { dns_names, addresses: Vec::new(), lifetime }, at).unwrap().into()
@@ -47,8 +47,8 @@ impl Scene {
         }
     }
 
-    fn trusting(mut self, texts: &Texts) -> Self {
-        self.trust.get_or_insert_default().bundle.add(&Bundle::parse(&texts.ca));
+    fn trusting(mut self, pem: &Pem) -> Self {
+        self.trust.get_or_insert_default().bundle.add(&Bundle::parse(&pem.ca));
         self
     }
 
@@ -130,16 +130,16 @@ fn a_staged_pair_that_grew_old_is_replaced() {
 fn a_pair_that_nobody_would_accept_is_replaced_by_the_last_one_or_a_new_one() {
     let good = Scene::new();
     let (late, early) = (start() + 90 * DAY + SECOND, start() - DAY - SECOND);
-    let broken = |texts: Texts| Scene {
-        stored: Stored { current: texts, ..Stored::default() },
+    let broken = |pem: Pem| Scene {
+        stored: Stored { current: pem, ..Stored::default() },
         ..Scene::new()
     };
     let key = pair(start()).key;
-    let mismatch = Texts { key, ..good.stored.current.clone() };
+    let mismatch = Pem { key, ..good.stored.current.clone() };
     let mut renamed = Scene::new();
     renamed.policy.dns_names.push("new.default.svc".to_owned());
     let cases = [
-        (broken(Texts::default()), start(), Reason::Damaged(Damage::Absent)),
+        (broken(Pem::default()), start(), Reason::Damaged(Damage::Absent)),
         (broken(mismatch), start(), Reason::Damaged(Damage::Mismatch)),
         (Scene::new(), late, Reason::Expired(start() + 90 * DAY)),
         (Scene::new(), early, Reason::NotYetValid(start() - DAY)),

@@ -36,7 +36,7 @@ impl World {
         prop_assert!(current.renewal() > self.now() && is_valid(&current, self.now()));
         prop_assert!(stored.renew.is_empty() && owner == Owner::Release);
         let trust = self.configuration.value.clone().unwrap();
-        prop_assert_eq!(trust.bundle.pem(), current.texts().ca.clone());
+        prop_assert_eq!(trust.bundle.pem(), current.pem().ca.clone());
         prop_assert!(!self.is_disturbed && self.trust.iter().all(|trusts| *trusts));
         Ok(())
     }
@@ -64,7 +64,7 @@ impl World {
         let before = std::mem::take(&mut self.trust);
         let mut before = before.iter();
         for replica in &self.replicas {
-            let pair = replica.clone().and_then(|texts| Pair::parse(texts).ok());
+            let pair = replica.clone().and_then(|pem| Pair::parse(pem).ok());
             let valid = check(&pair.ok_or(crate::pair::Damage::Absent), &policy(), now).cloned();
             for bundle in &self.api_servers {
                 let trusts = bundle.as_ref().is_some_and(|bundle| {

@@ -5,7 +5,7 @@ use proptest::sample::Index;
 use super::{NAME, World, pair};
 use crate::{
     bundle::Bundle,
-    pair::Texts,
+    pair::Pem,
     rotate::{
         model::Fault,
         observed::{Owner, Stored, Trust},
@@ -16,15 +16,15 @@ impl World {
     pub(super) fn fault(&mut self, fault: &Fault) {
         let held = self.secret.value.clone();
         let (stored, owner) = held.clone().unwrap_or((Stored::default(), Owner::Other));
-        let of = |current: Texts| Some((Stored { current, ..Stored::default() }, Owner::Other));
+        let of = |current: Pem| Some((Stored { current, ..Stored::default() }, Owner::Other));
         match fault {
             Fault::DeleteSecret => self.secret.set(None),
             Fault::CutSecret(which) => self.edit(*which, |text| text.truncate(text.len() / 2)),
             Fault::EmptySecret(which) => self.edit(*which, String::clear),
             Fault::GarbageSecret => {
                 let text = || "garbage".to_owned();
-                let texts = Texts { ca: text(), certificate: text(), key: text() };
-                self.secret.set(of(texts));
+                let pem = Pem { ca: text(), certificate: text(), key: text() };
+                self.secret.set(of(pem));
             }
             Fault::ForeignPair => self.secret.set(of(pair(NAME, self.now()))),
             Fault::ForeignName => self.secret.set(of(pair("x", self.now()))),

@@ -43,8 +43,8 @@ impl World {
     pub(super) fn act(&mut self, process: usize, decision: Decision) {
         let Decision { at, clock, write, secret, configuration } = decision;
         match write {
-            Write::Memory(texts) => {
-                self.processes[process].memory.keep(Pair::parse(texts).unwrap());
+            Write::Memory(pem) => {
+                self.processes[process].memory.keep(Pair::parse(pem).unwrap());
             }
             _ if self.uptime > at + REQUEST_LIMIT => {}
             Write::Secret(stored) if secret == self.secret.version => {
