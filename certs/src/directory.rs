@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::issue::Issued;
+use crate::pair::Pem;
 
 /// The CA's certificate.
 pub const CA_FILE: &str = "ca.crt";
@@ -53,14 +53,14 @@ pub enum Existing {
     Replace,
 }
 
-/// Writes `issued` into `directory`, which is made if needed, and returns the
+/// Writes `pem` into `directory`, which is made if needed, and returns the
 /// files. The key is readable by its owner alone.
-pub fn write(issued: &Issued, directory: &Path, existing: Existing) -> Result<Vec<PathBuf>, Error> {
+pub fn write(pem: &Pem, directory: &Path, existing: Existing) -> Result<Vec<PathBuf>, Error> {
     // The certificate comes last: who waits for it finds its key.
     let files = [
-        (CA_FILE, issued.ca.as_str(), 0o644),
-        (KEY_FILE, issued.key.as_str(), 0o600),
-        (CERTIFICATE_FILE, issued.certificate.as_str(), 0o644),
+        (CA_FILE, pem.ca.as_str(), 0o644),
+        (KEY_FILE, pem.key.as_str(), 0o600),
+        (CERTIFICATE_FILE, pem.certificate.as_str(), 0o644),
     ];
     let paths: Vec<PathBuf> = files.iter().map(|(name, ..)| directory.join(name)).collect();
     if existing == Existing::Keep {

@@ -6,11 +6,7 @@
 //! impersonate the webhook, and so rewrite every pod. Here the key exists only while
 //! this function runs, and CA and certificate expire together.
 
-use std::{
-    fmt,
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, time::SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -18,16 +14,14 @@ use rcgen::{
 };
 use time::OffsetDateTime;
 
-use crate::{lifetime::Lifetime, pair::Damage};
+use crate::{
+    lifetime::{CLOCK_SKEW, Lifetime},
+    pair::{Damage, Pair, Pem},
+};
 
 /// The subject of every CA that is issued here; the issue time follows it, so that two
 /// CAs in one bundle can be distinguished.
 pub const CA_NAME_PREFIX: &str = "prom-remotewrite webhook CA";
-
-/// Certificates are valid from this long before they are issued. API servers
-/// must accept them although their clocks are behind, or this program's clock
-/// was ahead when it issued.
-pub const CLOCK_SKEW: Duration = Duration::from_hours(24);
 
 /// For whom a certificate is issued, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,24 +32,6 @@ pub struct Request {
     pub addresses: Vec<IpAddr>,
     /// The lifetime of CA and certificate from now on.
     pub lifetime: Lifetime,
-}
-
-/// A certificate with its private key and the CA that signed it.
-pub struct Issued {
-    /// The CA's certificate, PEM: what a client must trust.
-    pub ca: String,
-    /// The serving certificate, PEM.
-    pub certificate: String,
-    /// The certificate's private key, PKCS#8 PEM.
-    pub key: String,
-    /// The last second in which CA and certificate are valid.
-    pub not_after: SystemTime,
-}
-
-impl fmt::Debug for Issued {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued").field("not_after", &self.not_after).finish_non_exhaustive()
-    }
 }
 
 /// Why no certificate was issued.
@@ -80,7 +56,7 @@ pub enum Error {
 
 /// Issues a CA and a certificate for `request`, both ECDSA P-256, which every
 /// API server accepts (Ed25519 is refused by some distributions).
-pub fn issue(request: &Request, now: SystemTime) -> Result<Issued, Error> {
+pub fn issue(request: &Request, now: SystemTime) -> Result<Pair, Error> {
     let span = Span::new(request.lifetime, now)?;
     let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let ca_params = ca_params(&span)?;
@@ -88,12 +64,8 @@ pub fn issue(request: &Request, now: SystemTime) -> Result<Issued, Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate =
         leaf_params(request, &span)?.signed_by(&key, &Issuer::new(ca_params, ca_key))?;
-    Ok(Issued {
-        ca: ca.pem(),
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-        not_after: span.end.into(),
-    })
+    let pem = Pem { ca: ca.pem(), certificate: certificate.pem(), key: key.serialize_pem() };
+    Pair::parse(pem).map_err(Error::Unusable)
 }
 
 /// When a certificate is valid, to the second: X.509 has no fractions.

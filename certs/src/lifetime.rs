@@ -7,6 +7,11 @@ use std::{str::FromStr, time::Duration};
 
 use contract::Rejected;
 
+/// Certificates are valid from this long before they are issued. API servers
+/// must accept them although their clocks are behind, or this program's clock
+/// was ahead when it issued.
+pub const CLOCK_SKEW: Duration = Duration::from_hours(24);
+
 /// The lifetime of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime(Duration);

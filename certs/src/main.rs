@@ -67,9 +67,9 @@ fn run_issue(arguments: Issue) -> Result<(), Box<dyn Error>> {
     };
     let issued = issue(&request, SystemTime::now())?;
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
-    let end = OffsetDateTime::from(issued.not_after).format(&Rfc3339)?;
+    let end = OffsetDateTime::from(issued.not_after()).format(&Rfc3339)?;
     let mut out = io::stdout().lock();
-    for path in directory::write(&issued, &arguments.dir, existing)? {
+    for path in directory::write(issued.pem(), &arguments.dir, existing)? {
         writeln!(out, "wrote {}", path.display())?;
     }
     writeln!(out, "valid until {end}")?;

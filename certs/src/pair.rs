@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -21,10 +22,7 @@ use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time,
 };
 
-use crate::{
-    bundle::Bundle,
-    issue::{CLOCK_SKEW, Issued},
-};
+use crate::{bundle::Bundle, lifetime::CLOCK_SKEW};
 
 /// A certificate, its key and its CA, in PEM.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -52,12 +50,6 @@ impl fmt::Debug for Pem {
             .field("certificate", &self.certificate)
             .field("key", &key)
             .finish()
-    }
-}
-
-impl From<Issued> for Pem {
-    fn from(issued: Issued) -> Self {
-        Self { ca: issued.ca, certificate: issued.certificate, key: issued.key }
     }
 }
 
@@ -104,7 +96,7 @@ impl Pair {
         let ca = only_certificate(&pem.ca).ok_or(Damage::Ca)?;
         let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).map_err(|_| Damage::Key)?;
         let (_, parsed) = X509Certificate::from_der(&leaf).map_err(|_| Damage::Certificate)?;
-        let names = dns_names(&parsed);
+        let names = names(&parsed);
         let not_before = system_time(parsed.validity().not_before).ok_or(Damage::Certificate)?;
         let not_after = system_time(parsed.validity().not_after).ok_or(Damage::Certificate)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -117,6 +109,11 @@ impl Pair {
     /// What was checked.
     pub const fn pem(&self) -> &Pem {
         &self.pem
+    }
+
+    /// The same, for those who need nothing else.
+    pub fn into_pem(self) -> Pem {
+        self.pem
     }
 
     /// The CA that a client must trust.
@@ -194,14 +191,21 @@ fn vouches(
         .map_err(|_| Damage::Stranger)
 }
 
-fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+/// The DNS names and the addresses that it stands for.
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let names = certificate.subject_alternative_name().ok().flatten();
     let names = names.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
-    let dns = |name: &GeneralName<'_>| match name {
+    let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
         _ => None,
     };
-    names.iter().filter_map(dns).collect()
+    names.iter().filter_map(text).collect()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 /// An X.509 time; `None` before 1970.

@@ -50,7 +50,7 @@ use rustls::crypto::aws_lc_rs;
 use crate::{
     issue::{self, Request, issue},
     lifetime::Lifetime,
-    pair::{Pair, Pem},
+    pair::Pair,
 };
 use cluster::{Cluster, Snapshot};
 use memory::Memory;
@@ -154,9 +154,7 @@ impl Rotation {
         let write = write(step, &snapshot.observed, &self.memory, &self.policy, now, new_pair)?;
         match write {
             None => return Ok(()),
-            Some(Write::Memory(pem)) => {
-                self.memory.keep(Pair::parse(pem).map_err(issue::Error::Unusable)?);
-            }
+            Some(Write::Memory(pair)) => self.memory.keep(pair),
             Some(Write::Secret(stored)) => {
                 self.cluster.store(snapshot, &stored, &self.process).await?;
             }
@@ -169,13 +167,13 @@ impl Rotation {
         Ok(())
     }
 
-    fn new_pair(&self, now: SystemTime) -> Result<Pem, issue::Error> {
+    fn new_pair(&self, now: SystemTime) -> Result<Pair, issue::Error> {
         let request = Request {
             dns_names: self.policy.dns_names.clone(),
             addresses: Vec::new(),
             lifetime: self.lifetime,
         };
-        Ok(issue(&request, now)?.into())
+        issue(&request, now)
     }
 }
 

@@ -63,7 +63,7 @@ impl IssuedCertificate {
             lifetime: LIFETIME.parse().ok().context("read a lifetime")?,
         };
         let issued = issue(&request, Clock::default().now()).context("issue a certificate")?;
-        let files = directory::write(&issued, folder.path(), Existing::Keep);
+        let files = directory::write(issued.pem(), folder.path(), Existing::Keep);
         let said = format!("{:?}", files.context("write the certificate")?);
         Ok(Self { folder, said })
     }

@@ -14,7 +14,7 @@ fn pem() -> Pem {
         addresses: Vec::new(),
         lifetime: "90d".parse().unwrap(),
     };
-    issue(&request, now()).unwrap().into()
+    issue(&request, now()).unwrap().into_pem()
 }
 
 #[test]

@@ -7,13 +7,13 @@ use super::{
     observed::{Observed, Stored},
     plan::{Policy, Step, check, needed},
 };
-use crate::{bundle::Bundle, pair::Pem};
+use crate::{bundle::Bundle, pair::Pair};
 
 /// One write to one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// A new pair for the process to remember.
-    Memory(Pem),
+    Memory(Pair),
     /// The new content of the Secret.
     Secret(Stored),
     /// What the API server will trust, and the fingerprint of the CAs in use.
@@ -28,7 +28,7 @@ pub fn write<E>(
     memory: &Memory,
     policy: &Policy,
     now: SystemTime,
-    new_pair: impl FnOnce() -> Result<Pem, E>,
+    new_pair: impl FnOnce() -> Result<Pair, E>,
 ) -> Result<Option<Write>, E> {
     let stored = observed.stored.clone();
     let bundle = |bundle| {
@@ -41,15 +41,13 @@ pub fn write<E>(
     let needed = || needed(observed, memory, policy, now);
     Ok(Some(match step {
         Step::Mend(_) => match (check(&observed.current, policy, now), memory.good()) {
-            (Err(_), Some(good)) => {
-                Write::Secret(Stored { current: good.pem().clone(), ..stored })
-            }
+            (Err(_), Some(good)) => Write::Secret(Stored { current: good.pem().clone(), ..stored }),
             _ => Write::Secret(stored),
         },
         Step::Stage(_) if check(&observed.current, policy, now).is_err() => {
             Write::Memory(new_pair()?)
         }
-        Step::Stage(_) => Write::Secret(Stored { next: new_pair()?, ..stored }),
+        Step::Stage(_) => Write::Secret(Stored { next: new_pair()?.into_pem(), ..stored }),
         Step::Promote => Write::Secret(Stored { current: stored.next, ..Stored::default() }),
         Step::Publish => {
             let mut wanted = observed.trust.clone().unwrap_or_default().bundle;

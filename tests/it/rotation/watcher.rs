@@ -30,11 +30,11 @@ fn foreign(names: &[String]) -> Value {
         lifetime: "7d".parse().unwrap(),
     };
     let now = tests::clock::Clock::default().now();
-    let issued = certs::issue::issue(&request, now).unwrap();
+    let pem = certs::issue::issue(&request, now).unwrap().into_pem();
     json!({
         "metadata": {},
         "type": "kubernetes.io/tls",
-        "stringData": {"ca.crt": issued.ca, "tls.crt": issued.certificate, "tls.key": issued.key},
+        "stringData": {"ca.crt": pem.ca, "tls.crt": pem.certificate, "tls.key": pem.key},
     })
 }
 

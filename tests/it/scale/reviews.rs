@@ -12,7 +12,8 @@ use std::{
 use bytes::Bytes;
 use certs::{
     directory::{self, Existing},
-    issue::{Issued, Request, issue},
+    issue::{Request, issue},
+    pair::Pem,
 };
 use rustls::{
     RootCertStore,
@@ -67,7 +68,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(scene: &Scene, serving: &Serving, issued: &[Issued], connections: usize) -> Self {
+    fn start(scene: &Scene, serving: &Serving, issued: &[Pem], connections: usize) -> Self {
         let mut roots = RootCertStore::empty();
         for one in issued {
             roots.add(CertificateDer::from_pem_slice(one.ca.as_bytes()).unwrap()).unwrap();
@@ -97,16 +98,16 @@ impl Load {
     }
 }
 
-fn issued() -> Issued {
+fn issued() -> Pem {
     let request = Request {
         dns_names: vec!["localhost".to_owned()],
         addresses: Vec::new(),
         lifetime: "90d".parse().unwrap(),
     };
-    issue(&request, Clock::default().now()).unwrap()
+    issue(&request, Clock::default().now()).unwrap().into_pem()
 }
 
-fn write(issued: &Issued, serving: &Serving) {
+fn write(issued: &Pem, serving: &Serving) {
     directory::write(issued, &serving.certificate_folder(), Existing::Replace).unwrap();
 }
 

@@ -61,7 +61,7 @@ impl Files {
             lifetime: "1d".parse().ok().context("say how long a run may take")?,
         };
         let issued = issue(&request, Clock::default().now()).context("issue a certificate")?;
-        directory::write(&issued, folder, Existing::Keep).context("write the certificate")?;
+        directory::write(issued.pem(), folder, Existing::Keep).context("write the certificate")?;
         let accounts = KeyPair::generate().context("make a key for tokens")?;
         let put = |name: &str, text: &str| {
             let file = folder.join(name);

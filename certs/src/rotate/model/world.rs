@@ -208,8 +208,8 @@ fn policy() -> Policy {
     }
 }
 
-fn pair(name: &str, now: SystemTime) -> Pem {
+fn pair(name: &str, now: SystemTime) -> Pair {
     let dns_names = vec![name.to_owned()];
     let lifetime = "90d".parse().unwrap();
-    issue(&Request { dns_names, addresses: Vec::new(), lifetime }, now).unwrap().into()
+    issue(&Request { dns_names, addresses: Vec::new(), lifetime }, now).unwrap()
 }

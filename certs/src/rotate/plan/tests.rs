@@ -18,7 +18,7 @@ fn start() -> SystemTime {
 fn pair(at: SystemTime) -> Pem {
     let dns_names = vec![NAME.to_owned()];
     let lifetime = "90d".parse().unwrap();
-    issue(&Request { dns_names, addresses: Vec::new(), lifetime }, at).unwrap().into()
+    issue(&Request { dns_names, addresses: Vec::new(), lifetime }, at).unwrap().into_pem()
 }
 
 fn policy() -> Policy {
@@ -130,10 +130,8 @@ fn a_staged_pair_that_grew_old_is_replaced() {
 fn a_pair_that_nobody_would_accept_is_replaced_by_the_last_one_or_a_new_one() {
     let good = Scene::new();
     let (late, early) = (start() + 90 * DAY + SECOND, start() - DAY - SECOND);
-    let broken = |pem: Pem| Scene {
-        stored: Stored { current: pem, ..Stored::default() },
-        ..Scene::new()
-    };
+    let broken =
+        |pem: Pem| Scene { stored: Stored { current: pem, ..Stored::default() }, ..Scene::new() };
     let key = pair(start()).key;
     let mismatch = Pem { key, ..good.stored.current.clone() };
     let mut renamed = Scene::new();

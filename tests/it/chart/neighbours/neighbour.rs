@@ -7,7 +7,10 @@ use std::sync::{
 
 use axum::{Json, Router, extract::Path, routing::post};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use certs::issue::{Issued, Request, issue};
+use certs::{
+    issue::{Request, issue},
+    pair::Pem,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
@@ -44,7 +47,7 @@ impl Neighbour {
             addresses: Vec::new(),
             lifetime: "1d".parse().unwrap(),
         };
-        let issued = issue(&request, Clock::default().now()).unwrap();
+        let pem = issue(&request, Clock::default().now()).unwrap().into_pem();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let calls = Arc::new(AtomicUsize::default());
@@ -55,7 +58,7 @@ impl Neighbour {
             async move { Json(answer(&what, &name, &review)) }
         };
         let router = Router::new().route("/{what}/{name}", post(answer));
-        let acceptor = acceptor(&issued);
+        let acceptor = acceptor(&pem);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -68,7 +71,7 @@ impl Neighbour {
                 });
             }
         });
-        Self { address, authority: issued.ca, calls }
+        Self { address, authority: pem.ca, calls }
     }
 
     /// Has the API server ask it about pods of `namespace`. Configurations are
@@ -107,10 +110,10 @@ impl Neighbour {
     }
 }
 
-fn acceptor(issued: &Issued) -> TlsAcceptor {
-    let chain = CertificateDer::pem_slice_iter(issued.certificate.as_bytes());
+fn acceptor(pem: &Pem) -> TlsAcceptor {
+    let chain = CertificateDer::pem_slice_iter(pem.certificate.as_bytes());
     let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).unwrap();
     let config = rustls::ServerConfig::builder().with_no_client_auth();
     TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()))
 }

@@ -4,7 +4,6 @@ use proptest::sample::Index;
 
 use super::{NAME, World, pair};
 use crate::{
-    bundle::Bundle,
     pair::Pem,
     rotate::{
         model::Fault,
@@ -26,8 +25,8 @@ impl World {
                 let pem = Pem { ca: text(), certificate: text(), key: text() };
                 self.secret.set(of(pem));
             }
-            Fault::ForeignPair => self.secret.set(of(pair(NAME, self.now()))),
-            Fault::ForeignName => self.secret.set(of(pair("x", self.now()))),
+            Fault::ForeignPair => self.secret.set(of(pair(NAME, self.now()).into_pem())),
+            Fault::ForeignName => self.secret.set(of(pair("x", self.now()).into_pem())),
             Fault::ForeignOwner if held.is_some() => {
                 let owner = if owner == Owner::Release { Owner::Other } else { owner };
                 self.secret.set(Some((stored, owner)));
@@ -38,7 +37,7 @@ impl World {
                 self.configuration.set(Some(Trust::default()));
             }
             Fault::ForeignBundle => {
-                let bundle = Bundle::parse(&pair("x", self.now()).ca);
+                let bundle = pair("x", self.now()).ca().clone();
                 let trust = Trust { bundle, ..Trust::default() };
                 self.configuration.set(Some(trust));
             }

@@ -6,15 +6,12 @@ use std::{
 };
 
 use super::{Decision, NAME, Process, World, pair, policy};
-use crate::{
-    pair::Pair,
-    rotate::{
-        cluster::REQUEST_LIMIT,
-        model::STEPS,
-        observed::{Observed, Owner, Trust},
-        plan::{Step, plan},
-        write::{Write, write},
-    },
+use crate::rotate::{
+    cluster::REQUEST_LIMIT,
+    model::STEPS,
+    observed::{Observed, Owner, Trust},
+    plan::{Step, plan},
+    write::{Write, write},
 };
 
 impl World {
@@ -43,9 +40,7 @@ impl World {
     pub(super) fn act(&mut self, process: usize, decision: Decision) {
         let Decision { at, clock, write, secret, configuration } = decision;
         match write {
-            Write::Memory(pem) => {
-                self.processes[process].memory.keep(Pair::parse(pem).unwrap());
-            }
+            Write::Memory(pair) => self.processes[process].memory.keep(pair),
             _ if self.uptime > at + REQUEST_LIMIT => {}
             Write::Secret(stored) if secret == self.secret.version => {
                 self.secret.set(Some((stored, Owner::Release)));
