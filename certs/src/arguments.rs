@@ -9,7 +9,7 @@ use std::{
 use certs::{
     bundle::Bundle,
     lifetime::Lifetime,
-    rotate::{cluster::Target, plan::Policy},
+    rotate::{cluster::Target, policy::Policy},
 };
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use contract::{LogFormat, LogLevel, Rejected};

@@ -26,7 +26,7 @@
 //!
 //! * The bundle holds the CA of each certificate that a replica may serve: it is
 //!   added before the certificate is in use, and removed when pair and bundle
-//!   have been unchanged for [`plan::Policy::overlap`].
+//!   have been unchanged for [`policy::Policy::overlap`].
 //! * Kills at any point and two processes at once are ordinary events: there is
 //!   no state that matters outside the two objects, and each write names the
 //!   version it was decided on.
@@ -38,6 +38,7 @@ pub mod objects;
 pub mod observed;
 mod pace;
 pub mod plan;
+pub mod policy;
 mod report;
 pub mod status;
 mod watch;
@@ -55,7 +56,8 @@ use crate::{
 use cluster::{Cluster, Snapshot};
 use memory::Memory;
 use pace::pause_after;
-use plan::{Obstacle, Outlook, Policy, Step, plan};
+use plan::{Obstacle, Outlook, Step, plan};
+use policy::Policy;
 use write::{Write, write};
 
 /// Why a rotation stopped early. Completed steps remain, and a later run continues.

@@ -10,10 +10,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{
-    observed::Observed,
-    plan::{Policy, check},
-};
+use super::{observed::Observed, policy::Policy};
 use crate::{bundle::Bundle, pair::Pair};
 
 /// What this process has seen so far.
@@ -55,7 +52,7 @@ impl Memory {
             self.published = published;
             self.changed = uptime;
         }
-        if let Ok(pair) = check(&observed.current, policy, now) {
+        if let Ok(pair) = policy.check(&observed.current, now) {
             self.good = Some(pair.clone());
         }
     }

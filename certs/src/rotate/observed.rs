@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::plan::Policy;
+use super::policy::Policy;
 use crate::{
     bundle::Bundle,
     pair::{Damage, Pair, Pem},

@@ -24,46 +24,12 @@ use std::time::{Duration, SystemTime};
 use super::{
     memory::Memory,
     observed::{Observed, Owner, Trust},
+    policy::{Policy, Reason},
 };
 use crate::{
     bundle::Bundle,
     pair::{Damage, Pair},
 };
-
-/// The wanted state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The names under which the API server calls the webhook.
-    pub dns_names: Vec<String>,
-    /// How long a new bundle may take to reach every API server.
-    pub settle: Duration,
-    /// How long a new pair may take to reach every replica.
-    pub overlap: Duration,
-    /// Renew even if nothing requires it.
-    pub force: bool,
-    /// Others write the Secret; only trust in it is managed. These CAs are
-    /// trusted besides the Secret's `ca.crt`.
-    pub provided: Option<Bundle>,
-}
-
-/// Why the Secret is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The stored data is not a valid pair.
-    Damaged(Damage),
-    /// The pair has expired.
-    Expired(SystemTime),
-    /// The pair is not valid yet: a clock was wrong.
-    NotYetValid(SystemTime),
-    /// The certificate is not valid for this name.
-    Name(String),
-    /// Two thirds of its lifetime have passed.
-    Due(SystemTime),
-    /// Somebody asked for it.
-    Requested,
-    /// The Secret would not be deleted with the release.
-    Owner,
-}
 
 /// Why there is nothing that can be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +107,7 @@ pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTi
             finish(observed, memory, policy, &needed, None)
         };
     }
-    let step = match check(&observed.current, policy, now) {
+    let step = match policy.check(&observed.current, now) {
         Err(reason) => replace(reason, staged, memory, policy, now),
         Ok(_) if observed.owner == Owner::Other => Step::Mend(Reason::Owner),
         Ok(pair) => match (&observed.trust, staged, renewal(pair, observed, policy, now)) {
@@ -169,28 +135,9 @@ fn is_noted(observed: &Observed, trust: &Trust, policy: &Policy, now: SystemTime
         || (is_known && trust.published_for.as_ref() == Some(&in_use.fingerprint()))
 }
 
-/// The pair, or why no API server would accept it.
-pub fn check<'a>(
-    pair: &'a Result<Pair, Damage>,
-    policy: &Policy,
-    now: SystemTime,
-) -> Result<&'a Pair, Reason> {
-    let pair = pair.as_ref().map_err(|damage| Reason::Damaged(*damage))?;
-    if pair.not_after() < now {
-        return Err(Reason::Expired(pair.not_after()));
-    }
-    if now < pair.not_before() {
-        return Err(Reason::NotYetValid(pair.not_before()));
-    }
-    match pair.missing(&policy.dns_names) {
-        Some(name) => Err(Reason::Name(name.clone())),
-        None => Ok(pair),
-    }
-}
-
 /// The staged pair, if it is worth promoting.
 fn staged<'a>(observed: &'a Observed, policy: &Policy, now: SystemTime) -> Option<&'a Pair> {
-    let pair = check(&observed.next, policy, now).ok()?;
+    let pair = policy.check(&observed.next, now).ok()?;
     (policy.provided.is_none() && now < pair.renewal()).then_some(pair)
 }
 
@@ -212,7 +159,7 @@ fn replace(
     now: SystemTime,
 ) -> Step {
     let remembered = memory.good().cloned().ok_or(Damage::Absent);
-    if check(&remembered, policy, now).is_ok() {
+    if policy.check(&remembered, now).is_ok() {
         Step::Mend(reason)
     } else if staged.is_some() {
         Step::Promote

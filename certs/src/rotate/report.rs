@@ -9,7 +9,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     Error, chain,
-    plan::{Obstacle, Outlook, Reason, Step},
+    plan::{Obstacle, Outlook, Step},
+    policy::Reason,
 };
 
 /// Logs that a step failed and is tried again after `pause`.

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use super::{
     memory::Memory,
     observed::{Observed, Stored},
-    plan::{Policy, Step, check, needed},
+    plan::{Step, needed},
+    policy::Policy,
 };
 use crate::{bundle::Bundle, pair::Pair};
 
@@ -40,11 +41,11 @@ pub fn write<E>(
     };
     let needed = || needed(observed, memory, policy, now);
     Ok(Some(match step {
-        Step::Mend(_) => match (check(&observed.current, policy, now), memory.good()) {
+        Step::Mend(_) => match (policy.check(&observed.current, now), memory.good()) {
             (Err(_), Some(good)) => Write::Secret(Stored { current: good.pem().clone(), ..stored }),
             _ => Write::Secret(stored),
         },
-        Step::Stage(_) if check(&observed.current, policy, now).is_err() => {
+        Step::Stage(_) if policy.check(&observed.current, now).is_err() => {
             Write::Memory(new_pair()?)
         }
         Step::Stage(_) => Write::Secret(Stored { next: new_pair()?.into_pem(), ..stored }),

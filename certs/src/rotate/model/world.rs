@@ -15,7 +15,7 @@ use crate::{
         cluster::REQUEST_LIMIT,
         memory::Memory,
         observed::{Owner, Stored, Trust},
-        plan::Policy,
+        policy::Policy,
         write::Write,
     },
 };

@@ -10,7 +10,7 @@ use crate::{
     rotate::{
         model::{Event, Fault, OVERLAP, SETTLE},
         observed::Owner,
-        plan::{Step, check},
+        plan::Step,
     },
 };
 
@@ -46,7 +46,7 @@ impl World {
         let clock = self.clock(0);
         let (stored, _) = self.secret.value.clone().unwrap();
         let current = Pair::parse(stored.current);
-        prop_assert!(check(&current, &policy(), clock).is_ok(), "{:?}", current);
+        prop_assert!(policy().check(&current, clock).is_ok(), "{:?}", current);
         if self.configuration.value.is_some() {
             self.deliver_bundle();
             self.check()?;
@@ -65,7 +65,7 @@ impl World {
         let mut before = before.iter();
         for replica in &self.replicas {
             let pair = replica.clone().and_then(|pem| Pair::parse(pem).ok());
-            let valid = check(&pair.ok_or(crate::pair::Damage::Absent), &policy(), now).cloned();
+            let valid = policy().check(&pair.ok_or(crate::pair::Damage::Absent), now).cloned();
             for bundle in &self.api_servers {
                 let trusts = bundle.as_ref().is_some_and(|bundle| {
                     valid.as_ref().is_ok_and(|pair| bundle.includes(pair.ca()))
@@ -78,7 +78,7 @@ impl World {
         }
         let (stored, _) = self.secret.value.clone().unzip();
         let current = Pair::parse(stored.unwrap_or_default().current);
-        let current = check(&current, &policy(), now);
+        let current = policy().check(&current, now);
         let is_repaired = self.trust.iter().all(|trusts| *trusts)
             && current.is_ok_and(|pair| self.bundle().is_some_and(|all| all.includes(pair.ca())))
             && self.api_servers.iter().all(|known| *known == self.bundle());
