@@ -13,7 +13,7 @@ use k8s_openapi::{
         admissionregistration::v1::MutatingWebhookConfiguration,
         core::v1::{Secret, ServiceAccount},
     },
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    apimachinery::pkg::apis::meta::v1::{OwnerReference, Preconditions},
 };
 use kube::{
     Api, Client,
@@ -21,7 +21,7 @@ use kube::{
 };
 
 use super::{
-    objects::{self, Version},
+    objects,
     observed::{Observed, Stored},
 };
 use crate::bundle::Bundle;
@@ -63,7 +63,7 @@ pub struct Snapshot {
     /// The snapshot that the next step is decided on.
     pub observed: Observed,
     secret: Option<Secret>,
-    configuration: Version,
+    configuration: Preconditions,
     owner: Option<OwnerReference>,
 }
 
@@ -154,7 +154,7 @@ impl Cluster {
             observed: Observed::new(stored, owner, trust),
             secret,
             configuration: configuration
-                .map(|found| Version::of(&found.metadata))
+                .map(|found| objects::preconditions(&found.metadata))
                 .unwrap_or_default(),
             owner: account,
         })

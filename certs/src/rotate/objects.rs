@@ -16,7 +16,7 @@ use k8s_openapi::{
         admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration},
         core::v1::{Secret, ServiceAccount},
     },
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Preconditions},
 };
 use serde_json::{Value, json};
 
@@ -48,19 +48,10 @@ struct Keys {
     key: &'static str,
 }
 
-/// The state of an object for which a write is meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Version {
-    /// With the version alone, an apply would create a deleted object again.
-    uid: Option<String>,
-    resource_version: Option<String>,
-}
-
-impl Version {
-    /// The one that was read.
-    pub fn of(metadata: &ObjectMeta) -> Self {
-        Self { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() }
-    }
+/// What makes the API server refuse a write to an object that has changed since it was
+/// read. With the version alone, an apply would create a deleted object again.
+pub fn preconditions(read: &ObjectMeta) -> Preconditions {
+    Preconditions { uid: read.uid.clone(), resource_version: read.resource_version.clone() }
 }
 
 /// Reads the Secret.
@@ -148,15 +139,15 @@ pub fn secret_apply(
             values.map(|(key, text)| (key.to_owned(), ByteString(text.clone().into_bytes()))),
         );
     }
-    let version = existing.map(|secret| Version::of(&secret.metadata)).unwrap_or_default();
+    let read = existing.map(|secret| preconditions(&secret.metadata)).unwrap_or_default();
     // Once it is empty it is left out, which removes it.
     let asked = existing.is_some_and(|secret| annotation(&secret.metadata, RENEW) > Some(""));
     let type_ = existing.map_or_else(|| Some(TLS.to_owned()), |secret| secret.type_.clone());
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            uid: version.uid,
-            resource_version: version.resource_version,
+            uid: read.uid,
+            resource_version: read.resource_version,
             labels: Some([(LABEL.to_owned(), LABEL_VALUE.to_owned())].into()),
             annotations: asked.then(|| [(RENEW.to_owned(), stored.renew.clone())].into()),
             owner_references: Some(owners),
@@ -177,15 +168,15 @@ pub fn bundle_apply(
     webhook: &str,
     bundle: &Bundle,
     (now, published_for): (SystemTime, &str),
-    version: &Version,
+    read: &Preconditions,
 ) -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
         "metadata": {
             "name": name,
-            "uid": version.uid,
-            "resourceVersion": version.resource_version,
+            "uid": read.uid,
+            "resourceVersion": read.resource_version,
             "annotations": {PUBLISHED: timestamp(now), PUBLISHED_FOR: published_for},
         },
         "webhooks": [{
