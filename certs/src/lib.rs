@@ -2,14 +2,27 @@
 //!
 //! The API server calls the webhook over TLS and trusts exactly the CA
 //! bundle in the `MutatingWebhookConfiguration`. This crate issues a CA with
-//! one serving certificate, and stores both:
+//! one serving certificate, and stores both: in a directory, for local runs and tests
+//! ([`directory`]), or in a cluster, where it keeps them valid without denying a pod
+//! ([`rotate`]).
 //!
-//! * [`issue`]: creates a CA and the only certificate that it signs;
-//! * [`directory`]: writes them into a directory, for local runs and tests;
-//! * [`rotate`]: keeps them valid in a cluster, without denying a pod;
-//! * [`admin`]: probes and metrics of the process that does so;
-//! * [`pair`] and [`bundle`]: the content of the stored objects, validated;
-//! * [`lifetime`]: the lifetime of a certificate, as users write it.
+//! # From a change to a write
+//!
+//! ```text
+//! API server ──▶ rotate::watch     something may have changed, or the clock requires a look
+//!                rotate::cluster   reads Secret and configuration;
+//!                rotate::objects   what they hold
+//!                rotate::observed  the same, checked: pair, bundle, owner
+//!                rotate::memory    what replicas may still serve, and since when
+//!                rotate::plan      these and the policy → the next step         (pure)
+//!                rotate::write     the step → new content of one object         (pure)
+//!                                  issue: a new CA and certificate, if it takes one
+//! API server ◀── rotate::cluster   writes it, unless the object has changed since
+//!                rotate::status    probes and metrics, which admin serves
+//! ```
+//!
+//! [`pair`] and [`bundle`] are the content of the objects, validated; [`lifetime`] is the
+//! lifetime of a certificate, as users write it.
 //!
 //! # Invariants
 //!
@@ -19,6 +32,9 @@
 //!   certificate expires.
 //! * Private keys are in no log, error or `Debug` output.
 //! * The clock is an argument; only `main` reads it.
+//! * Modules import each other in one direction: [`issue`], [`pair`] and [`bundle`] know
+//!   nothing of Kubernetes, and only `main` imports [`admin`] and [`directory`]. A test
+//!   follows all imports.
 
 pub mod admin;
 pub mod bundle;

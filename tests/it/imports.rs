@@ -9,8 +9,11 @@ use std::{
 use crate::documentation::root;
 
 /// Sources, and the modules that only the library's root names.
-const CRATES: [(&str, &[&str]); 2] =
-    [("sidecar/src", &["check", "native", "run"]), ("webhook/src", &[])];
+const CRATES: [(&str, &[&str]); 3] = [
+    ("sidecar/src", &["check", "native", "run"]),
+    ("webhook/src", &["serve"]),
+    ("certs/src", &["admin", "directory"]),
+];
 
 /// Programs, and modules that are in tests only.
 const IGNORED: [&str; 5] = ["lib", "main", "tests", "readme", "fuzzing"];
