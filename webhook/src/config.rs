@@ -3,7 +3,7 @@
 //! It is read whole or not at all: unknown keys are refused, and every error is reported
 //! together with its path in the file.
 
-mod hosts;
+mod policy;
 mod profile;
 mod reader;
 mod resources;
@@ -15,13 +15,11 @@ mod values;
 use std::collections::BTreeMap;
 
 use contract::{
-    Image, ImagePullPolicy, IngestionUrl, Key, Mistake, ObjectName, ReadinessProbe, Rejected,
-    SidecarMode,
+    Image, ImagePullPolicy, Mistake, ObjectName, ReadinessProbe, Rejected, SidecarMode,
 };
 use serde_json::Value;
 
-pub use hosts::HostRule;
-use hosts::host_rule;
+pub use policy::{HostRule, Policy};
 pub use profile::{
     Binding, IDENTITY_BINDING, PROFILE_ONLY, Profile, ProfileOnly, Shape, TrustConfigMap,
 };
@@ -49,36 +47,6 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
     /// Limits for the annotations of a pod.
     pub policy: Policy,
-}
-
-/// The settings that a pod's author may change. It limits annotations, not profiles.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The annotations that a pod may set besides `inject` and `profile`.
-    pub overridable: Vec<Key>,
-    /// Where an annotation may send samples, and with them the token.
-    pub ingestion_hosts: Vec<HostRule>,
-}
-
-impl Default for Policy {
-    /// All but the image, since anyone who chooses it runs code with the pod's identity;
-    /// and only Azure's own ingestion hosts.
-    fn default() -> Self {
-        let azure =
-            [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];
-        Self {
-            overridable: Key::ALL.iter().copied().filter(|key| *key != Key::Image).collect(),
-            ingestion_hosts: azure.iter().filter_map(|text| host_rule(text).ok()).collect(),
-        }
-    }
-}
-
-impl Policy {
-    /// Whether an annotation may name this ingestion URL; judged by its parsed
-    /// host, never by its text.
-    pub fn allows(&self, url: &IngestionUrl) -> bool {
-        self.ingestion_hosts.iter().any(|rule| rule.matches(url))
-    }
 }
 
 impl Config {
@@ -114,7 +82,7 @@ impl Config {
             reader.parsed(&mut top, "readinessProbe").unwrap_or(ReadinessProbe::None);
         let resources = resources::read(reader, &mut top);
         let profiles = profiles(reader, &mut top);
-        let policy = policy(reader, &mut top);
+        let policy = policy::read(reader, &mut top);
         reader.finish(top);
         Some(Self {
             image: image?,
@@ -157,30 +125,4 @@ fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile>
         profiles.extend(profile::read(reader, &path, value).map(|profile| (name, profile)));
     }
     profiles
-}
-
-fn policy(reader: &mut Reader, top: &mut Section) -> Policy {
-    let usual = Policy::default();
-    let Some(mut given) = reader.subsection(top, "policy") else { return usual };
-    let overridable = reader.list(&mut given, "overridable").map(|items| {
-        items.iter().filter_map(|(path, item)| reader.value_with(path, item, overridable)).collect()
-    });
-    let ingestion_hosts = reader.list(&mut given, "ingestionHosts").map(|items| {
-        items.iter().filter_map(|(path, item)| reader.value_with(path, item, host_rule)).collect()
-    });
-    reader.finish(given);
-    Policy {
-        overridable: overridable.unwrap_or(usual.overridable),
-        ingestion_hosts: ingestion_hosts.unwrap_or(usual.ingestion_hosts),
-    }
-}
-
-fn overridable(text: &str) -> Result<Key, Rejected> {
-    let names: Vec<&str> = Key::ALL.iter().map(|key| key.annotation()).collect();
-    let short = text.strip_prefix(contract::annotations::PREFIX).unwrap_or(text);
-    Key::ALL
-        .iter()
-        .copied()
-        .find(|key| key.annotation() == short)
-        .ok_or_else(|| Rejected::one_of(short, &names))
 }

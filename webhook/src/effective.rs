@@ -15,7 +15,6 @@ mod identity;
 mod ignored;
 mod merge;
 mod mount_path;
-mod probes;
 mod resources;
 
 use std::borrow::Cow;

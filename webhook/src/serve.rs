@@ -14,7 +14,6 @@ pub mod bodies;
 mod connection;
 mod handshake;
 mod log_limit;
-mod protocol;
 pub mod reload;
 pub mod routes;
 mod slots;

@@ -1,4 +1,4 @@
-use contract::{Port, annotations::PREFIX};
+use contract::{Key, Port, annotations::PREFIX};
 use expect_test::expect_file;
 
 use super::*;

@@ -3,8 +3,8 @@
 use std::{fmt::Display, path::PathBuf};
 
 use contract::{
-    DestinationName, Destinations, Key, LogLevel, Mistake, Overrides, Port, Settings, SidecarMode,
-    names,
+    DestinationName, Destinations, Key, LivenessProbe, LogLevel, Mistake, Overrides, Port,
+    ReadinessProbe, Settings, SidecarMode, names,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Config, PROFILE_ONLY, Profile, Resources},
-    pod::Pod,
+    pod::{Mesh, Pod},
 };
 
 /// Settings on their way from three sources to one.
@@ -125,6 +125,19 @@ impl Merge<'_> {
             None => self.config.native_sidecar,
             Some(SidecarMode::Native) => true,
             Some(SidecarMode::Container) => false,
+        }
+    }
+
+    /// A mesh redirects HTTP probes to its proxy, but not a command.
+    fn liveness(&self, mesh: Option<&Mesh>) -> LivenessProbe {
+        let usual = mesh.map_or(LivenessProbe::Http, |_| LivenessProbe::Exec);
+        self.merged.liveness_probe.unwrap_or(usual)
+    }
+
+    fn readiness(&self, mesh: Option<&Mesh>) -> ReadinessProbe {
+        match self.config.readiness_probe {
+            ReadinessProbe::Http if mesh.is_some() => ReadinessProbe::Exec,
+            probe => probe,
         }
     }
 

@@ -7,14 +7,18 @@ use hyper::{
     header::{CONNECTION, HeaderValue},
     service::{Service as _, service_fn},
 };
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
 };
 
-use super::{Phase, Server, protocol};
+use super::{Phase, Server};
 use crate::metrics::{Closed, ConnectionMetrics};
 
 /// A connection that has answered nothing for so long is closed, whatever it was
@@ -28,6 +32,17 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that has to make room gets a notice, and has one round trip to complete
 /// what crossed with it.
 const DISPLACED_PATIENCE: Duration = Duration::from_millis(100);
+/// A request's head in HTTP/2. API servers send about 300 bytes. By default it is 16 KiB.
+const MAX_HEAD_BYTES: u32 = 8 << 10;
+/// What is read at once of HTTP/1.1, and its head, which must fit in. hyper takes
+/// nothing below 8 KiB, and has 400 KiB by default.
+const READ_BYTES: usize = 16 << 10;
+/// The amount that HTTP/2 lets a client send before it is read: a usual review, and a
+/// body of any size in turns. By default it is 1 MiB.
+const WINDOW_BYTES: u32 = 64 << 10;
+/// Requests at the same time on one connection; an API server with more opens another
+/// connection. By default it is 200.
+const MAX_STREAMS: u32 = 16;
 
 pub(super) async fn serve(stream: TcpStream, server: Arc<Server>, phase: watch::Receiver<Phase>) {
     let _open = server.metrics.as_ref().map(ConnectionMetrics::open);
@@ -68,8 +83,8 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let builder = protocol::builder();
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let protocol = protocol();
+    let mut serving = std::pin::pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let (closed, patience) = tokio::select! {
         // How a connection is closed is its client's business.
         _ = serving.as_mut() => return,
@@ -85,4 +100,18 @@ where
     if lingers {
         let _ = tokio::time::timeout(patience, serving).await;
     }
+}
+
+/// HTTP/1.1 and HTTP/2, with bounds on what a connection can make us hold next to the
+/// bodies that are counted.
+fn protocol() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(READ_BYTES);
+    builder
+        .http2()
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES);
+    builder
 }
