@@ -22,9 +22,9 @@ static QUEUE: Queue = Queue::new();
 /// How long the end of a process may be delayed by anyone who reads its log.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Logs to standard error from now on, unless that was begun before. What standard error
-/// does not take at once, another thread writes, so that no reader of the log can stop
-/// the program's work: call [`flush`] before the process exits.
+/// Logs to standard error from now on, unless that was begun before. Another thread writes,
+/// so that no reader of the log can stop the program's work: call [`flush`] before the
+/// process exits.
 ///
 /// `ours` names the crates whose level is `level`. Libraries log at `warn` and above,
 /// regardless of `level`: below it some log header fields and bodies, which may be
@@ -58,36 +58,13 @@ struct Line;
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        QUEUE.push(line, write_now);
+        QUEUE.push(line);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Writes to standard error what it takes without waiting.
-#[cfg(unix)]
-fn write_now(line: &[u8]) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    /// A pipe on Linux that takes anything takes so many bytes as a whole (pipe(7)).
-    const PIPE_BUF: usize = 4096;
-    let stderr = io::stderr();
-    let mut output = PollFd::new(&stderr, PollFlags::OUT);
-    let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
-    line.len() <= PIPE_BUF
-        && poll(std::slice::from_mut(&mut output), Some(&no_time)) == Ok(1)
-        && output.revents() == PollFlags::OUT
-        && stderr.lock().write_all(line).is_ok()
-}
-
-/// Elsewhere no one can ask what it takes: the thread writes. The programs run on Linux
-/// alone, but the kubectl plugin has the webhook as a library.
-#[cfg(not(unix))]
-const fn write_now(_: &[u8]) -> bool {
-    false
 }
 
 fn subscriber(

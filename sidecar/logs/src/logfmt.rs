@@ -1,9 +1,9 @@
 //! `ts=… level=info msg="…" key=value`, one line an event.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -31,37 +31,43 @@ where
     ) -> fmt::Result {
         writer.write_str("ts=")?;
         SystemTime.format_time(&mut writer)?;
-        let level = event.metadata().level().as_str().to_ascii_lowercase();
-        write!(writer, " level={level}")?;
-        let mut fields = Fields::default();
+        write!(writer, " level={}", level(*event.metadata().level()))?;
+        let mut fields = Fields { writer: writer.by_ref(), result: Ok(()) };
         event.record(&mut fields);
-        writeln!(writer, "{}{}", fields.message, fields.others)
+        fields.result?;
+        writeln!(writer)
     }
 }
 
-/// An event's fields, written out: the message apart, because it comes first.
-#[derive(Default)]
-struct Fields {
-    message: String,
-    others: String,
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
 }
 
-impl Fields {
+/// Writes an event's fields; the message is recorded first.
+struct Fields<'a> {
+    writer: Writer<'a>,
+    result: fmt::Result,
+}
+
+impl Fields<'_> {
     fn add(&mut self, field: &Field, value: &str) {
-        let (key, text) = match field.name() {
-            "message" => ("msg", &mut self.message),
-            name => (name, &mut self.others),
-        };
-        // To write to a string cannot fail.
-        let _ = if needs_quotes(value) {
-            write!(text, " {key}={value:?}")
+        let key = if field.name() == "message" { "msg" } else { field.name() };
+        let written = if needs_quotes(value) {
+            write!(self.writer, " {key}={value:?}")
         } else {
-            write!(text, " {key}={value}")
+            write!(self.writer, " {key}={value}")
         };
+        self.result = self.result.and(written);
     }
 }
 
-impl Visit for Fields {
+impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, value);
     }
@@ -72,8 +78,8 @@ impl Visit for Fields {
 }
 
 fn needs_quotes(value: &str) -> bool {
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
-    value.is_empty() || !value.chars().all(plain)
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\');
+    value.is_empty() || !value.bytes().all(plain)
 }
 
 #[cfg(test)]
