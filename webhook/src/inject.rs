@@ -13,6 +13,7 @@ use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction,
         LocalObjectReference, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+        VolumeMount,
     },
     apimachinery::pkg::{api::resource, util::intstr::IntOrString},
 };
@@ -42,8 +43,8 @@ const EXEC_TIMEOUT_SECONDS: i32 = 10;
 
 /// What `pod` gets for `effective`.
 pub fn additions(effective: &Effective, pod: Pod<'_>) -> Additions {
-    let volumes = Volumes::new(effective, pod);
-    let container = Json::of(&container(effective, pod, &volumes));
+    let Volumes { added, mounts } = Volumes::new(effective, pod);
+    let container = Json::of(&container(effective, pod, mounts));
     let (init_containers, containers) = if effective.native {
         (vec![container], Vec::new())
     } else {
@@ -54,7 +55,7 @@ pub fn additions(effective: &Effective, pod: Pod<'_>) -> Additions {
         annotations: vec![(contract::annotations::INJECTED.to_owned(), injected(effective))],
         init_containers,
         containers,
-        volumes: volumes.added.iter().map(Json::of).collect(),
+        volumes: added.iter().map(Json::of).collect(),
         image_pull_secrets: pull_secrets(effective, pod),
     }
 }
@@ -64,7 +65,7 @@ pub fn injected(effective: &Effective) -> String {
     format!("version={VERSION} settings={}", effective.fingerprint)
 }
 
-fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Container {
+fn container(effective: &Effective, pod: Pod<'_>, mounts: Vec<VolumeMount>) -> Container {
     let port = i32::from(effective.settings.listening_port.get());
     Container {
         name: names::CONTAINER.to_owned(),
@@ -90,7 +91,7 @@ fn container(effective: &Effective, pod: Pod<'_>, volumes: &Volumes) -> Containe
         },
         resources: Some(resources(&effective.resources)),
         security_context: Some(security_context(pod)),
-        volume_mounts: Some(volumes.mounts.clone()),
+        volume_mounts: Some(mounts),
         ..Container::default()
     }
 }

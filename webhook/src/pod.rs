@@ -17,10 +17,12 @@ pub use resources::Resource;
 #[derive(Clone, Copy, Debug)]
 pub struct Pod<'a> {
     raw: &'a Value,
-    /// The part that is read most often.
+    /// The parts that are read most often.
     annotations: Option<&'a Value>,
     labels: Option<&'a Value>,
     spec: Option<&'a Value>,
+    init_containers: &'a [Value],
+    containers: &'a [Value],
 }
 
 /// A view of one of its containers.
@@ -39,7 +41,11 @@ impl<'a> Pod<'a> {
     pub fn new(raw: &'a Value) -> Self {
         let metadata = |name| at(raw, &["metadata", name]);
         let (annotations, labels) = (metadata("annotations"), metadata("labels"));
-        Self { raw, annotations, labels, spec: raw.get("spec") }
+        let spec = raw.get("spec");
+        let list = |name| spec.and_then(|spec| spec.get(name)?.as_array());
+        let [init_containers, containers] = ["initContainers", "containers"]
+            .map(|name| list(name).map(Vec::as_slice).unwrap_or_default());
+        Self { raw, annotations, labels, spec, init_containers, containers }
     }
 
     /// The pod as it came.
@@ -77,11 +83,8 @@ impl<'a> Pod<'a> {
 
     /// Init containers, then containers.
     pub fn containers(self) -> impl Iterator<Item = Container<'a>> {
-        let init =
-            items(self.spec_at(&["initContainers"])).map(|raw| Container { raw, is_init: true });
-        let main =
-            items(self.spec_at(&["containers"])).map(|raw| Container { raw, is_init: false });
-        init.chain(main)
+        let init = self.init_containers.iter().map(|raw| Container { raw, is_init: true });
+        init.chain(self.containers.iter().map(|raw| Container { raw, is_init: false }))
     }
 
     /// Its volumes.

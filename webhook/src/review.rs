@@ -106,12 +106,13 @@ pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
     let request = request.ok_or(ReviewError::Missing("request"))?;
     let uid = text(request, &["uid"]).filter(|uid| !uid.is_empty());
     let uid = uid.ok_or(ReviewError::Missing("request.uid"))?;
+    let pod = Pod::new(&object);
     let decision = if creates_a_pod(request) {
-        decide(config, Pod::new(&object))
+        decide(config, pod)
     } else {
         Decision::Skip(Skip::because(SkipReason::NotAPodCreation))
     };
-    let subject = subject(request, Pod::new(&object));
+    let subject = subject(request, pod);
     let operations = operations_for(&decision, &mut object)?;
     let body = answer::answer(uid, &decision, operations.as_deref());
     Ok(Answered { body, decision, subject })

@@ -65,13 +65,21 @@ impl Cloud {
     ///
     /// <https://github.com/prometheus/prometheus/blob/main/storage/remote/azuread/azuread.go>
     pub fn audience(self) -> Option<Audience> {
-        let scope = match self {
-            Self::AzurePublic | Self::Int => "https://monitor.azure.com//.default",
-            Self::AzureGovernment => "https://monitor.azure.us//.default",
-            Self::AzureChina => "https://monitor.azure.cn//.default",
-            Self::Custom => return None,
-        };
-        Some(Audience(scope.to_owned()))
+        self.scope().map(|scope| Audience(scope.to_owned()))
+    }
+
+    /// Whether `audience` is the one that needs not be given.
+    pub(crate) fn is_audience(self, audience: &Audience) -> bool {
+        self.scope() == Some(audience.scope())
+    }
+
+    const fn scope(self) -> Option<&'static str> {
+        match self {
+            Self::AzurePublic | Self::Int => Some("https://monitor.azure.com//.default"),
+            Self::AzureGovernment => Some("https://monitor.azure.us//.default"),
+            Self::AzureChina => Some("https://monitor.azure.cn//.default"),
+            Self::Custom => None,
+        }
     }
 
     /// The authority that issues tokens, unless one is given; `None` where one
@@ -79,13 +87,21 @@ impl Cloud {
     ///
     /// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
     pub fn authority(self) -> Option<AuthorityHost> {
-        let host = match self {
-            Self::AzurePublic | Self::Int => "https://login.microsoftonline.com",
-            Self::AzureGovernment => "https://login.microsoftonline.us",
-            Self::AzureChina => "https://login.partner.microsoftonline.cn",
-            Self::Custom => return None,
-        };
-        Some(AuthorityHost(host.to_owned()))
+        self.authority_address().map(|address| AuthorityHost(address.to_owned()))
+    }
+
+    /// Whether `host` is the authority that needs not be given.
+    pub(crate) fn is_authority(self, host: &AuthorityHost) -> bool {
+        self.authority_address() == Some(host.as_str())
+    }
+
+    const fn authority_address(self) -> Option<&'static str> {
+        match self {
+            Self::AzurePublic | Self::Int => Some("https://login.microsoftonline.com"),
+            Self::AzureGovernment => Some("https://login.microsoftonline.us"),
+            Self::AzureChina => Some("https://login.partner.microsoftonline.cn"),
+            Self::Custom => None,
+        }
     }
 }
 

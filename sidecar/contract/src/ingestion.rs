@@ -1,6 +1,6 @@
 //! The one parser of ingestion URLs.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use url::{Host, Url};
 
@@ -35,12 +35,12 @@ impl IngestionUrl {
     }
 
     /// The host, in lower case and without brackets or a trailing dot.
-    pub fn host(&self) -> String {
+    pub fn host(&self) -> Cow<'_, str> {
         match self.0.host() {
-            Some(Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name).to_owned(),
-            Some(Host::Ipv4(address)) => address.to_string(),
-            Some(Host::Ipv6(address)) => address.to_string(),
-            None => String::new(),
+            Some(Host::Domain(name)) => Cow::Borrowed(name.strip_suffix('.').unwrap_or(name)),
+            Some(Host::Ipv4(address)) => Cow::Owned(address.to_string()),
+            Some(Host::Ipv6(address)) => Cow::Owned(address.to_string()),
+            None => Cow::default(),
         }
     }
 
@@ -54,11 +54,11 @@ impl IngestionUrl {
         self.0.scheme() == "https"
     }
 
-    /// Whether the host is `suffix` (which begins with a dot) or lies below it.
+    /// Whether the host is `suffix` (which begins with a dot and is in lower case) or lies
+    /// below it.
     pub fn is_below(&self, suffix: &str) -> bool {
         let host = self.host();
-        let suffix = suffix.to_lowercase();
-        host.ends_with(&suffix) || suffix.strip_prefix('.') == Some(&host)
+        host.ends_with(suffix) || suffix.strip_prefix('.') == Some(&host)
     }
 
     /// The cloud that the host belongs to, and the end of its name that says so; `None`

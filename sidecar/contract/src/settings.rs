@@ -12,9 +12,9 @@ use std::{
 };
 
 use crate::{
-    AcceptFrom, Audience, AuthorityHost, Cloud, Identity, IdentityEndpoint, IngestionUrl, Limits,
-    LogFormat, LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, TokenProxy,
-    format_duration, names::env,
+    AcceptFrom, Audience, Cloud, Identity, IdentityEndpoint, IngestionUrl, Limits, LogFormat,
+    LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, TokenProxy, format_duration,
+    names::env,
 };
 
 /// Everything that a sidecar is told. None of it is a secret but a proxy's
@@ -151,7 +151,7 @@ impl Settings {
         let mut doubts = self.ingestion_url.doubts();
         doubts.extend(self.cloud_doubt());
         doubts.extend(self.identity.token_proxy().and_then(TokenProxy::doubt));
-        if self.cloud == Cloud::Int && Some(&self.audience) == self.cloud.audience().as_ref() {
+        if self.cloud == Cloud::Int && self.cloud.is_audience(&self.audience) {
             doubts.push(format!(
                 "{}=INT without {}: the public cloud's audience is used",
                 env::CLOUD,
@@ -174,7 +174,7 @@ impl Settings {
     fn cloud_doubt(&self) -> Option<String> {
         let (suffix, of_url) = self.ingestion_url.cloud()?;
         let is_meant = matches!(self.cloud, Cloud::Custom | Cloud::Int)
-            || Some(&self.audience) != self.cloud.audience().as_ref();
+            || !self.cloud.is_audience(&self.audience);
         (self.cloud != of_url && !is_meant).then(|| {
             format!(
                 "the ingestion host is one of {of_url} ({suffix}), and {name} is {cloud}, whose tokens it refuses: set {name} to {of_url}, or correct the URL",
@@ -208,16 +208,11 @@ impl Settings {
     }
 
     fn add_azure(&self, add: &mut impl FnMut(&'static str, Option<String>)) {
-        let unless_usual = |given: Option<String>, usual| if given == usual { None } else { given };
-        let text = |audience: &Audience| audience.to_string();
         add(env::CLOUD, differs(&self.cloud, &Cloud::default()));
-        add(
-            env::INGESTION_AAD_AUDIENCE,
-            unless_usual(Some(text(&self.audience)), self.cloud.audience().as_ref().map(text)),
-        );
-        let text = |host: &AuthorityHost| host.to_string();
-        let usual = self.cloud.authority().as_ref().map(text);
-        add(env::AZURE_AUTHORITY_HOST, unless_usual(self.identity.authority().map(text), usual));
+        let audience = Some(&self.audience).filter(|audience| !self.cloud.is_audience(audience));
+        add(env::INGESTION_AAD_AUDIENCE, audience.map(ToString::to_string));
+        let authority = self.identity.authority().filter(|host| !self.cloud.is_authority(host));
+        add(env::AZURE_AUTHORITY_HOST, authority.map(ToString::to_string));
         add(
             env::AZURE_POD_IDENTITY_AUTHORITY_HOST,
             self.metadata_host.as_ref().map(ToString::to_string),

@@ -52,7 +52,7 @@ pub(super) fn assemble<'a>(
             path: destination.write_path(),
             mode: destination.settings.response_mode,
             max_decompressed: settings.limits.max_decompressed,
-            host: url.host(),
+            host: url.host().into_owned(),
             summary: Summary::default(),
             notices: Notices::default(),
             tokens,

@@ -8,6 +8,8 @@
 mod binding;
 mod only;
 
+use std::mem;
+
 use contract::{
     Audience, AuthorityHost, CertificateName, Identity, IngestionUrl, Key, Limits, Mistake,
     ObjectName, Overrides, Rejected, Settings, names::env,
@@ -29,6 +31,10 @@ pub struct Profile {
     pub overrides: Overrides,
     /// What [`PROFILE_ONLY`] gives: each key with its text, in that order.
     pub given: Vec<(&'static str, String)>,
+    /// The authority, instead of the cloud's.
+    pub authority_host: Option<AuthorityHost>,
+    /// Whether assertions carry the certificate's chain.
+    pub sends_chain: bool,
     /// Roots that the sidecar trusts instead of the system's.
     pub trust: Option<TrustConfigMap>,
     /// Settings of the identity binding, if the identity is used by one.
@@ -66,19 +72,6 @@ impl Profile {
     pub fn limits(&self) -> Limits {
         self.settings.as_ref().map(|settings| settings.limits).unwrap_or_default()
     }
-
-    /// The authority, if this profile gives one.
-    pub fn authority_host(&self) -> Option<&AuthorityHost> {
-        let settings = self.settings.as_ref()?;
-        let is_given = self.given.iter().any(|(key, _)| *key == "authorityHost");
-        settings.identity.authority().filter(|_| is_given)
-    }
-
-    /// Whether assertions carry the certificate's chain.
-    pub fn sends_chain(&self) -> bool {
-        let identity = self.settings.as_ref().map(|settings| &settings.identity);
-        matches!(identity, Some(Identity::AadApplication { certificate, .. }) if certificate.send_chain)
-    }
 }
 
 /// Reads the profile at `path`.
@@ -86,10 +79,19 @@ pub(super) fn read(reader: &mut Reader, path: &str, value: Value) -> Option<Prof
     let mut section = reader.section(path, value)?;
     let overrides = overrides(reader, &mut section);
     let trust = trust(reader, &mut section);
-    let (given, settings) = profile_only(reader, &mut section);
+    let (given, mut settings) = profile_only(reader, &mut section);
+    let placeholder = Identity::SystemAssigned;
+    let identity = settings.as_mut().map(|one| mem::replace(&mut one.identity, placeholder));
+    let is_given = given.iter().any(|(key, _)| *key == "authorityHost");
+    let authority_host = identity.as_ref().and_then(Identity::authority).filter(|_| is_given);
+    let sends_chain = matches!(
+        &identity,
+        Some(Identity::AadApplication { certificate, .. }) if certificate.send_chain
+    );
     let binding = binding::read(reader, &mut section, overrides.identity_type, &given);
     reader.finish(section);
-    Some(Profile { overrides, given, trust, binding, settings })
+    let authority_host = authority_host.cloned();
+    Some(Profile { overrides, given, authority_host, sends_chain, trust, binding, settings })
 }
 
 fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {

@@ -129,7 +129,7 @@ fn scalars_are_read_whatever_yaml_makes_of_them() {
     let config = Config::parse(yaml).unwrap();
     let profile = &config.profiles["default"];
     assert_eq!(profile.overrides.listening_port.map(Port::get), Some(9000));
-    assert!(profile.sends_chain());
+    assert!(profile.sends_chain);
     assert_eq!((&profile.overrides.client_id, profile.overrides.cloud), (&None, None));
     assert_eq!(config.resources.cpu_limit.unwrap().as_str(), "1");
     assert_eq!(config.resources.memory_limit, None, "what is given replaces the defaults");

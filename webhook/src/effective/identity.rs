@@ -67,7 +67,7 @@ impl Merge<'_> {
         let name = self.certificate_name();
         let directory = self.mount_path()?;
         let path = PathBuf::from(format!("{}/{}", directory.as_str().trim_end_matches('/'), name?));
-        let send_chain = self.profile.sends_chain();
+        let send_chain = self.profile.sends_chain;
         let certificate = Certificate { path, password_file: None, send_chain };
         Some(Identity::AadApplication {
             client_id: client_id?,
@@ -203,7 +203,7 @@ impl Merge<'_> {
     /// a custom cloud needs a profile.
     fn authority(&mut self) -> Option<AuthorityHost> {
         let cloud = self.cloud();
-        let host = self.profile.authority_host().cloned().or_else(|| cloud.authority());
+        let host = self.profile.authority_host.clone().or_else(|| cloud.authority());
         if host.is_none() {
             self.mistakes.push(Mistake::missing(
                 format!("authorityHost of profile {:?}", self.name),

@@ -55,8 +55,12 @@ impl Merge<'_> {
     /// The configured resources as they fit this pod, and what its author should
     /// know about them.
     pub(super) fn fitting_resources(&self, configured: &Resources) -> (Resources, Vec<String>) {
+        let has_own = self.pod.has_own_resources();
+        let keeps_guaranteed = !has_own && self.pod.is_guaranteed();
+        if !has_own && !keeps_guaranteed {
+            return (configured.clone(), Vec::new());
+        }
         let mut warnings = Vec::new();
-        let keeps_guaranteed = self.pod.is_guaranteed() && !self.pod.has_own_resources();
         let mut fit = |resource| {
             let mut amounts = of(configured, resource);
             if keeps_guaranteed {

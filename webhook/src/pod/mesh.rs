@@ -4,7 +4,7 @@
 //! ordinary container starts only after all init containers, and one that
 //! demands mutual TLS resets the kubelet's connections.
 
-use super::Pod;
+use super::{Container, Pod};
 
 /// A mesh, and by what it was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,16 +70,16 @@ const NO: &[&str] = &["false", "f", "no", "n", "off", "0"];
 impl Pod<'_> {
     /// The mesh that this pod shows.
     pub fn mesh(self) -> Option<Mesh> {
+        let containers: Vec<&str> = self.containers().map(Container::name).collect();
         MESHES.iter().find_map(|signs| {
-            let sign = self.sign_of(signs)?;
+            let sign = self.sign_of(signs, &containers)?;
             Some(Mesh { name: signs.mesh, sign })
         })
     }
 
-    fn sign_of(self, signs: &Signs) -> Option<String> {
-        let container = self.containers().find(|one| signs.containers.contains(&one.name()));
-        if let Some(container) = container {
-            return Some(format!("container {}", container.name()));
+    fn sign_of(self, signs: &Signs, containers: &[&str]) -> Option<String> {
+        if let Some(name) = containers.iter().find(|name| signs.containers.contains(name)) {
+            return Some(format!("container {name}"));
         }
         if let Some(name) = signs.annotations.iter().find(|name| self.annotation(name).is_some()) {
             return Some(format!("annotation {name}"));
@@ -90,14 +90,12 @@ impl Pod<'_> {
                 .find(|(_, value)| value.is_some_and(|value| is_one_of(value, values)))
                 .map(|(kind, _)| kind)
         };
-        let (name, values) = signs.declines;
-        if says(name, values).is_some() {
-            return None;
-        }
-        signs.requests.iter().find_map(|(name, values)| {
+        let requested = signs.requests.iter().find_map(|(name, values)| {
             let kind = says(name, values)?;
             Some(format!("{kind} {name}"))
-        })
+        })?;
+        let (name, values) = signs.declines;
+        says(name, values).is_none().then_some(requested)
     }
 }
 
