@@ -9,9 +9,10 @@ use std::{
 use crate::documentation::root;
 
 /// Sources, and the modules that only the library's root names.
-const CRATES: [(&str, &[&str]); 3] = [
+const CRATES: [(&str, &[&str]); 4] = [
     ("sidecar/src", &["check", "native", "run"]),
     ("webhook/src", &["serve"]),
+    ("webhook/cli/src", &["doctor", "migrate"]),
     ("certs/src", &["admin", "directory"]),
 ];
 

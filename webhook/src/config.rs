@@ -8,6 +8,7 @@ mod profile;
 mod reader;
 mod resources;
 mod schema;
+pub mod selection;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -25,6 +25,9 @@
 //! The decision, the sidecar's container and the patch are the `webhook` crate's, so that
 //! there is one implementation of each. Reading, writing and network access are up to
 //! `main`.
+//!
+//! Modules import each other in one direction, and none imports [`doctor`] or
+//! [`migrate`]: a test follows all imports.
 
 pub mod doctor;
 pub mod manifests;

@@ -15,7 +15,7 @@ use json_patch::{
 };
 use serde_json::Value;
 use webhook::{
-    config::ConfigFile,
+    config::{ConfigFile, selection},
     decide::{Decision, Injection, Skip, SkipReason, decide},
     effective::Effective,
     pod::Pod,
@@ -226,14 +226,9 @@ fn mesh(effective: &Effective) -> Option<String> {
     ))
 }
 
-/// Namespaces that the chart excludes, whatever its values are.
-pub(crate) const EXCLUDED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
-
 /// Whether the webhook is known not to be asked about pods there.
 fn is_excluded(file: &ConfigFile, namespace: Option<&str>) -> bool {
-    let mut excluded =
-        EXCLUDED.into_iter().chain(file.excluded_namespaces.iter().map(String::as_str));
-    excluded.any(|name| namespace == Some(name))
+    namespace.is_some_and(|name| selection::is_excluded(name, &file.excluded_namespaces))
 }
 
 /// The effect of `decision` in this namespace: the API server does not send all pods to

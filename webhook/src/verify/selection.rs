@@ -2,6 +2,7 @@
 //! About any other it is never asked, however long the test waits.
 
 use serde_json::Value;
+use webhook::config::selection::unmet;
 
 /// Why API servers do not ask `webhook` about pods in this namespace, which has these
 /// labels; `None` if they do.
@@ -24,71 +25,11 @@ pub(super) fn excludes_pods(webhook: &Value, labels: &Value) -> Option<String> {
     ))
 }
 
-/// The first requirement of the selector that the labels do not meet, as kubectl writes
-/// it: `team in (a,b)`.
-///
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>
-fn unmet(selector: &Value, labels: &Value) -> Option<String> {
-    let exact = selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
-    let exact = exact.map(|(key, value)| (key.as_str(), "In", vec![value]));
-    let expressions = array(selector.get("matchExpressions"));
-    let expressions = expressions.map(|one| {
-        let values = array(one.get("values")).collect();
-        (text(one.get("key")), text(one.get("operator")), values)
-    });
-    exact.chain(expressions).find_map(|(key, operator, values): (_, _, Vec<&Value>)| {
-        let label = labels.get(key);
-        let is_listed = label.is_some_and(|label| values.contains(&label));
-        let values: Vec<&str> = values.into_iter().map(|one| text(Some(one))).collect();
-        let values = values.join(",");
-        let (is_met, shown) = match operator {
-            "In" => (is_listed, format!("{key} in ({values})")),
-            "NotIn" => (!is_listed, format!("{key} notin ({values})")),
-            "Exists" => (label.is_some(), key.to_owned()),
-            "DoesNotExist" => (label.is_none(), format!("!{key}")),
-            // The API server knows no other.
-            _ => (true, String::new()),
-        };
-        (!is_met).then_some(shown)
-    })
-}
-
-fn array(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    value.and_then(Value::as_array).into_iter().flatten()
-}
-
-fn text(value: Option<&Value>) -> &str {
-    value.and_then(Value::as_str).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn every_requirement_is_judged_as_api_servers_do() {
-        let labels = json!({"team": "a", "stage": "test"});
-        for (selector, expected) in [
-            (json!({}), None),
-            (json!({"matchLabels": {"team": "a", "stage": "test"}}), None),
-            (json!({"matchLabels": {"team": "b"}}), Some("team in (b)")),
-            (json!({"matchLabels": {"cost": "b"}}), Some("cost in (b)")),
-            (of("team", "In", &["b", "a"]), None),
-            (of("team", "In", &["b", "c"]), Some("team in (b,c)")),
-            (of("cost", "In", &["b"]), Some("cost in (b)")),
-            (of("team", "NotIn", &["b"]), None),
-            (of("team", "NotIn", &["b", "a"]), Some("team notin (b,a)")),
-            (of("cost", "NotIn", &["b"]), None),
-            (of("team", "Exists", &[]), None),
-            (of("cost", "Exists", &[]), Some("cost")),
-            (of("cost", "DoesNotExist", &[]), None),
-            (of("team", "DoesNotExist", &[]), Some("!team")),
-        ] {
-            assert_eq!(unmet(&selector, &labels).as_deref(), expected, "{selector}");
-        }
-    }
 
     #[test]
     fn what_is_excluded_is_named_with_its_remedy() {

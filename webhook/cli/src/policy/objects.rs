@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use serde_saphyr::SerializerOptions;
 use webhook::{
     VERSION,
-    config::{Config, ConfigFile},
+    config::{Config, ConfigFile, selection},
 };
 
 use super::{
@@ -16,7 +16,6 @@ use super::{
     model::{Model, Time},
     mutation,
 };
-use crate::manifests::EXCLUDED;
 
 /// The prefix of all objects' names.
 const NAME: &str = "prom-remotewrite-policy";
@@ -34,16 +33,9 @@ pub(super) struct Scope {
 impl Scope {
     /// Those that the chart's webhook is asked about with these values.
     pub(super) fn new(file: &ConfigFile, values: &Value, namespace: Option<&str>) -> Self {
-        let excluded = EXCLUDED.map(str::to_owned).into_iter();
-        let mut names: Vec<String> = Vec::new();
-        for name in excluded.chain(file.excluded_namespaces.iter().cloned()) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
         // The two that the admissions enforcer of AKS adds to all such objects.
         let mut expressions = vec![
-            json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": names}),
+            selection::without(&file.excluded_namespaces),
             json!({"key": "control-plane", "operator": "NotIn", "values": ["true"]}),
             json!({"key": "kubernetes.azure.com/managedby", "operator": "NotIn", "values": ["aks"]}),
         ];
