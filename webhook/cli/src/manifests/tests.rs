@@ -1,5 +1,6 @@
 mod explained;
 mod lines;
+mod origins;
 mod properties;
 
 use expect_test::Expect;
