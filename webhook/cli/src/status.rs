@@ -45,13 +45,15 @@ pub struct Overview {
 impl Overview {
     /// Looks at everything that was found, at `now`, in seconds since 1970.
     pub fn new(clusters: &[FoundCluster], now: i64) -> Self {
-        let (mut lines, mut problems) = (Vec::new(), Vec::new());
+        let (mut lines, mut problems, mut writers) = (Vec::new(), Vec::new(), Vec::new());
         for cluster in clusters {
             let sidecars = sidecars::sidecars(cluster, now);
-            problems.extend(problems::of(cluster, &sidecars, now));
+            let workloads = problems::writers(cluster);
+            problems.extend(problems::of(cluster, &sidecars, &workloads, now));
+            writers.extend(workloads);
             lines.extend(sidecars.into_iter().flat_map(|sidecar| sidecar.lines));
         }
-        problems.extend(problems::same_labels(clusters));
+        problems.extend(problems::same_labels(&writers));
         // Problems before notes, otherwise as they are.
         problems.sort_by_key(|problem| problem.severity == Severity::Note);
         Self { sidecars: lines, problems }

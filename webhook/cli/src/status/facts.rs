@@ -3,20 +3,15 @@
 use std::{collections::BTreeMap, str::FromStr as _};
 
 use contract::annotations;
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timestamp};
-use kube::core::{Expression, Selector, SelectorExt as _};
-use serde::Deserialize as _;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use webhook::{
-    config::ConfigFile,
+    config::{ConfigFile, selection},
     decide::{is_hand_written, is_injected_by_us},
     pod::{Container, Pod},
 };
 
 pub use super::figures::Figures;
-
-/// Labels of an object.
-pub type Labels = BTreeMap<String, String>;
 
 /// One cluster.
 #[derive(Debug, Default)]
@@ -26,7 +21,7 @@ pub struct FoundCluster {
     /// The namespace, if only one was looked at.
     pub namespace: Option<String>,
     /// The labels of namespaces, by name, as far as they could be read.
-    pub namespaces: BTreeMap<String, Labels>,
+    pub namespaces: BTreeMap<String, Value>,
     /// Pods with a mark of ours or of a hand-written sidecar.
     pub pods: Vec<FoundPod>,
     /// Workloads with such a mark, and all objects of prometheus-operator.
@@ -35,8 +30,8 @@ pub struct FoundCluster {
     pub config_maps: Vec<Value>,
     /// Webhooks of ours; usually one.
     pub webhooks: Vec<FoundWebhook>,
-    /// Policies of ours that inject, and their bindings.
-    pub policies: Vec<FoundPolicy>,
+    /// The parameters of policies that inject: a `ConfigMap` for each profile.
+    pub parameters: Vec<Value>,
     /// Why pods were not created lately: the controller, and what it was told.
     pub refusals: Vec<(String, String)>,
     /// What could not be looked at, and why.
@@ -55,7 +50,7 @@ pub struct FoundPod {
 /// A webhook configuration of ours, and what stands behind it.
 #[derive(Debug, Default)]
 pub struct FoundWebhook {
-    /// The `MutatingWebhookConfiguration`; null where only a Deployment is left.
+    /// The `MutatingWebhookConfiguration`.
     pub configuration: Value,
     /// Its configuration file; `None` if nothing says where that is.
     pub file: Option<Result<ConfigFile, String>>,
@@ -63,19 +58,6 @@ pub struct FoundWebhook {
     pub deployment: Option<Value>,
     /// Its pods, each with the chain that it serves with in PEM, if it was asked.
     pub replicas: Vec<(FoundPod, Option<String>)>,
-}
-
-/// What injects the sidecars of a profile without a webhook, as far as it is there.
-#[derive(Debug, Default)]
-pub struct FoundPolicy {
-    /// Its name, and that of all its objects.
-    pub name: String,
-    /// The `MutatingAdmissionPolicy`.
-    pub policy: Option<Value>,
-    /// Its binding.
-    pub binding: Option<Value>,
-    /// The `ConfigMap` that the binding names.
-    pub parameters: Option<Value>,
 }
 
 /// Which sidecar a pod has.
@@ -92,23 +74,21 @@ pub(crate) enum Standing<'a> {
 impl FoundCluster {
     /// When a webhook was configured, in seconds since 1970, if one is.
     pub(super) fn asked_since(&self) -> Option<i64> {
-        let configurations = self.webhooks.iter().map(|webhook| &webhook.configuration);
-        configurations.filter(|one| !one.is_null()).map(created).min()
+        self.webhooks.iter().map(|webhook| created(&webhook.configuration)).min()
     }
 
     /// The parameters of the policy for a pod's profile.
     pub(super) fn parameters(&self, pod: Pod<'_>) -> Option<&Value> {
         let wanted = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
-        let mut all = self.policies.iter().filter_map(|found| found.parameters.as_ref());
-        all.find(|map| text(map, "/data/profile") == wanted.trim())
+        self.parameters.iter().find(|map| text(map, "/data/profile") == wanted.trim())
     }
 
     /// Why no webhook is called for a pod in this namespace with these `labels`, if they
     /// are known; `None` if one is, or if that is not known.
-    pub(super) fn unselected(&self, namespace: &str, labels: Option<&Labels>) -> Option<String> {
+    pub(super) fn unselected(&self, namespace: &str, labels: Option<&Value>) -> Option<String> {
         let ours = self.webhooks.iter().filter_map(|webhook| our_webhook(&webhook.configuration));
         let reasons = ours.map(|ours| {
-            let unmet = |field, labels: Option<&Labels>| unmet(ours.get(field)?, labels?);
+            let unmet = |field, labels: Option<&Value>| selection::unmet(ours.get(field)?, labels?);
             let of_namespace = unmet("namespaceSelector", self.namespaces.get(namespace));
             of_namespace.map(|unmet| format!("the webhook is not called for pods in its namespace, but for those in namespaces with {unmet}")).or_else(|| {
                 let unmet = unmet("objectSelector", labels)?;
@@ -131,10 +111,6 @@ impl FoundPod {
         let has_ended = matches!(text(&raw, "/status/phase"), "Succeeded" | "Failed");
         let is_removed = raw.pointer("/metadata/deletionTimestamp").is_some();
         (!has_ended && !is_removed).then_some(Self { raw, figures: None })
-    }
-
-    pub(super) fn labels(&self) -> Labels {
-        labels(&self.raw)
     }
 
     pub(super) fn pod(&self) -> Pod<'_> {
@@ -181,16 +157,9 @@ pub(super) fn our_webhook(configuration: &Value) -> Option<&Value> {
     webhooks.find(|one| text(one, "/name") == "pods.inject.prom-remotewrite")
 }
 
-/// The first requirement of a selector that `labels` do not meet.
-fn unmet(selector: &Value, labels: &Labels) -> Option<Expression> {
-    let selector: Selector = LabelSelector::deserialize(selector).ok()?.try_into().ok()?;
-    selector.into_iter().find(|requirement| !requirement.matches(labels))
-}
-
-/// The labels of an object.
-pub(super) fn labels(object: &Value) -> Labels {
-    let labels = object.pointer("/metadata/labels");
-    labels.and_then(|labels| Labels::deserialize(labels).ok()).unwrap_or_default()
+/// The labels of an object; null where it has none.
+pub(super) fn labels(object: &Value) -> &Value {
+    object.pointer("/metadata/labels").unwrap_or(&Value::Null)
 }
 
 /// When an object was created, in seconds since 1970; 0 where it does not say.

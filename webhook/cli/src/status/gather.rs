@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Labels, Standing, items, labels, text},
+    facts::{Figures, FoundCluster, FoundPod, Standing, items, labels, text},
     plain,
 };
 use crate::needs::lookup::{get, get_text};
@@ -60,8 +60,8 @@ pub async fn gather(
     let (namespaces, pods, objects, events) =
         tokio::join!(server.namespaces(), server.pods(), server.objects(), server.list(&events));
     let config_maps = server.all(plain::config_maps(&objects)).await;
-    let webhooks = webhooks::webhooks(&server, &objects).await;
-    let policies = server.policies().await;
+    let webhooks = webhooks::webhooks(&server).await;
+    let parameters = server.parameters().await;
     Ok(FoundCluster {
         context: None,
         namespace: namespace.map(str::to_owned),
@@ -70,7 +70,7 @@ pub async fn gather(
         objects,
         config_maps,
         webhooks,
-        policies,
+        parameters,
         refusals: events.iter().map(refusal).collect(),
         unseen: server.unseen.into_inner(),
     })
@@ -114,12 +114,13 @@ struct Item {
 
 impl ApiServer<'_> {
     /// The labels of each namespace that is looked at.
-    async fn namespaces(&self) -> BTreeMap<String, Labels> {
+    async fn namespaces(&self) -> BTreeMap<String, Value> {
         let all = match self.namespace {
             Some(name) => self.object(&format!("{NAMESPACES}/{name}")).await.into_iter().collect(),
             None => self.list(NAMESPACES).await,
         };
-        let named = all.iter().map(|one| (text(one, "/metadata/name").to_owned(), labels(one)));
+        let named =
+            all.iter().map(|one| (text(one, "/metadata/name").to_owned(), labels(one).clone()));
         named.collect()
     }
 
@@ -189,28 +190,23 @@ impl ApiServer<'_> {
         items(&list, "/items").cloned().map(without_fields).collect()
     }
 
-    /// The policies that inject, their bindings and their parameters, by name.
-    async fn policies(&self) -> Vec<FoundPolicy> {
+    /// The parameters of each policy that injects, which its binding names.
+    async fn parameters(&self) -> Vec<Value> {
         let path = |kind| {
             format!("{POLICIES}/{kind}?labelSelector=app.kubernetes.io/name={}", names::CONTAINER)
         };
         let paths = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"].map(path);
         let (policies, bindings) = tokio::join!(self.list(&paths[0]), self.list(&paths[1]));
-        let mut found = BTreeMap::<String, FoundPolicy>::new();
-        let name = |object: &Value, path| text(object, path).to_owned();
-        for policy in policies {
-            let entry = found.entry(name(&policy, "/metadata/name")).or_default();
-            entry.policy = Some(policy);
-        }
-        for binding in bindings {
-            let place = text(&binding, "/spec/paramRef/namespace");
-            let map = text(&binding, "/spec/paramRef/name");
-            let path = format!("/api/v1/namespaces/{place}/configmaps/{map}");
-            let entry = found.entry(name(&binding, "/spec/policyName")).or_default();
-            entry.parameters = self.object(&path).await;
-            entry.binding = Some(binding);
-        }
-        found.into_iter().map(|(name, policy)| FoundPolicy { name, ..policy }).collect()
+        let is_bound = |binding: &&Value| {
+            let wanted = text(binding, "/spec/policyName");
+            policies.iter().any(|policy| text(policy, "/metadata/name") == wanted)
+        };
+        let path = |binding| {
+            let of = |field| text(binding, field);
+            let (place, name) = (of("/spec/paramRef/namespace"), of("/spec/paramRef/name"));
+            format!("/api/v1/namespaces/{place}/configmaps/{name}")
+        };
+        self.all(bindings.iter().filter(is_bound).map(path).collect()).await
     }
 
     fn collection(&self, group: &str, kind: &str) -> String {

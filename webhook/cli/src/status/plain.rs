@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use contract::annotations;
 use serde_json::Value;
 use webhook::pod::Pod;
 
@@ -13,15 +12,11 @@ use crate::{
     yaml,
 };
 
-/// The paths of what the pods of these workloads mount, if they ask for a sidecar.
+/// The paths of what the pods of these workloads mount.
 pub(super) fn config_maps(objects: &[Value]) -> Vec<String> {
-    let asks = |workload: &Workload<'_>| {
-        let annotation = Pod::new(&workload.pod).annotation(annotations::INJECT);
-        workload.writes.is_none() && annotation.is_some()
-    };
     // What a controller made is an operator's, with a configuration elsewhere.
     let own = objects.iter().filter(|object| Pod::new(object).owner().is_none());
-    let workloads = own.flat_map(workloads).filter(asks);
+    let workloads = own.flat_map(workloads).filter(|workload| workload.writes.is_none());
     let paths = workloads.flat_map(|workload| {
         let namespace = workload.namespace.clone().unwrap_or_default();
         let path = |name: &str| format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
@@ -45,15 +40,9 @@ pub(super) fn configuration(workload: &Workload<'_>, config_maps: &[Value]) -> O
     };
     let data = config_maps.iter().filter(is_mounted).filter_map(|map| map.get("data")?.as_object());
     let texts = data.flat_map(|data| data.values()).filter_map(Value::as_str);
-    let files = texts.filter(|text| text.contains(SCRAPES) || text.contains(WRITES));
-    let mut files = files.filter_map(|text| yaml::read(text).ok());
-    // Others have files that say what to scrape, and write to what a flag says.
-    let containers = items(&workload.pod, "/spec/containers");
-    let mut flags = containers.flat_map(|it| items(it, "/args").chain(items(it, "/command")));
-    let is_prometheus =
-        flags.any(|flag| flag.as_str().is_some_and(|flag| flag.starts_with("--config.file")));
-    files.find(|file| file.get(WRITES).is_some() || (is_prometheus && file.get(SCRAPES).is_some()))
+    let mut files = texts.filter(|text| text.contains(WRITES)).map(yaml::read);
+    files.find_map(|file| file.ok().filter(|file| file.get(WRITES).is_some()))
 }
 
-const SCRAPES: &str = "scrape_configs";
+/// Others have files that say what to scrape, and write to what a flag says.
 const WRITES: &str = "remote_write";

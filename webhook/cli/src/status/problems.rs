@@ -11,7 +11,7 @@ use serde::Serialize;
 use webhook::{config::ConfigFile, pod::Pod};
 
 use super::{DAY, facts::FoundCluster, sidecars::Sidecar, span};
-pub(super) use writers::same_labels;
+pub(super) use writers::{Writer, same_labels, writers};
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,8 +73,6 @@ pub enum ProblemKind {
     SameClusterLabel,
     /// The webhook, its configuration or its certificate.
     Webhook,
-    /// A policy that injects, or what belongs to it.
-    Policy,
     /// Something could not be looked at.
     NotSeen,
 }
@@ -97,7 +95,12 @@ impl Problem {
 
 /// Everything that is wrong in a cluster at `now`, in seconds since 1970: the webhook
 /// first, since much follows from it.
-pub(super) fn of(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i64) -> Vec<Problem> {
+pub(super) fn of(
+    cluster: &FoundCluster,
+    sidecars: &[Sidecar<'_>],
+    writers: &[Writer<'_>],
+    now: i64,
+) -> Vec<Problem> {
     let rights = "ask for the rights that `kubectl prom-remotewrite status --rbac` prints";
     let unseen = cluster.unseen.iter();
     let unseen = unseen.map(|text| Problem::new(ProblemKind::NotSeen, "cluster", text, rights));
@@ -105,7 +108,7 @@ pub(super) fn of(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i64) -> 
         installation::problems(cluster, now),
         unprovided::problems(cluster),
         failing::problems(cluster, sidecars, now),
-        writers::problems(cluster),
+        writers.iter().flat_map(Writer::problems).collect(),
         unseen.collect(),
     ];
     let context = |problem| Problem { context: cluster.context.clone(), ..problem };

@@ -5,8 +5,8 @@ mod destinations;
 mod installation_cases;
 mod object_cases;
 mod pod_cases;
+mod shown;
 
-use expect_test::expect_file;
 use serde_json::{Value, json};
 use webhook::{
     config::ConfigFile,
@@ -17,8 +17,7 @@ use webhook::{
 
 use super::{
     Overview,
-    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, FoundWebhook},
-    render,
+    facts::{Figures, FoundCluster, FoundPod, FoundWebhook},
 };
 use crate::tests::{config_file, prometheus};
 use authorities::{AUTHORITIES, AUTHORITY, TRUSTED};
@@ -58,9 +57,8 @@ fn cluster() -> FoundCluster {
         deployment: Some(deployment),
         replicas: Vec::new(),
     };
-    let labels = [("kubernetes.io/metadata.name", "monitoring"), ("team", "metrics")];
-    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let namespaces = [("monitoring".to_owned(), labels.into())].into();
+    let labels = json!({"kubernetes.io/metadata.name": "monitoring", "team": "metrics"});
+    let namespaces = [("monitoring".to_owned(), labels)].into();
     FoundCluster { namespaces, webhooks: vec![webhook], ..FoundCluster::default() }
 }
 
@@ -287,7 +285,7 @@ fn a_part_of_a_cluster_says_nothing_of_profiles() {
     assert_eq!(found, []);
 }
 
-/// In one cluster the operator's label tells two Prometheus apart; in two it may not.
+/// In one cluster another label tells two Prometheus apart.
 #[test]
 fn one_label_for_two_clusters_is_a_problem() {
     let spec = |label: &str| json!({"externalLabels": {"cluster": label}});
@@ -296,9 +294,20 @@ fn one_label_for_two_clusters_is_a_problem() {
         objects: vec![object("k8s", &spec(label))],
         ..cluster()
     };
+    let found = |clusters: &[FoundCluster]| Overview::new(clusters, NOW).problems;
+    let both = found(&[of("west", "prod"), of("east", "prod")]);
+    let [problem] = both.as_slice() else { panic!("{both:#?}") };
+    assert_eq!(problem.object, "Prometheus monitoring/k8s of west");
+    let expected = "it has the same (\"prod\") external label cluster, and so has Prometheus monitoring/k8s of east, and both write to one workspace";
+    assert_eq!(problem.message, expected);
     let bad = |clusters: &[FoundCluster]| Overview::new(clusters, NOW).is_bad();
-    assert!(bad(&[of("west", "prod"), of("east", "prod")]));
     assert!(!bad(&[of("west", "prod"), of("east", "other")]));
+    let plain = |context: &str| FoundCluster {
+        objects: vec![server("a")],
+        config_maps: vec![prometheus_yml("localhost:8081", "prod")],
+        ..of(context, "")
+    };
+    assert!(bad(&[plain("west"), of("east", "prod")]), "without the operator");
     let none = FoundCluster { objects: vec![object("k8s", &json!({}))], ..of("east", "") };
     let also = FoundCluster {
         context: Some("west".to_owned()),
@@ -306,86 +315,6 @@ fn one_label_for_two_clusters_is_a_problem() {
         ..cluster()
     };
     assert!(bad(&[none, also]), "no label at all");
-    let of_one = |spec: Value| FoundCluster {
-        objects: vec![object("a", &spec), object("b", &spec)],
-        ..cluster()
-    };
-    assert!(!bad(&[of_one(spec("prod"))]));
-    let mut unlabelled = spec("prod");
-    unlabelled["prometheusExternalLabelName"] = json!("");
-    assert!(bad(&[of_one(unlabelled)]));
-}
-
-/// A text in which the webhook is of version 1.0.0.
-fn said(text: &str) -> String {
-    text.replace(&format!("{:<11}", webhook::VERSION), "1.0.0      ")
-        .replace(&format!("\"{}\"", webhook::VERSION), "\"1.0.0\"")
-}
-
-#[test]
-fn each_destination_has_a_line() {
-    let refused = ("prom_remotewrite_refused_samples_total{reason=\"limit\"}", 2);
-    let pods = vec![with_two("prometheus-0", &[refused]), injected("prometheus-1", &[])];
-    let mut found = FoundCluster { pods, ..cluster() };
-    *file(&mut found) = two_profiles();
-    let overview = Overview::new(&[found], NOW);
-    expect_file!["../../testdata/golden/status-destinations.txt"]
-        .assert_eq(&said(&render::text(&overview, true, NOW)));
-    expect_file!["../../testdata/golden/status-destinations.json"]
-        .assert_eq(&said(&render::json(&overview)));
-}
-
-#[test]
-fn it_is_shown() {
-    let mut first = cluster();
-    first.pods.push(injected(
-        "prometheus-1",
-        &[
-            ("prom_remotewrite_refused_samples_total{reason=\"too_old\"}", 12),
-            ("prom_remotewrite_refused_samples_total{destination=\"\",reason=\"limit\"}", 3),
-            ("prom_remotewrite_certificate_expiry_timestamp_seconds", NOW + 61 * 86_400),
-        ],
-    ));
-    first.pods.push(injected(
-        "prometheus-0",
-        &[
-            ("prom_remotewrite_last_success_timestamp_seconds", 0),
-            ("prom_remotewrite_received_bytes_total", 0),
-        ],
-    ));
-    let mut unseen = injected("unseen", &[]);
-    unseen.figures = None;
-    first.pods.push(unseen);
-    let mut plain = plain("bare", &[("inject", "true")]);
-    plain.raw["metadata"]["creationTimestamp"] = json!(OLD);
-    first.pods.push(plain);
-    let overview = Overview::new(&[first], NOW);
-    expect_file!["../../testdata/golden/status.txt"]
-        .assert_eq(&said(&render::text(&overview, false, NOW)));
-    expect_file!["../../testdata/golden/status-wide.txt"]
-        .assert_eq(&said(&render::text(&overview, true, NOW)));
-    expect_file!["../../testdata/golden/status.json"].assert_eq(&said(&render::json(&overview)));
-    let two = |name: &str| FoundCluster {
-        context: Some(name.to_owned()),
-        pods: vec![injected("prometheus-0", &[])],
-        ..cluster()
-    };
-    let overview = Overview::new(&[two("west"), two("east")], NOW);
-    expect_file!["../../testdata/golden/status-contexts.txt"]
-        .assert_eq(&said(&render::text(&overview, false, NOW)));
-    let nothing = Overview::new(&[FoundCluster::default()], NOW);
-    expect_file!["../../testdata/golden/status-nothing.txt"]
-        .assert_eq(&render::text(&nothing, false, NOW));
-}
-
-/// The page shows what is printed, and every kind of problem.
-#[test]
-fn the_page_is_up_to_date() {
-    let page = include_str!("../../README.md");
-    let shown = include_str!("../../testdata/golden/status.txt");
-    let shown = shown.replace("1.0.0      ", &format!("{:<11}", webhook::VERSION));
-    assert!(page.contains(&shown));
-    for (_, kind, ..) in cases() {
-        assert!(page.contains(&format!("| `{kind}` |")), "{kind}");
-    }
+    let objects = vec![object("a", &spec("prod")), object("b", &spec("prod"))];
+    assert!(!bad(&[FoundCluster { objects, ..cluster() }]), "one cluster");
 }

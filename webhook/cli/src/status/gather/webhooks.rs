@@ -1,6 +1,5 @@
 //! Webhook configurations of ours, and what stands behind them.
 
-use contract::names;
 use serde_json::Value;
 use webhook::config::ConfigFile;
 
@@ -12,48 +11,24 @@ use crate::{
 
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
-/// All of them; where there is none, what is left of an installation.
-pub(super) async fn webhooks(server: &ApiServer<'_>, objects: &[Value]) -> Vec<FoundWebhook> {
-    let ours = server.list(CONFIGURATIONS).await.into_iter().filter_map(|configuration| {
-        let service = our_webhook(&configuration)?.pointer("/clientConfig/service");
-        let place = service.map(|it| place(it, "/namespace", "/name"));
-        Some((configuration, place))
-    });
-    let mut found: Vec<_> = ours.collect();
-    if found.is_empty() {
-        let left = objects.iter().filter(|object| is_our_deployment(object));
-        let place = |object| place(object, "/metadata/namespace", "/metadata/name");
-        found.extend(left.map(|object| (Value::Null, Some(place(object)))));
-    }
+/// All of them.
+pub(super) async fn webhooks(server: &ApiServer<'_>) -> Vec<FoundWebhook> {
     let mut webhooks = Vec::new();
-    for (configuration, place) in found {
-        webhooks.push(match place {
-            Some(place) => webhook(server, configuration, place).await,
+    for configuration in server.list(CONFIGURATIONS).await {
+        let Some(ours) = our_webhook(&configuration) else { continue };
+        // One that is called by a URL runs elsewhere.
+        webhooks.push(match ours.pointer("/clientConfig/service").cloned() {
+            Some(service) => webhook(server, configuration, &service).await,
             None => FoundWebhook { configuration, ..FoundWebhook::default() },
         });
     }
     webhooks
 }
 
-/// Namespace and name.
-fn place(object: &Value, namespace: &str, name: &str) -> (String, String) {
-    (text(object, namespace).to_owned(), text(object, name).to_owned())
-}
-
-/// Whether this is the webhook's Deployment, by the labels that the chart gives it.
-fn is_our_deployment(object: &Value) -> bool {
-    let label = |name: &str| text(object, &format!("/metadata/labels/app.kubernetes.io~1{name}"));
-    text(object, "/kind") == "Deployment"
-        && (label("name"), label("component")) == (names::CONTAINER, "webhook")
-}
-
 /// What stands behind a webhook configuration: a Service, and a Deployment and a
 /// `ConfigMap` of the same name.
-async fn webhook(
-    server: &ApiServer<'_>,
-    configuration: Value,
-    (namespace, name): (String, String),
-) -> FoundWebhook {
+async fn webhook(server: &ApiServer<'_>, configuration: Value, service: &Value) -> FoundWebhook {
+    let (namespace, name) = (text(service, "/namespace"), text(service, "/name"));
     let map = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
     let map = get(server.client, &map).await;
     let file = match map.and_then(|map| map.ok_or_else(|| "it does not exist".to_owned())) {

@@ -10,7 +10,6 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use serde_json::Value;
 
 use super::{
     Problem,
@@ -22,25 +21,20 @@ use crate::status::facts::{FoundWebhook, our_webhook, text};
 const WRITER: &str = "see the log of the Deployment …-certs, which writes it; with a certificate of your own, set certificates.provided.caBundle to the CA that issued it";
 
 pub(super) fn problems(webhook: &FoundWebhook, now: i64) -> Vec<Problem> {
-    let Some(client) =
-        our_webhook(&webhook.configuration).and_then(|ours| ours.get("clientConfig"))
-    else {
+    let client = our_webhook(&webhook.configuration).and_then(|ours| ours.get("clientConfig"));
+    // Public authorities may have issued the certificate of a URL.
+    let Some((client, service)) = client.and_then(|it| Some((it, it.get("service")?))) else {
         return Vec::new();
     };
-    let bundle = client.get("caBundle").filter(|bundle| *bundle != "");
-    let Some(bundle) = bundle else {
-        // Without one they trust public authorities, which may have issued that of a URL.
-        let is_elsewhere = client.get("url").is_some();
-        let message = "it has no CA bundle, so API servers do not trust the webhook";
-        let missing = problem(&subject(webhook), message, WRITER);
-        return Some(missing).filter(|_| !is_elsewhere).into_iter().collect();
-    };
-    let bundle = authorities(bundle);
-    if let Some(message) = unusable(&bundle, now) {
+    let name = format!("{}.{}.svc", text(service, "/name"), text(service, "/namespace"));
+    let bundle = client.get("caBundle").cloned().unwrap_or_default();
+    let bundle = serde_json::from_value::<ByteString>(bundle).unwrap_or_default();
+    let bundle = certificates(&bundle.0);
+    if bundle.is_empty() {
+        let message =
+            "it has no CA bundle that can be read, so API servers do not trust the webhook";
         return vec![problem(&subject(webhook), message, WRITER)];
     }
-    let name =
-        format!("{}.{}.svc", text(client, "/service/name"), text(client, "/service/namespace"));
     let told = webhook.replicas.iter().filter_map(|(found, chain)| Some((found, chain.as_ref()?)));
     let refused = told.filter_map(|(found, chain)| {
         let reason = verify(&bundle, &certificates(chain.as_bytes()), &name, now).err()?;
@@ -53,32 +47,13 @@ pub(super) fn problems(webhook: &FoundWebhook, now: i64) -> Vec<Problem> {
     refused.collect()
 }
 
-fn authorities(bundle: &Value) -> Vec<CertificateDer<'static>> {
-    let pem = serde_json::from_value::<ByteString>(bundle.clone());
-    pem.map(|ByteString(pem)| certificates(&pem)).unwrap_or_default()
-}
-
 /// Those that can be read.
 fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
 }
 
-/// Why no certificate at all is verified by this bundle.
-fn unusable(bundle: &[CertificateDer<'_>], now: i64) -> Option<&'static str> {
-    let ends = bundle.iter().filter_map(|der| {
-        let (_, authority) = x509_parser::parse_x509_certificate(der).ok()?;
-        Some(authority.validity().not_after.timestamp())
-    });
-    match ends.max() {
-        None => Some("its CA bundle has no certificate, so API servers do not trust the webhook"),
-        Some(end) if end <= now => {
-            Some("its CA bundle has expired, so API servers do not trust the webhook")
-        }
-        Some(_) => None,
-    }
-}
-
-/// As an API server does it, which calls the webhook by `name`.
+/// As an API server does it, which calls the webhook by `name`. That a certificate has
+/// expired is in the replica's metrics.
 fn verify(
     bundle: &[CertificateDer<'static>],
     chain: &[CertificateDer<'_>],
@@ -92,14 +67,13 @@ fn verify(
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(bundle.iter().cloned());
-    let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
-    let seconds = Duration::from_secs(now.try_into().unwrap_or_default());
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let verifier = verifier.map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
+    let seconds = Duration::from_secs(now.try_into().unwrap_or_default());
     let time = UnixTime::since_unix_epoch(seconds);
     match verifier.verify_server_cert(leaf, others, &name, &[], time) {
-        // The replica's metrics tell that it has, and when it will.
         Err(Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ))

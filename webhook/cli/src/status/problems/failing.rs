@@ -38,12 +38,10 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
             unread.push(format!("{} ({reason})", found.subject()));
         }
         problems.extend(not_ready(sidecar));
-        let before = problems.len();
         for line in lines {
             problems.extend(certificate(sidecar, line, now));
             problems.extend(silent(sidecar, line, now));
         }
-        problems.extend(stray(sidecar).filter(|_| problems.len() == before));
     }
     if !outdated.is_empty() {
         let message = "the configuration has changed since they were created";
@@ -142,20 +140,6 @@ fn silent(sidecar: &Sidecar<'_>, line: &SidecarLine, now: i64) -> Option<Problem
         (ProblemKind::RemoteWrite, message, correct)
     };
     Some(Problem::new(kind, found.subject(), message, next))
-}
-
-/// What arrives at a path of no destination, beside those that get their samples; it may
-/// have been corrected since.
-fn stray(Sidecar { found, lines, .. }: &Sidecar<'_>) -> Option<Problem> {
-    let count = *found.figures()?.by_reason(REFUSED).get("wrong_path")?;
-    let paths: Vec<String> = lines.iter().map(path).collect();
-    let message =
-        format!("{count} writes have gone to a path that no destination has since it started");
-    let next = format!(
-        "correct the URLs of its remote write, unless that has been done: the sidecar's log has the path, and its destinations are at {}",
-        paths.join(" and ")
-    );
-    Some(Problem::new(ProblemKind::RemoteWrite, found.subject(), message, next).note())
 }
 
 /// Where Prometheus writes what is for a destination.

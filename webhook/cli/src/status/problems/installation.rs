@@ -8,7 +8,7 @@ use webhook::{config::Config, pod::Pod};
 
 use super::{Problem, ProblemKind, authority, expiry};
 use crate::{
-    status::facts::{FoundCluster, FoundPod, FoundPolicy, FoundWebhook, text},
+    status::facts::{FoundCluster, FoundPod, FoundWebhook, text},
     workloads::workloads,
 };
 
@@ -17,14 +17,13 @@ const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if cluster.asked_since().is_none() && cluster.policies.is_empty() {
+    if cluster.webhooks.is_empty() && cluster.parameters.is_empty() {
         problems.push(problem(
             "cluster",
             "there is no MutatingWebhookConfiguration of prom-remotewrite, so no pod gets a sidecar",
             "install the chart, or upgrade it, which restores what was deleted: `helm upgrade --install`",
         ));
     }
-    problems.extend(cluster.policies.iter().filter_map(incomplete));
     let Some(webhook) = cluster.webhooks.first() else { return problems };
     problems.extend(several(cluster));
     problems.extend(authority::problems(webhook, now));
@@ -43,31 +42,12 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     problems
 }
 
-/// A policy of which something is missing, so that it injects nothing.
-fn incomplete(found: &FoundPolicy) -> Option<Problem> {
-    let missing = match (&found.policy, &found.binding, &found.parameters) {
-        (None, ..) => "there is only its binding",
-        (_, None, _) => "it has no MutatingAdmissionPolicyBinding",
-        (.., None) => "the ConfigMap that its binding names does not exist or cannot be read",
-        _ => return None,
-    };
-    let object = format!("MutatingAdmissionPolicy {}", found.name);
-    let message = format!("{missing}, so pods of its profile get no sidecar");
-    let next = "apply all objects again: `kubectl prom-remotewrite policy --config my-profiles.yaml | kubectl apply -f -`";
-    Some(Problem::new(ProblemKind::Policy, object, message, next))
-}
-
 pub(super) fn problem(object: &str, message: &str, next: &str) -> Problem {
     Problem::new(ProblemKind::Webhook, object, message, next)
 }
 
 pub(super) fn subject(webhook: &FoundWebhook) -> String {
-    match (&webhook.configuration, &webhook.deployment) {
-        (Value::Null, Some(deployment)) => crate::workloads::subject(deployment, "Deployment"),
-        (configuration, _) => {
-            crate::workloads::subject(configuration, "MutatingWebhookConfiguration")
-        }
-    }
+    crate::workloads::subject(&webhook.configuration, "MutatingWebhookConfiguration")
 }
 
 fn several(cluster: &FoundCluster) -> Option<Problem> {

@@ -56,15 +56,6 @@ pub(super) const DESTINATIONS: &[Case] = &[
         &["a wrong path: nothing has arrived for destination tenants", "/tenants/api/v1/write"],
     ),
     (
-        "a path of no destination beside those that are well",
-        "remote-write",
-        |cluster| {
-            let wrong = ("prom_remotewrite_refused_requests_total{reason=\"wrong_path\"}", 7);
-            cluster.pods[0] = injected("well", &[wrong]);
-        },
-        &["7 writes have gone to a path that no destination has", "at /api/v1/write"],
-    ),
-    (
         "the certificate of one of two ends",
         "certificate-expiring",
         |cluster| {

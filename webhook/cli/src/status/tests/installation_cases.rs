@@ -11,12 +11,6 @@ pub(super) const INSTALLATION: &[Case] = &[
         &["so no pod gets a sidecar", "helm upgrade"],
     ),
     (
-        "its configuration was deleted",
-        "webhook",
-        |cluster| cluster.webhooks[0].configuration = json!(null),
-        &["cluster: there is no MutatingWebhookConfiguration"],
-    ),
-    (
         "scaled to nothing",
         "webhook",
         |cluster| {
@@ -104,24 +98,17 @@ pub(super) const INSTALLATION: &[Case] = &[
     ),
 ];
 
-/// What the command `policy` prints for one profile, as a cluster has it.
-fn policy() -> FoundPolicy {
+/// The parameters that the command `policy` prints for one profile.
+fn parameters() -> Value {
     let options = policy::Options { profiles: vec!["default".to_owned()], namespace: None };
     let text = policy::policy(crate::tests::CONFIG, &options).unwrap();
-    let objects: Vec<Value> =
-        yaml::documents(&text).into_iter().filter_map(|text| yaml::read(text).ok()).collect();
-    let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).cloned();
-    let policy = of("MutatingAdmissionPolicy");
-    let name = policy.as_ref().unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
-    let (binding, parameters) = (of("MutatingAdmissionPolicyBinding"), of("ConfigMap"));
-    FoundPolicy { name, policy, binding, parameters }
+    let mut objects = yaml::documents(&text).into_iter().filter_map(|text| yaml::read(text).ok());
+    objects.find(|object| object["kind"] == "ConfigMap").unwrap()
 }
 
 /// A cluster in which policies inject, with one sidecar that is well.
-fn by_policy(cluster: &mut FoundCluster, change: impl FnOnce(&mut FoundPolicy)) {
-    let mut policy = policy();
-    change(&mut policy);
-    *cluster = FoundCluster { policies: vec![policy], ..FoundCluster::default() };
+fn by_policy(cluster: &mut FoundCluster) {
+    *cluster = FoundCluster { parameters: vec![parameters()], ..FoundCluster::default() };
     let mut pod = injected("well", &[]);
     let injected = &mut pod.raw["metadata"]["annotations"]["prom-remotewrite/injected"];
     *injected = json!(injected.as_str().unwrap().replace(' ', " by=policy "));
@@ -130,34 +117,11 @@ fn by_policy(cluster: &mut FoundCluster, change: impl FnOnce(&mut FoundPolicy)) 
 
 pub(super) const POLICIES: &[Case] = &[
     (
-        "a policy without its binding",
-        "policy",
-        |cluster| by_policy(cluster, |policy| (policy.binding, policy.parameters) = (None, None)),
-        &[
-            "MutatingAdmissionPolicy prom-remotewrite-policy.default",
-            "has no MutatingAdmissionPolicyBinding, so pods of its profile get no sidecar",
-            "kubectl prom-remotewrite policy --config",
-        ],
-    ),
-    (
-        "a policy without its parameters",
-        "policy",
-        |cluster| by_policy(cluster, |policy| policy.parameters = None),
-        &["the ConfigMap that its binding names does not exist"],
-    ),
-    (
-        "a binding without its policy",
-        "policy",
-        |cluster| by_policy(cluster, |policy| policy.policy = None),
-        &["MutatingAdmissionPolicy prom-remotewrite-policy.default", "there is only its binding"],
-    ),
-    (
         "a policy with other settings",
         "outdated-settings",
         |cluster| {
-            by_policy(cluster, |policy| {
-                policy.parameters.as_mut().unwrap()["data"]["gracePeriods"] = json!("- 0123\n");
-            });
+            by_policy(cluster);
+            cluster.parameters[0]["data"]["gracePeriods"] = json!("- 0123\n");
         },
         &["Pod monitoring/well", "configuration has changed"],
     ),
@@ -166,7 +130,7 @@ pub(super) const POLICIES: &[Case] = &[
         "no-sidecar",
         |cluster| {
             select(cluster, "namespaceSelector", "team", "In", &["apps"]);
-            cluster.policies.push(policy());
+            cluster.parameters.push(parameters());
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
         &["older than the policy of its profile", "kubectl delete pod -n monitoring a"],
@@ -175,7 +139,7 @@ pub(super) const POLICIES: &[Case] = &[
         "older than its policy",
         "no-sidecar",
         |cluster| {
-            by_policy(cluster, |_| {});
+            by_policy(cluster);
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
         &["older than the policy of its profile", "kubectl delete pod -n monitoring a"],
@@ -184,7 +148,7 @@ pub(super) const POLICIES: &[Case] = &[
         "a profile without a policy",
         "no-sidecar",
         |cluster| {
-            by_policy(cluster, |_| {});
+            by_policy(cluster);
             cluster.pods.push(plain("a", &[("inject", "true"), ("profile", "other")]));
         },
         &["no policy injects its profile"],
@@ -193,8 +157,8 @@ pub(super) const POLICIES: &[Case] = &[
         "the policies are gone",
         "webhook",
         |cluster| {
-            by_policy(cluster, |_| {});
-            cluster.policies.clear();
+            by_policy(cluster);
+            cluster.parameters.clear();
         },
         &["so no pod gets a sidecar"],
     ),
@@ -205,7 +169,7 @@ pub(super) const POLICIES: &[Case] = &[
 #[test]
 fn policies_need_no_webhook() {
     let mut found = FoundCluster::default();
-    by_policy(&mut found, |_| {});
+    by_policy(&mut found);
     assert_eq!(Overview::new(&[found], NOW).sidecars[0].settings, Freshness::Current);
-    assert_eq!(problems(|cluster| by_policy(cluster, |_| {})), []);
+    assert_eq!(problems(by_policy), []);
 }

@@ -118,15 +118,6 @@ pub(super) const OBJECTS: &[Case] = &[
         ],
     ),
     (
-        "one label for two without the operator",
-        "same-cluster-label",
-        |cluster| {
-            cluster.objects = vec![server("a"), server("c")];
-            cluster.config_maps.push(prometheus_yml("localhost:8081", "prod"));
-        },
-        &["Deployment b/a", "(\"prod\")", "so has Deployment b/c"],
-    ),
-    (
         "an object of another operator",
         "remote-write",
         |cluster| {
@@ -144,14 +135,5 @@ pub(super) const OBJECTS: &[Case] = &[
             cluster.objects.push(object("a", &json!({"podMetadata": null})));
         },
         &["are not annotated for a sidecar", "prom-remotewrite/inject"],
-    ),
-    (
-        "one label for two",
-        "same-cluster-label",
-        |cluster| {
-            let spec = json!({"externalLabels": {"cluster": "prod"}});
-            cluster.objects = vec![object("a", &spec), object("b", &spec)];
-        },
-        &["Prometheus monitoring/a", "(\"prod\")", "so has Prometheus monitoring/b"],
     ),
 ];

@@ -60,7 +60,7 @@ pub(super) const PODS: &[Case] = &[
         },
         &[
             "the webhook is not called for pods in its namespace",
-            "namespaces with kubernetes.io/metadata.name notin (kube-system,monitoring)",
+            "namespaces with kubernetes.io/metadata.name notin (monitoring,kube-system)",
         ],
     ),
     (
