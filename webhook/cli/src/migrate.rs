@@ -11,7 +11,6 @@
 //! replacement  changes; the changed pod goes through decide, inject and patch, and is
 //!              compared with the pod before
 //! document     the changes as an edit of the text
-//! redirection  what a Prometheus has to write to that another document configures
 //! leftovers    what looks like a source, and is at no place that is known
 //! ```
 //!
@@ -35,7 +34,6 @@ mod native;
 mod placeholder;
 mod plan;
 mod profile;
-mod redirection;
 mod replacement;
 mod report;
 mod source;
@@ -52,7 +50,6 @@ use crate::{
 use document::Run;
 use elsewhere::Elsewhere;
 pub use profile::Profiles;
-use redirection::{Redirection, redirected};
 
 /// Something, or why there is nothing: one sentence each.
 type OrReasons<T> = Result<T, Vec<String>>;
@@ -87,8 +84,6 @@ pub struct Migrated {
     pub source: String,
     /// The profile that takes its place; of several, their list.
     pub profile: String,
-    /// What its Prometheus has to write to, where that is configured elsewhere.
-    redirections: Vec<Redirection>,
     /// What is to be known, or to be done.
     pub notes: Vec<String>,
     /// What of it nothing takes the place of.
@@ -125,12 +120,10 @@ impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "document {}: {} ", self.number, self.subject)?;
         match &self.result {
-            Ok(Migrated { source, profile, redirections, lost, notes, .. }) => {
+            Ok(Migrated { source, profile, lost, notes, .. }) => {
                 writeln!(f, "gets profile {profile:?} in place of {source}")?;
                 lost.iter().try_for_each(|words| writeln!(f, "  lost     {words}"))?;
-                let redirections = redirections.iter().filter_map(Redirection::note);
-                let mut notes = redirections.chain(notes.iter().cloned());
-                notes.try_for_each(|words| writeln!(f, "  note     {words}"))
+                notes.iter().try_for_each(|words| writeln!(f, "  note     {words}"))
             }
             Err(reasons) => {
                 writeln!(f, "stays as it is")?;
@@ -157,15 +150,10 @@ pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, Manifest
     }
     let migration = Migration { text: String::new(), attempts: Vec::new(), notes, profiles };
     let mut run = Run { migration, elsewhere };
-    let texts = (1..).zip(documents).map(|(number, text)| {
+    for (number, text) in (1..).zip(documents) {
         run.elsewhere.document = number;
-        run.document("", text)
-    });
-    let texts = texts.collect::<Result<Vec<_>, _>>()?;
-    let Run { mut migration, .. } = run;
-    for (number, text) in (1..).zip(texts) {
-        let text = redirected(&mut migration, number, text);
-        migration.text.push_str(&text);
+        let text = run.document("", text)?;
+        run.migration.text.push_str(&text);
     }
-    Ok(migration)
+    Ok(run.migration)
 }

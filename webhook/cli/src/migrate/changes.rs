@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE};
 use json_patch::{
-    AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation,
+    Patch, PatchOperation, RemoveOperation, ReplaceOperation,
     jsonptr::{PointerBuf, Token},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{OrReasons, native, plan::Plan, source::Program};
 use crate::{loopback, tree::at, workloads::sites::Site};
@@ -21,10 +21,11 @@ use crate::{loopback, tree::at, workloads::sites::Site};
 /// Where an annotation says the opposite.
 pub(super) fn changes(
     site: &Site<'_>,
+    document: &Value,
     plans: &[Plan<'_>],
     profiles: &str,
 ) -> OrReasons<[Patch; 2]> {
-    let added = annotations(site, profiles)?;
+    let added = annotations(site, document, profiles)?;
     let mut taken = Vec::new();
     let remove =
         |way: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, way) });
@@ -58,40 +59,35 @@ pub(super) fn changes(
             taken.extend(places.into_iter().map(|place| remove(&[&list[..], &[place]].concat())));
         }
     }
-    Ok([Patch(added), Patch(taken)])
+    Ok([added, Patch(taken)])
 }
 
 /// What the annotations lack, with the mappings that they are to be in.
-fn annotations(site: &Site<'_>, profile: &str) -> Result<Vec<PatchOperation>, Vec<String>> {
+fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Patch> {
     let mut added = Map::new();
     for (name, wanted) in [(INJECT, "true"), (PROFILE, profile)] {
         match site.annotation(name) {
             // A list may have blanks in it.
             Some(Value::String(given)) if given.replace(' ', "") == wanted => {}
             Some(given) => {
-                let no_text = ", which is not a string: write it with quotes";
-                let why = if given.is_string() { "" } else { no_text };
-                return Err(vec![format!("its annotation {name} is {given}{why}")]);
+                return Err(vec![format!(
+                    "its annotation {name} is {given}, and has to be {wanted:?}: remove it, and migrate again"
+                )]);
             }
             None if wanted == DEFAULT_PROFILE => {}
             None => drop(added.insert(name.to_owned(), wanted.into())),
         }
     }
-    let way: Vec<String> = site.form.annotations.iter().map(ToString::to_string).collect();
-    let is_there = |depth: &usize| {
-        way.get(..*depth).and_then(|way| at(site.node, way)).is_some_and(Value::is_object)
-    };
-    let depth = (0..=way.len()).take_while(is_there).last().unwrap_or_default();
-    let (there, new) = way.split_at(depth);
+    let way = site.form.annotations;
     if way.is_empty() || added.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Patch::default());
     }
-    let nested = |inner: Map<_, _>, name: &String| Map::from_iter([(name.clone(), inner.into())]);
-    let added = new.iter().rev().fold(added, nested).into_iter().map(|(name, value)| {
-        let path = pointer(site, &[there, &[name]].concat());
-        PatchOperation::Add(AddOperation { path, value })
-    });
-    Ok(added.collect())
+    let whole = way.iter().rev().fold(added.into(), |inner: Value, name| json!({*name: inner}));
+    let mut after = document.clone();
+    if let Some(node) = after.pointer_mut(pointer(site, &[]).as_str()) {
+        json_patch::merge(node, &whole);
+    }
+    Ok(json_patch::diff(document, &after))
 }
 
 /// Lets Prometheus write to the sidecar where it does not yet.

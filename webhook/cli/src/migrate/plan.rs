@@ -3,11 +3,10 @@
 //! is a destination that is named after its profile.
 
 use contract::{
-    Quantity, Settings,
+    Settings,
     names::{WRITE_PATH, env},
 };
 use serde_json::Value;
-use webhook::config::Resources;
 
 use super::{
     OrReasons,
@@ -111,62 +110,57 @@ fn plan<'a>(
     files.lost.extend(lost);
     let more = files.keys.iter().cloned().chain(amounts).collect();
     let profile = NewProfile::new(&settings, &given, &elsewhere, more);
+    let port = settings.listening_port;
     let Some(first) = before.first() else {
         let name = profiles.name_of(&profile, site, &[], None)?;
-        let url = format!("http://localhost:{}{WRITE_PATH}", settings.listening_port);
+        let url = format!("http://localhost:{port}{WRITE_PATH}");
         return Ok(Plan { source, settings, profile, name, files, elsewhere, url });
     };
-    let port = settings.listening_port;
-    let is_rival = |other: &&Plan<'_>| {
-        let are_containers = [other.source, source].iter().all(|it| it.program != Program::Native);
-        are_containers && other.settings.listening_port == port
-    };
-    if let Some(rival) = before.iter().find(is_rival) {
-        let rival = rival.source.name();
+    let is_native = |source: &Source| source.program == Program::Native;
+    let mut listening = before.iter().filter(|it| it.settings.listening_port == port);
+    if let Some(Plan { source: rival, .. }) =
+        listening.find(|other| !is_native(other.source) && !is_native(source))
+    {
+        let rival = rival.name();
         return Err(vec![format!("{rival} listens on port {port}, too: give each its own")]);
     }
     let profile = profile.of_destination();
     // Two ways to one workspace are one destination.
     let same = before.iter().find(|plan| plan.profile.of_destination() == profile);
-    if let Some(Plan { name, url, profile, .. }) = same {
-        let (name, url, profile) = (name.clone(), url.clone(), profile.clone());
-        return Ok(Plan { source, settings, profile, name, files, elsewhere, url });
-    }
-    let name = profiles.name_of(&profile, site, &names(before), source.label())?;
-    let url = format!("http://localhost:{}/{name}{WRITE_PATH}", first.settings.listening_port);
+    let (name, url, profile) = if let Some(Plan { name, url, profile, .. }) = same {
+        (name.clone(), url.clone(), profile.clone())
+    } else {
+        let name = profiles.name_of(&profile, site, &names(before), source.label())?;
+        let url = format!("http://localhost:{}/{name}{WRITE_PATH}", first.settings.listening_port);
+        (name, url, profile)
+    };
     Ok(Plan { source, settings, profile, name, files, elsewhere, url })
 }
 
-/// The amounts that a profile can say, as keys, and those that it cannot. A request
-/// that is not written is the limit, as Kubernetes has it; one above a limit that the
-/// configuration would set is lost, since the pod would be denied.
+/// The amounts that a profile can say, and its keys for them.
+const AMOUNTS: [(&str, &str, &str); 4] = [
+    ("cpu", "requests", "cpuRequest"),
+    ("cpu", "limits", "cpuLimit"),
+    ("memory", "requests", "memoryRequest"),
+    ("memory", "limits", "memoryLimit"),
+];
+
+/// The amounts as keys of a profile, and those that it cannot say. A request that is not
+/// written is the limit, as Kubernetes has it.
 fn amounts(container: &Value) -> (Vec<(&'static str, Value)>, Vec<String>) {
-    let usual = Resources::default();
-    let kinds = [
-        ("cpu", "cpuRequest", "cpuLimit", usual.cpu_limit),
-        ("memory", "memoryRequest", "memoryLimit", usual.memory_limit),
-    ];
-    let (mut keys, mut lost) = (Vec::new(), Vec::new());
-    for (name, request_key, limit_key, usual) in kinds {
-        let amount = |list| -> Option<Quantity> {
-            let value = at(container, &["resources", list, name])?;
-            value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse().ok()
-        };
-        let limit = amount("limits");
-        let request = amount("requests").or_else(|| limit.clone());
-        let bound = limit.clone().or(usual).map(|bound| bound.thousandths());
-        let fits = |request: &Quantity| bound.is_none_or(|bound| request.thousandths() <= bound);
-        let both = [(request_key, request.filter(fits)), (limit_key, limit)];
-        let both = both.into_iter().filter_map(|(key, amount)| Some((key, amount?)));
-        keys.extend(both.map(|(key, amount)| (key, amount.as_str().into())));
+    let given = |list: &str, name: &str| at(container, &["resources", list, name]);
+    let keys = AMOUNTS.into_iter().filter_map(|(name, list, key)| {
+        let amount = given(list, name).or_else(|| given("limits", name))?;
+        Some((key, amount.as_str().map_or_else(|| amount.to_string(), str::to_owned).into()))
+    });
+    let mut lost = Vec::new();
+    for list in ["requests", "limits"] {
+        let given = at(container, &["resources", list]).and_then(Value::as_object);
+        for (name, amount) in given.into_iter().flatten() {
+            if !AMOUNTS.iter().any(|(known, ..)| known == name) {
+                lost.push(format!("resources.{list}.{name}: {amount}: a profile cannot have it"));
+            }
+        }
     }
-    for (list, suffix) in [("requests", "Request"), ("limits", "Limit")] {
-        let amounts =
-            at(container, &["resources", list]).and_then(Value::as_object).into_iter().flatten();
-        let said = |name: &str| keys.iter().any(|(key, _)| *key == format!("{name}{suffix}"));
-        lost.extend(amounts.filter(|(name, _)| !said(name)).map(|(name, amount)| {
-            format!("resources.{list}.{name}: {amount}: a profile cannot have this amount")
-        }));
-    }
-    (keys, lost)
+    (keys.collect(), lost)
 }

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::{
-    DESTINATION_VARIABLES, DestinationName, Key, Port, Settings,
-    annotations::{self, DEFAULT_PROFILE, PROFILE},
+    DESTINATION_VARIABLES, DestinationName, Key, Port, Settings, annotations::DEFAULT_PROFILE,
     names::env,
 };
 use serde_json::{Map, Value, json};
@@ -157,13 +156,12 @@ impl Profiles {
         Ok(Self { first: first.to_owned(), new: Vec::new(), in_use, release })
     }
 
-    /// The name of a profile: the one that the pod asks for already, that of
-    /// the same profile, or one that is free: the first, `label`, the object's, or a
-    /// number. A pod that has profiles called `before` is to name it after them, so it
-    /// has to be one that a destination can have.
+    /// The name of a profile: that of the same profile, or one that is free: the first,
+    /// `label`, the object's, or a number. A pod that has profiles called `before` is to
+    /// name it after them, so it has to be one that a destination can have.
     ///
     /// # Errors
-    /// Where the pod asks for a profile that is another here.
+    /// What no profile can be: one sentence each.
     pub(super) fn name_of(
         &self,
         profile: &NewProfile,
@@ -181,19 +179,6 @@ impl Profiles {
             before.is_empty()
                 || (!before.contains(&name.as_str()) && name.parse::<DestinationName>().is_ok())
         };
-        if let Some(asked) = site.annotation(PROFILE).and_then(Value::as_str) {
-            let name = annotations::profile_names(asked).nth(before.len()).unwrap_or_default();
-            let why = match taken.get(&name.to_owned()) {
-                _ if !fits(&name.to_owned()) => {
-                    "it needs another name for each one: after the first, lower case letters, digits and hyphens"
-                }
-                Some(false) => {
-                    "that profile has other settings, in the release or for an object above: give one of the two another name"
-                }
-                _ => return Ok(name.to_owned()),
-            };
-            return Err(vec![format!("its annotation {PROFILE} is {asked:?}, and {why}")]);
-        }
         if let Some((same, _)) = taken.iter().find(|(name, is_same)| **is_same && fits(name)) {
             return Ok((*same).clone());
         }

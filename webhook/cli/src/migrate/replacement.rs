@@ -17,11 +17,10 @@ use super::{
     changes::changes,
     plan::{Plan, names},
     profile::configuration,
-    redirection::Redirection,
     report,
     source::Program,
 };
-use crate::{identity_webhook, tree::at, validate, workloads::sites::Site};
+use crate::{identity_webhook, tree::at, workloads::sites::Site};
 
 /// What to do with the sources of `plans` at `site` of `document`, added and then taken
 /// out, and what comes of it.
@@ -34,7 +33,7 @@ pub(super) fn replacement(
     plans: &[Plan<'_>],
 ) -> OrReasons<([Patch; 2], Migrated)> {
     let profile = names(plans).join(",");
-    let changes = changes(site, plans, &profile)?;
+    let changes = changes(site, document, plans, &profile)?;
     let mut after = document.clone();
     let failed = |error: &dyn ToString| vec![error.to_string()];
     for patch in &changes {
@@ -59,23 +58,13 @@ pub(super) fn replacement(
     let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);
     let sources: Vec<String> = plans.iter().map(|plan| plan.source.name()).collect();
     let source = sources.join(" and ");
-    let redirections = plans.iter().filter_map(|plan| Redirection::of(site, plan)).collect();
-    Ok((changes, Migrated { source, profile, redirections, notes, lost, pods }))
+    Ok((changes, Migrated { source, profile, notes, lost, pods }))
 }
 
 /// What the webhook decides about `pod`, and does to it.
 fn injection(plans: &[Plan<'_>], pod: &mut Value) -> OrReasons<Injection> {
     let failed = |error: &dyn ToString| vec![error.to_string()];
     let config = configuration(plans.iter().map(|plan| (plan.name.as_str(), &plan.profile)))?;
-    // Of a placeholder's cloud nothing is known.
-    let is_open = |name: &str| {
-        let mut plans = plans.iter().filter(|plan| plan.name == name);
-        plans.any(|plan| plan.profile.placeholders().contains(&"ingestionUrl"))
-    };
-    let mut contradictions = validate::contradictions(&config).into_iter();
-    if let Some((_, why)) = contradictions.find(|(name, _)| !is_open(name)) {
-        return Err(vec![why]);
-    }
     let is_provided = plans.iter().any(|plan| !plan.elsewhere.is_empty());
     let mut reviewed = if is_provided { identity_webhook::provided(pod) } else { pod.clone() };
     let decision = decide(&config, Pod::new(&reviewed));

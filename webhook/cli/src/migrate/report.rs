@@ -25,11 +25,12 @@ pub(super) fn lost(plan: &Plan<'_>) -> Vec<String> {
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
         match field.as_str() {
             "env" => {
-                let mut answered = variables::known();
-                if source.program == Program::AuthProxy {
-                    answered.extend(auth_proxy::NAMES.map(|(theirs, _)| theirs.to_owned()));
-                }
-                lost.extend(variables::lost(&source.value, &answered));
+                let is_theirs = |name: &str| {
+                    source.program == Program::AuthProxy
+                        && auth_proxy::NAMES.iter().any(|(theirs, _)| *theirs == name)
+                };
+                let is_answered = |name: &str| variables::is_known(name) || is_theirs(name);
+                lost.extend(variables::lost(&source.value, is_answered));
             }
             "volumeMounts" => lost.extend(items.iter().filter_map(|mount| {
                 let path = mount.get("mountPath")?.as_str()?;
@@ -64,7 +65,6 @@ fn other_port(item: &Value, plan: &Plan<'_>) -> Option<String> {
 
 /// About a site whose sources get `plans`, with these `profiles`.
 pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<String> {
-    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let mut notes = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
         let url = &plan.url;
@@ -72,22 +72,13 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         if plan.writes(site).next().is_some() && before.any(|other| other.url == *url) {
             notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, because Prometheus does not start with two equal ones"));
         }
-        if !site.form.is_pod && plan.writes(site).next().is_none() {
-            notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite"));
-        }
+        notes.extend(unwritten(site, plan));
     }
     if site.form.annotations.is_empty() {
         let annotations = annotations(profiles);
         notes.push(format!(
             "the pod of this Prometheus is not in this object: annotate it with {annotations}"
         ));
-    }
-    let is_newer = |entry: &Value| {
-        text(entry, "messageVersion") == "V2.0" || text(entry, "protobuf_message").contains(".v2.")
-    };
-    // Prometheus does not fall back to 1.0, and drops what is refused.
-    if plans.iter().flat_map(|plan| plan.writes(site)).any(|(_, entry)| is_newer(entry)) {
-        notes.push("remote write 2.0 is forwarded unchanged, and Azure does not accept it: remove the version of messages".to_owned());
     }
     notes.extend(site.object.and_then(workloads::made_by));
     if let Some(further) =
@@ -110,6 +101,18 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         }
     }
     notes
+}
+
+/// What has to write to the sidecar, where this object does not say so.
+fn unwritten(site: &Site<'_>, plan: &Plan<'_>) -> Option<String> {
+    let (port, url) = (plan.settings.listening_port, &plan.url);
+    let now = format!(" (now http://localhost:{port})");
+    let now = if plan.is_moved() { now.as_str() } else { "" };
+    if site.form.is_pod {
+        return Some(format!("the remote-write URL{now} is not in this object: set it to {url}"));
+    }
+    let is_written = plan.writes(site).next().is_some();
+    (!is_written).then(|| format!("nothing here writes to the sidecar: add {url} to remoteWrite"))
 }
 
 /// What the pod has to be annotated with.

@@ -1,37 +1,17 @@
 //! What a container's variables say, as far as it can be read from a file.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeMap;
 
-use contract::{IdentityType, Settings, names::env};
+use contract::names::env;
 use serde_json::Value;
-
-use super::placeholder;
 
 /// Variables by name, as they are written.
 pub(super) type Variables = BTreeMap<String, String>;
 
-/// Every variable that the sidecar reads for some identity: its reader says so
-/// itself.
-pub(super) fn known() -> BTreeSet<String> {
-    let asked = RefCell::new(BTreeSet::new());
-    for kind in IdentityType::ALL {
-        let _ = Settings::from_env(|name| {
-            asked.borrow_mut().insert(name.to_owned());
-            match name {
-                env::IDENTITY_TYPE => Some(kind.name().to_owned()),
-                // With these it reads on to its end; only with a proxy are the
-                // proxy's exceptions read, and its CA.
-                env::HTTPS_PROXY => Some("http://proxy.example".to_owned()),
-                env::AZURE_KUBERNETES_TOKEN_PROXY => Some("https://proxy.example".to_owned()),
-                env::MDM_CERT_PATH | env::AZURE_FEDERATED_TOKEN_FILE => Some("/file".to_owned()),
-                _ => Some(placeholder::usable(name, "<>")).filter(|text| text != "<>"),
-            }
-        });
-    }
-    asked.into_inner()
+/// Whether the sidecar reads a variable of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    let in_lower_case = [env::HTTPS_PROXY, env::NO_PROXY].map(str::to_lowercase);
+    env::ALL.iter().any(|known| known.name == name) || in_lower_case.contains(&name.to_owned())
 }
 
 /// The variables of `container`.
@@ -43,10 +23,9 @@ pub(super) fn of_container(container: &Value) -> Result<Variables, Vec<String>> 
     if container["envFrom"].as_array().is_some_and(|sources| !sources.is_empty()) {
         unreadable.push("envFrom gives it variables that are not in this file".to_owned());
     }
-    let known = known();
     for (name, variable) in items(container) {
         // For logs alone: nothing goes elsewhere for want of it.
-        let matters = known.contains(name) && name != env::CLUSTER;
+        let matters = is_known(name) && name != env::CLUSTER;
         match literal(variable).map(|text| expanded(&text, &variables)) {
             Some(Ok(text)) => drop(variables.insert(name.to_owned(), text.trim().to_owned())),
             Some(Err(other)) if matters => unreadable.push(format!(
@@ -66,12 +45,12 @@ fn items(container: &Value) -> impl Iterator<Item = (&str, &Value)> {
     variables.map(|item| (item.get("name").and_then(Value::as_str).unwrap_or_default(), item))
 }
 
-/// The variables of `container` that have no counterpart, and why: neither one of
-/// `answered`, nor one that another refers to.
-pub(super) fn lost(container: &Value, answered: &BTreeSet<String>) -> Vec<String> {
+/// The variables of `container` that have no counterpart, and why: nothing answers for
+/// them, and no other refers to them.
+pub(super) fn lost(container: &Value, is_answered: impl Fn(&str) -> bool) -> Vec<String> {
     let text = container["env"].to_string();
     let lost = items(container).filter_map(|(name, item)| {
-        let is_answered = answered.contains(name) || text.contains(&format!("$({name})"));
+        let is_answered = is_answered(name) || text.contains(&format!("$({name})"));
         // A reference is not a setting that anybody has answered for.
         let why = match literal(item) {
             None => "no profile can name where its value is",

@@ -101,16 +101,10 @@ fn further_names_are_free_and_those_of_destinations() {
 }
 
 #[test]
-fn a_pod_that_names_its_profiles_gets_these() {
+fn a_pod_that_names_its_profiles_stays() {
     let both = [container("a", "ops", 8081, ""), container("b", "dev", 8082, "")];
     let text = prometheus("prom-remotewrite/profile: 'ops, dev'", &both, &[8081, 8082]);
-    let migration = migrated(&text);
-    assert!(migration.is_whole(), "{}", report(&migration));
-    assert_eq!(outcome(&migration).0[1], "http://localhost:8081/dev/api/v1/write");
-    let one = prometheus("prom-remotewrite/profile: ops", &both, &[8081, 8082]);
-    stays(&one, "it needs another name for each one");
-    let no_label = prometheus("prom-remotewrite/profile: 'ops,Dev'", &both, &[8081, 8082]);
-    stays(&no_label, "after the first, lower case letters");
+    stays(&text, "has to be \"default,b\": remove it");
 }
 
 #[test]

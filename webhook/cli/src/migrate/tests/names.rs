@@ -1,7 +1,7 @@
 //! What profiles are called.
 
 use super::{
-    shapes::{URL, user_assigned},
+    shapes::{URL, stays, user_assigned},
     *,
 };
 use crate::validate::profile_name;
@@ -27,24 +27,14 @@ fn profiles_are_shared_and_told_apart() {
     assert!(team.text.contains("prom-remotewrite/profile: team-a"), "{}", team.text);
 }
 
+/// Nobody knows whether it is meant for these settings.
 #[test]
-fn an_object_that_names_its_profile_gets_this_one() {
-    let one = annotated("team-a", &[]);
-    let again = one.replace("main", "again");
-    let other = annotated("team-b", &["CLUSTER: value: b"]);
-    let migration = migrated(&format!("{one}---\n{again}---\n{other}"));
-    assert_eq!(names(&migration), ["team-a", "team-b"]);
-    assert!(migration.is_whole(), "{}", report(&migration));
-    let clash = annotated("team-a", &["CLUSTER: value: b"]);
-    let migration = migrated(&format!("{one}---\n{clash}"));
-    assert_eq!(names(&migration), ["team-a"]);
-    assert!(migration.text.ends_with(&clash));
-    let said = report(&migration);
-    assert_eq!(said.matches("give one of the two another name").count(), 1, "{said}");
-    let number = annotated("1", &[]);
-    assert!(
-        report(&migrated(&number)).contains("is 1, which is not a string: write it with quotes")
-    );
+fn an_object_that_names_a_profile_stays() {
+    for (name, said) in [("team-a", "\"team-a\""), ("1", "1")] {
+        let because =
+            format!("prom-remotewrite/profile is {said}, and has to be \"default\": remove it");
+        stays(&annotated(name, &[]), &because);
+    }
 }
 
 /// Values of a release with a profile that has more settings than any here.
@@ -76,9 +66,6 @@ fn a_profile_of_the_release_is_taken_only_if_it_is_the_same() {
     let values = values.replace("metadata: {name: a}\nspec:", "prometheusSpec:");
     assert_eq!(names(&with_release(&values, "default", &release(9))), ["default-2"]);
     assert_eq!(names(&with_release(&values, "default", "# values of nothing\n")), ["default"]);
-    let clash = annotated("default", &[]);
-    let migration = with_release(&clash, "default", &release(9));
-    assert_eq!((migration.text.as_str(), names(&migration).len()), (clash.as_str(), 0));
     assert!(Profiles::new("default", "a: [").is_err());
 }
 

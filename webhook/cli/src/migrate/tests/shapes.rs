@@ -95,6 +95,7 @@ fn what_a_file_does_not_tell_stays() {
 
 #[test]
 fn what_no_profile_can_say_stays() {
+    stays(&user_assigned(&[], "    resources: {limits: {cpu: 500mc}}\n"), "cpuLimit=\"500mc\"");
     stays(&user_assigned(&["SSL_CERT_DIR: value: /etc/roots"], ""), "SSL_CERT_DIR");
     stays(&user_assigned(&["SSL_CERT_FILE: value: /etc/roots.pem"], ""), "SSL_CERT_FILE");
     stays(
@@ -168,12 +169,8 @@ fn whatever_else_a_container_has_is_named() {
         "ports, 8081: the injected container's has no hostPort",
     );
     loses(
-        &user_assigned(&[], "    resources: {limits: {cpu: 500mc, ephemeral-storage: 1Gi}}\n"),
-        "resources.limits.cpu: \"500mc\"",
-    );
-    loses(
-        &user_assigned(&[], "    resources: {requests: {memory: 256Mi}}\n"),
-        "resources.requests.memory: ",
+        &user_assigned(&[], "    resources: {limits: {cpu: 500m, ephemeral-storage: 1Gi}}\n"),
+        "resources.limits.ephemeral-storage: \"1Gi\"",
     );
     loses(
         &user_assigned(&[], "    fieldOfTheFuture: {a: b}\n"),
@@ -183,6 +180,10 @@ fn whatever_else_a_container_has_is_named() {
 
 #[test]
 fn a_limit_alone_is_also_the_request() {
+    has(
+        &user_assigned(&[], "    resources: {requests: {memory: 256Mi}}\n"),
+        &["memoryRequest: 256Mi"],
+    );
     let text = user_assigned(&[], "    resources: {limits: {cpu: 5m, memory: 64Mi}}\n");
     let lines = ["cpuRequest: 5m", "cpuLimit: 5m", "memoryRequest: 64Mi", "memoryLimit: 64Mi"];
     assert!(has(&text, &lines).is_whole());
