@@ -7,6 +7,7 @@ use contract::{
     names::{WRITE_PATH, env},
 };
 use serde_json::Value;
+use webhook::inject::ASKS_FOR_BINDING;
 
 use super::{
     OrReasons,
@@ -93,8 +94,10 @@ fn plan<'a>(
     before: &[Plan<'_>],
 ) -> OrReasons<Plan<'a>> {
     let mut given = source.variables(site)?;
-    let elsewhere =
-        identity_webhook::add(&mut given, site.label(identity_webhook::LABEL), site.account);
+    let label = site.label(identity_webhook::LABEL);
+    let asks = site.annotation(ASKS_FOR_BINDING).and_then(Value::as_str);
+    let is_bound = identity_webhook::asks_for_binding(asks);
+    let elsewhere = identity_webhook::add(&mut given, label, site.account, is_bound);
     let open: Vec<String> =
         given.iter().filter_map(|(name, text)| placeholder::unusable(name, text)).collect();
     if !open.is_empty() {

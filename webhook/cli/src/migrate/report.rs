@@ -3,7 +3,10 @@
 
 use contract::{
     annotations::{DEFAULT_PROFILE, INJECT, PROFILE},
-    names::{API_TOKEN_MOUNT_PATH, env::AZURE_CLIENT_ID},
+    names::{
+        API_TOKEN_MOUNT_PATH,
+        env::{AZURE_CLIENT_ID, AZURE_KUBERNETES_TOKEN_PROXY, AZURE_TENANT_ID},
+    },
 };
 use serde_json::Value;
 
@@ -89,7 +92,12 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
             further.source.name()
         ));
     }
-    let key = |name: &&str| if *name == AZURE_CLIENT_ID { "clientId" } else { "tenantId" };
+    let key = |name: &&str| match *name {
+        AZURE_CLIENT_ID => "clientId",
+        AZURE_TENANT_ID => "tenantId",
+        AZURE_KUBERNETES_TOKEN_PROXY => "tokenProxy",
+        _ => "tokenProxySniName",
+    };
     for plan in plans {
         let missing: Vec<&str> = plan.elsewhere.iter().map(key).collect();
         if !missing.is_empty() {
