@@ -9,7 +9,7 @@ fn ca() -> String {
     };
     // 2026-11-23 00:00:00 UTC.
     let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(498_720);
-    issue(&request, now).unwrap().ca
+    issue(&request, now).unwrap().into_pem().ca
 }
 
 #[test]
