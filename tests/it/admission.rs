@@ -5,9 +5,9 @@ use std::{fs, path::PathBuf};
 use json_patch::PatchOperation;
 use serde_json::{Value, json};
 use tests::{
-    environment,
+    machine::environment,
+    product::webhook::{IssuedCertificate, Webhook},
     scene::{self, Scene},
-    webhook::{IssuedCertificate, Webhook},
 };
 
 /// A port that is free in the pod; no one listens on it here.

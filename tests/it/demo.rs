@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
 
 use rustix::process::Signal;
-use tests::{
+use tests::machine::{
     environment,
     process::{Process, Program},
 };

@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tests::environment;
+use tests::machine::environment;
 use tokio::sync::Mutex;
 
 use markdown::Page;

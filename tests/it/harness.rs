@@ -4,7 +4,7 @@ use std::{os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
 use rustix::process::Signal;
 use tests::{
-    process::Program,
+    machine::process::Program,
     prometheus::{Mode, Options, Prometheus},
 };
 

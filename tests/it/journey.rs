@@ -7,13 +7,16 @@ use std::{
 };
 
 use tests::{
-    authority::Authority,
     azure::{Azure, Labels, PUBLIC_AUDIENCES, SubjectTrust},
-    binaries, ports,
+    keys::authority::Authority,
+    machine::ports,
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
     prometheus::{Options, Prometheus, Range},
     scene::{CLUSTER, Role, Scene},
-    sidecar::Sidecar,
-    webhook::{IssuedCertificate, Webhook},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);

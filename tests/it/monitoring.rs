@@ -11,7 +11,7 @@ pub(crate) use rules::alerts;
 
 use std::{fs, path::PathBuf};
 
-use tests::environment;
+use tests::machine::environment;
 
 /// Below `manifests`.
 fn manifest(name: &str) -> PathBuf {

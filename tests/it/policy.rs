@@ -13,9 +13,8 @@ use http::Request;
 use kube::{Client, api::DeleteParams, client::Body};
 use serde_json::{Value, json};
 use tests::{
-    binaries::{self, CLI},
-    folder,
-    process::Program,
+    machine::{folder, process::Program},
+    product::binaries::{self, CLI},
 };
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{environment, process::Program};
+use tests::machine::{environment, process::Program};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

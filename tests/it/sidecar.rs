@@ -32,17 +32,18 @@ use bytes::Bytes;
 use prost::Message;
 use tempfile::TempDir;
 use tests::{
-    architecture::Architecture,
-    authority::ApplicationCertificate,
     azure::{
         Azure, Principal, Service, Setup,
         wire::{Label, Sample, TimeSeries, WriteRequest},
     },
-    binaries,
     client::{Client, Reply},
-    control_plane::say_skipped,
-    ports,
-    process::{Process, Program},
+    keys::authority::ApplicationCertificate,
+    kubernetes::control_plane::say_skipped,
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::{architecture::Architecture, binaries},
 };
 
 /// The headers of a remote-write request of version 1.0.

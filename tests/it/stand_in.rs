@@ -7,9 +7,9 @@ mod ingestion;
 mod program;
 
 use tests::{
-    authority::ApplicationCertificate,
     azure::{Azure, Principal, Setup},
     client::Client,
+    keys::authority::ApplicationCertificate,
 };
 
 /// A stand-in with one managed identity, one application, and a rule to which

@@ -16,14 +16,17 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tests::{
-    binaries::{self, CLI},
-    control_plane::{ControlPlane, say_skipped},
-    kubelet::Prepared,
-    ports,
-    process::Program,
+    kubernetes::{
+        control_plane::{ControlPlane, say_skipped},
+        kubelet::Prepared,
+    },
+    machine::{ports, process::Program},
+    product::{
+        binaries::{self, CLI},
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
     scene::{Role, Scene},
-    sidecar::Sidecar,
-    webhook::{IssuedCertificate, Webhook},
 };
 use tokio::time::sleep;
 

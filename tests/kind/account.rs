@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use tests::{
-    account::{Difference, Loss, arrived, count, difference, held},
-    deployment::{IDENTITIES, Identity},
     failure::{Failure, Outcome},
+    kubernetes::deployment::{IDENTITIES, Identity},
+    prometheus::account::{Difference, Loss, arrived, count, difference, held},
 };
 use tokio::time::sleep;
 

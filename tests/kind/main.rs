@@ -13,9 +13,12 @@ mod stack;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
 use tests::{
-    deployment, environment,
     failure::{Context, Failure, Outcome},
-    kind::{self, Cluster, Steps},
+    kubernetes::{
+        deployment,
+        kind::{self, Cluster, Steps},
+    },
+    machine::environment,
     say,
 };
 

@@ -10,8 +10,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 use tests::{
-    deployment::MONITORING,
     failure::{Context, Failure, Outcome},
+    kubernetes::deployment::MONITORING,
 };
 use tokio::{task::JoinHandle, time::sleep};
 

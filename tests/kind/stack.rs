@@ -8,10 +8,12 @@ use kube::Client;
 use serde_json::{Value, json};
 use tests::{
     azure::{Labels, Report},
-    clock::{Clock, since_epoch},
-    deployment::{self, AZURE, Identity, MONITORING},
     failure::{Context, Failure, Outcome},
-    kind::Cluster,
+    kubernetes::{
+        deployment::{self, AZURE, Identity, MONITORING},
+        kind::Cluster,
+    },
+    machine::clock::{Clock, since_epoch},
     prometheus::{Range, ranges},
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -35,7 +37,7 @@ pub(crate) struct Stack {
 impl Stack {
     /// Where everything is installed and runs.
     pub(crate) async fn new(cluster: Arc<Cluster>, name: &str) -> Outcome<Self> {
-        let client = tests::control_plane::client(cluster.kubeconfig()).await?;
+        let client = tests::kubernetes::control_plane::client(cluster.kubeconfig()).await?;
         Ok(Self { cluster, name: name.to_owned(), client, clock: Clock::default() })
     }
 

@@ -25,6 +25,7 @@ mod setup;
 mod site;
 mod store;
 mod tally;
+pub mod token_proxy;
 mod tokens;
 pub mod wire;
 
@@ -57,9 +58,10 @@ pub use tally::Ending;
 pub use tokens::{Minted, Refused, Tokens};
 
 use crate::{
-    clock::Clock,
     failure::{Context, Outcome},
-    locked, secret,
+    keys::secret,
+    locked,
+    machine::clock::Clock,
 };
 
 /// Entra's tokens live between 60 and 90 minutes.

@@ -1,5 +1,6 @@
 //! Real Prometheus: configured, started, asked, stopped.
 
+pub mod account;
 mod answers;
 
 use std::{
@@ -18,8 +19,10 @@ pub use answers::{Point, Range, Target, ranges};
 use crate::{
     client::Client,
     failure::{Context, Outcome},
-    folder, ports,
-    process::{Process, Program},
+    machine::{
+        folder, ports,
+        process::{Process, Program},
+    },
     tools,
 };
 

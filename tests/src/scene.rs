@@ -5,11 +5,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    authority::ApplicationCertificate,
     azure::{Application, Azure, Principal, Rule, Setup},
-    environment,
     failure::{Context, Outcome},
-    kubelet::{Files, Kubelet},
+    keys::authority::ApplicationCertificate,
+    kubernetes::kubelet::{Files, Kubelet},
+    machine::environment,
 };
 
 /// The `external_labels` value that every sample carries.

@@ -4,7 +4,7 @@
 use http::Request;
 use kube::Client;
 use serde_json::json;
-use tests::ports;
+use tests::machine::ports;
 
 use super::{objects, trial::eventually};
 use crate::{cluster::control_plane, monitoring::alerts};

@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tests::{
-    process::{Process, Program},
+    machine::process::{Process, Program},
     tools::{self, CERT_MANAGER},
 };
 

@@ -4,7 +4,7 @@
 use std::{fmt::Write, fs};
 
 use serde_json::Value;
-use tests::environment;
+use tests::machine::environment;
 
 use super::helm::{Helm, chart};
 

@@ -5,7 +5,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tests::{control_plane::say_skipped, environment, tools};
+use tests::{kubernetes::control_plane::say_skipped, machine::environment, tools};
 
 use super::{
     helm::Helm,

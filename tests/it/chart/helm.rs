@@ -10,10 +10,9 @@ use std::{
 use serde_json::Value;
 use tempfile::{Builder, TempDir};
 use tests::{
-    control_plane::{ControlPlane, say_skipped},
-    environment,
     failure::{Context, Outcome},
-    process::Program,
+    kubernetes::control_plane::{ControlPlane, say_skipped},
+    machine::{environment, process::Program},
     tools::{self, HELM},
 };
 

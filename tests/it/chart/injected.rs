@@ -5,7 +5,7 @@
 use std::fs;
 
 use serde_json::Value;
-use tests::environment;
+use tests::machine::environment;
 
 use super::objects::text;
 

@@ -16,12 +16,13 @@ use rustls::{
 };
 use serde_json::{Value, json};
 use tests::{
-    admission,
     client::Client,
-    ports,
-    process::{Process, Program},
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::{admission, webhook::IssuedCertificate},
     tools::{self, ISTIO},
-    webhook::IssuedCertificate,
 };
 
 use super::{

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::{Value, json};
-use tests::control_plane::say_skipped;
+use tests::kubernetes::control_plane::say_skipped;
 
 use super::{
     creating::Creating,

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use serde_json::{Map, Value, json};
 use tests::{
-    process::Program,
+    machine::process::Program,
     tools::{self, PROMTOOL},
 };
 

@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tests::environment;
+use tests::machine::environment;
 
 use super::{
     injected::sidecar,

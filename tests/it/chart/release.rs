@@ -14,10 +14,10 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{
-    binaries,
-    control_plane::ControlPlane,
     failure::Outcome,
-    process::{Process, Program},
+    kubernetes::control_plane::ControlPlane,
+    machine::process::{Process, Program},
+    product::binaries,
 };
 
 use super::{

@@ -7,7 +7,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tests::environment;
+use tests::machine::environment;
 use webhook::config::{self, Config};
 
 use super::helm::{Helm, chart};

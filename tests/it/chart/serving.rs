@@ -9,8 +9,11 @@ use std::{
 
 use tempfile::TempDir;
 use tests::{
-    binaries, ports,
-    process::{Process, Program, Usage},
+    machine::{
+        ports,
+        process::{Process, Program, Usage},
+    },
+    product::binaries,
 };
 
 /// From start to its first line, or to its end; each is some milliseconds.

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, Client, api::ListParams};
 use serde_json::{Value, json};
-use tests::control_plane::ControlPlane;
+use tests::kubernetes::control_plane::ControlPlane;
 use tokio::time::sleep;
 
 use super::{

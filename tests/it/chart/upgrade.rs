@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use kube::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{environment, process::Program};
+use tests::machine::{environment, process::Program};
 
 use super::{
     creating::Creating,

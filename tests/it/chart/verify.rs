@@ -6,10 +6,10 @@ use std::{fs, path::Path, time::Duration};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{
-    binaries,
-    control_plane::ControlPlane,
     failure::Outcome,
-    process::{Process, Program},
+    kubernetes::control_plane::ControlPlane,
+    machine::process::{Process, Program},
+    product::binaries,
 };
 
 use super::{

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use tests::{
-    binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
-    process::Program,
+    machine::process::Program,
+    product::binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
 };
 
 use super::{pages, root};

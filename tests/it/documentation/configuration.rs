@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde_json::Value;
-use tests::environment;
+use tests::machine::environment;
 
 use super::{WRITING, help::with_section, root};
 

@@ -5,7 +5,7 @@ use std::fs;
 use cli::manifests;
 use serde_json::{Value, json};
 use tests::{
-    process::Program,
+    machine::process::Program,
     tools::{self, PROMTOOL},
 };
 use webhook::{config::Config, decide::Decision};

@@ -4,9 +4,8 @@
 use std::{fs, time::Duration};
 
 use tests::{
-    binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
-    environment,
-    process::Program,
+    machine::{environment, process::Program},
+    product::binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
 };
 
 use super::{WRITING, root};

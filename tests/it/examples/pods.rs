@@ -4,8 +4,7 @@ use cli::manifests::{self, Injected, explain::explain};
 use contract::names::env;
 use serde_json::{Map, Value, json};
 use tests::{
-    environment,
-    process::Program,
+    machine::{environment, process::Program},
     tools::{self, PROMTOOL},
 };
 use webhook::{config::Config, decide::Decision};

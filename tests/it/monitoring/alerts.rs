@@ -4,8 +4,7 @@ use std::{collections::BTreeSet, fmt::Write, fs, time::Duration};
 
 use serde_json::Value;
 use tests::{
-    environment,
-    process::Program,
+    machine::{environment, process::Program},
     tools::{self, PROMTOOL},
 };
 

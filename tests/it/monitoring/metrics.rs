@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs};
 
 use tests::{
-    environment,
+    machine::environment,
     prometheus::{Options, Prometheus},
 };
 

@@ -9,14 +9,15 @@ use std::{
 use serde_json::Value;
 use tests::{
     azure::{Fault, Moment, Service},
-    binaries,
     client::Client,
-    ports,
-    process::Process,
+    machine::{ports, process::Process},
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
     prometheus::{Options, Prometheus},
     scene::{Role, Scene},
-    sidecar::Sidecar,
-    webhook::{IssuedCertificate, Webhook},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 

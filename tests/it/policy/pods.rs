@@ -5,7 +5,7 @@ use std::fs;
 
 use contract::annotations::{INJECTED, PREFIX};
 use serde_json::{Value, json};
-use tests::environment;
+use tests::machine::environment;
 
 use crate::chart::{injected::sidecar, objects::text, trial};
 

@@ -24,9 +24,9 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tests::{
-    binaries,
-    control_plane::ControlPlane,
-    process::{Process, Program},
+    kubernetes::control_plane::ControlPlane,
+    machine::process::{Process, Program},
+    product::binaries,
 };
 
 use crate::chart::{

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use tempfile::TempDir;
-use tests::process::Program;
+use tests::machine::process::Program;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},

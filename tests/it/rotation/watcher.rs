@@ -29,7 +29,7 @@ fn foreign(names: &[String]) -> Value {
         addresses: Vec::new(),
         lifetime: "7d".parse().unwrap(),
     };
-    let now = tests::clock::Clock::default().now();
+    let now = tests::machine::clock::Clock::default().now();
     let pem = certs::issue::issue(&request, now).unwrap().into_pem();
     json!({
         "metadata": {},

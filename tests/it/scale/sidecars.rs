@@ -10,10 +10,13 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tests::{
     azure::{Azure, Fault, Service},
-    binaries, ports,
+    machine::ports,
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
     scene::Scene,
-    sidecar::Sidecar,
-    webhook::{IssuedCertificate, Webhook},
 };
 use tokio::time::{interval, sleep};
 

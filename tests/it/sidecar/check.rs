@@ -5,10 +5,10 @@ mod identity;
 
 use serde_json::Value;
 use tests::{
-    authority::Authority,
     azure::{Fault, Service},
-    binaries,
-    process::Program,
+    keys::authority::Authority,
+    machine::process::Program,
+    product::binaries,
 };
 
 use super::{PATIENCE, Stage};
@@ -173,7 +173,7 @@ async fn an_endpoint_that_refuses_empty_writes_is_reached() {
 #[tokio::test]
 async fn a_way_that_is_not_open() {
     let mut stage = Stage::new().await;
-    let port = tests::ports::free().unwrap();
+    let port = tests::machine::ports::free().unwrap();
     let url = stage.azure.ingestion_url(&stage.rule);
     let (_, path) = url.split_once("/dataCollectionRules").unwrap();
     stage.set("INGESTION_URL", format!("https://localhost:{port}/dataCollectionRules{path}"));

@@ -9,9 +9,9 @@ mod settings;
 use std::collections::BTreeMap;
 
 use tests::{
-    authority::ApplicationCertificate,
     azure::{Azure, Principal, Service, Setup},
     client::Reply,
+    keys::authority::ApplicationCertificate,
 };
 
 use super::{HEADERS, PATIENCE, Rig, Stage, batch, stored};

@@ -11,7 +11,7 @@ use tests::{
             WriteRequest, v2,
         },
     },
-    process::Program,
+    machine::process::Program,
     tools,
 };
 

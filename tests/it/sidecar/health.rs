@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tests::{
-    binaries, ports,
-    process::{Process, Program},
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::binaries,
 };
 
 use super::{PATIENCE, Stage};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tests::{binaries, process::Program, tools};
+use tests::{machine::process::Program, product::binaries, tools};
 
 use super::PATIENCE;
 use crate::{
@@ -37,7 +37,7 @@ async fn promtool_accepts_it_for_every_identity() {
         Program::new("promtool", &promtool).args(arguments).run(PATIENCE).await
     };
     let roots = folder.path().join("roots.pem");
-    let authority = tests::authority::Authority::new("roots").unwrap();
+    let authority = tests::keys::authority::Authority::new("roots").unwrap();
     std::fs::write(&roots, authority.pem()).unwrap();
     for (name, variables) in identities(&roots) {
         let text = native(&variables, "yaml").await;

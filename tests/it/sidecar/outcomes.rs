@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tests::{
     azure::{Fault, Moment, Service},
-    ports,
+    machine::ports,
 };
 
 use super::{PATIENCE, Stage, batch, few, noise};

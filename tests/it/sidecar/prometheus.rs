@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tests::{
     azure::{Fault, Moment, Service},
-    clock::{Clock, since_epoch},
+    machine::clock::{Clock, since_epoch},
     prometheus::{Options, Prometheus},
 };
 use tokio::time::{Instant, sleep};

@@ -11,7 +11,7 @@ use tests::{
         Fault, Service,
         wire::{MetricMetadata, Sample, TimeSeries, WriteRequest},
     },
-    clock::{Clock, since_epoch},
+    machine::clock::{Clock, since_epoch},
 };
 use tokio::time::sleep;
 

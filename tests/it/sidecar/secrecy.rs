@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use tests::{
     azure::{Fault, Service},
-    binaries,
-    process::Program,
+    machine::process::Program,
+    product::binaries,
 };
 
 use super::{PATIENCE, Stage, batch};

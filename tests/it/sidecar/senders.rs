@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use tests::{
     azure::{Fault, Moment, Service},
     client::Client,
-    clock::{Clock, since_epoch},
-    ports,
-    process::{Process, Program},
+    machine::{
+        clock::{Clock, since_epoch},
+        ports,
+        process::{Process, Program},
+    },
     tools::{self, COLLECTOR, VMAGENT},
 };
 use tokio::time::{Instant, sleep};

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use tests::{
-    authority::ApplicationCertificate,
     azure::{Fault, Service},
-    process::Process,
+    keys::authority::ApplicationCertificate,
+    machine::process::Process,
 };
 use tokio::time::sleep;
 
@@ -235,7 +235,7 @@ async fn a_certificate_that_ends_gives_way_to_the_one_in_the_file() {
 #[tokio::test]
 async fn a_container_app_has_an_endpoint_of_its_own() {
     let mut stage = Stage::new().await;
-    let refused = format!("http://127.0.0.1:{}", tests::ports::free().unwrap());
+    let refused = format!("http://127.0.0.1:{}", tests::machine::ports::free().unwrap());
     stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
     let (endpoint, header) = stage.azure.identity_endpoint();
     let header = header.to_owned();

@@ -3,9 +3,9 @@
 use std::{fs, time::Duration};
 
 use tests::{
-    authority::Authority,
     azure::{Fault, Moment, Service},
-    kubelet::{AtomicFolder, Files},
+    keys::authority::Authority,
+    kubernetes::kubelet::{AtomicFolder, Files},
 };
 use tokio::time::{Instant, sleep};
 

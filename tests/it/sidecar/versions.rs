@@ -14,7 +14,7 @@ use std::{
 use axum::{Router, routing::get};
 use tests::{
     azure::Service,
-    control_plane::say_skipped,
+    kubernetes::control_plane::say_skipped,
     prometheus::{Mode, Options, Prometheus},
 };
 use tokio::{

@@ -8,10 +8,12 @@ use base64::{
 };
 use serde_json::{Value, json};
 use tests::{
-    authority::{ApplicationCertificate, Authority},
     azure::{Federation, Principal, SubjectTrust},
-    jwt::Algorithm,
-    secret,
+    keys::{
+        authority::{ApplicationCertificate, Authority},
+        jwt::Algorithm,
+        secret,
+    },
 };
 
 use self::attempt::{Attempt, refused};

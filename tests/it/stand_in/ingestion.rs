@@ -7,7 +7,7 @@ use tests::{
         wire::{self, Label, Sample, TimeSeries, WriteRequest},
     },
     client::Reply,
-    secret,
+    keys::secret,
 };
 
 use super::Scene;

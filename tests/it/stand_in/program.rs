@@ -8,12 +8,14 @@ use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{
-    authority::{ApplicationCertificate, Authority},
     azure::{Report, Reported},
-    binaries,
     client::{Client, Reply},
-    ports,
-    process::{Process, Program},
+    keys::authority::{ApplicationCertificate, Authority},
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::binaries,
 };
 
 use super::ingestion::{HEADERS, good};

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use kube::{Client, api::DeleteParams};
 use serde_json::{Value, json};
-use tests::{folder, scene::Scene};
+use tests::{machine::folder, scene::Scene};
 
 use super::{MONITORING, asking, pod, run, status};
 use crate::chart::{

@@ -2,7 +2,7 @@
 
 use kube::Client;
 use serde_json::{Value, json};
-use tests::control_plane::ControlPlane;
+use tests::kubernetes::control_plane::ControlPlane;
 
 use super::{BROKEN, MONITORING, found_all, one_line, pod_network::PodNetwork, run};
 use crate::chart::{

@@ -9,8 +9,8 @@ use kube::{
 };
 use serde_json::json;
 use tests::{
+    product::webhook::{IssuedCertificate, Webhook},
     scene::Scene,
-    webhook::{IssuedCertificate, Webhook},
 };
 
 use super::{BROKEN, RELEASE, runs, status};

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 use tests::{
-    account::Loss,
-    deployment::{AZURE, Credentials, IDENTITIES, Identity},
     failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{AZURE, Credentials, IDENTITIES, Identity},
+    prometheus::account::Loss,
 };
 use tokio::time::sleep;
 

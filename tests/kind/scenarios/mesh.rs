@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value;
 use tests::{
-    account::{self, difference},
     azure::Labels,
-    deployment::{self, IN_MESH, MESH_NAMESPACE},
     failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{self, IN_MESH, MESH_NAMESPACE},
+    prometheus::account::{self, difference},
 };
 use tokio::time::sleep;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tests::{
-    deployment::{self, IDENTITIES, MONITORING},
     failure::{Failure, Outcome},
+    kubernetes::deployment::{self, IDENTITIES, MONITORING},
 };
 use tokio::time::sleep;
 

@@ -4,8 +4,8 @@ use std::{process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use tests::{
-    binaries::{self, CLI},
     failure::{Context, Failure, Outcome},
+    product::binaries::{self, CLI},
 };
 
 use crate::{

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use tests::{
-    deployment::{self, Helm, IDENTITIES, MONITORING, RELEASE_NAMESPACE},
-    environment,
     failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{self, Helm, IDENTITIES, MONITORING, RELEASE_NAMESPACE},
+    machine::environment,
 };
 
 use super::nodes::restarts;

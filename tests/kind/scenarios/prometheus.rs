@@ -5,9 +5,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, api::ListParams};
 use tests::{
-    account::Loss,
-    deployment::{self, IDENTITIES, Identity, MONITORING},
     failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{self, IDENTITIES, Identity, MONITORING},
+    prometheus::account::Loss,
 };
 use tokio::time::sleep;
 

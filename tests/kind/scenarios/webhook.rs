@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tests::{
-    deployment::{Helm, RELEASE, RELEASE_NAMESPACE},
     failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{Helm, RELEASE, RELEASE_NAMESPACE},
 };
 
 use crate::{

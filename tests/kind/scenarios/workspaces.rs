@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tests::{
-    account::{self, Samples, difference},
     azure::Labels,
-    deployment::{self, Identity, MONITORING, TWO_WORKSPACES},
     failure::{Failure, Outcome},
+    kubernetes::deployment::{self, Identity, MONITORING, TWO_WORKSPACES},
+    prometheus::account::{self, Samples, difference},
 };
 use tokio::time::sleep;
 

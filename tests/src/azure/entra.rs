@@ -13,7 +13,7 @@ use super::{
     faults::Answer,
     setup::{Application, Setup},
 };
-use crate::{locked, secret};
+use crate::{keys::secret, locked};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

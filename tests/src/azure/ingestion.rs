@@ -10,7 +10,7 @@ use super::{
     store::Batch,
     tokens::{Minted, Refused},
 };
-use crate::{clock::since_epoch, locked};
+use crate::{locked, machine::clock::since_epoch};
 
 /// A larger body is refused by its announced length, compressed as it is.
 ///

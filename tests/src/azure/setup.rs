@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::secret;
+use crate::keys::secret;
 
 /// The audience of ingestion tokens in the public cloud, with and without the slash that
 /// its name ends in: Azure accepts both.

@@ -3,8 +3,8 @@
 use tokio::net::TcpListener;
 
 use crate::{
-    authority::Authority,
     failure::{Context, Outcome},
+    keys::authority::Authority,
 };
 
 /// The stand-in's place.

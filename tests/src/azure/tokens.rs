@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::setup::Principal;
-use crate::{locked, secret};
+use crate::{keys::secret, locked};
 
 /// A token that was issued.
 #[derive(Clone, Debug)]

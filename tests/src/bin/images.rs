@@ -10,10 +10,12 @@ use std::{
 
 use clap::Parser;
 use tests::{
-    architecture::Architecture,
-    binaries::{self, CERTS, SIDECAR, WEBHOOK},
     failure::{Context, Outcome},
-    images,
+    kubernetes::images,
+    product::{
+        architecture::Architecture,
+        binaries::{self, CERTS, SIDECAR, WEBHOOK},
+    },
 };
 
 /// Writes prom-remotewrite's images as archives for `docker load`.

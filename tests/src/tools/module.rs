@@ -8,8 +8,8 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    environment,
     failure::{Context, Failure, Outcome},
+    machine::environment,
 };
 
 #[derive(Deserialize)]

@@ -18,7 +18,7 @@ use hyper_util::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
-use tests::clock::Clock;
+use tests::machine::clock::Clock;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 

@@ -10,9 +10,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tests::{
-    binaries::{self, CLI},
-    folder,
-    process::Program,
+    machine::{folder, process::Program},
+    product::binaries::{self, CLI},
 };
 
 use super::{

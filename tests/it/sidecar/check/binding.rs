@@ -8,9 +8,11 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 use tests::{
-    azure::Service,
-    process::Process,
-    token_proxy::{AUDIENCE, TokenProxy},
+    azure::{
+        Service,
+        token_proxy::{AUDIENCE, TokenProxy},
+    },
+    machine::process::Process,
 };
 
 use super::{PATIENCE, Stage, says};

@@ -2,7 +2,7 @@
 
 use tests::{
     azure::{Fault, OTHER_RESOURCE, Service},
-    jwt::{self, Algorithm},
+    keys::jwt::{self, Algorithm},
 };
 
 use super::{ALL_OK, Stage, WRITE_FAILED, says};
@@ -10,7 +10,7 @@ use super::{ALL_OK, Stage, WRITE_FAILED, says};
 #[tokio::test]
 async fn a_container_app_is_asked_where_the_sidecar_asks() {
     let mut stage = Stage::new().await;
-    let refused = format!("http://127.0.0.1:{}", tests::ports::free().unwrap());
+    let refused = format!("http://127.0.0.1:{}", tests::machine::ports::free().unwrap());
     stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
     let (endpoint, header) = stage.azure.identity_endpoint();
     let header = header.to_owned();
@@ -118,7 +118,7 @@ async fn a_workload_identity_is_looked_into_before_it_is_shown() {
 #[tokio::test]
 async fn an_identity_that_cannot_show_itself() {
     let mut stage = Stage::new().await;
-    let refused = format!("http://127.0.0.1:{}", tests::ports::free().unwrap());
+    let refused = format!("http://127.0.0.1:{}", tests::machine::ports::free().unwrap());
     stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
     let no_identity = "ok ok ok ok ok ok failed skipped skipped skipped";
     let step = stage.expect(1, no_identity, "identity").await;

@@ -1,7 +1,7 @@
 //! What is said about several destinations: errors, paths, `check`'s report, and
 //! Prometheus' own configuration.
 
-use tests::{binaries, process::Program, tools};
+use tests::{machine::process::Program, product::binaries, tools};
 
 use super::*;
 

@@ -4,8 +4,10 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tests::{
     client::Reply,
-    jwt::{self, Algorithm},
-    secret,
+    keys::{
+        jwt::{self, Algorithm},
+        secret,
+    },
 };
 use url::form_urlencoded;
 

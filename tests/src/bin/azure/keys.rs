@@ -13,7 +13,7 @@ use serde_json::Value;
 use tests::{
     azure::Azure,
     failure::{Context, Outcome},
-    jwt,
+    keys::jwt,
 };
 use tokio::time::sleep;
 

@@ -7,10 +7,12 @@ use std::{
 
 use ::tests::{
     failure::{Context, Failure, Outcome},
-    folder, ports,
-    process::{Process, Program},
+    machine::{
+        folder, ports,
+        process::{Process, Program},
+    },
+    product::webhook::{self, IssuedCertificate},
     scene::Scene,
-    webhook::{self, IssuedCertificate},
 };
 use bytes::Bytes;
 use contract::names::READY_PATH;

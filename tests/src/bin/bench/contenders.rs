@@ -10,10 +10,11 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use contract::names::WRITE_PATH;
 use serde::{Deserialize, Serialize};
 use tests::{
-    environment,
     failure::Outcome,
-    ports,
-    process::{Process, Program, Usage},
+    machine::{
+        environment, ports,
+        process::{Process, Program, Usage},
+    },
 };
 use tokio::{net::TcpStream, task::JoinSet};
 

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use ::tests::{
-    control_plane::{Availability, ControlPlane},
     failure::{Context, Failure, Outcome},
+    keys::secret,
+    kubernetes::control_plane::{Availability, ControlPlane},
+    product::webhook::Webhook,
     scene::Scene,
-    secret,
-    webhook::Webhook,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use contract::annotations::{INJECT, INJECTED};

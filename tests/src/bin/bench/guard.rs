@@ -12,8 +12,8 @@ mod count;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ::tests::{
-    environment,
     failure::{Context, Failure, Outcome},
+    machine::environment,
 };
 use serde::{Deserialize, Serialize};
 

@@ -9,13 +9,17 @@ use std::{
 };
 
 use ::tests::{
-    admission,
     failure::{Context, Failure, Outcome},
-    ports,
-    process::{Process, Program, Usage},
+    keys::secret,
+    machine::{
+        ports,
+        process::{Process, Program, Usage},
+    },
+    product::{
+        admission,
+        webhook::{IssuedCertificate, Webhook},
+    },
     scene::{self, Scene},
-    secret,
-    webhook::{IssuedCertificate, Webhook},
 };
 use bytes::Bytes;
 use rustls::ClientConfig;

@@ -18,8 +18,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tests::{
-    authority::Authority,
     failure::{Context, Outcome},
+    keys::authority::Authority,
 };
 use tokio::{net::TcpListener, runtime::Builder};
 use tokio_rustls::TlsAcceptor;

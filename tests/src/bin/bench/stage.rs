@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use tests::{
     azure::{Azure, PUBLIC_AUDIENCES, Principal, Setup},
-    binaries,
     failure::{Context, Outcome},
-    folder,
+    machine::folder,
+    product::binaries,
 };
 
 use crate::sink::Sink;

@@ -6,8 +6,8 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tests::{
     azure::{Fault, Service},
+    keys::secret,
     scene::Scene,
-    secret,
 };
 
 /// Samples must be stored within this time from when Prometheus is ready.

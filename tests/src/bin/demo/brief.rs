@@ -4,7 +4,7 @@ use std::path::Path;
 
 use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
-use tests::environment;
+use tests::machine::environment;
 
 /// Relative to the checkout or to the home folder, if it lies in one of them.
 pub(crate) fn path(file: &Path) -> String {

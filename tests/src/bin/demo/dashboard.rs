@@ -14,8 +14,8 @@ use std::{
 use serde_json::Value;
 use tests::{
     azure::{Fault, Service},
-    environment,
     failure::{Context, Outcome},
+    machine::environment,
 };
 use tokio::time::sleep;
 

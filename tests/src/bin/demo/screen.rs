@@ -9,8 +9,8 @@ use std::{
 
 use rustix::termios::tcgetwinsize;
 use tests::{
-    environment,
     failure::{Context, Failure, Outcome},
+    machine::environment,
 };
 
 use super::{

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use tests::{
     azure::Service,
-    process::Usage,
+    machine::process::Usage,
+    product::{sidecar::Sidecar, webhook::Webhook},
     prometheus::Prometheus,
     scene::{Role, Scene},
-    sidecar::Sidecar,
-    webhook::Webhook,
 };
 
 /// The jobs that Prometheus scrapes, itself first.

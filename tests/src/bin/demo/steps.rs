@@ -8,14 +8,16 @@ use std::{
 
 use serde_json::Value;
 use tests::{
-    binaries,
     failure::{Failure, Outcome},
-    ports,
+    machine::ports,
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
     prometheus::{Options, Prometheus},
     scene::{CLUSTER, Scene},
-    sidecar::Sidecar,
     tools,
-    webhook::{IssuedCertificate, Webhook},
 };
 
 use super::{

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, path::PathBuf, str::FromStr};
 
 use clap::{Parser, Subcommand};
-use tests::{binaries, kind};
+use tests::{kubernetes::kind, product::binaries};
 
 /// A real Kubernetes cluster on this machine, made by kind from nothing.
 #[derive(Debug, Parser)]

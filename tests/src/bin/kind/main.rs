@@ -9,9 +9,11 @@ use std::{
 
 use clap::Parser;
 use tests::{
-    deployment,
     failure::{Failure, Outcome},
-    kind::{Cluster, Steps},
+    kubernetes::{
+        deployment,
+        kind::{Cluster, Steps},
+    },
 };
 
 use self::arguments::{Action, Arguments, Image};

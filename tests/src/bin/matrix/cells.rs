@@ -1,7 +1,7 @@
 //! What is tested with what: data only.
 
 use ::tests::{
-    architecture::Architecture,
+    product::architecture::Architecture,
     tools::{
         CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32,
         KUBERNETES_1_34, KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53,
@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn every_cell_is_run_at_night() {
-        let file = ::tests::environment::crate_folder().join("../.github/workflows/nightly.yml");
+        let file =
+            ::tests::machine::environment::crate_folder().join("../.github/workflows/nightly.yml");
         let workflow = std::fs::read_to_string(file).unwrap();
         let workflow: serde_json::Value = serde_saphyr::from_str(&workflow).unwrap();
         let cells = workflow["jobs"]["versions"]["strategy"]["matrix"]["cell"].clone();
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_version_is_pinned_and_recognised() {
-        let folder = ::tests::environment::crate_folder().join("tools");
+        let folder = ::tests::machine::environment::crate_folder().join("tools");
         for Cell { row, version, part } in all() {
             let Part::Tool(recipe) = part else { continue };
             for file in ["go.mod", "go.sum"] {

@@ -3,8 +3,8 @@
 use std::{fmt::Write, fs};
 
 use ::tests::{
-    environment,
     failure::{Context, Outcome},
+    machine::environment,
 };
 
 use crate::{

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ::tests::{
-    environment,
     failure::{Context, Outcome},
+    machine::environment,
 };
 use serde::{Deserialize, Serialize};
 

@@ -9,11 +9,13 @@ use std::{
 };
 
 use ::tests::{
-    architecture,
-    clock::Clock,
-    environment,
     failure::{Context, Failure, Outcome},
-    process::{Process, Program},
+    machine::{
+        clock::Clock,
+        environment,
+        process::{Process, Program},
+    },
+    product::architecture,
     say,
     tools::{self, Recipe, Variable},
 };

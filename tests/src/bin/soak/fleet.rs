@@ -11,19 +11,25 @@ use contract::names;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tests::{
-    account::{self, Difference},
-    authority::ApplicationCertificate,
     azure::{Labels, Report},
-    binaries,
-    clock::{Clock, since_epoch},
     failure::{Context, Failure, Outcome},
-    kubelet::Files,
-    ports,
-    process::Process,
-    prometheus::{Options, Prometheus},
+    keys::authority::ApplicationCertificate,
+    kubernetes::kubelet::Files,
+    machine::{
+        clock::{Clock, since_epoch},
+        ports,
+        process::Process,
+    },
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    prometheus::{
+        Options, Prometheus,
+        account::{self, Difference},
+    },
     scene::{CLUSTER, Scene},
-    sidecar::Sidecar,
-    webhook::{IssuedCertificate, Webhook},
 };
 use tokio::time::sleep;
 

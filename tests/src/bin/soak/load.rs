@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tests::{admission, client::Client, failure::Outcome, ports, scene::Scene};
+use tests::{client::Client, failure::Outcome, machine::ports, product::admission, scene::Scene};
 use tokio::{task::JoinHandle, time::sleep};
 
 use super::fleet::Fleet;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use ::tests::process::Held;
+use ::tests::machine::process::Held;
 
 use super::fleet::Fleet;
 

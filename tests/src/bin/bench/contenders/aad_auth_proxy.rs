@@ -11,10 +11,8 @@ use axum::{Json, Router, http::HeaderMap, routing::get};
 use serde_json::{Value, json};
 use tests::{
     azure::PUBLIC_AUDIENCES,
-    clock::Clock,
-    environment,
     failure::{Context, Outcome},
-    process::Program,
+    machine::{clock::Clock, environment, process::Program},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 

@@ -22,7 +22,7 @@ use rustls::{
 };
 use tests::{
     failure::{Context, Outcome},
-    process::Program,
+    machine::process::Program,
 };
 use tokio::net::TcpListener;
 

@@ -1,9 +1,8 @@
 //! nginx as a reverse proxy with a fixed token.
 
 use tests::{
-    environment,
     failure::{Context, Outcome},
-    process::Program,
+    machine::{environment, process::Program},
 };
 
 use crate::stage::{PATH, Stage};

@@ -4,12 +4,13 @@
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use ::tests::{
-    environment,
     failure::{Context, Failure, Outcome},
-    ports,
-    process::{Process, Program},
+    machine::{
+        environment, ports,
+        process::{Process, Program},
+    },
+    product::webhook::{IssuedCertificate, Webhook},
     scene::Scene,
-    webhook::{IssuedCertificate, Webhook},
 };
 use contract::names::WRITE_PATH;
 use rustix::process::Signal;
