@@ -3,14 +3,13 @@
 //! The programs do their work on one thread. Anyone who reads the log may stand still (a
 //! full disk, a stopped `kubectl logs`-like reader, a container runtime that hangs), and
 //! a write to a full pipe would then stop the work: so another thread writes, and what it
-//! cannot write in time is dropped and counted. It gathers lines for some milliseconds,
-//! because a wake-up for each would cost the webhook a fifth more CPU for a pod, and a
-//! write for each, which wakes its reader, a tenth.
+//! cannot write in time is dropped and counted. It writes a line at once, and gathers those
+//! of the next milliseconds, because a wake-up and a write for each would cost the webhook a
+//! fifth more CPU for a pod.
 
 use std::{
     io::Write,
     sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
-    thread,
     time::Duration,
 };
 
@@ -20,9 +19,11 @@ use prometheus_client::metrics::counter::Counter;
 /// in which the thread may have to wait for the CPU. In addition to the pipe's own 64
 /// KiB, twice this is held while no one reads, and next to nothing otherwise.
 const CAPACITY: usize = 128 << 10;
-/// How long the thread gathers lines before it writes them: not noticed by who reads along,
-/// and some dozens of the webhook's lines where it has most to do.
+/// How long the thread gathers lines after it has written some: not noticed by who reads
+/// along, and some dozens of the webhook's lines where it has most to do.
 const GATHERING: Duration = Duration::from_millis(5);
+/// So much is written at once, bytes: the next lines would be dropped.
+const MUCH: usize = CAPACITY / 2;
 /// Capacity that is kept for the next lines; more is freed.
 const KEPT: usize = 4 << 10;
 
@@ -63,10 +64,11 @@ impl Queue {
             self.dropped.inc();
             return;
         }
-        let was_empty = state.waiting.is_empty();
+        let before = state.waiting.len();
         state.waiting.extend_from_slice(line);
+        let is_much = before < MUCH && state.waiting.len() >= MUCH;
         drop(state);
-        if was_empty {
+        if before == 0 || is_much {
             self.changed.notify_all();
         }
     }
@@ -87,15 +89,16 @@ impl Queue {
             }
             self.lock().is_writing = false;
             self.changed.notify_all();
+            let is_little = |state: &mut State| state.waiting.len() < MUCH;
+            drop(self.changed.wait_timeout_while(self.lock(), GATHERING, is_little));
         }
     }
 
     /// Waits for lines and swaps them for `empty`; returns how many were dropped after
     /// them.
     fn take(&self, empty: &mut Vec<u8>) -> u64 {
-        drop(self.changed.wait_while(self.lock(), |state| state.waiting.is_empty()));
-        thread::sleep(GATHERING);
-        let mut state = self.lock();
+        let state = self.changed.wait_while(self.lock(), |state| state.waiting.is_empty());
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.waiting, empty);
         state.is_writing = true;
         std::mem::take(&mut state.untold)
@@ -118,6 +121,7 @@ mod tests {
     use std::{
         io,
         sync::{Arc, mpsc},
+        thread,
     };
 
     use super::*;
