@@ -40,9 +40,11 @@ fn a_log_that_nobody_reads_keeps_no_review_waiting() {
     webhook.signal();
     let (code, log) = webhook.end();
     assert_eq!(code, Some(0));
-    let told =
-        format!("level=warn msg=\"dropped log lines: the log was not read\" lines={dropped}");
-    assert!(log.contains(&told), "{dropped}: {}", log.lines().last().unwrap_or_default());
+    // The line about the end may be dropped, too, before the first are read.
+    let told = (dropped..dropped + 3).any(|lines| {
+        log.contains(&format!("msg=\"dropped log lines: the log was not read\" lines={lines}\n"))
+    });
+    assert!(told, "{dropped}: {}", log.lines().last().unwrap_or_default());
     let kept = log.lines().filter(|line| line.contains("msg=injected")).count();
     // A busy machine may need the last review more than once.
     let all = kept + dropped;
