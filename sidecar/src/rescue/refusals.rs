@@ -47,7 +47,7 @@ impl Refusals {
         }
     }
 
-    /// How many records the parts have, each of them with [`Hash`]'s 16 bytes.
+    /// How many records the parts have, each of them with `Hash`'s 16 bytes.
     pub(super) fn in_parts(&self) -> usize {
         self.parts.iter().map(|part| part.records.len()).sum()
     }
