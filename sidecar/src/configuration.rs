@@ -34,8 +34,8 @@ const CA_DATA: &str = env::AZURE_KUBERNETES_CA_DATA;
 
 fn is_used(destinations: &Destinations, pem: &Pem) -> bool {
     let proxies = destinations.iter().filter_map(|one| one.settings.identity.token_proxy());
-    let authorities = proxies.filter_map(|proxy| proxy.authority.as_ref());
-    authorities.into_iter().any(|used| *used == TokenProxyAuthority::Data(pem.clone()))
+    let mut authorities = proxies.filter_map(|proxy| proxy.authority.as_ref());
+    authorities.any(|used| *used == TokenProxyAuthority::Data(pem.clone()))
 }
 
 #[cfg(test)]

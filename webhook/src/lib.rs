@@ -33,6 +33,8 @@
 //! * A denial lists all errors at once: on a `StatefulSet` its text is all that users
 //!   see. A bug of the webhook is a 500, never a denial.
 //! * Environment, clock, signals and listening sockets belong to `main`.
+//! * Modules import each other in one direction, and none imports [`serve`]: a test follows
+//!   all imports.
 
 pub mod config;
 pub mod decide;

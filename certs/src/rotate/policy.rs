@@ -36,7 +36,7 @@ pub enum Reason {
     Name(String),
     /// Two thirds of its lifetime have passed.
     Due(SystemTime),
-    /// Somebody asked for it.
+    /// A renewal was requested.
     Requested,
     /// The Secret would not be deleted with the release.
     Owner,

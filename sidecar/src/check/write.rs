@@ -26,8 +26,8 @@ const HEADERS: &str = concat!(
     "\r\n",
     "x-prometheus-remote-write-version: 0.1.0\r\n",
 );
-/// A larger difference shows; Entra forgives five minutes.
-const FORGIVEN_SKEW: Duration = Duration::from_mins(1);
+/// A larger difference is a warning, long before the five minutes that Entra forgives.
+const TOLERATED_SKEW: Duration = Duration::from_mins(1);
 
 /// Shown where an endpoint refuses the probe for a reason that is not known: to
 /// see whether the real token made a difference.
@@ -140,7 +140,7 @@ pub(super) fn compare_clocks(received: &Received, now: SystemTime) -> Found<()> 
     } else {
         format!("{} {direction} Azure's", span(difference))
     };
-    let doubt = (difference > FORGIVEN_SKEW).then(|| {
+    let doubt = (difference > TOLERATED_SKEW).then(|| {
         let remedy = "set the node's clock (NTP): Entra forgives 5 minutes, and Azure drops samples that are 20 minutes off";
         (Code::ClockSkew, remedy.to_owned())
     });

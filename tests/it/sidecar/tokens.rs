@@ -232,15 +232,24 @@ async fn a_certificate_that_ends_gives_way_to_the_one_in_the_file() {
     assert!(rig.process.output().contains("it is now in use"), "{}", rig.process.output());
 }
 
+impl Stage {
+    /// As Container Apps have it: an endpoint of the platform, and no metadata service.
+    /// Returns the value of the endpoint's header.
+    pub(super) fn in_container_app(&mut self) -> String {
+        let refused = format!("http://127.0.0.1:{}", tests::machine::ports::free().unwrap());
+        self.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
+        let (endpoint, header) = self.azure.identity_endpoint();
+        let header = header.to_owned();
+        self.set("IDENTITY_ENDPOINT", endpoint);
+        self.set("IDENTITY_HEADER", header.clone());
+        header
+    }
+}
+
 #[tokio::test]
 async fn a_container_app_has_an_endpoint_of_its_own() {
     let mut stage = Stage::new().await;
-    let refused = format!("http://127.0.0.1:{}", tests::machine::ports::free().unwrap());
-    stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
-    let (endpoint, header) = stage.azure.identity_endpoint();
-    let header = header.to_owned();
-    stage.set("IDENTITY_ENDPOINT", endpoint);
-    stage.set("IDENTITY_HEADER", header.clone());
+    let header = stage.in_container_app();
     stage.set("IDENTITY_SERVER_THUMBPRINT", "0123456789ABCDEF0123456789ABCDEF01234567");
     let rig = stage.ready().await;
     assert_eq!(rig.status(batch(["up"])).await, 204);

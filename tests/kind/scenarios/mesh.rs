@@ -46,10 +46,8 @@ pub(super) async fn redirected(stack: &Stack) -> Outcome<Tolerance> {
 }
 
 async fn play(stack: &Stack, from: i64) -> Outcome<String> {
-    let ready = ["pod", LIVE, DEAD].map(str::to_owned);
     let wait = ["wait", "--for=condition=Ready", "--timeout=2m", "-n", MESH_NAMESPACE];
-    let ready: Vec<&str> = ready.iter().map(String::as_str).collect();
-    stack.kubectl(&[&wait[..], &ready].concat())?;
+    stack.kubectl(&[&wait[..], &["pod", LIVE, DEAD]].concat())?;
     let written = writes(stack, from).await?;
     let refused = refuses(stack)?;
     let killed = lives(stack).await?;

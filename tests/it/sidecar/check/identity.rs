@@ -10,12 +10,7 @@ use super::{ALL_OK, Stage, WRITE_FAILED, says};
 #[tokio::test]
 async fn a_container_app_is_asked_where_the_sidecar_asks() {
     let mut stage = Stage::new().await;
-    let refused = format!("http://127.0.0.1:{}", tests::machine::ports::free().unwrap());
-    stage.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", refused);
-    let (endpoint, header) = stage.azure.identity_endpoint();
-    let header = header.to_owned();
-    stage.set("IDENTITY_ENDPOINT", endpoint);
-    stage.set("IDENTITY_HEADER", header);
+    stage.in_container_app();
     for _ in 0..2 {
         let step = stage.expect(0, ALL_OK, "identity").await;
         says(&step, "detail", "IDENTITY_ENDPOINT");

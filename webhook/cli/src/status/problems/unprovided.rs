@@ -57,8 +57,8 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     Some(Problem::new(kind, found.subject(), message, next))
 }
 
-/// Why a pod has no sidecar that it would get today, and what to do before it is made
-/// anew, where the webhook is `asked_since` then.
+/// Why a pod has no sidecar that it would get today, and what to do before it is
+/// recreated, where the webhook is `asked_since` then.
 fn missed(
     cluster: &FoundCluster,
     found: &FoundPod,
@@ -81,7 +81,7 @@ fn missed(
     }
 }
 
-/// How a pod is made anew.
+/// How a pod is recreated.
 fn again(found: &FoundPod) -> String {
     let command = format!("`kubectl delete pod -n {} {}`", found.namespace(), found.name());
     match found.pod().owner() {
