@@ -9,6 +9,7 @@
 //! reset, is still seen.
 
 mod connection;
+mod dialing;
 mod failure;
 mod probe;
 mod received;
@@ -25,7 +26,10 @@ use tokio::time::{Instant, timeout_at};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::connection::differential::{Peer, compare as compare_answers};
-use self::connection::{Connection, ExchangeError};
+use self::{
+    connection::{Connection, ExchangeError},
+    dialing::Dialing,
+};
 pub(crate) use self::{
     failure::Failure,
     probe::Handshake,
@@ -41,6 +45,7 @@ pub(crate) struct Upstream {
     requests: Counter,
     /// Request line and host, the same for every request.
     prologue: Vec<u8>,
+    dialing: Dialing,
     idle: Mutex<Vec<Idle>>,
     max_idle: usize,
 }
@@ -87,7 +92,15 @@ impl Upstream {
         let prologue = format!("POST {target} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
         let origin = Origin::of(url_text);
         let max_idle = MAX_IDLE_CONNECTIONS / destinations;
-        Self { dialer, origin, requests, prologue, idle: Mutex::default(), max_idle }
+        Self {
+            dialer,
+            origin,
+            requests,
+            prologue,
+            dialing: Dialing::new(),
+            idle: Mutex::default(),
+            max_idle,
+        }
     }
 
     /// Posts `body` with the header fields `forwarded` (each with its line end)
@@ -158,9 +171,12 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let generation = self.dialer.trust().generation();
-        let stream = self.dialer.connect(&self.origin).await?;
-        Ok(Connection::new(stream, generation))
+        // In a box: it is large, and needed once per connection.
+        let dial = Box::pin(async {
+            let generation = self.dialer.trust().generation();
+            Ok(Connection::new(self.dialer.connect(&self.origin).await?, generation))
+        });
+        self.dialing.in_turn(dial).await
     }
 
     async fn exchange_on(
