@@ -12,7 +12,7 @@ use certs::{
     rotate::{cluster::Target, policy::Policy},
 };
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use contract::{LogFormat, LogLevel, Rejected};
+use contract::{InvalidValue, LogFormat, LogLevel};
 use rustls::pki_types::DnsName;
 
 /// Issue the webhook's CA and serving certificate, and keep them valid.
@@ -168,7 +168,7 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
     text.parse().map_err(|rejected| expected(&rejected))
 }
 
-fn expected(rejected: &Rejected) -> String {
+fn expected(rejected: &InvalidValue) -> String {
     format!("expected {}", rejected.expected)
 }
 

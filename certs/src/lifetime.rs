@@ -5,7 +5,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use contract::Rejected;
+use contract::InvalidValue;
 
 /// Certificates are valid from this long before they are issued. API servers
 /// must accept them although their clocks are behind, or this program's clock
@@ -30,13 +30,12 @@ impl Lifetime {
 }
 
 impl FromStr for Lifetime {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
-        total(text)
-            .filter(|total| (MIN..=MAX).contains(total))
-            .map(Self)
-            .ok_or_else(|| Rejected::expected("a duration from 1m to 3660d such as 90d or 8760h"))
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        total(text).filter(|total| (MIN..=MAX).contains(total)).map(Self).ok_or_else(|| {
+            InvalidValue::expected("a duration from 1m to 3660d such as 90d or 8760h")
+        })
     }
 }
 

@@ -84,7 +84,7 @@ fn keeps_what_is_there_unless_forced() {
 }
 
 #[test]
-fn mistakes_name_what_is_wrong() {
+fn errors_name_what_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();

@@ -26,7 +26,7 @@ pub fn configuration(
     match read {
         Ok(destinations) if unusable.is_empty() => Ok(destinations),
         Ok(_) => Err(unusable),
-        Err(mistakes) => Err(mistakes.iter().map(ToString::to_string).chain(unusable).collect()),
+        Err(errors) => Err(errors.iter().map(ToString::to_string).chain(unusable).collect()),
     }
 }
 

@@ -117,9 +117,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn level(text: &str) -> Result<LogLevel, String> {
-    text.parse().map_err(|rejected: contract::Rejected| format!("expected {}", rejected.expected))
+    text.parse()
+        .map_err(|rejected: contract::InvalidValue| format!("expected {}", rejected.expected))
 }
 
 fn format(text: &str) -> Result<LogFormat, String> {
-    text.parse().map_err(|rejected: contract::Rejected| format!("expected {}", rejected.expected))
+    text.parse()
+        .map_err(|rejected: contract::InvalidValue| format!("expected {}", rejected.expected))
 }

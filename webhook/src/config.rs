@@ -16,7 +16,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use contract::{
-    Image, ImagePullPolicy, Mistake, ObjectName, ReadinessProbe, Rejected, SidecarMode,
+    Image, ImagePullPolicy, InvalidValue, ObjectName, ReadinessProbe, SettingError, SidecarMode,
 };
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ impl Config {
     ///
     /// # Errors
     /// Every error, with its path in the file.
-    pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
+    pub fn parse(yaml: &str) -> Result<Self, Vec<SettingError>> {
         let document = reader::document(yaml)?;
         if values::are_values(&document) {
             return Err(vec![values::not_the_file()]);
@@ -63,12 +63,12 @@ impl Config {
         Self::at("", document)
     }
 
-    fn at(path: &str, document: Value) -> Result<Self, Vec<Mistake>> {
+    fn at(path: &str, document: Value) -> Result<Self, Vec<SettingError>> {
         let mut reader = Reader::default();
         let config = Self::read(&mut reader, path, document);
         match config {
-            Some(config) if reader.mistakes.is_empty() => Ok(config),
-            _ => Err(reader.mistakes),
+            Some(config) if reader.errors.is_empty() => Ok(config),
+            _ => Err(reader.errors),
         }
     }
 
@@ -120,7 +120,7 @@ fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile>
         // A pod could not name it.
         if name.contains(',') {
             let expected = "a name without a comma, which separates profiles in an annotation";
-            reader.mistakes.push(Rejected::expected(expected).at(path, name));
+            reader.errors.push(InvalidValue::expected(expected).at(path, name));
             continue;
         }
         profiles.extend(profile::read(reader, &path, value).map(|profile| (name, profile)));

@@ -11,7 +11,7 @@ mod neighbours;
 mod tests;
 
 use contract::{
-    Mistake,
+    SettingError,
     annotations::{self, INJECT, Inject},
 };
 
@@ -119,7 +119,7 @@ fn asked(config: &Config, pod: Pod<'_>) -> Decision {
             Decision::Inject(Box::new(Injection { effective, warnings }))
         }
         Ok(_) => deny(&[], &obstacles),
-        Err(mistakes) => deny(&mistakes, &obstacles),
+        Err(errors) => deny(&errors, &obstacles),
     }
 }
 
@@ -153,12 +153,12 @@ fn there_already(
 }
 
 /// Everything that prevents an injection, in one sentence that needs no context.
-fn deny(mistakes: &[Mistake], obstacles: &[(DenyReason, String)]) -> Decision {
-    let report = (!mistakes.is_empty()).then(|| contract::report(mistakes));
+fn deny(errors: &[SettingError], obstacles: &[(DenyReason, String)]) -> Decision {
+    let report = (!errors.is_empty()).then(|| contract::report(errors));
     let others = obstacles.iter().map(|(_, text)| text.clone());
     let texts: Vec<String> = report.into_iter().chain(others).collect();
     let first = obstacles.first().map(|(reason, _)| *reason);
-    let reason = first.filter(|_| mistakes.is_empty()).unwrap_or(DenyReason::BadAnnotations);
+    let reason = first.filter(|_| errors.is_empty()).unwrap_or(DenyReason::BadAnnotations);
     let message = format!("cannot inject the remote-write sidecar: {}", texts.join("; "));
     Decision::Deny(Denial { reason, message })
 }

@@ -20,8 +20,8 @@ mod resources;
 use std::borrow::Cow;
 
 use contract::{
-    AuthorityHost, DestinationName, Image, ImagePullPolicy, Key, LivenessProbe, Mistake, MountPath,
-    ObjectName, ReadinessProbe, Settings,
+    AuthorityHost, DestinationName, Image, ImagePullPolicy, Key, LivenessProbe, MountPath,
+    ObjectName, ReadinessProbe, SettingError, Settings,
     annotations::{self, Annotations},
     names::env,
 };
@@ -132,7 +132,7 @@ pub enum CertificateSource {
 /// # Errors
 /// Everything that is unreadable, missing, contradicts itself, or is not the
 /// pod's to say.
-pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<Mistake>> {
+pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<SettingError>> {
     let (given, unreadable) = given::readable(pod);
     if given::excuses(&unreadable, annotations::PROFILE) {
         return Err(unreadable);
@@ -141,9 +141,9 @@ pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<Mistake>> 
         Ok(effective) if unreadable.is_empty() => Ok(effective),
         Ok(_) => Err(unreadable),
         Err(more) => {
-            let news = more.into_iter().filter(|mistake| {
-                mistake.value.is_some() || !given::excuses(&unreadable, &mistake.name)
-            });
+            let news = more
+                .into_iter()
+                .filter(|error| error.value.is_some() || !given::excuses(&unreadable, &error.name));
             Err(unreadable.iter().cloned().chain(news).collect())
         }
     }
@@ -153,10 +153,10 @@ fn effective(
     config: &Config,
     pod: Pod<'_>,
     given: &Annotations,
-) -> Result<Effective, Vec<Mistake>> {
-    let mut mistakes = given::policy_mistakes(&config.policy, &given.overrides);
+) -> Result<Effective, Vec<SettingError>> {
+    let mut errors = given::policy_errors(&config.policy, &given.overrides);
     let chosen = chosen(config, given.profile.as_deref());
-    mistakes.extend(chosen.mistakes);
+    errors.extend(chosen.errors);
     let (mut further, mut of_further) = (Vec::new(), Vec::new());
     for (name, profile) in &chosen.further {
         let merged = profile.overrides.clone();
@@ -167,25 +167,25 @@ fn effective(
             destination: Some(name),
             profile,
             merged,
-            mistakes: Vec::new(),
+            errors: Vec::new(),
         };
         further.extend(merge.further(name));
-        of_further.append(&mut merge.mistakes);
+        of_further.append(&mut merge.errors);
     }
     // Settings of an unknown profile are not reported as missing.
     let Some((name, profile)) = chosen.first else {
-        mistakes.append(&mut of_further);
-        return Err(mistakes);
+        errors.append(&mut of_further);
+        return Err(errors);
     };
     let nothing = Profile::default();
     let profile = profile.unwrap_or(&nothing);
     let merged = identity::with_own_certificate(&given.overrides, &profile.overrides);
-    let mut merge = Merge { config, pod, name, destination: None, profile, merged, mistakes };
+    let mut merge = Merge { config, pod, name, destination: None, profile, merged, errors };
     let effective = merge.effective(further);
-    merge.mistakes.append(&mut of_further);
+    merge.errors.append(&mut of_further);
     match effective {
-        Some(effective) if merge.mistakes.is_empty() => Ok(effective),
-        _ => Err(merge.mistakes),
+        Some(effective) if merge.errors.is_empty() => Ok(effective),
+        _ => Err(merge.errors),
     }
 }
 

@@ -79,7 +79,7 @@ fn configure_and_run(arguments: Serve) -> ExitCode {
 fn read_config(path: &std::path::Path) -> Result<(String, Config), Vec<String>> {
     let text = std::fs::read_to_string(path).map_err(|error| vec![error.to_string()])?;
     let config = Config::parse(&text)
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok((text, config))
 }
 

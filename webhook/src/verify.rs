@@ -132,6 +132,6 @@ fn configuration(file: &Path) -> Result<(String, Config), String> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("read {}: {error}", file.display()))?;
     let config = Config::parse(&text)
-        .map_err(|mistakes| format!("{}: {}", file.display(), contract::report(&mistakes)))?;
+        .map_err(|errors| format!("{}: {}", file.display(), contract::report(&errors)))?;
     Ok((content_hash(&text), config))
 }

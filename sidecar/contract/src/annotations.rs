@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Key, Mistake, Overrides, Rejected, did_you_mean};
+use crate::{InvalidValue, Key, Overrides, SettingError, did_you_mean};
 
 /// Every annotation of ours begins with this.
 pub const PREFIX: &str = "prom-remotewrite/";
@@ -31,25 +31,25 @@ pub struct Annotations {
 
 /// Reads a pod's annotations; those without our prefix are not looked at.
 ///
-/// An annotation under our prefix that does not exist is a mistake like any
+/// An annotation under our prefix that does not exist is an error like any
 /// other: a setting that is silently left out is found when data is missing.
 pub fn parse<'a>(
     annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<Annotations, Vec<Mistake>> {
+) -> Result<Annotations, Vec<SettingError>> {
     let ours: BTreeMap<&str, &str> =
         annotations.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     let mut parsed = Annotations::default();
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     // List all names only once: a denial shows as an event, and an event holds 1024
     // bytes.
     let mut lists_names = true;
     for (name, value) in ours {
-        if let Err(mistake) = parse_one(&mut parsed, name, value.trim(), lists_names) {
-            lists_names &= mistake.suggestion.is_some() || is_known(name);
-            mistakes.push(mistake);
+        if let Err(error) = parse_one(&mut parsed, name, value.trim(), lists_names) {
+            lists_names &= error.suggestion.is_some() || is_known(name);
+            errors.push(error);
         }
     }
-    if mistakes.is_empty() { Ok(parsed) } else { Err(mistakes) }
+    if errors.is_empty() { Ok(parsed) } else { Err(errors) }
 }
 
 /// The key that an annotation's full name stands for.
@@ -67,14 +67,14 @@ fn parse_one(
     name: &str,
     value: &str,
     lists_names: bool,
-) -> Result<(), Mistake> {
+) -> Result<(), SettingError> {
     match name {
         INJECT => {
             let inject = parse_inject(value).map_err(|error| error.at(name, value))?;
             parsed.inject = Some(inject.asks);
         }
         PROFILE if value.is_empty() => {
-            return Err(Rejected::expected("the name of a profile").at(name, value));
+            return Err(InvalidValue::expected("the name of a profile").at(name, value));
         }
         PROFILE => parsed.profile = Some(value.to_owned()),
         INJECTED => parsed.injected = Some(value.to_owned()),
@@ -90,7 +90,7 @@ fn parse_one(
 }
 
 /// The profiles that a value of [`PROFILE`] names, in its order: the first one is the
-/// sidecar's, each further one a destination of its name. An empty name is a mistake.
+/// sidecar's, each further one a destination of its name. An empty name is an error.
 pub fn profile_names(value: &str) -> impl Iterator<Item = &str> + Clone {
     value.split(',').map(str::trim)
 }
@@ -133,7 +133,7 @@ pub const YES: [&str; 8] = ["true", "yes", "on", "1", "t", "y", "enabled", "enab
 ///
 /// # Errors
 /// Where the value is neither a yes nor a no: `ture` may be either.
-pub fn parse_inject(value: &str) -> Result<Inject, Rejected> {
+pub fn parse_inject(value: &str) -> Result<Inject, InvalidValue> {
     let value = value.trim();
     let word = value.trim_matches(['"', '\'', '\\']).trim().to_ascii_lowercase();
     let is_usual = matches!(value, "true" | "false");
@@ -142,14 +142,14 @@ pub fn parse_inject(value: &str) -> Result<Inject, Rejected> {
     } else if NO.contains(&word.as_str()) {
         Ok(Inject { asks: false, is_usual })
     } else {
-        Err(Rejected::one_of(value, &["true", "false"]))
+        Err(InvalidValue::one_of(value, &["true", "false"]))
     }
 }
 
-/// The annotations under our prefix that do not exist, each as a mistake.
+/// The annotations under our prefix that do not exist, each as an error.
 pub fn unknown_names<'a>(
     annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Vec<Mistake> {
+) -> Vec<SettingError> {
     annotations
         .into_iter()
         .filter(|(name, _)| name.starts_with(PREFIX) && !is_known(name))
@@ -157,7 +157,7 @@ pub fn unknown_names<'a>(
         .collect()
 }
 
-fn unknown(name: &str, value: &str, lists_names: bool) -> Mistake {
+fn unknown(name: &str, value: &str, lists_names: bool) -> SettingError {
     let short = name.strip_prefix(PREFIX).unwrap_or(name);
     let known = || Key::ALL.iter().map(|key| key.annotation()).chain(["inject", "profile"]);
     let suggestion = did_you_mean(short, known()).map(|name| format!("{PREFIX}{name}"));
@@ -169,7 +169,7 @@ fn unknown(name: &str, value: &str, lists_names: bool) -> Mistake {
     };
     // What an unknown annotation holds may be a secret: its value is not shown.
     let shown = if value.is_empty() { "" } else { "…" };
-    Mistake { name: name.to_owned(), value: Some(shown.to_owned()), expected, suggestion }
+    SettingError { name: name.to_owned(), value: Some(shown.to_owned()), expected, suggestion }
 }
 
 #[cfg(test)]
@@ -191,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_come_together_each_with_its_remedy() {
-        let mistakes = parse([
+    fn all_errors_come_together_each_with_its_remedy() {
+        let errors = parse([
             ("prom-remotewrite/inject", "ture"),
             ("prom-remotewrite/clientid", "secret?"),
             ("prom-remotewrite/identity-type", "userasigned"),
@@ -200,7 +200,7 @@ mod tests {
             ("prom-remotewrite/cloud", "AzurePublic"),
         ])
         .unwrap_err();
-        let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,
             [
@@ -233,10 +233,10 @@ mod tests {
     #[test]
     fn the_names_that_exist_are_listed_once() {
         let unknown = ["a", "bb", "ccc"].map(|name| format!("{PREFIX}{name}"));
-        let mistakes = parse(unknown.iter().map(|name| (name.as_str(), "x"))).unwrap_err();
-        let listing = |mistake: &&Mistake| mistake.expected.contains("ingestion-url, cloud");
-        assert_eq!((mistakes.len(), mistakes.iter().filter(listing).count()), (3, 1));
-        assert!(crate::report(&mistakes).len() < 1024, "{}", crate::report(&mistakes));
+        let errors = parse(unknown.iter().map(|name| (name.as_str(), "x"))).unwrap_err();
+        let listing = |error: &&SettingError| error.expected.contains("ingestion-url, cloud");
+        assert_eq!((errors.len(), errors.iter().filter(listing).count()), (3, 1));
+        assert!(crate::report(&errors).len() < 1024, "{}", crate::report(&errors));
     }
 
     #[test]

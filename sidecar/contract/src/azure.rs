@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use url::{Host, Url};
 
 use crate::{
-    ClientId, Rejected,
+    ClientId, InvalidValue,
     address::{VERIFIABLE_HOST, is_verifiable},
 };
 
@@ -106,14 +106,14 @@ impl Cloud {
 }
 
 impl FromStr for Cloud {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let key: String =
             text.chars().filter(|c| !matches!(c, '_' | '-')).collect::<String>().to_lowercase();
         CLOUDS.iter().find(|(name, _)| *name == key).map(|(_, cloud)| *cloud).ok_or_else(|| {
             let names = ["AzurePublic", "AzureGovernment", "AzureChina", "Custom", "INT"];
-            Rejected::one_of(text, &names)
+            InvalidValue::one_of(text, &names)
         })
     }
 }
@@ -162,9 +162,9 @@ impl Audience {
 }
 
 impl FromStr for Audience {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let resource = text.strip_suffix(DEFAULT_SCOPE).unwrap_or(text);
         let known = ["https://", "api://"].iter().any(|scheme| {
             resource.strip_prefix(scheme).is_some_and(|rest| !rest.trim_matches('/').is_empty())
@@ -173,7 +173,7 @@ impl FromStr for Audience {
         if printable && (known || resource.parse::<ClientId>().is_ok()) {
             Ok(Self(format!("{resource}{DEFAULT_SCOPE}")))
         } else {
-            Err(Rejected::expected(
+            Err(InvalidValue::expected(
                 "a resource such as https://monitor.azure.com/, with or without /.default",
             ))
         }
@@ -198,15 +198,15 @@ impl AuthorityHost {
 }
 
 impl FromStr for AuthorityHost {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match base_url(text) {
             Some(url) if url.scheme() == "https" && !is_verifiable(&url) => {
-                Err(Rejected::expected(VERIFIABLE_HOST))
+                Err(InvalidValue::expected(VERIFIABLE_HOST))
             }
             Some(url) if url.scheme() == "https" => Ok(Self(without_slash(&url))),
-            _ => Err(Rejected::expected(
+            _ => Err(InvalidValue::expected(
                 "an https:// address such as https://login.microsoftonline.com",
             )),
         }
@@ -231,15 +231,15 @@ impl MetadataHost {
 }
 
 impl FromStr for MetadataHost {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match base_url(text) {
             Some(url) if url.scheme() == "https" && !is_verifiable(&url) => {
-                Err(Rejected::expected(VERIFIABLE_HOST))
+                Err(InvalidValue::expected(VERIFIABLE_HOST))
             }
             Some(url) => Ok(Self(url)),
-            None => Err(Rejected::expected(
+            None => Err(InvalidValue::expected(
                 "an http:// or https:// address such as http://169.254.169.254",
             )),
         }
@@ -275,7 +275,7 @@ impl IdentityEndpoint {
     ///
     /// # Errors
     /// The address is none, or has a user in it.
-    pub fn new(address: &str, secret: impl Into<String>) -> Result<Self, Rejected> {
+    pub fn new(address: &str, secret: impl Into<String>) -> Result<Self, InvalidValue> {
         let url = Url::parse(address).ok().filter(|url| {
             matches!(url.scheme(), "http" | "https")
                 && url.username().is_empty()
@@ -283,7 +283,7 @@ impl IdentityEndpoint {
                 && (url.scheme() == "http" || is_verifiable(url))
         });
         let expected = "the http:// or https:// address that App Service or Container Apps set";
-        let url = url.ok_or_else(|| Rejected::expected(expected))?;
+        let url = url.ok_or_else(|| InvalidValue::expected(expected))?;
         Ok(Self { url, secret: secret.into() })
     }
 

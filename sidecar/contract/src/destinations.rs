@@ -7,7 +7,7 @@ mod read;
 mod tests;
 mod write;
 
-use crate::{Destination, Limits, Mistake, Settings};
+use crate::{Destination, Limits, SettingError, Settings};
 
 /// All destinations of a sidecar: one or several, the unnamed one first, the others
 /// in the order of their names.
@@ -30,11 +30,11 @@ impl Destinations {
     /// where the certificate is another one.
     ///
     /// # Errors
-    /// Every mistake of every destination, not only the first: each once, with the
+    /// Every error of every destination, not only the first: each once, with the
     /// variable in which it was found.
     pub fn from_env(
         variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Mistake>> {
+    ) -> Result<Self, Vec<SettingError>> {
         read::read(variables)
     }
 

@@ -1,6 +1,6 @@
 //! The names by which Entra knows things.
 
-use crate::{mistake::stands_for_nothing, text::checked_text};
+use crate::{errors::stands_for_nothing, text::checked_text};
 
 checked_text!(
     /// The client id of a managed identity or an application: a GUID.

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{AuthorityHost, ClientId, Rejected, TenantId, TokenProxy};
+use crate::{AuthorityHost, ClientId, InvalidValue, TenantId, TokenProxy};
 
 /// The kinds of identity, as `IDENTITY_TYPE` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +39,13 @@ impl IdentityType {
 }
 
 impl FromStr for IdentityType {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name().eq_ignore_ascii_case(text))
-            .ok_or_else(|| Rejected::one_of(text, &Self::ALL.map(Self::name)))
+            .ok_or_else(|| InvalidValue::one_of(text, &Self::ALL.map(Self::name)))
     }
 }
 

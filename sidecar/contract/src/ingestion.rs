@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use url::{Host, Url};
 
 use crate::{
-    Cloud, Rejected,
+    Cloud, InvalidValue,
     address::{VERIFIABLE_HOST, is_verifiable},
 };
 
@@ -102,11 +102,11 @@ impl IngestionUrl {
 }
 
 impl FromStr for IngestionUrl {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let expected = || {
-            Rejected::expected(
+            InvalidValue::expected(
                 "https://DCE.REGION.metrics.ingest.monitor.azure.com/dataCollectionRules/DCR-IMMUTABLE-ID/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24",
             )
         };
@@ -115,7 +115,9 @@ impl FromStr for IngestionUrl {
         }
         // Anywhere: a `/`, `?` or `#` in a password ends the host before it.
         if text.contains('@') {
-            return Err(Rejected::expected("a URL without user and password: a token is added"));
+            return Err(InvalidValue::expected(
+                "a URL without user and password: a token is added",
+            ));
         }
         let url = Url::parse(text).map_err(|_| expected())?;
         if url.fragment().is_some() || url.host().is_none() {
@@ -123,11 +125,11 @@ impl FromStr for IngestionUrl {
         }
         match url.scheme() {
             "https" if is_verifiable(&url) => Ok(Self(url)),
-            "https" => Err(Rejected::expected(VERIFIABLE_HOST)),
+            "https" => Err(InvalidValue::expected(VERIFIABLE_HOST)),
             "http" if is_loopback(&url) => Ok(Self(url)),
-            "http" => {
-                Err(Rejected::expected("https://: plain http would show the token to the network"))
-            }
+            "http" => Err(InvalidValue::expected(
+                "https://: plain http would show the token to the network",
+            )),
             _ => Err(expected()),
         }
     }

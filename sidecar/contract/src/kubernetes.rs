@@ -5,7 +5,7 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
-use crate::{Rejected, names, options::words, text::checked_text};
+use crate::{InvalidValue, names, options::words, text::checked_text};
 
 words! {
     /// As which kind of container the sidecar is injected.
@@ -69,13 +69,13 @@ impl ImagePullPolicy {
 }
 
 impl FromStr for ImagePullPolicy {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let all = [Self::Always, Self::IfNotPresent, Self::Never];
         all.into_iter()
             .find(|policy| policy.word().eq_ignore_ascii_case(text))
-            .ok_or_else(|| Rejected::one_of(text, &all.map(Self::word)))
+            .ok_or_else(|| InvalidValue::one_of(text, &all.map(Self::word)))
     }
 }
 
@@ -211,10 +211,11 @@ impl Quantity {
 }
 
 impl FromStr for Quantity {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
-        let rejected = || Rejected::expected("a quantity above 0 such as 10m, 0.5, 64Mi or 1Gi");
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let rejected =
+            || InvalidValue::expected("a quantity above 0 such as 10m, 0.5, 64Mi or 1Gi");
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -15,13 +15,13 @@
 //! * [`annotations`]: what a pod's author writes, and the [`Overrides`] that
 //!   it parses into;
 //! * [`Identity`], [`Cloud`], [`IngestionUrl`], …: the values;
-//! * [`Mistake`]: how a bad value is reported, wherever it was found.
+//! * [`SettingError`]: how a bad value is reported, wherever it was found.
 //!
 //! # Invariants
 //!
 //! * Nothing here touches the environment, a file, the clock or a socket.
 //! * A value that parsed is valid; nobody checks it again.
-//! * All mistakes are reported together, each with its name, its value and
+//! * All errors are reported together, each with its name, its value and
 //!   what is accepted; no secret is ever part of one.
 //! * Of other crates, only `url` and `strsim` are used, so that the webhook does
 //!   not compile an HTTP client to learn a port.
@@ -32,11 +32,11 @@ mod azure;
 mod destination;
 mod destinations;
 mod entra;
+mod errors;
 mod identity;
 mod ingestion;
 mod kubernetes;
 mod measures;
-mod mistake;
 pub mod names;
 mod options;
 mod overrides;
@@ -51,6 +51,7 @@ pub use azure::{Audience, AuthorityHost, Cloud, IdentityEndpoint, MetadataHost};
 pub use destination::{DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS};
 pub use destinations::Destinations;
 pub use entra::{ClientId, TenantId};
+pub use errors::{InvalidValue, SettingError, report};
 pub use identity::{Certificate, Identity, IdentityType};
 pub use ingestion::IngestionUrl;
 pub use kubernetes::{
@@ -58,7 +59,6 @@ pub use kubernetes::{
     ReadinessProbe, SidecarMode,
 };
 pub use measures::{ByteSize, Port, format_duration, parse_duration};
-pub use mistake::{Mistake, Rejected, report};
 pub use options::{AcceptFrom, Limits, LogFormat, LogLevel, ResponseMode, parse_bool};
 pub use overrides::{Key, Overrides};
 pub use proxy::Proxy;

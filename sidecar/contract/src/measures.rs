@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
 
-use crate::{Rejected, names};
+use crate::{InvalidValue, names};
 
 /// A TCP port that one can connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,12 @@ impl Port {
 }
 
 impl FromStr for Port {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
-        number.map(Self).ok_or_else(|| Rejected::expected("a port number from 1 to 65535"))
+        number.map(Self).ok_or_else(|| InvalidValue::expected("a port number from 1 to 65535"))
     }
 }
 
@@ -81,11 +81,11 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 ];
 
 impl FromStr for ByteSize {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
     /// Whole numbers with Kubernetes' units. No `MB`: Prometheus takes it for
     /// 1024² bytes and others for 1000², and a quantity of Kubernetes has none.
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let (number, unit) = split_number(text);
         let factor = SIZE_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
         let bytes = number
@@ -95,7 +95,7 @@ impl FromStr for ByteSize {
             .and_then(|(number, factor)| number.checked_mul(factor));
         match bytes {
             Some(bytes) if bytes > 0 => Ok(Self(bytes)),
-            _ => Err(Rejected::expected(
+            _ => Err(InvalidValue::expected(
                 "a size above 0 in bytes, or with Ki, Mi, Gi (powers of 1024), k, M or G (of 1000), such as 32Mi or 1048576",
             )),
         }
@@ -118,8 +118,9 @@ impl fmt::Display for ByteSize {
 const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// Reads a duration as Prometheus and Go write it: `25s`, `1m30s`, `500ms`.
-pub fn parse_duration(text: &str) -> Result<Duration, Rejected> {
-    let rejected = || Rejected::expected("a duration from 1ms to 24h such as 25s, 1m30s or 500ms");
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
+    let rejected =
+        || InvalidValue::expected("a duration from 1ms to 24h such as 25s, 1m30s or 500ms");
     let mut rest = text;
     let mut total = Duration::ZERO;
     while !rest.is_empty() {

@@ -2,14 +2,14 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use crate::{ByteSize, Rejected, names::env};
+use crate::{ByteSize, InvalidValue, names::env};
 
 /// Reads a boolean as people write it in an environment.
-pub fn parse_bool(text: &str) -> Result<bool, Rejected> {
+pub fn parse_bool(text: &str) -> Result<bool, InvalidValue> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err(Rejected::one_of(text, &["true", "false"])),
+        _ => Err(InvalidValue::one_of(text, &["true", "false"])),
     }
 }
 
@@ -32,12 +32,12 @@ macro_rules! words {
         }
 
         impl FromStr for $name {
-            type Err = Rejected;
+            type Err = InvalidValue;
 
-            fn from_str(text: &str) -> Result<Self, Rejected> {
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 match text.to_ascii_lowercase().as_str() {
                     $($word $(| $other)* => Ok(Self::$variant),)+
-                    _ => Err(Rejected::one_of(text, Self::WORDS)),
+                    _ => Err(InvalidValue::one_of(text, Self::WORDS)),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     Audience, CertificateName, ClientId, Cloud, IdentityType, Image, ImagePullPolicy, IngestionUrl,
-    LivenessProbe, LogLevel, MountPath, ObjectName, Port, Quantity, Rejected, ResponseMode,
+    InvalidValue, LivenessProbe, LogLevel, MountPath, ObjectName, Port, Quantity, ResponseMode,
     SidecarMode, TenantId, without_userinfo,
 };
 
@@ -35,7 +35,7 @@ macro_rules! keys {
 
         impl Overrides {
             /// Sets `key` from its text.
-            pub fn set(&mut self, key: Key, text: &str) -> Result<(), Rejected> {
+            pub fn set(&mut self, key: Key, text: &str) -> Result<(), InvalidValue> {
                 match key { $(Key::$key => self.$field = Some(text.parse()?)),+ }
                 Ok(())
             }

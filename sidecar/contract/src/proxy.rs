@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::{Rejected, without_userinfo};
+use crate::{InvalidValue, without_userinfo};
 
 /// A forward proxy, and what is reached without it.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,20 +24,20 @@ impl Proxy {
     /// # Errors
     /// Anything else, a path or a query too: where one seems to be there, a `/`,
     /// `?` or `#` of the password ended the host, and the host is wrong.
-    pub fn new(address: &str, exceptions: &str) -> Result<Self, Rejected> {
+    pub fn new(address: &str, exceptions: &str) -> Result<Self, InvalidValue> {
         let whole =
             if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         match Url::parse(&whole) {
             Ok(address) if is_bare(&address) => {
                 Ok(Self { address, exceptions: exceptions.to_owned() })
             }
-            _ if is_https(address) => Err(Rejected::expected(
+            _ if is_https(address) => Err(InvalidValue::expected(
                 "a proxy's address such as http://proxy.example:3128, with http and not https: the connection to the proxy is without TLS, and what goes through it to Azure has TLS of its own",
             )),
-            _ if address.contains('@') => Err(Rejected::expected(
+            _ if address.contains('@') => Err(InvalidValue::expected(
                 "a proxy's address such as http://user:password@proxy.example:3128, with special characters of user and password percent-encoded",
             )),
-            _ => Err(Rejected::expected("a proxy's address such as http://proxy.example:3128")),
+            _ => Err(InvalidValue::expected("a proxy's address such as http://proxy.example:3128")),
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     AcceptFrom, Audience, Cloud, Identity, IdentityEndpoint, IngestionUrl, Limits, LogFormat,
-    LogLevel, MetadataHost, Mistake, Port, Proxy, ResponseMode, TokenProxy, format_duration,
+    LogLevel, MetadataHost, Port, Proxy, ResponseMode, SettingError, TokenProxy, format_duration,
     names::env,
 };
 
@@ -87,8 +87,8 @@ impl Settings {
     /// absent, since YAML templates leave such behind.
     ///
     /// # Errors
-    /// Every mistake, not only the first.
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
+    /// Every error, not only the first.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingError>> {
         reader::read(lookup)
     }
 

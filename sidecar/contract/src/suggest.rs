@@ -1,7 +1,7 @@
 //! Did you mean …?
 
 /// The candidate closest to `given`, if it is close enough to be a typing
-/// mistake: at most a third of its letters differ, case aside.
+/// error: at most a third of its letters differ, case aside.
 pub fn did_you_mean<'a>(
     given: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -29,7 +29,7 @@ pub(crate) fn closest<'a>(
     near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// Longer input is not a typing mistake, and the comparison takes quadratic time.
+/// Longer input is not a typing error, and the comparison takes quadratic time.
 const MAX_CHARS: usize = 80;
 
 #[cfg(test)]

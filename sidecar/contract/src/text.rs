@@ -15,11 +15,11 @@ macro_rules! checked_text {
         }
 
         impl std::str::FromStr for $name {
-            type Err = crate::Rejected;
+            type Err = crate::InvalidValue;
 
-            fn from_str(text: &str) -> Result<Self, crate::Rejected> {
+            fn from_str(text: &str) -> Result<Self, crate::InvalidValue> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.to_owned())) } else { Err(crate::Rejected::expected($expected)) }
+                if check(text) { Ok(Self(text.to_owned())) } else { Err(crate::InvalidValue::expected($expected)) }
             }
         }
 

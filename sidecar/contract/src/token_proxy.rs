@@ -11,7 +11,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use url::{Host, Url};
 
 use crate::{
-    Rejected,
+    InvalidValue,
     address::{is_verifiable, is_verifiable_name},
     names::env,
     settings::path_text,
@@ -95,9 +95,9 @@ impl TokenProxyAddress {
 }
 
 impl FromStr for TokenProxyAddress {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let url = Url::parse(text).ok().filter(|url| {
             url.scheme() == "https"
                 && url.username().is_empty()
@@ -108,7 +108,7 @@ impl FromStr for TokenProxyAddress {
                 && is_verifiable(url)
         });
         let mut url = url.ok_or_else(|| {
-            Rejected::expected(
+            InvalidValue::expected(
                 "an https:// address such as https://kubernetes.default.svc, without user, query and fragment",
             )
         })?;

@@ -26,7 +26,7 @@ pub(crate) fn health(listening_port: Option<&str>) -> Result<(), String> {
     let given = listening_port.map(str::trim).filter(|text| !text.is_empty());
     let port = match given {
         None => Port::DEFAULT,
-        Some(text) => text.parse().map_err(|rejected: contract::Rejected| {
+        Some(text) => text.parse().map_err(|rejected: contract::InvalidValue| {
             rejected.at(names::env::LISTENING_PORT, text).to_string()
         })?,
     };

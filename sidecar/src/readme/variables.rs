@@ -71,7 +71,7 @@ fn needed(kind: IdentityType) -> Variables {
     variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn read(variables: &Variables) -> Result<Settings, Vec<contract::Mistake>> {
+fn read(variables: &Variables) -> Result<Settings, Vec<contract::SettingError>> {
     Settings::from_env(|name| variables.get(name).cloned())
 }
 
@@ -93,12 +93,12 @@ fn required(name: &str) -> String {
 fn accepted(name: &str) -> Option<String> {
     IdentityType::ALL.into_iter().find_map(|kind| {
         let mut variables = needed(kind);
-        // What goes with it is a mistake without it, whatever it says.
+        // What goes with it is an error without it, whatever it says.
         let proxy = "https://kubernetes.default.svc".to_owned();
         variables.insert(env::AZURE_KUBERNETES_TOKEN_PROXY.to_owned(), proxy);
         variables.insert(name.to_owned(), "<?>".to_owned());
-        let mistakes = read(&variables).err()?;
-        mistakes.into_iter().find(|mistake| mistake.name == name).map(|mistake| mistake.expected)
+        let errors = read(&variables).err()?;
+        errors.into_iter().find(|error| error.name == name).map(|error| error.expected)
     })
 }
 

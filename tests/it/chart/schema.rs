@@ -141,7 +141,7 @@ pub(super) fn at(path: &str, value: &Value) -> Value {
 }
 
 /// Errors in the programs' values, by path.
-fn mistakes_of_programs() -> Vec<(&'static str, Value)> {
+fn errors_of_programs() -> Vec<(&'static str, Value)> {
     vec![
         ("webhok", json!({})),
         ("webhook.replica", json!(2)),
@@ -207,7 +207,7 @@ fn contradictions() -> Vec<(&'static str, Value)> {
 }
 
 /// Errors in all other values, by path.
-fn other_mistakes() -> Vec<(&'static str, Value)> {
+fn other_errors() -> Vec<(&'static str, Value)> {
     vec![
         ("validatingAdmissionPolicy.action", json!("audit")),
         ("podMonitor.sidecars", json!("no")),
@@ -238,10 +238,10 @@ fn other_mistakes() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn a_mistake_is_found_and_named() {
-    let Some(helm) = Helm::find("a_mistake_is_found_and_named") else { return };
+async fn a_error_is_found_and_named() {
+    let Some(helm) = Helm::find("a_error_is_found_and_named") else { return };
     for (path, bad) in
-        mistakes_of_programs().into_iter().chain(contradictions()).chain(other_mistakes())
+        errors_of_programs().into_iter().chain(contradictions()).chain(other_errors())
     {
         let failure = helm.template(("one", "two"), &at(path, &bad), &[]).await.err();
         let failure = failure.unwrap_or_else(|| panic!("{path}={bad} was accepted")).to_string();
@@ -273,8 +273,8 @@ async fn a_name_that_was_chosen_is_taken_whole_or_refused() {
 }
 
 #[tokio::test]
-async fn a_profiles_mistake_is_one_for_chart_and_webhook() {
-    let Some(helm) = Helm::find("a_profiles_mistake_is_one_for_chart_and_webhook") else { return };
+async fn a_profiles_error_is_one_for_chart_and_webhook() {
+    let Some(helm) = Helm::find("a_profiles_error_is_one_for_chart_and_webhook") else { return };
     for (key, good, bad) in [
         ("ingestionUrl", json!("https://dce.example/x"), json!("dce.example/x")),
         ("authorityHost", json!("https://login.example"), json!("http://login.example")),
@@ -316,7 +316,7 @@ async fn a_profiles_mistake_is_one_for_chart_and_webhook() {
         let failure = failure.unwrap_or_else(|| panic!("the chart takes {key}={bad}")).to_string();
         assert!(failure.contains(key), "{failure}");
         if !good.is_null() {
-            config(&good).unwrap_or_else(|mistakes| panic!("{key}={good}: {mistakes:?}"));
+            config(&good).unwrap_or_else(|errors| panic!("{key}={good}: {errors:?}"));
             let rendered = helm.template(("one", "two"), &values(&good), &[]).await.unwrap();
             let parsed = super::objects::of_kind(&rendered, "ConfigMap");
             let text = super::objects::text(parsed, "/data/config.yaml");

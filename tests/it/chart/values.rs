@@ -187,7 +187,7 @@ async fn a_value_that_is_taken_out_is_missed_or_not_needed() {
             Ok(rendered) => {
                 let parsed = objects::of_kind(&rendered, "ConfigMap");
                 let text = objects::text(parsed, "/data/config.yaml");
-                Config::parse(text).unwrap_or_else(|mistakes| panic!("{path}: {mistakes:?}"));
+                Config::parse(text).unwrap_or_else(|errors| panic!("{path}: {errors:?}"));
                 for object in &rendered {
                     let text = object.to_string();
                     for bad in ["=\",", "=\"]", ":\",", ":\"]", "//:", "=<nil>", "Port\":null"] {

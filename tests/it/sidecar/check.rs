@@ -204,7 +204,7 @@ async fn a_configuration_with_which_the_sidecar_does_not_start() {
 }
 
 #[tokio::test]
-async fn a_time_that_is_none_is_a_mistake_of_the_command_line() {
+async fn a_time_that_is_none_is_an_error_of_the_command_line() {
     let file = binaries::find(binaries::SIDECAR).unwrap();
     let program = Program::new("check", file).args(["check", "--timeout", "soon"]);
     let mut process = program.start().unwrap();

@@ -47,7 +47,7 @@ async fn a_whole_run_writes_no_token_no_assertion_and_no_key() {
 }
 
 #[tokio::test]
-async fn a_bad_configuration_ends_with_78_and_every_mistake() {
+async fn a_bad_configuration_ends_with_78_and_every_error() {
     let file = binaries::find(binaries::SIDECAR).unwrap();
     let program = Program::new("sidecar", file)
         .env("INGESTION_URL", "http://user:secret@example.com/")
@@ -129,7 +129,7 @@ async fn no_error_shows_a_proxys_password() {
 }
 
 #[tokio::test]
-async fn a_host_that_no_certificate_can_name_is_a_mistake_at_start() {
+async fn a_host_that_no_certificate_can_name_is_an_error_at_start() {
     let file = binaries::find(binaries::SIDECAR).unwrap();
     for (name, value) in [
         ("INGESTION_URL", "https://dce-.westeurope-1.metrics.ingest.monitor.azure.com/"),

@@ -85,7 +85,7 @@ const HELM_CHECKS: &str = "note: only config was validated; Helm also validates 
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     finish(text(&arguments.config).and_then(|text| {
         let file = ConfigFile::parse(&text)
-            .map_err(|mistakes| CommandError::Config { file: name(&arguments.config), mistakes })?;
+            .map_err(|errors| CommandError::Config { file: name(&arguments.config), errors })?;
         let contradictions = validate::contradictions(&file.config);
         for (profile, line) in &contradictions {
             say(&format!("{}: profiles.{profile}: {line}", name(&arguments.config)));
@@ -113,7 +113,7 @@ pub(crate) fn policy(arguments: &Policy) -> ExitCode {
     finish(text(config).and_then(|text| {
         let options = Options { profiles: profiles.clone(), namespace: namespace.clone() };
         let policies = policy::policy(&text, &options)
-            .map_err(|mistakes| CommandError::Config { file: name(config), mistakes })?;
+            .map_err(|errors| CommandError::Config { file: name(config), errors })?;
         write(&policies).map(|()| ExitCode::SUCCESS)
     }))
 }

@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use contract::{Mistake, Rejected, annotations::INJECTED, did_you_mean};
+use contract::{InvalidValue, SettingError, annotations::INJECTED, did_you_mean};
 use serde_json::Value;
 use webhook::{
     config::{Config, ConfigFile},
@@ -68,7 +68,7 @@ pub struct Options {
 ///
 /// # Errors
 /// Every error in it; profiles that do not exist; profiles that are incomplete.
-pub fn policy(text: &str, options: &Options) -> Result<String, Vec<Mistake>> {
+pub fn policy(text: &str, options: &Options) -> Result<String, Vec<SettingError>> {
     let file = ConfigFile::parse(text)?;
     let values = yaml::read(text).unwrap_or_default();
     let scope = Scope::new(&file, &values, options.namespace.as_deref());
@@ -86,14 +86,14 @@ pub fn policy(text: &str, options: &Options) -> Result<String, Vec<Mistake>> {
 fn models<'a>(
     config: &'a Config,
     options: &Options,
-) -> Result<BTreeMap<&'a str, Model>, Vec<Mistake>> {
+) -> Result<BTreeMap<&'a str, Model>, Vec<SettingError>> {
     let known = || config.profiles.keys().map(String::as_str);
     if config.profiles.is_empty() {
         let expected =
             "at least one: without a webhook, all settings of a pod come from its profile";
-        return Err(vec![Mistake::missing("profiles", expected)]);
+        return Err(vec![SettingError::missing("profiles", expected)]);
     }
-    let (mut models, mut mistakes) = (BTreeMap::new(), Vec::new());
+    let (mut models, mut errors) = (BTreeMap::new(), Vec::new());
     for name in &options.profiles {
         if !config.profiles.contains_key(name) {
             let expected = format!(
@@ -101,7 +101,7 @@ fn models<'a>(
                 known().collect::<Vec<_>>().join(", ")
             );
             let suggestion = did_you_mean(name, known());
-            mistakes.push(Rejected { expected, suggestion }.at("--profile", name));
+            errors.push(InvalidValue { expected, suggestion }.at("--profile", name));
         }
     }
     let is_wanted =
@@ -109,7 +109,7 @@ fn models<'a>(
     for name in known().filter(is_wanted) {
         if let Err(expected) = crate::validate::profile_name(name) {
             let expected = expected.trim_start_matches("expected ").to_owned();
-            mistakes.push(Rejected::expected(expected).at("profiles", name));
+            errors.push(InvalidValue::expected(expected).at("profiles", name));
             continue;
         }
         let same = |other: &&&str| objects::name(other) == objects::name(name);
@@ -117,13 +117,13 @@ fn models<'a>(
             let expected = format!(
                 "a name that differs from {other:?} in more than capitals and _, because objects are named after it"
             );
-            mistakes.push(Rejected::expected(expected).at("profiles", name));
+            errors.push(InvalidValue::expected(expected).at("profiles", name));
             continue;
         }
         match Model::new(config, name) {
             Ok(model) => drop(models.insert(name, model)),
-            Err(more) => mistakes.extend(more),
+            Err(more) => errors.extend(more),
         }
     }
-    if mistakes.is_empty() { Ok(models) } else { Err(mistakes) }
+    if errors.is_empty() { Ok(models) } else { Err(errors) }
 }

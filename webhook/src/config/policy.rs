@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use contract::{IngestionUrl, Key, Rejected};
+use contract::{IngestionUrl, InvalidValue, Key};
 
 use super::reader::{Reader, Section};
 
@@ -52,7 +52,7 @@ impl HostRule {
 }
 
 /// Reads a rule; one that no host can match, as with a port, is an error.
-fn host_rule(text: &str) -> Result<HostRule, Rejected> {
+fn host_rule(text: &str) -> Result<HostRule, InvalidValue> {
     if let Ok(address) = text.parse::<Ipv6Addr>() {
         return Ok(HostRule(address.to_string()));
     }
@@ -61,7 +61,9 @@ fn host_rule(text: &str) -> Result<HostRule, Rejected> {
     if text.strip_prefix('.').unwrap_or(text).split('.').all(is_label) {
         Ok(HostRule(text.to_lowercase()))
     } else {
-        Err(Rejected::expected("a host such as dce.example, or .example for all hosts below it"))
+        Err(InvalidValue::expected(
+            "a host such as dce.example, or .example for all hosts below it",
+        ))
     }
 }
 
@@ -82,12 +84,12 @@ pub(super) fn read(reader: &mut Reader, top: &mut Section) -> Policy {
     }
 }
 
-fn overridable(text: &str) -> Result<Key, Rejected> {
+fn overridable(text: &str) -> Result<Key, InvalidValue> {
     let names: Vec<&str> = Key::ALL.iter().map(|key| key.annotation()).collect();
     let short = text.strip_prefix(contract::annotations::PREFIX).unwrap_or(text);
     Key::ALL
         .iter()
         .copied()
         .find(|key| key.annotation() == short)
-        .ok_or_else(|| Rejected::one_of(short, &names))
+        .ok_or_else(|| InvalidValue::one_of(short, &names))
 }

@@ -11,8 +11,8 @@ mod only;
 use std::mem;
 
 use contract::{
-    Audience, AuthorityHost, CertificateName, Identity, IngestionUrl, Key, Limits, Mistake,
-    ObjectName, Overrides, Rejected, Settings, names::env,
+    Audience, AuthorityHost, CertificateName, Identity, IngestionUrl, InvalidValue, Key, Limits,
+    ObjectName, Overrides, SettingError, Settings, names::env,
 };
 use serde_json::Value;
 
@@ -102,8 +102,9 @@ fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
     if let (Some(secret), Some(_)) =
         (&overrides.certificate_secret, &overrides.secret_provider_class)
     {
-        let rejected = Rejected::expected("only one of certificateSecret and secretProviderClass");
-        reader.mistakes.push(rejected.at(section.path_of("certificateSecret"), secret.as_str()));
+        let rejected =
+            InvalidValue::expected("only one of certificateSecret and secretProviderClass");
+        reader.errors.push(rejected.at(section.path_of("certificateSecret"), secret.as_str()));
     }
     let pairs = [
         (Key::CpuRequest, &overrides.cpu_request, &overrides.cpu_limit),
@@ -111,7 +112,7 @@ fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
     ];
     for (key, request, limit) in pairs {
         let path = section.path_of(key.profile());
-        reader.mistakes.extend(above_limit(&path, request.as_ref(), limit.as_ref()));
+        reader.errors.extend(above_limit(&path, request.as_ref(), limit.as_ref()));
     }
     overrides
 }
@@ -122,8 +123,8 @@ fn trust(reader: &mut Reader, section: &mut Section) -> Option<TrustConfigMap> {
     let key: Option<CertificateName> =
         reader.required(&mut given, "key", "the ConfigMap's key, such as ca.crt");
     if let Some(key) = key.as_ref().filter(|key| key.as_str().contains('/')) {
-        let rejected = Rejected::expected("a ConfigMap's key, which has no /");
-        reader.mistakes.push(rejected.at(given.path_of("key"), key.as_str()));
+        let rejected = InvalidValue::expected("a ConfigMap's key, which has no /");
+        reader.errors.push(rejected.at(given.path_of("key"), key.as_str()));
     }
     reader.finish(given);
     Some(TrustConfigMap { name: name?, key: key? })
@@ -149,13 +150,13 @@ fn profile_only(
     let lookup = |variable: &str| text_of(variable).or_else(|| placeholder(variable));
     let settings = match Settings::from_env(lookup) {
         Ok(settings) => settings,
-        Err(mistakes) => {
-            let mistakes = mistakes.into_iter().map(|mistake| named_by_key(mistake, section));
-            reader.mistakes.extend(mistakes);
+        Err(errors) => {
+            let errors = errors.into_iter().map(|error| named_by_key(error, section));
+            reader.errors.extend(errors);
             return (given, None);
         }
     };
-    reader.mistakes.extend(proxy_mistake(&settings, section));
+    reader.errors.extend(proxy_error(&settings, section));
     (given, Some(Box::new(settings)))
 }
 
@@ -174,20 +175,20 @@ fn placeholder(variable: &str) -> Option<String> {
 }
 
 /// An error of a variable as one of the key that it was read from.
-fn named_by_key(mistake: Mistake, section: &Section) -> Mistake {
-    let setting = PROFILE_ONLY.iter().find(|setting| setting.variable == mistake.name);
+fn named_by_key(error: SettingError, section: &Section) -> SettingError {
+    let setting = PROFILE_ONLY.iter().find(|setting| setting.variable == error.name);
     let name = setting.map(|setting| section.path_of(setting.key));
-    Mistake { name: name.unwrap_or(mistake.name), ..mistake }
+    SettingError { name: name.unwrap_or(error.name), ..error }
 }
 
 /// A proxy with a password is refused: it would be in every pod, where everyone who may
 /// read pods can read it.
-fn proxy_mistake(settings: &Settings, section: &Section) -> Option<Mistake> {
+fn proxy_error(settings: &Settings, section: &Section) -> Option<SettingError> {
     let address = settings.proxy.as_ref()?.address();
     if address.username().is_empty() && address.password().is_none() {
         return None;
     }
-    let rejected = Rejected::expected(
+    let rejected = InvalidValue::expected(
         "a proxy's address without user and password, which every pod would show",
     );
     Some(rejected.at(section.path_of("httpsProxy"), "…"))

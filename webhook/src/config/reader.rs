@@ -5,12 +5,12 @@
 
 use std::str::FromStr;
 
-use contract::{Mistake, Rejected, did_you_mean};
+use contract::{InvalidValue, SettingError, did_you_mean};
 use serde_json::{Map, Value};
 
 /// The document as plain data. A name such as 0815 is not a number. One anchor may have any
 /// number of aliases, as in profiles that share a URL; what they expand to is limited.
-pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
+pub(super) fn document(yaml: &str) -> Result<Value, Vec<SettingError>> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false },
         leading_zero_numbers_as_strings: true,
@@ -19,14 +19,14 @@ pub(super) fn document(yaml: &str) -> Result<Value, Vec<Mistake>> {
     serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default();
-        vec![Rejected::expected("one well-formed document").at("the YAML", reason)]
+        vec![InvalidValue::expected("one well-formed document").at("the YAML", reason)]
     })
 }
 
 /// Collects errors.
 #[derive(Default)]
 pub(super) struct Reader {
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) errors: Vec<SettingError>,
 }
 
 /// A mapping whose keys are taken one after the other; the remaining ones are unknown.
@@ -111,7 +111,7 @@ impl Reader {
     }
 
     /// The scalar at `key`.
-    pub(super) fn parsed<T: FromStr<Err = Rejected>>(
+    pub(super) fn parsed<T: FromStr<Err = InvalidValue>>(
         &mut self,
         section: &mut Section,
         key: &'static str,
@@ -124,27 +124,27 @@ impl Reader {
         &mut self,
         section: &mut Section,
         key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Rejected>,
+        parse: impl FnOnce(&str) -> Result<T, InvalidValue>,
     ) -> Option<T> {
         let value = section.take(key)?;
         self.value_with(&section.path_of(key), &value, parse)
     }
 
     /// The scalar at `key`, which is required.
-    pub(super) fn required<T: FromStr<Err = Rejected>>(
+    pub(super) fn required<T: FromStr<Err = InvalidValue>>(
         &mut self,
         section: &mut Section,
         key: &'static str,
         expected: &str,
     ) -> Option<T> {
         if section.fields.get(key).is_none_or(|value| value.is_null() || value == "") {
-            self.mistakes.push(Mistake::missing(section.path_of(key), expected));
+            self.errors.push(SettingError::missing(section.path_of(key), expected));
         }
         self.parsed(section, key)
     }
 
     /// A scalar.
-    pub(super) fn value<T: FromStr<Err = Rejected>>(
+    pub(super) fn value<T: FromStr<Err = InvalidValue>>(
         &mut self,
         path: &str,
         value: &Value,
@@ -158,7 +158,7 @@ impl Reader {
         &mut self,
         path: &str,
         value: &Value,
-        parse: impl FnOnce(&str) -> Result<T, Rejected>,
+        parse: impl FnOnce(&str) -> Result<T, InvalidValue>,
     ) -> Option<T> {
         let text = match value {
             Value::String(text) => text.trim().to_owned(),
@@ -170,7 +170,7 @@ impl Reader {
             }
         };
         let shown = if text.contains('@') { "…" } else { &text };
-        parse(&text).map_err(|error| self.mistakes.push(error.at(path, shown))).ok()
+        parse(&text).map_err(|error| self.errors.push(error.at(path, shown))).ok()
     }
 
     /// Whatever no one has asked for is an error.
@@ -183,7 +183,8 @@ impl Reader {
                 Some(_) => "a key that exists".to_owned(),
                 None => format!("a key that exists: one of {}", known.join(", ")),
             };
-            self.mistakes.push(Mistake { name, value: Some("…".into()), expected, suggestion });
+            self.errors
+                .push(SettingError { name, value: Some("…".into()), expected, suggestion });
         }
     }
 
@@ -194,6 +195,6 @@ impl Reader {
             Value::Object(_) => "a mapping",
             _ => "a single value",
         };
-        self.mistakes.push(Rejected::expected(expected).at(path, kind));
+        self.errors.push(InvalidValue::expected(expected).at(path, kind));
     }
 }

@@ -1,6 +1,6 @@
 //! What the sidecar may use.
 
-use contract::{Mistake, Quantity, Rejected};
+use contract::{InvalidValue, Quantity, SettingError};
 
 use super::reader::{Reader, Section};
 
@@ -18,7 +18,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    fn mistakes(&self) -> Vec<Mistake> {
+    fn errors(&self) -> Vec<SettingError> {
         let (cpu, memory) = ("resources.requests.cpu", "resources.requests.memory");
         let cpu = above_limit(cpu, self.cpu_request.as_ref(), self.cpu_limit.as_ref());
         let memory = above_limit(memory, self.memory_request.as_ref(), self.memory_limit.as_ref());
@@ -31,9 +31,9 @@ pub(super) fn above_limit(
     path: &str,
     request: Option<&Quantity>,
     limit: Option<&Quantity>,
-) -> Option<Mistake> {
+) -> Option<SettingError> {
     let (request, limit) = (request?, limit?);
-    let expected = Rejected::expected(format!("at most the limit, which is {limit}"));
+    let expected = InvalidValue::expected(format!("at most the limit, which is {limit}"));
     (request.thousandths() > limit.thousandths()).then(|| expected.at(path, request.as_str()))
 }
 
@@ -67,6 +67,6 @@ pub(super) fn read(reader: &mut Reader, top: &mut Section) -> Resources {
     let (cpu_limit, memory_limit) = amounts("limits");
     reader.finish(given);
     let resources = Resources { cpu_request, cpu_limit, memory_request, memory_limit };
-    reader.mistakes.extend(resources.mistakes());
+    reader.errors.extend(resources.errors());
     resources
 }

@@ -4,15 +4,15 @@ use expect_test::expect_file;
 use super::*;
 use crate::{VERSION, tests::CONFIG};
 
-fn mistakes(yaml: &str) -> Vec<String> {
+fn errors(yaml: &str) -> Vec<String> {
     Config::parse(yaml).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn values_of_the_chart_are_read_at_their_config() {
     let values = "images: {registry: a}\nconfig:\n  sidecarMode: auto\n  profiles:\n    default: {clinetId: x}\n";
-    let mistakes = ConfigFile::parse(values).unwrap_err();
-    let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let errors = ConfigFile::parse(values).unwrap_err();
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].starts_with("config.profiles.default.clinetId"), "{texts:?}");
     let fine = values.replace("{clinetId: x}", "{}");
@@ -61,7 +61,7 @@ fn an_image_that_values_take_out_is_missed() {
 
 #[test]
 fn values_of_the_chart_are_not_the_file() {
-    let told = mistakes("config: {profiles: {}}\n");
+    let told = errors("config: {profiles: {}}\n");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("these are values of the chart"), "{told:?}");
 }
@@ -145,12 +145,12 @@ fn settings_that_cannot_work_are_errors() {
     let resources =
         "image: a\nresources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: 2, memory: 8Mi}}";
     assert_eq!(
-        mistakes(resources),
+        errors(resources),
         [r#"resources.requests.memory="1Gi": expected at most the limit, which is 8Mi"#]
     );
     let profiles = "image: a\nprofiles: {p: {cpuRequest: 2, cpuLimit: 1500m, memoryRequest: 1Gi, memoryLimit: 8Mi}, q: {memoryRequest: 1Gi, cpuLimit: 1}}";
     assert_eq!(
-        mistakes(profiles),
+        errors(profiles),
         [
             r#"profiles.p.cpuRequest="2": expected at most the limit, which is 1500m"#,
             r#"profiles.p.memoryRequest="1Gi": expected at most the limit, which is 8Mi"#,
@@ -158,32 +158,32 @@ fn settings_that_cannot_work_are_errors() {
     );
     let sources = "image: a\nprofiles: {p: {certificateSecret: a, secretProviderClass: b}}";
     assert_eq!(
-        mistakes(sources),
+        errors(sources),
         [
             r#"profiles.p.certificateSecret="a": expected only one of certificateSecret and secretProviderClass"#
         ]
     );
     let comma = "image: a\nprofiles: {'a,b': {}, c: {}}";
     assert_eq!(
-        mistakes(comma),
+        errors(comma),
         [
             r#"profiles.a,b="a,b": expected a name without a comma, which separates profiles in an annotation"#
         ]
     );
     let key = "image: a\nprofiles: {p: {trustConfigMap: {name: roots, key: a/b}}}";
     assert_eq!(
-        mistakes(key),
+        errors(key),
         [r#"profiles.p.trustConfigMap.key="a/b": expected a ConfigMap's key, which has no /"#]
     );
     let rules = ["dce.example.", "dce.example:443", ".dce.", ".", "..a", "a..b", "*.a", "[::1]"];
     let hosts = format!("image: a\npolicy: {{ingestionHosts: {rules:?}}}");
-    assert_eq!(mistakes(&hosts).len(), rules.len(), "{:?}", mistakes(&hosts));
+    assert_eq!(errors(&hosts).len(), rules.len(), "{:?}", errors(&hosts));
     let fine = "image: a\npolicy: {ingestionHosts: ['::1', 1.2.3.4, DCE.example, .example]}";
     assert_eq!(Config::parse(fine).unwrap().policy.ingestion_hosts.len(), 4);
 }
 
 #[test]
-fn all_mistakes_at_once_each_with_its_path() {
+fn all_errors_at_once_each_with_its_path() {
     let yaml = "
 imagePullPolicy: Sometimes
 imagePullSecret: [a]
@@ -212,7 +212,7 @@ policy: {overridable: [image-pul-policy], ingestionHosts: ['https://x']}
         r#"policy.ingestionHosts[0]="https://x": expected a host such as dce.example, or .example for all hosts below it"#,
         r#"imagePullSecret="…": expected a key that exists (did you mean "imagePullSecrets"?)"#,
     ];
-    let found = mistakes(yaml);
+    let found = errors(yaml);
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.starts_with(expected), "{found}\n{expected}");
@@ -221,10 +221,10 @@ policy: {overridable: [image-pul-policy], ingestionHosts: ['https://x']}
 
 #[test]
 fn invalid_configurations() {
-    assert_eq!(mistakes("[]"), [r#"the file="a list": expected a mapping of keys to values"#]);
-    assert_eq!(mistakes(""), ["image is missing: expected the sidecar's image"]);
+    assert_eq!(errors("[]"), [r#"the file="a list": expected a mapping of keys to values"#]);
+    assert_eq!(errors(""), ["image is missing: expected the sidecar's image"]);
     for bad in ["image: [", "image: a\nimage: b", "a: b: c", "image: a\n---\nimage: b"] {
-        let found = mistakes(bad);
+        let found = errors(bad);
         assert!(found[0].starts_with("the YAML=\""), "{found:?}");
     }
 }
@@ -250,7 +250,7 @@ fn the_schema_is_shipped() {
 fn the_schema_has_the_keys_that_the_reader_knows() {
     let schema = schema();
     let check = |yaml: &str, path: &str| {
-        let unknown = mistakes(&format!("image: a\n{yaml}"));
+        let unknown = errors(&format!("image: a\n{yaml}"));
         let (_, listed) = unknown[0].split_once("a key that exists: one of ").unwrap();
         let mut known: Vec<&str> = listed.split(", ").collect();
         known.sort_unstable();
@@ -270,8 +270,7 @@ fn the_schema_has_the_keys_that_the_reader_knows() {
         "/properties/profiles/additionalProperties/properties/trustConfigMap",
     );
     let profile = &schema["properties"]["profiles"]["additionalProperties"]["properties"];
-    let words =
-        |yaml: &str| mistakes(&format!("image: a\nprofiles: {{a: {{{yaml}: zzzzzzzzzz}}}}"));
+    let words = |yaml: &str| errors(&format!("image: a\nprofiles: {{a: {{{yaml}: zzzzzzzzzz}}}}"));
     for (key, property) in profile.as_object().unwrap() {
         let Some(listed) = property["enum"].as_array() else { continue };
         let listed: Vec<&str> = listed.iter().filter_map(|word| word.as_str()).collect();

@@ -1,6 +1,6 @@
 //! The configuration as a part of the chart's values.
 
-use contract::{Mistake, Rejected};
+use contract::{InvalidValue, SettingError};
 use serde_json::{Map, Value, json};
 
 use super::{Config, Resources, reader};
@@ -46,7 +46,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Every error, with its path.
-    pub fn parse(yaml: &str) -> Result<Self, Vec<Mistake>> {
+    pub fn parse(yaml: &str) -> Result<Self, Vec<SettingError>> {
         let document = reader::document(yaml)?;
         if are_values(&document) {
             return read(&document);
@@ -84,14 +84,14 @@ pub(super) fn are_values(document: &Value) -> bool {
 }
 
 /// The error for values where the file itself is expected.
-pub(super) fn not_the_file() -> Mistake {
-    Mistake::missing(
+pub(super) fn not_the_file() -> SettingError {
+    SettingError::missing(
         "image",
         "the webhook's configuration, but these are values of the chart, which renders that file from them: see the ConfigMap of an installed release",
     )
 }
 
-fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
+fn read(values: &Value) -> Result<ConfigFile, Vec<SettingError>> {
     let mut config = match values.get("config") {
         Some(Value::Object(config)) => config.clone(),
         None | Some(Value::Null) => Map::new(),
@@ -100,7 +100,7 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
     };
     if config.contains_key("image") {
         let expected = "no such key: the chart sets it from images";
-        return Err(vec![Rejected::expected(expected).at("config.image", "…")]);
+        return Err(vec![InvalidValue::expected(expected).at("config.image", "…")]);
     }
     let removed = removed(values);
     if !removed.is_empty() {
@@ -123,14 +123,14 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<Mistake>> {
 }
 
 /// Values of the image that the chart must have, and that a null takes out.
-fn removed(values: &Value) -> Vec<Mistake> {
+fn removed(values: &Value) -> Vec<SettingError> {
     let needed = ["images", "images.registry", "images.sidecar", "images.sidecar.name"];
     let is_null = |path: &&str| {
         values.pointer(&format!("/{}", path.replace('.', "/"))).is_some_and(Value::is_null)
     };
     let expected = "a value; null removes the chart's default, leave the key out to keep it";
-    let mistake = |path: &str| Rejected::expected(expected).at(path, "null");
-    needed.into_iter().filter(is_null).map(mistake).collect()
+    let error = |path: &str| InvalidValue::expected(expected).at(path, "null");
+    needed.into_iter().filter(is_null).map(error).collect()
 }
 
 /// As the chart puts it together: the image's own registry and tag win over those of all

@@ -2,7 +2,7 @@
 //! destination's, each further one a destination of its name.
 
 use contract::{
-    DestinationName, MAX_DESTINATIONS, Mistake, Rejected,
+    DestinationName, InvalidValue, MAX_DESTINATIONS, SettingError,
     annotations::{self, PROFILE},
     did_you_mean,
 };
@@ -18,7 +18,7 @@ pub(super) struct Chosen<'a> {
     /// The further ones, in the pod's order.
     pub(super) further: Vec<(DestinationName, &'a Profile)>,
     /// The errors in the list.
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) errors: Vec<SettingError>,
 }
 
 /// The profiles that `value` names, which is what the pod's annotation says.
@@ -33,13 +33,13 @@ pub(super) fn chosen<'a>(config: &'a Config, value: Option<&'a str>) -> Chosen<'
         if index == MAX_DESTINATIONS {
             // No one looks at the rest of a list of any length.
             let expected = format!("at most {MAX_DESTINATIONS} profiles");
-            chosen.mistakes.push(Rejected::expected(expected).at(PROFILE, value));
+            chosen.errors.push(InvalidValue::expected(expected).at(PROFILE, value));
             break;
         }
-        if let Err(mistake) = chosen.take(config, value, index, name)
-            && !chosen.mistakes.contains(&mistake)
+        if let Err(error) = chosen.take(config, value, index, name)
+            && !chosen.errors.contains(&error)
         {
-            chosen.mistakes.push(mistake);
+            chosen.errors.push(error);
         }
     }
     chosen
@@ -53,14 +53,14 @@ impl<'a> Chosen<'a> {
         value: &str,
         index: usize,
         name: &'a str,
-    ) -> Result<(), Mistake> {
+    ) -> Result<(), SettingError> {
         let mut before = annotations::profile_names(value).take(index);
         if name.is_empty() {
             let expected = "the name of a profile before and after each comma";
-            return Err(Rejected::expected(expected).at(PROFILE, value));
+            return Err(InvalidValue::expected(expected).at(PROFILE, value));
         }
         if before.clone().any(|other| other == name) {
-            return Err(Rejected::expected("each profile once").at(PROFILE, name));
+            return Err(InvalidValue::expected("each profile once").at(PROFILE, name));
         }
         let profile = config.profiles.get(name).ok_or_else(|| {
             // List all names only once: a denial shows as an event of 1024 bytes.
@@ -72,17 +72,17 @@ impl<'a> Chosen<'a> {
             return Ok(());
         }
         // The first profile's name is nowhere in the sidecar, so it may be any.
-        let destination = name.parse().map_err(|Rejected { expected, suggestion }| {
+        let destination = name.parse().map_err(|InvalidValue { expected, suggestion }| {
             let expected =
                 format!("a further profile by a name that a destination can have: {expected}");
-            Rejected { expected, suggestion }.at(PROFILE, name)
+            InvalidValue { expected, suggestion }.at(PROFILE, name)
         })?;
         self.further.push((destination, profile));
         Ok(())
     }
 }
 
-fn unknown(config: &Config, name: &str, lists_names: bool) -> Mistake {
+fn unknown(config: &Config, name: &str, lists_names: bool) -> SettingError {
     let known = || config.profiles.keys().map(String::as_str);
     let expected = match known().collect::<Vec<_>>().as_slice() {
         [] => "no profile: the webhook's configuration has none".to_owned(),
@@ -90,5 +90,5 @@ fn unknown(config: &Config, name: &str, lists_names: bool) -> Mistake {
         names => format!("a profile of the webhook's configuration: {}", names.join(", ")),
     };
     let suggestion = did_you_mean(name, known());
-    Rejected { expected, suggestion }.at(PROFILE, name)
+    InvalidValue { expected, suggestion }.at(PROFILE, name)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contract::{
-    Key, Mistake, Overrides, Rejected,
+    InvalidValue, Key, Overrides, SettingError,
     annotations::{self, Annotations, PREFIX},
 };
 
@@ -15,25 +15,25 @@ use crate::{
 
 /// The annotations that can be read, and the errors in the others: other errors are then
 /// found at the same time.
-pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<Mistake>) {
-    let mistakes = match annotations::parse(pod.annotations()) {
+pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<SettingError>) {
+    let errors = match annotations::parse(pod.annotations()) {
         Ok(annotations) => return (annotations, Vec::new()),
-        Err(mistakes) => mistakes,
+        Err(errors) => errors,
     };
-    let bad: BTreeSet<&str> = mistakes.iter().map(|mistake| mistake.name.as_str()).collect();
+    let bad: BTreeSet<&str> = errors.iter().map(|error| error.name.as_str()).collect();
     let good = pod.annotations().filter(|(name, _)| !bad.contains(name));
-    (annotations::parse(good).unwrap_or_default(), mistakes)
+    (annotations::parse(good).unwrap_or_default(), errors)
 }
 
 /// Whether a correction of the unreadable annotations could provide `missing`: it
 /// is one of them, or what one of them is a misspelling of, or depends on one.
-pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
+pub(super) fn excuses(unreadable: &[SettingError], missing: &str) -> bool {
     let certificate = [Key::CertificateSecret, Key::SecretProviderClass, Key::CertificateName];
     let cloud = [Key::Cloud, Key::Audience];
     let is_one_of = |keys: &[Key], name: &str| keys.iter().any(|key| annotation(*key) == name);
-    unreadable.iter().any(|mistake| {
-        let meant = mistake.suggestion.as_deref().filter(|name| name.starts_with(PREFIX));
-        let names = std::iter::once(mistake.name.as_str()).chain(meant);
+    unreadable.iter().any(|error| {
+        let meant = error.suggestion.as_deref().filter(|name| name.starts_with(PREFIX));
+        let names = std::iter::once(error.name.as_str()).chain(meant);
         names.into_iter().any(|name| {
             name == missing
                 || (is_one_of(&certificate, name) && is_one_of(&certificate, missing))
@@ -43,8 +43,8 @@ pub(super) fn excuses(unreadable: &[Mistake], missing: &str) -> bool {
 }
 
 /// Settings that the policy does not allow to pods.
-pub(super) fn policy_mistakes(policy: &Policy, given: &Overrides) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
+pub(super) fn policy_errors(policy: &Policy, given: &Overrides) -> Vec<SettingError> {
+    let mut errors = Vec::new();
     for key in Key::ALL.iter().filter(|key| !policy.overridable.contains(key)) {
         if let Some(value) = given.get(*key) {
             let names: Vec<&str> = policy.overridable.iter().map(|key| key.annotation()).collect();
@@ -52,7 +52,7 @@ pub(super) fn policy_mistakes(policy: &Policy, given: &Overrides) -> Vec<Mistake
                 "no such annotation: the webhook's policy lets pods set {}",
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             );
-            mistakes.push(Rejected::expected(expected).at(annotation(*key), key.shown(&value)));
+            errors.push(InvalidValue::expected(expected).at(annotation(*key), key.shown(&value)));
         }
     }
     let url = given.ingestion_url.as_ref().filter(|url| !policy.allows(url));
@@ -63,7 +63,7 @@ pub(super) fn policy_mistakes(policy: &Policy, given: &Overrides) -> Vec<Mistake
             if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") }
         );
         let name = annotation(Key::IngestionUrl);
-        mistakes.push(Rejected::expected(expected).at(name, url.to_string()));
+        errors.push(InvalidValue::expected(expected).at(name, url.to_string()));
     }
-    mistakes
+    errors
 }

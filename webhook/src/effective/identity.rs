@@ -3,8 +3,8 @@
 use std::{fmt, path::PathBuf};
 
 use contract::{
-    Audience, AuthorityHost, Certificate, ClientId, Identity, IdentityType, Key, Mistake,
-    Overrides, Rejected, TenantId, TokenProxy, TokenProxyAuthority,
+    Audience, AuthorityHost, Certificate, ClientId, Identity, IdentityType, InvalidValue, Key,
+    Overrides, SettingError, TenantId, TokenProxy, TokenProxyAuthority,
     names::{self, env},
 };
 
@@ -41,9 +41,9 @@ impl Merge<'_> {
         if self.profile.binding.is_some() && kind != IdentityType::WorkloadIdentity {
             let expected =
                 format!("workloadIdentity, since profile {:?} has {IDENTITY_BINDING}", self.name);
-            let mistake =
-                Rejected::expected(expected).at(self.place(Key::IdentityType), kind.name());
-            self.mistakes.push(mistake);
+            let error =
+                InvalidValue::expected(expected).at(self.place(Key::IdentityType), kind.name());
+            self.errors.push(error);
         }
         match kind {
             IdentityType::SystemAssigned => Some(Identity::SystemAssigned),
@@ -86,8 +86,8 @@ impl Merge<'_> {
         if let Some(name) = given.as_ref().filter(|name| name.contains('/'))
             && self.merged.certificate_secret.is_some()
         {
-            let rejected = Rejected::expected("a key of the Secret, which has no /");
-            self.mistakes.push(rejected.at(self.place(Key::CertificateName), name));
+            let rejected = InvalidValue::expected("a key of the Secret, which has no /");
+            self.errors.push(rejected.at(self.place(Key::CertificateName), name));
         }
         self.required(
             given,
@@ -108,7 +108,7 @@ impl Merge<'_> {
             (Some(class), Some(_)) => {
                 let expected = format!("either this or {}", Key::CertificateSecret.annotation());
                 let name = self.place(Key::SecretProviderClass);
-                self.mistakes.push(Rejected::expected(expected).at(name, class.as_str()));
+                self.errors.push(InvalidValue::expected(expected).at(name, class.as_str()));
                 None
             }
             (None, None) => self.required(
@@ -205,7 +205,7 @@ impl Merge<'_> {
         let cloud = self.cloud();
         let host = self.profile.authority_host.clone().or_else(|| cloud.authority());
         if host.is_none() {
-            self.mistakes.push(Mistake::missing(
+            self.errors.push(SettingError::missing(
                 format!("authorityHost of profile {:?}", self.name),
                 format!("the https:// address of the cloud's authority, because cloud is {cloud}"),
             ));

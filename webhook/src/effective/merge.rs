@@ -3,8 +3,8 @@
 use std::{fmt::Display, path::PathBuf};
 
 use contract::{
-    DestinationName, Destinations, Key, LivenessProbe, LogLevel, Mistake, Overrides, Port,
-    ReadinessProbe, Settings, SidecarMode, names,
+    DestinationName, Destinations, Key, LivenessProbe, LogLevel, Overrides, Port, ReadinessProbe,
+    SettingError, Settings, SidecarMode, names,
 };
 
 use super::{
@@ -26,7 +26,7 @@ pub(super) struct Merge<'a> {
     pub(super) destination: Option<&'a DestinationName>,
     pub(super) profile: &'a Profile,
     pub(super) merged: Overrides,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) errors: Vec<SettingError>,
 }
 
 impl Merge<'_> {
@@ -56,13 +56,13 @@ impl Merge<'_> {
         });
         let unnamed = contract::Destination { name: None, settings: settings.clone() };
         let mut variables = Destinations::new(unnamed, named.collect()).to_env();
-        let mistakes = Destinations::from_env(variables.iter().cloned()).err();
-        let by_key = |mistake: Mistake| {
-            let known = PROFILE_ONLY.iter().find(|one| one.variable == mistake.name);
+        let errors = Destinations::from_env(variables.iter().cloned()).err();
+        let by_key = |error: SettingError| {
+            let known = PROFILE_ONLY.iter().find(|one| one.variable == error.name);
             let name = known.map(|one| format!("{} of profile {:?}", one.key, self.name));
-            Mistake { name: name.unwrap_or(mistake.name), ..mistake }
+            SettingError { name: name.unwrap_or(error.name), ..error }
         };
-        self.mistakes.extend(mistakes.into_iter().flatten().map(by_key));
+        self.errors.extend(errors.into_iter().flatten().map(by_key));
         variables.split_off(settings.to_env().len().min(variables.len()))
     }
 
@@ -152,7 +152,7 @@ impl Merge<'_> {
                 Some(_) => what.to_string(),
                 None => format!("{what}, here or as {} of profile {:?}", key.profile(), self.name),
             };
-            self.mistakes.push(Mistake::missing(self.place(key), expected));
+            self.errors.push(SettingError::missing(self.place(key), expected));
         }
         value
     }

@@ -1,6 +1,6 @@
 //! Where certificates are mounted.
 
-use contract::{Key, MountPath, Rejected, names};
+use contract::{InvalidValue, Key, MountPath, names};
 
 use super::{CertificateSource, Destination, Merge, place};
 
@@ -45,8 +45,8 @@ impl Merge<'_> {
             let mut taken = reserved.iter().copied().chain(elsewhere.map(|(_, path)| *path));
             if let Some(other) = taken.find(|other| overlap(text, other)) {
                 let expected = format!("a path that does not overlap {other}");
-                let rejected = Rejected::expected(expected);
-                self.mistakes.push(rejected.at(place(Key::MountPath, destination), path.as_str()));
+                let rejected = InvalidValue::expected(expected);
+                self.errors.push(rejected.at(place(Key::MountPath, destination), path.as_str()));
             }
             mounted.push((source, text));
         }

@@ -2,7 +2,7 @@
 //! pod's own resources, a Guaranteed pod stays Guaranteed, and limits keep the
 //! ratio to requests that `LimitRange` objects commonly demand.
 
-use contract::{Key, Limits, Overrides, Quantity, Rejected};
+use contract::{InvalidValue, Key, Limits, Overrides, Quantity};
 
 use super::{Merge, annotation};
 use crate::{
@@ -45,8 +45,8 @@ impl Merge<'_> {
                 && request.thousandths() > limit.thousandths()
             {
                 let expected = format!("at most the limit, which is {limit}");
-                self.mistakes
-                    .push(Rejected::expected(expected).at(annotation(key), request.as_str()));
+                self.errors
+                    .push(InvalidValue::expected(expected).at(annotation(key), request.as_str()));
             }
         }
         together(cpu, memory)

@@ -47,9 +47,9 @@ fn take(shared: &Shared, text: &str) -> bool {
             tracing::info!("loaded a new configuration");
             true
         }
-        Err(mistakes) => {
+        Err(errors) => {
             shared.metrics.config_reloaded(false);
-            let error = contract::report(&mistakes);
+            let error = contract::report(&errors);
             tracing::error!(error, "kept the old configuration");
             false
         }

@@ -124,7 +124,7 @@ impl Drop for Webhook {
 }
 
 #[test]
-fn bad_configuration_ends_it_with_all_mistakes() {
+fn bad_configuration_ends_it_with_all_errors() {
     let directory = directory("imge: a\nsidecarMode: x\n");
     let output = serve(directory.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(78));

@@ -5,7 +5,7 @@ use super::{
     read::{Reader, is_set},
 };
 use crate::{
-    Cloud, DESTINATION_VARIABLES, Destination, DestinationName, Rejected, names::env,
+    Cloud, DESTINATION_VARIABLES, Destination, DestinationName, InvalidValue, names::env,
     suggest::closest,
 };
 
@@ -23,7 +23,7 @@ const MAX_MISSPELT: usize = 2;
 const MIN_MISSPELT: usize = 12;
 
 impl Reader {
-    /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no mistake. It is
+    /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no error. It is
     /// doubted where it looks like ours.
     pub(super) fn doubt_cloud(
         &self,
@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// Two destinations with one URL are most often a mistake of copying.
+    /// Two destinations with one URL are most often an error of copying.
     pub(super) fn doubt_twins(&mut self, found: &Destinations) {
         let all: Vec<&Destination> = found.iter().collect();
         for (index, one) in all.iter().enumerate() {
@@ -128,8 +128,8 @@ impl Reader {
             env::MAX_IN_FLIGHT_BYTES,
             limits.max_in_flight
         );
-        let rejected = Rejected::expected(expected);
-        self.mistakes.push(rejected.at(env::MAX_REQUEST_BYTES, limits.max_request.to_string()));
+        let rejected = InvalidValue::expected(expected);
+        self.errors.push(rejected.at(env::MAX_REQUEST_BYTES, limits.max_request.to_string()));
     }
 }
 

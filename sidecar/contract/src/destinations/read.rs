@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Destinations, links::is_service_link};
 use crate::{
-    DESTINATION_VARIABLES, Destination, DestinationName, MAX_DESTINATIONS, Mistake, Rejected,
-    Settings, TokenProxy, did_you_mean, names::env, without_userinfo,
+    DESTINATION_VARIABLES, Destination, DestinationName, InvalidValue, MAX_DESTINATIONS,
+    SettingError, Settings, TokenProxy, did_you_mean, names::env, without_userinfo,
 };
 
 /// The first variables are not taken from the unnamed destination where one of the second
@@ -31,15 +31,15 @@ const REPLACED_BY: [(&[&str], &[&str]); 4] = [
     ),
 ];
 
-/// Reads every destination, so that every mistake is found.
+/// Reads every destination, so that every error is found.
 pub(super) fn read(
     variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<Destinations, Vec<Mistake>> {
+) -> Result<Destinations, Vec<SettingError>> {
     let mut reader = Reader::new(variables);
     let destinations = reader.destinations();
     match destinations {
-        Some(destinations) if reader.mistakes.is_empty() => Ok(destinations),
-        _ => Err(reader.mistakes),
+        Some(destinations) if reader.errors.is_empty() => Ok(destinations),
+        _ => Err(reader.errors),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Reader {
     /// do not set.
     pub(super) has_unnamed: bool,
     pub(super) names: Vec<DestinationName>,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) errors: Vec<SettingError>,
     pub(super) doubts: Vec<String>,
 }
 
@@ -61,19 +61,19 @@ impl Reader {
             // As everywhere, the first of two with the same name counts.
             known.entry(name).or_insert(value);
         }
-        let (names, mistakes) = names(&known);
+        let (names, errors) = names(&known);
         // `IDENTITY_TYPE` is set for a destination alone, so that one is meant.
         let is_meant =
             [env::INGESTION_URL, env::IDENTITY_TYPE].iter().any(|name| is_set(&known, name));
         let has_unnamed = names.is_empty() || is_meant;
-        Self { variables: known, has_unnamed, names, mistakes, doubts: Vec::new() }
+        Self { variables: known, has_unnamed, names, errors, doubts: Vec::new() }
     }
 
     fn destinations(&mut self) -> Option<Destinations> {
         let mut all: Vec<Option<Destination>> = Vec::new();
         if self.has_unnamed {
             let settings = Settings::from_env(|name| self.variables.get(name).cloned());
-            let settings = settings.map_err(|mistakes| self.mistakes.extend(mistakes)).ok();
+            let settings = settings.map_err(|errors| self.errors.extend(errors)).ok();
             all.push(settings.map(|settings| Destination { name: None, settings }));
         }
         for name in self.names.clone() {
@@ -96,9 +96,9 @@ impl Reader {
                 self.doubt_audience(&name);
                 Some(Destination { name: Some(name), settings })
             }
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    self.note(&name, mistake);
+            Err(errors) => {
+                for error in errors {
+                    self.note(&name, error);
                 }
                 None
             }
@@ -117,17 +117,17 @@ impl Reader {
         own(variable).or_else(|| shared().filter(|_| self.has_unnamed && !is_replaced))
     }
 
-    /// Takes down a mistake at the variable in which it was found, once for all
+    /// Takes down an error at the variable in which it was found, once for all
     /// destinations that take it over.
-    fn note(&mut self, name: &DestinationName, mistake: Mistake) {
-        let is_own = DESTINATION_VARIABLES.contains(&mistake.name.as_str())
-            && (mistake.value.is_none() || is_set(&self.variables, &name.variable(&mistake.name)));
-        let is_known = self.mistakes.iter().any(|known| {
-            known.name == mistake.name && (!is_own || (self.has_unnamed && known.value.is_none()))
+    fn note(&mut self, name: &DestinationName, error: SettingError) {
+        let is_own = DESTINATION_VARIABLES.contains(&error.name.as_str())
+            && (error.value.is_none() || is_set(&self.variables, &name.variable(&error.name)));
+        let is_known = self.errors.iter().any(|known| {
+            known.name == error.name && (!is_own || (self.has_unnamed && known.value.is_none()))
         });
         if !is_known {
-            let at = if is_own { name.variable(&mistake.name) } else { mistake.name };
-            self.mistakes.push(Mistake { name: at, ..mistake });
+            let at = if is_own { name.variable(&error.name) } else { error.name };
+            self.errors.push(SettingError { name: at, ..error });
         }
     }
 
@@ -137,13 +137,13 @@ impl Reader {
         let variable = last.variable(env::INGESTION_URL);
         let value = self.variables.get(&variable).map(String::as_str).unwrap_or_default();
         let rejected =
-            Rejected::expected(format!("at most {MAX_DESTINATIONS} destinations, not {count}"));
-        self.mistakes.push(rejected.at(&variable, without_userinfo(value)));
+            InvalidValue::expected(format!("at most {MAX_DESTINATIONS} destinations, not {count}"));
+        self.errors.push(rejected.at(&variable, without_userinfo(value)));
     }
 
     /// Variables of destinations that there are not.
     fn strays(&mut self) {
-        let (mut mistakes, mut doubts) = (Vec::new(), Vec::new());
+        let (mut errors, mut doubts) = (Vec::new(), Vec::new());
         for (variable, value) in &self.variables {
             let Some((base, suffix)) = split(variable) else { continue };
             let name = DestinationName::of_suffix(suffix);
@@ -165,16 +165,16 @@ impl Reader {
                 env::INGESTION_URL
             );
             let value = Some(without_userinfo(value).into_owned());
-            mistakes.push(Mistake { name: variable.clone(), value, expected, suggestion });
+            errors.push(SettingError { name: variable.clone(), value, expected, suggestion });
         }
-        self.mistakes.extend(mistakes);
+        self.errors.extend(errors);
         self.doubts.extend(doubts);
     }
 }
 
 /// The names of destinations, and the suffixes that are none.
-fn names(variables: &BTreeMap<String, String>) -> (Vec<DestinationName>, Vec<Mistake>) {
-    let (mut names, mut mistakes) = (Vec::new(), Vec::new());
+fn names(variables: &BTreeMap<String, String>) -> (Vec<DestinationName>, Vec<SettingError>) {
+    let (mut names, mut errors) = (Vec::new(), Vec::new());
     for (variable, value) in variables {
         let Some((env::INGESTION_URL, suffix)) = split(variable) else { continue };
         if !is_set(variables, variable) || is_service_link(variable, variables) {
@@ -186,7 +186,7 @@ fn names(variables: &BTreeMap<String, String>) -> (Vec<DestinationName>, Vec<Mis
         }
         let upper = suffix.replace('-', "_").to_ascii_uppercase();
         let name = DestinationName::of_suffix(&upper);
-        mistakes.push(Mistake {
+        errors.push(SettingError {
             name: variable.clone(),
             value: Some(without_userinfo(value).into_owned()),
             expected: format!(
@@ -197,7 +197,7 @@ fn names(variables: &BTreeMap<String, String>) -> (Vec<DestinationName>, Vec<Mis
         });
     }
     names.sort();
-    (names, mistakes)
+    (names, errors)
 }
 
 /// A variable that says something.

@@ -15,7 +15,7 @@ const UNNAMED: [(&str, &str); 3] =
 fn read(variables: &[(&str, &str)]) -> Result<Destinations, Vec<String>> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Destinations::from_env(variables)
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 fn beside(more: &[(&str, &str)]) -> Result<Destinations, Vec<String>> {
@@ -140,14 +140,14 @@ fn named_destinations_do_without_the_unnamed_one_if_they_are_complete() {
         ["AZURE_CLIENT_ID_A is missing: expected the identity's client id"]
     );
     let unnamed = [("INGESTION_URL_A", URL), ("IDENTITY_TYPE", "systemAssigned")];
-    let mistakes = read(&unnamed).unwrap_err();
-    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-    assert!(mistakes[0].starts_with("INGESTION_URL is missing"), "{mistakes:?}");
+    let errors = read(&unnamed).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].starts_with("INGESTION_URL is missing"), "{errors:?}");
 }
 
 #[test]
-fn every_mistake_of_every_destination_is_reported_once_with_its_variable() {
-    let mistakes = beside(&[
+fn every_error_of_every_destination_is_reported_once_with_its_variable() {
+    let errors = beside(&[
         ("CLOUD", "mars"),
         ("LISTENING_PORT", "0"),
         ("INGESTION_URL_A", "http://a.example/"),
@@ -161,7 +161,7 @@ fn every_mistake_of_every_destination_is_reported_once_with_its_variable() {
     ])
     .unwrap_err();
     assert_eq!(
-        mistakes,
+        errors,
         [
             r#"INGESTION_URL__="https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMet"…: expected INGESTION_URL_NAME, with a name of upper case letters, digits and _ between them"#,
             r#"INGESTION_URL_tenants="https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMet"…: expected INGESTION_URL_NAME, with a name of upper case letters, digits and _ between them (did you mean "INGESTION_URL_TENANTS"?)"#,
@@ -181,8 +181,8 @@ fn every_mistake_of_every_destination_is_reported_once_with_its_variable() {
 #[test]
 fn a_variable_missing_in_the_unnamed_destination_is_reported_once() {
     let base = [("INGESTION_URL", URL), ("IDENTITY_TYPE", "userAssigned")];
-    let mistakes = read(&[&base[..], &[("INGESTION_URL_A", URL)]].concat()).unwrap_err();
-    assert_eq!(mistakes, ["AZURE_CLIENT_ID is missing: expected the identity's client id"]);
+    let errors = read(&[&base[..], &[("INGESTION_URL_A", URL)]].concat()).unwrap_err();
+    assert_eq!(errors, ["AZURE_CLIENT_ID is missing: expected the identity's client id"]);
 }
 
 #[test]
@@ -194,10 +194,10 @@ fn eight_and_no_more() {
     let limits = destinations.limits();
     assert_eq!(limits.max_in_flight, ByteSize::mebibytes(4));
     assert_eq!(limits.max_request, ByteSize::mebibytes(4), "the default gives way");
-    let mistakes = beside(&many).unwrap_err();
-    assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].starts_with("INGESTION_URL_N7="), "{mistakes:?}");
-    assert!(mistakes[0].ends_with("expected at most 8 destinations, not 9"), "{mistakes:?}");
+    let errors = beside(&many).unwrap_err();
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].starts_with("INGESTION_URL_N7="), "{errors:?}");
+    assert!(errors[0].ends_with("expected at most 8 destinations, not 9"), "{errors:?}");
 }
 
 #[test]

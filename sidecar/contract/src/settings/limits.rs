@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reader::Reader;
-use crate::{ByteSize, Limits, Mistake, Rejected, names::env, parse_duration};
+use crate::{ByteSize, InvalidValue, Limits, SettingError, names::env, parse_duration};
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn limits(&mut self) -> Limits {
@@ -16,7 +16,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let shutdown_timeout = duration(env::SHUTDOWN_TIMEOUT, usual.shutdown_timeout);
         let count = |text: &str| match text.parse() {
             Ok(count) if count > 0 => Ok(count),
-            _ => Err(Rejected::expected("a whole number above 0")),
+            _ => Err(InvalidValue::expected("a whole number above 0")),
         };
         let max_in_flight = self.parsed(env::MAX_IN_FLIGHT_BYTES).unwrap_or(usual.max_in_flight);
         Limits {
@@ -42,7 +42,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         if let Some(given) = given.filter(|given| *given > max_in_flight) {
             let default =
                 if self.text(env::MAX_IN_FLIGHT_BYTES).is_none() { " (default)" } else { "" };
-            self.mistakes.push(Mistake {
+            self.errors.push(SettingError {
                 name: env::MAX_REQUEST_BYTES.to_owned(),
                 value: Some(given.to_string()),
                 expected: format!(

@@ -4,27 +4,27 @@ use std::{path::PathBuf, str::FromStr};
 
 use crate::{
     AcceptFrom, Audience, AuthorityHost, Certificate, Cloud, Identity, IdentityEndpoint,
-    IdentityType, IngestionUrl, LogFormat, LogLevel, Mistake, Port, Proxy, Rejected, ResponseMode,
-    Settings, TokenProxy, TokenProxyAuthority, mistake::stands_for_nothing, names::env, parse_bool,
-    without_userinfo,
+    IdentityType, IngestionUrl, InvalidValue, LogFormat, LogLevel, Port, Proxy, ResponseMode,
+    SettingError, Settings, TokenProxy, TokenProxyAuthority, errors::stands_for_nothing,
+    names::env, parse_bool, without_userinfo,
 };
 
 /// Shown in place of a long text, which may be a private key by mistake.
 const HIDDEN: &str = "…";
 
-/// Reads every variable, so that every mistake is found.
-pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Vec<Mistake>> {
-    let mut reader = Reader { lookup, mistakes: Vec::new() };
+/// Reads every variable, so that every error is found.
+pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Vec<SettingError>> {
+    let mut reader = Reader { lookup, errors: Vec::new() };
     let settings = reader.settings();
     match settings {
-        Some(settings) if reader.mistakes.is_empty() => Ok(settings),
-        _ => Err(reader.mistakes),
+        Some(settings) if reader.errors.is_empty() => Ok(settings),
+        _ => Err(reader.errors),
     }
 }
 
 pub(super) struct Reader<L> {
     lookup: L,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) errors: Vec<SettingError>,
 }
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
@@ -72,8 +72,8 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             let expected = format!(
                 "{expected}, and no part {part:?}, which jq and templates write for a missing value"
             );
-            let mistake = Rejected::expected(expected).at(env::INGESTION_URL, url.to_string());
-            self.mistakes.push(mistake);
+            let error = InvalidValue::expected(expected).at(env::INGESTION_URL, url.to_string());
+            self.errors.push(error);
         }
         Some(url)
     }
@@ -119,7 +119,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    /// What goes with the proxy is a mistake without it, as for Azure's SDKs: whoever
+    /// What goes with the proxy is an error without it, as for Azure's SDKs: whoever
     /// sets it means the proxy.
     fn token_proxy(&mut self) -> Option<TokenProxy> {
         if self.text(env::AZURE_KUBERNETES_TOKEN_PROXY).is_none() {
@@ -132,7 +132,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 let Some(value) = self.text(name) else { continue };
                 let value = if is_text { value } else { HIDDEN.to_owned() };
                 let expected = format!("{} beside it", env::AZURE_KUBERNETES_TOKEN_PROXY);
-                self.mistakes.push(Rejected::expected(expected).at(name, value));
+                self.errors.push(InvalidValue::expected(expected).at(name, value));
             }
             return None;
         }
@@ -148,11 +148,11 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let Some(pem) = self.text(data) else { return path.map(TokenProxyAuthority::File) };
         if self.text(file).is_some() {
             let expected = format!("either this or {file}");
-            self.mistakes.push(Rejected::expected(expected).at(data, HIDDEN));
+            self.errors.push(InvalidValue::expected(expected).at(data, HIDDEN));
         }
         pem.parse()
             .map(TokenProxyAuthority::Data)
-            .map_err(|error| self.mistakes.push(Rejected::at(error, data, HIDDEN)))
+            .map_err(|error| self.errors.push(InvalidValue::at(error, data, HIDDEN)))
             .ok()
     }
 
@@ -179,7 +179,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
         let usual = cloud.audience();
         if usual.is_none() {
-            self.mistakes.push(Mistake::missing(
+            self.errors.push(SettingError::missing(
                 env::INGESTION_AAD_AUDIENCE,
                 format!("the audience of the cloud's ingestion tokens, because CLOUD={cloud}"),
             ));
@@ -197,7 +197,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
         let usual = cloud.authority();
         if usual.is_none() && kind.is_some_and(IdentityType::has_authority) {
-            self.mistakes.push(Mistake::missing(
+            self.errors.push(SettingError::missing(
                 env::AZURE_AUTHORITY_HOST,
                 format!("the https:// address of the cloud's authority, because CLOUD={cloud}"),
             ));
@@ -225,7 +225,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let exceptions = either_case(env::NO_PROXY).unwrap_or_default();
         Proxy::new(&address, &exceptions)
             .map_err(|error| {
-                self.mistakes.push(error.at(env::HTTPS_PROXY, Proxy::shown(&address)));
+                self.errors.push(error.at(env::HTTPS_PROXY, Proxy::shown(&address)));
             })
             .ok()
     }
@@ -241,35 +241,39 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         (self.lookup)(name).and_then(present)
     }
 
-    pub(super) fn parsed<T: FromStr<Err = Rejected>>(&mut self, name: &str) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err = InvalidValue>>(&mut self, name: &str) -> Option<T> {
         self.parsed_with(name, str::parse)
     }
 
     pub(super) fn parsed_with<T>(
         &mut self,
         name: &str,
-        parse: impl Fn(&str) -> Result<T, Rejected>,
+        parse: impl Fn(&str) -> Result<T, InvalidValue>,
     ) -> Option<T> {
         let text = self.text(name)?;
-        parse(&text)
-            .map_err(|error| self.mistakes.push(error.at(name, without_userinfo(&text))))
-            .ok()
+        parse(&text).map_err(|error| self.errors.push(error.at(name, without_userinfo(&text)))).ok()
     }
 
-    fn required<T: FromStr<Err = Rejected>>(&mut self, name: &str, expected: &str) -> Option<T> {
+    fn required<T: FromStr<Err = InvalidValue>>(
+        &mut self,
+        name: &str,
+        expected: &str,
+    ) -> Option<T> {
         if self.text(name).is_none() {
-            self.mistakes.push(Mistake::missing(name, expected));
+            self.errors.push(SettingError::missing(name, expected));
         }
         self.parsed(name)
     }
 
     fn required_path(&mut self, name: &str, expected: &str) -> Option<PathBuf> {
-        let mistake = match self.text(name) {
-            None => Mistake::missing(name, expected),
-            Some(text) if stands_for_nothing(&text) => Rejected::expected(expected).at(name, text),
+        let error = match self.text(name) {
+            None => SettingError::missing(name, expected),
+            Some(text) if stands_for_nothing(&text) => {
+                InvalidValue::expected(expected).at(name, text)
+            }
             Some(text) => return Some(PathBuf::from(text)),
         };
-        self.mistakes.push(mistake);
+        self.errors.push(error);
         None
     }
 }

@@ -12,7 +12,7 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
 fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
     Settings::from_env(|name| variables.get(name).map(|value| (*value).to_owned()))
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 fn user_assigned<'a>(more: &[(&'a str, &'a str)]) -> Result<Settings, Vec<String>> {
@@ -43,8 +43,8 @@ fn microsofts_first_yaml() {
 }
 
 #[test]
-fn every_mistake_is_reported_with_its_name() {
-    let mistakes = read(&[
+fn every_error_is_reported_with_its_name() {
+    let errors = read(&[
         ("INGESTION_URL", "http://user:secret@example.com/"),
         ("IDENTITY_TYPE", "aadAplication"),
         ("LISTENING_PORT", "0"),
@@ -55,7 +55,7 @@ fn every_mistake_is_reported_with_its_name() {
     ])
     .unwrap_err();
     assert_eq!(
-        mistakes,
+        errors,
         [
             r#"INGESTION_URL="http://…@example.com/": expected a URL without user and password: a token is added"#,
             r#"IDENTITY_TYPE="aadAplication": expected one of userAssigned, systemAssigned, aadApplication, workloadIdentity (did you mean "aadApplication"?)"#,
@@ -71,8 +71,8 @@ fn every_mistake_is_reported_with_its_name() {
 #[test]
 fn missing_variables_of_each_identity_are_named() {
     let check = |kind: &str, missing: &[&str]| {
-        let mistakes = read(&[("INGESTION_URL", URL), ("IDENTITY_TYPE", kind)]).err();
-        let names: Vec<String> = mistakes
+        let errors = read(&[("INGESTION_URL", URL), ("IDENTITY_TYPE", kind)]).err();
+        let names: Vec<String> = errors
             .unwrap_or_default()
             .iter()
             .map(|text| text.split(' ').next().unwrap_or_default().to_owned())
@@ -104,7 +104,7 @@ fn null_and_none_are_errors_that_name_jq() {
         ("INGESTION_URL", &rule),
         ("IDENTITY_TYPE", "None"),
     ] {
-        let mistakes = read(&[
+        let errors = read(&[
             ("INGESTION_URL", URL),
             ("IDENTITY_TYPE", "workloadIdentity"),
             ("AZURE_CLIENT_ID", GUID),
@@ -113,9 +113,9 @@ fn null_and_none_are_errors_that_name_jq() {
             (name, value),
         ])
         .unwrap_err();
-        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-        assert!(mistakes[0].starts_with(&format!("{name}=")), "{mistakes:?}");
-        assert!(mistakes[0].contains("jq and templates write"), "{mistakes:?}");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].starts_with(&format!("{name}=")), "{errors:?}");
+        assert!(errors[0].contains("jq and templates write"), "{errors:?}");
     }
 }
 
@@ -177,14 +177,14 @@ fn the_proxy_of_an_identity_binding() {
     assert_eq!(all.len(), 5, "{all:?}");
     assert!(!all.concat().contains("s3cret"), "{all:?}");
     for bad in ["https://a/?b", "https://a/#b", "https://u@a/", "http://a/", "a", "https://-/"] {
-        let mistakes = workload(&[("AZURE_KUBERNETES_TOKEN_PROXY", bad)]).unwrap_err();
-        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-        assert!(mistakes[0].contains("without user, query and fragment"), "{mistakes:?}");
+        let errors = workload(&[("AZURE_KUBERNETES_TOKEN_PROXY", bad)]).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains("without user, query and fragment"), "{errors:?}");
     }
 }
 
 #[test]
-fn what_goes_with_a_token_proxy_is_a_mistake_without_it() {
+fn what_goes_with_a_token_proxy_is_an_error_without_it() {
     let rest = [
         ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks"),
         ("AZURE_KUBERNETES_CA_FILE", "/ca.crt"),

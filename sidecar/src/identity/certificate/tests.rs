@@ -108,7 +108,7 @@ fn an_expired_certificate_is_loaded_and_says_so() {
 }
 
 #[test]
-fn each_mistake_has_its_own_words() {
+fn each_error_has_its_own_words() {
     let check = |content: &[u8], password: &str, expected: CertificateError| {
         assert_eq!(Certificate::from_bytes(content, password).unwrap_err(), expected);
     };

@@ -28,7 +28,7 @@ fn settings(variables: &[(&str, &str)]) -> Settings {
         let usual = (name == env::INGESTION_URL).then_some(URL);
         given.map(|(_, value)| *value).or(usual).map(ToOwned::to_owned)
     };
-    Settings::from_env(lookup).unwrap_or_else(|mistakes| panic!("{}", contract::report(&mistakes)))
+    Settings::from_env(lookup).unwrap_or_else(|errors| panic!("{}", contract::report(&errors)))
 }
 
 /// What Entra answers.

@@ -12,7 +12,7 @@ fn sidecar() -> Program {
 }
 
 #[tokio::test]
-async fn mistakes_of_all_destinations_are_reported_together() {
+async fn errors_of_all_destinations_are_reported_together() {
     let variables = [
         ("INGESTION_URL", "http://example.com/"),
         ("IDENTITY_TYPE", "systemAssigned"),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cli::manifests::ManifestError;
-use contract::{Mistake, names::EXIT_CONFIGURATION};
+use contract::{SettingError, names::EXIT_CONFIGURATION};
 use webhook::config::ConfigFile;
 
 use super::kubeconfig;
@@ -21,8 +21,8 @@ pub(super) enum CommandError {
     #[error("{0}: {1}")]
     File(String, io::Error),
     /// The configuration cannot be used.
-    #[error("{file}: {}", contract::report(.mistakes))]
-    Config { file: String, mistakes: Vec<Mistake> },
+    #[error("{file}: {}", contract::report(.errors))]
+    Config { file: String, errors: Vec<SettingError> },
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
     Manifests { file: String, source: ManifestError },
@@ -48,9 +48,9 @@ impl CommandError {
 pub(super) fn finish(result: Result<ExitCode, CommandError>) -> ExitCode {
     result.unwrap_or_else(|error| {
         match &error {
-            CommandError::Config { file, mistakes } => {
-                for mistake in mistakes {
-                    say(&format!("{file}: {mistake}"));
+            CommandError::Config { file, errors } => {
+                for error in errors {
+                    say(&format!("{file}: {error}"));
                 }
             }
             other => say(other),
@@ -66,7 +66,7 @@ pub(super) fn read(arguments: &Manifests) -> Result<(ConfigFile, String), Comman
 /// The file itself, or values that the chart makes it of.
 fn read_config(path: &Path) -> Result<ConfigFile, CommandError> {
     let text = text(path)?;
-    ConfigFile::parse(&text).map_err(|mistakes| CommandError::Config { file: name(path), mistakes })
+    ConfigFile::parse(&text).map_err(|errors| CommandError::Config { file: name(path), errors })
 }
 
 pub(super) fn text(path: &Path) -> Result<String, CommandError> {

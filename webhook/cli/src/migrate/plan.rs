@@ -105,7 +105,7 @@ fn plan<'a>(
     }
     let lookup = |name: &str| given.get(name).map(|text| placeholder::usable(name, text));
     let settings = Settings::from_env(lookup)
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let certificate = given.get(env::AZURE_CLIENT_CERTIFICATE_PATH);
     let certificate = certificate.or_else(|| given.get(env::MDM_CERT_PATH));
     let mut files = files::of(site, (source, all), &settings, certificate)?;

@@ -118,10 +118,10 @@ pub(super) fn configuration<'a>(
 ) -> OrReasons<Config> {
     let profiles = profiles.map(|(name, profile)| (name.to_owned(), profile.usable()));
     parsed(&profiles.collect::<Map<_, _>>().into())
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
-fn parsed(profiles: &Value) -> Result<Config, Vec<contract::Mistake>> {
+fn parsed(profiles: &Value) -> Result<Config, Vec<contract::SettingError>> {
     let image = format!("{CHARTS_IMAGE}:{VERSION}");
     Config::parse(&json!({"image": image, "profiles": profiles}).to_string())
 }

@@ -2,7 +2,7 @@
 //! decision and the same patch, for pods that differ in one thing each.
 
 use contract::{
-    Mistake,
+    SettingError,
     annotations::{self, INJECT, INJECTED, PROFILE},
     names::{self, env},
 };
@@ -70,7 +70,7 @@ impl Model {
     ///
     /// # Errors
     /// What keeps the webhook from injecting by the profile alone.
-    pub(super) fn new(config: &Config, profile: &str) -> Result<Self, Vec<Mistake>> {
+    pub(super) fn new(config: &Config, profile: &str) -> Result<Self, Vec<SettingError>> {
         let ask = |changes: &Value| injected(config, profile, changes);
         let usual = ask(&json!({}))?;
         let (list, container) = sidecar(&usual);
@@ -143,7 +143,7 @@ fn remarkable() -> [(&'static str, Value); 3] {
 }
 
 /// A pod with a sidecar.
-fn injected(config: &Config, profile: &str, changes: &Value) -> Result<Value, Vec<Mistake>> {
+fn injected(config: &Config, profile: &str, changes: &Value) -> Result<Value, Vec<SettingError>> {
     let mut pod = json!({
         "metadata": {"annotations": {INJECT: "true", PROFILE: profile}},
         "spec": {"containers": [{"name": "prometheus"}]},
@@ -164,26 +164,31 @@ fn injected(config: &Config, profile: &str, changes: &Value) -> Result<Value, Ve
 
 /// Settings that the profile lacks. A pod cannot provide them, because it has no settings
 /// of its own.
-fn incomplete(config: &Config, profile: &str, pod: &Value, decision: &Decision) -> Vec<Mistake> {
+fn incomplete(
+    config: &Config,
+    profile: &str,
+    pod: &Value,
+    decision: &Decision,
+) -> Vec<SettingError> {
     let name = format!("profiles.{profile}");
-    let mistakes = webhook::effective::wanted(config, Pod::new(pod)).err().unwrap_or_default();
-    if mistakes.is_empty() {
+    let errors = webhook::effective::wanted(config, Pod::new(pod)).err().unwrap_or_default();
+    if errors.is_empty() {
         let message = match decision {
             Decision::Deny(denial) => denial.message.clone(),
             other => other.reason().to_owned(),
         };
-        return vec![Mistake { name, value: None, expected: message, suggestion: None }];
+        return vec![SettingError { name, value: None, expected: message, suggestion: None }];
     }
-    let of_profile = |mistake: Mistake| {
-        let key = annotations::key(&mistake.name).map(contract::Key::profile);
-        let expected = mistake.expected.split(", here or as ").next().unwrap_or_default();
-        Mistake {
-            name: key.map_or(mistake.name.clone(), |key| format!("{name}.{key}")),
+    let of_profile = |error: SettingError| {
+        let key = annotations::key(&error.name).map(contract::Key::profile);
+        let expected = error.expected.split(", here or as ").next().unwrap_or_default();
+        SettingError {
+            name: key.map_or(error.name.clone(), |key| format!("{name}.{key}")),
             expected: expected.to_owned(),
-            ..mistake
+            ..error
         }
     };
-    mistakes.into_iter().map(of_profile).collect()
+    errors.into_iter().map(of_profile).collect()
 }
 
 /// The list that the sidecar stands in, and the sidecar.
@@ -230,10 +235,10 @@ fn volumes(pod: &Value, container: &Map<String, Value>, without_token: &Value) -
 }
 
 fn times(
-    ask: &impl Fn(&Value) -> Result<Value, Vec<Mistake>>,
+    ask: &impl Fn(&Value) -> Result<Value, Vec<SettingError>>,
     profile: &str,
-) -> Result<Vec<Time>, Vec<Mistake>> {
-    let at = |seconds: u32| -> Result<Time, Vec<Mistake>> {
+) -> Result<Vec<Time>, Vec<SettingError>> {
+    let at = |seconds: u32| -> Result<Time, Vec<SettingError>> {
         let pod = ask(&json!({"spec": {"terminationGracePeriodSeconds": seconds}}))?;
         let (_, container) = sidecar(&pod);
         let env = container.get("env").and_then(Value::as_array).into_iter().flatten();
@@ -251,7 +256,7 @@ fn times(
         }
     }
     let expected = "at most 1h, because the parameters of a policy list each grace period";
-    Err(vec![Mistake {
+    Err(vec![SettingError {
         name: format!("profiles.{profile}.shutdownTimeout"),
         value: last.shutdown_timeout,
         expected: expected.to_owned(),

@@ -18,7 +18,7 @@ fn documents(text: &str) -> Vec<Value> {
     all.into_iter().filter(|document| !document.is_null()).collect()
 }
 
-fn mistakes(text: &str, options: &Options) -> Vec<String> {
+fn errors(text: &str, options: &Options) -> Vec<String> {
     policy(text, options).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
@@ -85,10 +85,10 @@ fn pods_are_selected_as_the_chart_does_it() {
 }
 
 #[test]
-fn all_mistakes_come_together() {
+fn all_errors_come_together() {
     let config = "image: a/b:1\nprofiles:\n  half: {identityType: userAssigned}\n  long:\n    ingestionUrl: https://a.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write\n    identityType: systemAssigned\n    shutdownTimeout: 2h\n  'a b': {}\n";
     assert_eq!(
-        mistakes(config, &Options::default()),
+        errors(config, &Options::default()),
         [
             r#"profiles="a b": expected at most 63 letters, digits, - and _, with a letter or digit at both ends, as in team-a"#,
             "profiles.half.ingestionUrl is missing: expected the metrics ingestion URL with the data collection rule in its path",
@@ -97,7 +97,7 @@ fn all_mistakes_come_together() {
         ]
     );
     assert_eq!(
-        mistakes(config, &only(&["haf", "half"])),
+        errors(config, &only(&["haf", "half"])),
         [
             r#"--profile="haf": expected a profile of the configuration: a b, half, long (did you mean "half"?)"#,
             "profiles.half.ingestionUrl is missing: expected the metrics ingestion URL with the data collection rule in its path",
@@ -109,19 +109,19 @@ fn all_mistakes_come_together() {
 #[test]
 fn without_profiles_nothing_is_printed() {
     assert_eq!(
-        mistakes("image: a/b:1\n", &Options::default()),
+        errors("image: a/b:1\n", &Options::default()),
         [
             "profiles is missing: expected at least one: without a webhook, all settings of a pod come from its profile"
         ]
     );
-    assert!(mistakes("imag: a/b:1\n", &Options::default())[0].contains("imag"));
+    assert!(errors("imag: a/b:1\n", &Options::default())[0].contains("imag"));
 }
 
 #[test]
 fn names_that_would_be_one_are_told_apart() {
     let config = CONFIG.replace("  secret:", "  Team_A:").replace("  stack:", "  team-a:");
     assert_eq!(
-        mistakes(&config, &Options::default()),
+        errors(&config, &Options::default()),
         [
             r#"profiles="team-a": expected a name that differs from "Team_A" in more than capitals and _, because objects are named after it"#
         ]

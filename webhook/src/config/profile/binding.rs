@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use contract::{
-    IdentityType, Mistake, Pem, Rejected, ServerName, TokenProxyAddress, names::env, parse_bool,
+    IdentityType, InvalidValue, Pem, ServerName, SettingError, TokenProxyAddress, names::env,
+    parse_bool,
 };
 
 use super::PROFILE_ONLY;
@@ -33,17 +34,17 @@ pub(super) fn read(
     given: &[(&'static str, String)],
 ) -> Option<Binding> {
     let is_bound = reader.parsed_with(section, IDENTITY_BINDING, parse_bool).unwrap_or(false);
-    let mut texts = Texts { section, given, is_bound, mistakes: Vec::new() };
+    let mut texts = Texts { section, given, is_bound, errors: Vec::new() };
     let binding = Binding {
         address: texts.value(env::AZURE_KUBERNETES_TOKEN_PROXY),
         server_name: texts.value(env::AZURE_KUBERNETES_SNI_NAME),
         authority: texts.value(env::AZURE_KUBERNETES_CA_DATA),
     };
-    reader.mistakes.append(&mut texts.mistakes);
+    reader.errors.append(&mut texts.errors);
     if let Some(kind) = kind.filter(|kind| is_bound && *kind != IdentityType::WorkloadIdentity) {
         let expected = format!("identityType workloadIdentity with it, not {kind}");
         let path = section.path_of(IDENTITY_BINDING);
-        reader.mistakes.push(Rejected::expected(expected).at(path, "true"));
+        reader.errors.push(InvalidValue::expected(expected).at(path, "true"));
     }
     is_bound.then_some(binding)
 }
@@ -52,22 +53,22 @@ struct Texts<'a> {
     section: &'a Section,
     given: &'a [(&'static str, String)],
     is_bound: bool,
-    mistakes: Vec<Mistake>,
+    errors: Vec<SettingError>,
 }
 
 impl Texts<'_> {
     /// The value for a variable. A text may be a private key by mistake, so that it is
     /// not shown if it has several lines.
-    fn value<T: FromStr<Err = Rejected>>(&mut self, variable: &str) -> Option<T> {
+    fn value<T: FromStr<Err = InvalidValue>>(&mut self, variable: &str) -> Option<T> {
         let key = PROFILE_ONLY.iter().find(|one| one.variable == variable)?.key;
         let (_, text) = self.given.iter().find(|(name, _)| *name == key)?;
         let parsed = if self.is_bound {
             text.parse()
         } else {
-            Err(Rejected::expected(format!("{IDENTITY_BINDING}: true with it")))
+            Err(InvalidValue::expected(format!("{IDENTITY_BINDING}: true with it")))
         };
         let is_shown = !text.contains('@') && !text.contains("-----");
         let shown = if is_shown { text.as_str() } else { "…" };
-        parsed.map_err(|error| self.mistakes.push(error.at(self.section.path_of(key), shown))).ok()
+        parsed.map_err(|error| self.errors.push(error.at(self.section.path_of(key), shown))).ok()
     }
 }

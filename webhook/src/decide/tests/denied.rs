@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_mistake_is_in_one_denial() {
+fn every_error_is_in_one_denial() {
     let pod = prometheus(&[
         ("inject", "ture"),
         ("profil", "x"),

@@ -7,7 +7,7 @@ fn named(profiles: &str) -> Value {
 }
 
 /// The denial's text behind the number of errors.
-fn mistakes(config: &Config, pod: &Value, count: usize) -> String {
+fn errors(config: &Config, pod: &Value, count: usize) -> String {
     let Decision::Deny(denial) = decide(config, Pod::new(pod)) else { panic!("{pod}") };
     let expected = format!("{count} error{}: ", if count == 1 { "" } else { "s" });
     let (_, list) = denial.message.split_once(&expected).unwrap_or_else(|| panic!("{denial:?}"));
@@ -26,7 +26,7 @@ fn blanks_around_commas_are_forgiven() {
 
 #[test]
 fn a_list_is_checked_as_a_whole() {
-    let text = mistakes(&config(), &named("aplication,tenants,,tenants,stak"), 4);
+    let text = errors(&config(), &named("aplication,tenants,,tenants,stak"), 4);
     for part in [
         r#"profile="aplication": expected a profile of the webhook's configuration: application, "#,
         r#"(did you mean "application"?)"#,
@@ -37,14 +37,14 @@ fn a_list_is_checked_as_a_whole() {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     for bad in [",", "default,", ",default", "default,,tenants"] {
-        let text = mistakes(&config(), &named(bad), 1);
+        let text = errors(&config(), &named(bad), 1);
         assert!(text.contains("before and after each comma"), "{bad}: {text}");
     }
     check(&named(" "), "deny", "bad_annotations", "expected the name of a profile");
 }
 
 #[test]
-fn a_list_of_any_length_is_one_mistake() {
+fn a_list_of_any_length_is_one_error() {
     let profiles: Vec<String> = (0..9).map(|i| format!("p{i}: {{}}")).collect();
     let yaml = format!("image: a\nprofiles: {{{}}}\n", profiles.join(", "));
     let config = Config::parse(&yaml).unwrap();
@@ -68,7 +68,7 @@ fn only_a_further_profile_needs_a_destinations_name() {
     let url = ("ingestion-url", "https://a.westeurope-1.metrics.ingest.monitor.azure.com/x");
     let pod = prometheus(&[("inject", "true"), ("profile", "Ops_1,tenants"), url]);
     assert_eq!(decide(&config, Pod::new(&pod)).word(), "inject");
-    let text = mistakes(&config, &named("tenants,Ops_1"), 1);
+    let text = errors(&config, &named("tenants,Ops_1"), 1);
     assert!(text.contains("profile=\"Ops_1\": expected a further profile by a name"), "{text}");
     assert!(text.contains("lower case letters"), "{text}");
 }
@@ -85,7 +85,7 @@ fn missing_settings_of_each_profile_are_named() {
         ("client-id", "x"),
         ("tenant-id", "contoso.com"),
     ]);
-    let text = mistakes(&config, &pod, 10);
+    let text = errors(&config, &pod, 10);
     for part in [
         "prom-remotewrite/client-id=\"x\"",
         "prom-remotewrite/profile=\"nobody\"",
@@ -111,7 +111,7 @@ fn limits_for_one_destination_may_be_too_large_for_several() {
     let config = Config::parse(&yaml).unwrap();
     assert_eq!(decide(&config, Pod::new(&named("tenants"))).word(), "inject");
     assert_eq!(decide(&config, Pod::new(&named("tenants,default"))).word(), "inject");
-    let text = mistakes(&config, &named("tenants,default,federated"), 1);
+    let text = errors(&config, &named("tenants,default,federated"), 1);
     let expected = "maxRequestBytes of profile \"tenants\"=\"12Mi\": expected at most ";
     assert!(text.starts_with(expected), "{text}");
     assert!(text.contains("the share of MAX_IN_FLIGHT_BYTES=32Mi"), "{text}");
@@ -132,7 +132,7 @@ fn certificates_do_not_hide_each_other() {
         ("/mnt", "/mnt/secrets-store"),
         ("/var/run/secrets/prom-remotewrite", "/var/run/secrets/prom-remotewrite/token"),
     ] {
-        let text = mistakes(&with(path), &named("application,tenants"), 1);
+        let text = errors(&with(path), &named("application,tenants"), 1);
         let expected = format!(
             "mountPath of profile \"tenants\"={path:?}: expected a path that does not overlap {other}"
         );

@@ -125,7 +125,7 @@ fn a_profile_without_an_identity_binding_stays_without_one() {
     }
     pod["metadata"]["annotations"]["prom-remotewrite/profile"] = json!("federated-bound");
     let bound = variables(&pod);
-    assert_eq!(bound["AZURE_KUBERNETES_CA_DATA"], "", "a CA beside its file is a mistake");
+    assert_eq!(bound["AZURE_KUBERNETES_CA_DATA"], "", "a CA beside its file is an error");
 }
 
 #[test]

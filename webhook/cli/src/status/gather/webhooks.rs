@@ -33,7 +33,7 @@ async fn webhook(server: &ApiServer<'_>, configuration: Value, service: &Value) 
     let map = get(server.client, &map).await;
     let file = match map.and_then(|map| map.ok_or_else(|| "it does not exist".to_owned())) {
         Ok(map) => ConfigFile::parse(text(&map, "/data/config.yaml"))
-            .map_err(|mistakes| contract::report(&mistakes)),
+            .map_err(|errors| contract::report(&errors)),
         Err(reason) => Err(format!("ConfigMap {namespace}/{name}: {reason}")),
     };
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");

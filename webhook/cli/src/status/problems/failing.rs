@@ -74,10 +74,9 @@ fn of(line: &SidecarLine) -> String {
 
 fn invalid(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let (file, pod) = (cluster.file()?, found.pod());
-    let mistakes = wanted(&file.config, pod).err()?;
+    let errors = wanted(&file.config, pod).err()?;
     let kind = kind_of_denial(file, pod, ProblemKind::Denied);
-    let message =
-        format!("a pod that replaces it would be denied: {}", contract::report(&mistakes));
+    let message = format!("a pod that replaces it would be denied: {}", contract::report(&errors));
     let next = "correct its annotations, or the profile in the chart's values, before the pod is recreated";
     Some(Problem::new(kind, found.subject(), message, next))
 }

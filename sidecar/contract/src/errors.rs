@@ -4,14 +4,14 @@ use std::fmt;
 
 /// A value that could not be accepted, by somebody who does not know its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
+pub struct InvalidValue {
     /// What would be accepted, as the rest of a sentence "expected …".
     pub expected: String,
     /// The closest accepted value, if one is close.
     pub suggestion: Option<String>,
 }
 
-impl Rejected {
+impl InvalidValue {
     /// A rejection with what is accepted instead.
     pub fn expected(what: impl Into<String>) -> Self {
         Self { expected: what.into(), suggestion: None }
@@ -25,9 +25,9 @@ impl Rejected {
         }
     }
 
-    /// The mistake that this is at `name`, which had `value`.
-    pub fn at(self, name: impl Into<String>, value: impl Into<String>) -> Mistake {
-        Mistake {
+    /// The error that this is at `name`, which had `value`.
+    pub fn at(self, name: impl Into<String>, value: impl Into<String>) -> SettingError {
+        SettingError {
             name: name.into(),
             value: Some(value.into()),
             expected: self.expected,
@@ -36,11 +36,11 @@ impl Rejected {
     }
 }
 
-/// One mistake in a configuration: which name, what it says, what is accepted.
+/// One error in a configuration: which name, what it says, what is accepted.
 ///
 /// Its text is one line and never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingError {
     /// The variable, annotation or key.
     pub name: String,
     /// What it says; `None` where it is missing.
@@ -51,7 +51,7 @@ pub struct Mistake {
     pub suggestion: Option<String>,
 }
 
-impl Mistake {
+impl SettingError {
     /// A required name that is missing.
     pub fn missing(name: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { name: name.into(), value: None, expected: expected.into(), suggestion: None }
@@ -67,7 +67,7 @@ pub(crate) fn stands_for_nothing(text: &str) -> bool {
 /// together with others.
 const MAX_VALUE_CHARS: usize = 120;
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             None => write!(f, "{} is missing: expected {}", self.name, self.expected)?,
@@ -87,11 +87,11 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl std::error::Error for Mistake {}
+impl std::error::Error for SettingError {}
 
-/// All mistakes as one text: `1 error: …` or `3 errors: …; …; …`.
-pub fn report(mistakes: &[Mistake]) -> String {
-    let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+/// All errors as one text: `1 error: …` or `3 errors: …; …; …`.
+pub fn report(errors: &[SettingError]) -> String {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let noun = if texts.len() == 1 { "error" } else { "errors" };
     format!("{} {noun}: {}", texts.len(), texts.join("; "))
 }
