@@ -72,16 +72,16 @@ impl Checkup {
         self.report.note(step::PROXY, configuration::routes(settings, &dialer));
         let url = &settings.ingestion_url;
         let upstream = Upstream::new(url, dialer.clone(), Counter::default(), 1);
-        let way = self.way(&upstream).await;
+        let reached = self.reach(&upstream).await;
         let token = self.token(&dialer).await;
-        if let (Some(()), Some(token)) = (way, token) {
+        if let (Some(()), Some(token)) = (reached, token) {
             self.write(&upstream, &token).await;
         }
         self.report
     }
 
     /// The way to the ingestion endpoint, as far as it is open.
-    async fn way(&mut self, upstream: &Upstream) -> Option<()> {
+    async fn reach(&mut self, upstream: &Upstream) -> Option<()> {
         let found = self.in_time(network::dns(upstream)).await;
         self.report.note(step::DNS, found)?;
         let found = self.in_time(network::tcp(upstream)).await;

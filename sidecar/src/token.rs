@@ -29,7 +29,7 @@ pub(crate) struct Tokens {
 struct Shared {
     held: watch::Sender<Held>,
     /// A request met a refusal and wants another token.
-    wanted: Notify,
+    fetch_requested: Notify,
     now: fn() -> SystemTime,
 }
 
@@ -56,7 +56,7 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 impl Tokens {
     pub(crate) fn new(now: fn() -> SystemTime) -> Self {
         let (held, _) = watch::channel(Held::default());
-        Self { shared: Arc::new(Shared { held, wanted: Notify::new(), now }) }
+        Self { shared: Arc::new(Shared { held, fetch_requested: Notify::new(), now }) }
     }
 
     /// The token, if there is one that has not expired.
@@ -113,7 +113,7 @@ impl Tokens {
         };
         if (fetching || may_force) && self.is_held(refused) {
             if !fetching {
-                self.shared.wanted.notify_one();
+                self.shared.fetch_requested.notify_one();
             }
             let fetched = changes.wait_for(|held| held.attempts > attempts);
             let _ = timeout_at(deadline, fetched).await;

@@ -27,7 +27,7 @@ pub use profile::{
 use reader::{Reader, Section};
 pub use resources::Resources;
 pub use schema::schema;
-pub use values::{CHARTS_IMAGE, ConfigFile, Stated};
+pub use values::{CHARTS_IMAGE, ConfigFile, Explicit};
 
 /// Everything that decides how a pod is patched, apart from the pod itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

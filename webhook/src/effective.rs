@@ -7,10 +7,10 @@
 //! configures the whole sidecar and its unnamed destination, which annotations can
 //! override. A further profile configures its destination only.
 
+mod annotated;
 mod chosen;
 mod destination;
 mod fingerprint;
-mod given;
 mod identity;
 mod ignored;
 mod merge;
@@ -133,17 +133,17 @@ pub enum CertificateSource {
 /// Everything that is unreadable, missing, contradicts itself, or is not the
 /// pod's to say.
 pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<SettingError>> {
-    let (given, unreadable) = given::readable(pod);
-    if given::excuses(&unreadable, annotations::PROFILE) {
+    let (given, unreadable) = annotated::readable(pod);
+    if annotated::could_provide(&unreadable, annotations::PROFILE) {
         return Err(unreadable);
     }
     match effective(config, pod, &given) {
         Ok(effective) if unreadable.is_empty() => Ok(effective),
         Ok(_) => Err(unreadable),
         Err(more) => {
-            let news = more
-                .into_iter()
-                .filter(|error| error.value.is_some() || !given::excuses(&unreadable, &error.name));
+            let news = more.into_iter().filter(|error| {
+                error.value.is_some() || !annotated::could_provide(&unreadable, &error.name)
+            });
             Err(unreadable.iter().cloned().chain(news).collect())
         }
     }
@@ -154,7 +154,7 @@ fn effective(
     pod: Pod<'_>,
     given: &Annotations,
 ) -> Result<Effective, Vec<SettingError>> {
-    let mut errors = given::policy_errors(&config.policy, &given.overrides);
+    let mut errors = annotated::policy_errors(&config.policy, &given.overrides);
     let chosen = chosen(config, given.profile.as_deref());
     errors.extend(chosen.errors);
     let (mut further, mut of_further) = (Vec::new(), Vec::new());

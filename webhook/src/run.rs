@@ -140,19 +140,19 @@ async fn signals(
     delay: Duration,
     phase: &watch::Sender<Phase>,
 ) {
-    either(&mut terminate, &mut interrupt).await;
+    stop_signal(&mut terminate, &mut interrupt).await;
     tracing::info!(seconds = delay.as_secs(), "stopping");
     ready.set(false);
     phase.send_replace(Phase::Leaving);
     tokio::select! {
         () = tokio::time::sleep(delay) => {}
-        () = either(&mut terminate, &mut interrupt) => return,
+        () = stop_signal(&mut terminate, &mut interrupt) => return,
     }
     phase.send_replace(Phase::Draining);
-    either(&mut terminate, &mut interrupt).await;
+    stop_signal(&mut terminate, &mut interrupt).await;
 }
 
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+async fn stop_signal(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

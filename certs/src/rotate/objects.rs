@@ -92,13 +92,14 @@ pub fn owner_reference(account: &ServiceAccount) -> OwnerReference {
     }
 }
 
-/// With what the Secret will be deleted, if it should be with `wanted`.
-pub fn owner(secret: &Secret, wanted: Option<&OwnerReference>) -> Owner {
+/// With what the Secret will be deleted, if it should be with `expected`.
+pub fn owner(secret: &Secret, expected: Option<&OwnerReference>) -> Owner {
     let owners = secret.metadata.owner_references.as_deref().unwrap_or_default();
-    let is_wanted = |owner: &OwnerReference| Some(&owner.uid) == wanted.map(|wanted| &wanted.uid);
+    let is_expected =
+        |owner: &OwnerReference| Some(&owner.uid) == expected.map(|expected| &expected.uid);
     if let Some(owner) = owners.iter().find(|owner| owner.controller == Some(true)) {
         Owner::Controller(format!("{} {}", owner.kind, owner.name))
-    } else if wanted.is_none() || owners.iter().any(is_wanted) {
+    } else if expected.is_none() || owners.iter().any(is_expected) {
         Owner::Release
     } else {
         Owner::Other

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_receiver_of_2_0_wrote_is_summed_and_never_invented() {
+    fn written_counts_of_a_2_0_receiver_are_summed_and_never_invented() {
         let mut account = Account::default();
         let refusal = received(400, &[("x-request-id", "7")]);
         account.refuse(&samples(1, 0), true, Reason::Other, || "a".to_owned());

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_of_refused_parts_is_bounded() {
+    fn memory_of_refused_parts_is_bounded() {
         let (one, among) = (Cases::new(1), Cases::new(8));
         let mut refused = case(true);
         for number in 0..100 {

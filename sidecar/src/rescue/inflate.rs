@@ -263,7 +263,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_snap_compresses_is_read(
+        fn output_of_snap_is_read(
             words in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..200),
             order in prop::collection::vec(any::<prop::sample::Index>(), 0..400),
             steps in prop::collection::vec(1_usize..5000, 1..5),

@@ -191,7 +191,7 @@ impl Refresh {
         let shared = Arc::clone(&self.tokens.shared);
         tokio::select! {
             () = sleep_until(until) => {}
-            () = shared.wanted.notified() => return self.forced(),
+            () = shared.fetch_requested.notified() => return self.forced(),
         }
         let destination = self.destination.clone();
         match self.issuer.reload().await {

@@ -143,11 +143,11 @@ async fn it_waits_for_every_replica_and_every_profile() {
     trial.serving.stop().await;
     let (succeeded, said) = pod.run(&upgraded, "3s").await;
     assert!(!succeeded && said.contains("failed calling webhook"), "{said}");
-    what_is_excluded_is_said_at_once(&helm, &trial, &pod).await;
+    an_excluded_namespace_is_reported_at_once(&helm, &trial, &pod).await;
 }
 
 /// Waiting would not help: API servers would never ask about these pods.
-async fn what_is_excluded_is_said_at_once(helm: &Helm, trial: &Trial, pod: &Pod) {
+async fn an_excluded_namespace_is_reported_at_once(helm: &Helm, trial: &Trial, pod: &Pod) {
     let more = json!({"webhook": {
         "excludedNamespaces": [NAME],
         "objectSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},

@@ -80,7 +80,7 @@ fn find_with(
         return Ok(file);
     }
     if let Some(file) =
-        environment::on_path_of(name, lookup).filter(|file| reports(tool, file, tool.wanted))
+        environment::on_path_of(name, lookup).filter(|file| reports(tool, file, tool.version_line))
     {
         return Ok(file);
     }
@@ -96,9 +96,9 @@ fn named(tool: &Tool, lookup: Lookup<'_>) -> Option<PathBuf> {
     }
 }
 
-/// Whether its version, as it reports it, is `wanted`.
-fn reports(tool: &Tool, file: &PathBuf, wanted: &str) -> bool {
+/// Whether its version, as it reports it, has `version_line` in it.
+fn reports(tool: &Tool, file: &PathBuf, version_line: &str) -> bool {
     let Ok(said) = Command::new(file).args(tool.asked).output() else { return false };
     let text = [said.stdout, said.stderr].concat();
-    String::from_utf8_lossy(&text).contains(wanted)
+    String::from_utf8_lossy(&text).contains(version_line)
 }

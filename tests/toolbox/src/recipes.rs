@@ -44,7 +44,7 @@ pub struct Tool {
     /// How it is asked for its version.
     pub asked: &'static [&'static str],
     /// The expected output.
-    pub wanted: &'static str,
+    pub version_line: &'static str,
     /// The output of one that is taken if its variable names it: that version was chosen.
     pub accepted: &'static str,
 }
@@ -80,7 +80,7 @@ pub const PROMETHEUS: Recipe = Recipe {
         name: "prometheus",
         variable: Variable::File("PROMETHEUS"),
         asked: &["--version"],
-        wanted: "prometheus, version 3.",
+        version_line: "prometheus, version 3.",
         accepted: "prometheus, version ",
     }],
 };
@@ -94,7 +94,7 @@ pub const PROMTOOL: Recipe = Recipe {
         name: "promtool",
         variable: Variable::File("PROMTOOL"),
         asked: &["--version"],
-        wanted: "promtool, version 3.",
+        version_line: "promtool, version 3.",
         accepted: "promtool, version 3.",
     }],
     ..PROMETHEUS
@@ -113,7 +113,7 @@ pub const HELM: Recipe = Recipe {
         name: "helm",
         variable: Variable::File("HELM"),
         asked: &["version"],
-        wanted: "version.BuildInfo{Version:\"v",
+        version_line: "version.BuildInfo{Version:\"v",
         accepted: "version.BuildInfo{Version:\"v",
     }],
 };

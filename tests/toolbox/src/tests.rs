@@ -22,7 +22,7 @@ const RECIPE: Recipe = Recipe {
         name: "thing",
         variable: Variable::File("THING"),
         asked: &["--version"],
-        wanted: "thing 3.",
+        version_line: "thing 3.",
         accepted: "thing 3.",
     }],
 };

@@ -3,7 +3,7 @@
 
 use json_patch::{Patch, PatchOperation};
 
-/// The names in `text`, if it may be such a way: `a.b[0].c`, with `\.` for a dot in
+/// The names in `text`, if it may be such a path: `a.b[0].c`, with `\.` for a dot in
 /// a name, and perhaps `=` and a value.
 pub(crate) fn parse(text: &str) -> Option<(&str, Vec<String>)> {
     let (written, _) = text.split_once('=').unwrap_or((text, ""));
@@ -14,7 +14,7 @@ pub(crate) fn parse(text: &str) -> Option<(&str, Vec<String>)> {
     is_way.then_some((written, names))
 }
 
-/// What the way of these `names` leads to after `edit`, which removes and replaces:
+/// What the path of these `names` leads to after `edit`, which removes and replaces:
 /// `None` where it is the same as before.
 pub(crate) fn effect(edit: &Patch, names: &[String]) -> Option<&'static str> {
     edit.0.iter().find_map(|operation| {
@@ -24,7 +24,7 @@ pub(crate) fn effect(edit: &Patch, names: &[String]) -> Option<&'static str> {
         (0..path.len()).find_map(|start| {
             let path = path.get(start..)?;
             let common = path.iter().zip(names).take_while(|(one, other)| one == other).count();
-            let number = |way: &[String]| way.get(common)?.parse::<usize>().ok();
+            let number = |path: &[String]| path.get(common)?.parse::<usize>().ok();
             let is_item =
                 common + 1 == path.len() && matches!(operation, PatchOperation::Remove(_));
             match (number(path), number(names)) {
@@ -52,7 +52,7 @@ mod tests {
             {"op": "remove", "path": "/values/p/spec/containers/1"},
         ]))
         .unwrap();
-        for (way, expected) in [
+        for (path, expected) in [
             ("p.spec.containers[1].env[0].value", "sets"),
             ("p.spec.containers[1]", "sets"),
             ("p.spec.containers", "sets"),
@@ -65,11 +65,11 @@ mod tests {
             ("p.spec.retention", ""),
             ("q.spec.containers[1].image", ""),
         ] {
-            let (_, names) = parse(way).unwrap();
+            let (_, names) = parse(path).unwrap();
             let effect = effect(&patch, &names).unwrap_or_default();
             assert!(
                 effect.starts_with(expected) && effect.is_empty() == expected.is_empty(),
-                "{way}: {effect}"
+                "{path}: {effect}"
             );
         }
         let (_, names) = parse("a.azure\\.workload\\.identity/client-id").unwrap_or_default();

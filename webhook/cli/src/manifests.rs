@@ -247,10 +247,10 @@ fn reviewed(file: &ConfigFile, namespace: Option<&str>, decision: Decision) -> D
 /// The patch of a pod as a patch of the document that holds it; of one that no
 /// document holds, nothing.
 fn below(workload: &Workload<'_>, patch: Patch) -> Vec<PatchOperation> {
-    let Some(way) = &workload.path else { return Vec::new() };
+    let Some(above) = &workload.path else { return Vec::new() };
     let moved = |operation| match operation {
         PatchOperation::Add(AddOperation { path, value }) => {
-            let tokens = way.iter().map(Token::new).chain(path.tokens());
+            let tokens = above.iter().map(Token::new).chain(path.tokens());
             PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(tokens), value })
         }
         other => other,

@@ -23,7 +23,7 @@ pub struct Need {
     pub name: String,
     /// The files or keys that it must deliver, or the client ids with one of which it
     /// should be annotated.
-    wanted: Vec<String>,
+    expected: Vec<String>,
 }
 
 /// The kinds of objects that pods need.
@@ -79,7 +79,7 @@ pub enum Verdict {
 /// Everything that `pod` will need besides what it has.
 pub fn needs(effective: &Effective, pod: Pod<'_>) -> Vec<Need> {
     let mut needs = Vec::new();
-    let mut need = |kind, name: &str, wanted: Vec<String>| add(&mut needs, kind, name, wanted);
+    let mut need = |kind, name: &str, expected: Vec<String>| add(&mut needs, kind, name, expected);
     for destination in effective.destinations() {
         let file = Vec::from_iter(destination.certificate_file());
         match (destination.certificate, &destination.settings.identity) {
@@ -95,9 +95,9 @@ pub fn needs(effective: &Effective, pod: Pod<'_>) -> Vec<Need> {
             }
             (None, Identity::WorkloadIdentity { client_id, .. }) => {
                 // Where azure-workload-identity provides it, the account must have it.
-                let wanted =
+                let expected =
                     Some(client_id.to_string()).filter(|id| id != identity_webhook::SOMEBODY);
-                need(Kind::ServiceAccount, pod.service_account(), Vec::from_iter(wanted));
+                need(Kind::ServiceAccount, pod.service_account(), Vec::from_iter(expected));
             }
             (None, _) => {}
         }
@@ -112,13 +112,13 @@ pub fn needs(effective: &Effective, pod: Pod<'_>) -> Vec<Need> {
 }
 
 /// Several destinations may need something of one object.
-fn add(needs: &mut Vec<Need>, kind: Kind, name: &str, wanted: Vec<String>) {
+fn add(needs: &mut Vec<Need>, kind: Kind, name: &str, expected: Vec<String>) {
     if let Some(known) = needs.iter_mut().find(|need| need.kind == kind && need.name == name) {
-        let new = wanted.into_iter().filter(|one| !known.wanted.contains(one));
+        let new = expected.into_iter().filter(|one| !known.expected.contains(one));
         let new: Vec<String> = new.collect();
-        known.wanted.extend(new);
+        known.expected.extend(new);
     } else {
-        needs.push(Need { kind, name: name.to_owned(), wanted });
+        needs.push(Need { kind, name: name.to_owned(), expected });
     }
 }
 
@@ -156,9 +156,9 @@ impl Need {
     fn judge_keys(&self, found: &Value, fields: &[&str]) -> Verdict {
         let maps = fields.iter().filter_map(|field| found.get(field)?.as_object());
         let keys: Vec<&str> = maps.flatten().map(|(key, _)| key.as_str()).collect();
-        match self.wanted.iter().find(|wanted| !keys.contains(&wanted.as_str())) {
+        match self.expected.iter().find(|expected| !keys.contains(&expected.as_str())) {
             None => Verdict::Good,
-            Some(wanted) => Verdict::Bad(lacks("key", wanted, &keys)),
+            Some(expected) => Verdict::Bad(lacks("key", expected, &keys)),
         }
     }
 
@@ -171,7 +171,7 @@ impl Need {
         let Some(objects) = text("/spec/parameters/objects").and_then(objects) else {
             return Verdict::Bad("has no readable spec.parameters.objects".to_owned());
         };
-        let mut verdicts = self.wanted.iter().map(|wanted| delivers(&objects, wanted));
+        let mut verdicts = self.expected.iter().map(|expected| delivers(&objects, expected));
         verdicts.find(|verdict| *verdict != Verdict::Good).unwrap_or(Verdict::Good)
     }
 
@@ -179,15 +179,15 @@ impl Need {
         let annotation = "azure.workload.identity/client-id";
         let annotations = found.pointer("/metadata/annotations");
         let said = annotations.and_then(|map| map.get(annotation)?.as_str());
-        let is_wanted = |said: &str| self.wanted.iter().any(|id| said.eq_ignore_ascii_case(id));
+        let is_expected = |said: &str| self.expected.iter().any(|id| said.eq_ignore_ascii_case(id));
         match said {
-            Some(said) if !self.wanted.is_empty() && !is_wanted(said) => {
+            Some(said) if !self.expected.is_empty() && !is_expected(said) => {
                 Verdict::Doubtful(format!(
                     "is annotated with the client id {said}; the sidecar uses {}",
-                    self.wanted.join(", ")
+                    self.expected.join(", ")
                 ))
             }
-            None if self.wanted.is_empty() => Verdict::Bad(format!(
+            None if self.expected.is_empty() => Verdict::Bad(format!(
                 "has no annotation {annotation}, from which the sidecar's client id has to come"
             )),
             _ => Verdict::Good,
@@ -195,17 +195,17 @@ impl Need {
     }
 }
 
-/// Whether a class with these objects delivers `wanted`, a certificate with its key.
-fn delivers(objects: &[Object], wanted: &str) -> Verdict {
-    let Some(object) = objects.iter().find(|object| object.file == wanted) else {
+/// Whether a class with these objects delivers `expected`, a certificate with its key.
+fn delivers(objects: &[Object], expected: &str) -> Verdict {
+    let Some(object) = objects.iter().find(|object| object.file == expected) else {
         let files: Vec<&str> = objects.iter().map(|object| object.file.as_str()).collect();
-        return Verdict::Bad(lacks("file", wanted, &files));
+        return Verdict::Bad(lacks("file", expected, &files));
     };
     if object.kind == "secret" {
         return Verdict::Good;
     }
     Verdict::Bad(format!(
-        "delivers {wanted:?} as objectType {:?}, which is incomplete: a certificate with its key has objectType secret",
+        "delivers {expected:?} as objectType {:?}, which is incomplete: a certificate with its key has objectType secret",
         object.kind
     ))
 }
@@ -232,9 +232,9 @@ fn objects(yaml: &str) -> Option<Vec<Object>> {
         .collect()
 }
 
-fn lacks(what: &str, wanted: &str, have: &[&str]) -> String {
+fn lacks(what: &str, expected: &str, have: &[&str]) -> String {
     let list = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
-    let suggestion = did_you_mean(wanted, have.iter().copied());
+    let suggestion = did_you_mean(expected, have.iter().copied());
     let suggestion = suggestion.map(|name| format!(" (did you mean {name:?}?)"));
-    format!("has no {what} {wanted:?}, but {list}{}", suggestion.unwrap_or_default())
+    format!("has no {what} {expected:?}, but {list}{}", suggestion.unwrap_or_default())
 }

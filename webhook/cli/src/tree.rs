@@ -11,9 +11,9 @@ pub(crate) fn each_child<'a>(node: &'a Value, mut visit: impl FnMut(String, &'a 
     entries.chain(items).for_each(|(name, child)| visit(name, child));
 }
 
-/// The node that `way` leads to.
-pub(crate) fn at<'a, S: AsRef<str>>(node: &'a Value, way: &[S]) -> Option<&'a Value> {
-    way.iter().try_fold(node, |node, name| match node {
+/// The node that `path` leads to.
+pub(crate) fn at<'a, S: AsRef<str>>(node: &'a Value, path: &[S]) -> Option<&'a Value> {
+    path.iter().try_fold(node, |node, name| match node {
         Value::Array(items) => items.get(name.as_ref().parse::<usize>().ok()?),
         other => other.get(name.as_ref()),
     })

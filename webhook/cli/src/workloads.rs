@@ -13,7 +13,7 @@ use serde_json::Value;
 /// A pod or pod template in a document.
 #[derive(Debug)]
 pub(crate) struct Workload<'a> {
-    /// The way to it; `None` where it stands nowhere, and can't be edited.
+    /// The path to it; `None` where it stands nowhere, and can't be edited.
     pub(crate) path: Option<Vec<String>>,
     /// It.
     pub(crate) pod: Cow<'a, Value>,

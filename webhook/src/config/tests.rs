@@ -32,7 +32,7 @@ fn values_of_the_chart_are_read_at_their_config() {
 fn values_of_the_chart_mean_what_helm_makes_of_them() {
     let few = ConfigFile::parse("webhook: {excludedNamespaces: [batch]}\n").unwrap();
     assert_eq!(few.config.image.as_str(), format!("{CHARTS_IMAGE}:{VERSION}"));
-    assert_eq!((few.config.resources, few.stated), (Resources::default(), Stated::default()));
+    assert_eq!((few.config.resources, few.explicit), (Resources::default(), Explicit::default()));
     assert_eq!(few.excluded_namespaces, ["batch"]);
     let config = |yaml: &str| ConfigFile::parse(yaml).unwrap().config;
     let digest = format!("sha256:{}", "a".repeat(64));

@@ -19,8 +19,8 @@ const CHARTS_KEYS: [&str; 3] = ["config", "images", "webhook"];
 pub struct ConfigFile {
     /// The configuration.
     pub config: Config,
-    /// Which of its settings are stated; the others are defaults.
-    pub stated: Stated,
+    /// Which of its settings are explicit; the others are defaults.
+    pub explicit: Explicit,
     /// Namespaces about whose pods the webhook is not asked, besides those of the
     /// control plane. Only values of the chart tell.
     pub excluded_namespaces: Vec<String>,
@@ -30,7 +30,7 @@ pub struct ConfigFile {
 
 /// The settings besides the image and profiles that a configuration states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stated {
+pub struct Explicit {
     /// `imagePullPolicy`.
     pub image_pull_policy: bool,
     /// `sidecarMode`.
@@ -51,9 +51,9 @@ impl ConfigFile {
         if are_values(&document) {
             return read(&document);
         }
-        let stated = stated(&document);
+        let explicit = explicit(&document);
         let config = Config::at("", document)?;
-        Ok(Self { stated, ..Self::from(config) })
+        Ok(Self { explicit, ..Self::from(config) })
     }
 }
 
@@ -62,16 +62,16 @@ impl From<Config> for ConfigFile {
     fn from(config: Config) -> Self {
         Self {
             config,
-            stated: Stated::default(),
+            explicit: Explicit::default(),
             excluded_namespaces: Vec::new(),
             is_values: false,
         }
     }
 }
 
-fn stated(document: &Value) -> Stated {
+fn explicit(document: &Value) -> Explicit {
     let has = |key| document.get(key).is_some_and(|value| !value.is_null() && value != "");
-    Stated {
+    Explicit {
         image_pull_policy: has("imagePullPolicy"),
         sidecar_mode: has("sidecarMode"),
         resources: has("resources"),
@@ -113,12 +113,12 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<SettingError>> {
         *given = merged;
     }
     let config = Value::from(config);
-    let stated = stated(&config);
+    let explicit = explicit(&config);
     let config = Config::at("config", config)?;
     let excluded = values.pointer("/webhook/excludedNamespaces").and_then(Value::as_array);
     let names = excluded.into_iter().flatten().filter_map(Value::as_str);
     let excluded_namespaces = names.map(str::to_owned).collect();
-    let file = ConfigFile { stated, excluded_namespaces, ..ConfigFile::from(config) };
+    let file = ConfigFile { explicit, excluded_namespaces, ..ConfigFile::from(config) };
     Ok(ConfigFile { is_values: true, ..file })
 }
 

@@ -76,11 +76,11 @@ enum Reviews {
 }
 
 async fn check_one(address: SocketAddr, expected: &Expected<'_>) -> Result<Reviews, Vec<String>> {
-    let told = told(address, expected.hash).await.map_err(|problem| vec![problem])?;
-    let port = told.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
+    let in_use = in_use(address, expected.hash).await.map_err(|problem| vec![problem])?;
+    let port = in_use.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
     let port = port.ok_or_else(|| vec!["does not report where it serves reviews".to_owned()])?;
     let reviewed_at = SocketAddr::new(address.ip(), port);
-    if told.get("clientCertificate") == Some(&Value::Bool(true)) {
+    if in_use.get("clientCertificate") == Some(&Value::Bool(true)) {
         let shaken = reviews::shake_hands(reviewed_at, expected.trust).await;
         return shaken.map(|_| Reviews::NotAsked).map_err(|problem| vec![problem]);
     }
@@ -89,7 +89,7 @@ async fn check_one(address: SocketAddr, expected: &Expected<'_>) -> Result<Revie
 }
 
 /// What it says at `/config`, if it is this version with this configuration.
-async fn told(address: SocketAddr, hash: &str) -> Result<Value, String> {
+async fn in_use(address: SocketAddr, hash: &str) -> Result<Value, String> {
     let stream = connect(address).await?;
     let request = Request::get("/config")
         .header("host", address.to_string())

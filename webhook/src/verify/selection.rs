@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_excluded_is_named_with_its_remedy() {
+    fn an_exclusion_is_named_with_its_remedy() {
         let webhook = json!({
             "namespaceSelector": of("kubernetes.io/metadata.name", "NotIn", &["kube-system", "two"]),
             "objectSelector": {"matchLabels": {"app": "prometheus"}},

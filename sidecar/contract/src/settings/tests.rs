@@ -184,7 +184,7 @@ fn the_proxy_of_an_identity_binding() {
 }
 
 #[test]
-fn what_goes_with_a_token_proxy_is_an_error_without_it() {
+fn settings_of_a_token_proxy_are_an_error_without_it() {
     let rest = [
         ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks"),
         ("AZURE_KUBERNETES_CA_FILE", "/ca.crt"),

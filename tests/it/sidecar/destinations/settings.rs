@@ -152,7 +152,7 @@ async fn the_doctor_reports_on_each_destination() {
 }
 
 #[tokio::test]
-async fn what_to_do_names_a_destinations_own_variables() {
+async fn remedies_name_a_destinations_own_variables() {
     let mut stage = Stage::new().await;
     let tenants = Other::beside(&mut stage, "tenants").await;
     tenants.azure.faults(Service::Ingestion).always(tests::azure::Fault::status(404));

@@ -107,7 +107,7 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out
     }
 
     #[test]
-    fn what_did_not_run_has_not_passed() {
+    fn a_cell_that_did_not_run_has_not_passed() {
         for output in
             ["", "error: could not compile", "test a ... ok\n", "test result: ok. 0 passed"]
         {

@@ -22,7 +22,7 @@ macro_rules! kubernetes {
                 name: $tool,
                 variable: super::Variable::Folder("KUBEBUILDER_ASSETS"),
                 asked: &["--version"],
-                wanted: concat!("Kubernetes v1.", $minor, "."),
+                version_line: concat!("Kubernetes v1.", $minor, "."),
                 accepted: concat!("Kubernetes v1.", $minor, "."),
             }),+],
         }
@@ -48,7 +48,7 @@ macro_rules! prometheus {
                 name: "prometheus",
                 variable: super::Variable::File("PROMETHEUS"),
                 asked: &["--version"],
-                wanted: concat!("prometheus, version ", $version),
+                version_line: concat!("prometheus, version ", $version),
                 accepted: concat!("prometheus, version ", $version),
             }],
         }
@@ -88,7 +88,7 @@ pub const VMAGENT: Recipe = Recipe {
         name: "vmagent",
         variable: super::Variable::File("VMAGENT"),
         asked: &["-version"],
-        wanted: "vmagent-v1.",
+        version_line: "vmagent-v1.",
         accepted: "vmagent-",
     }],
 };
@@ -106,7 +106,7 @@ pub const COLLECTOR: Recipe = Recipe {
         name: "otelcol",
         variable: super::Variable::File("OTELCOL"),
         asked: &["--version"],
-        wanted: "otelcol version 0.",
+        version_line: "otelcol version 0.",
         accepted: "version 0.",
     }],
 };
@@ -125,7 +125,7 @@ pub const ISTIO: Recipe = Recipe {
         name: "istio-injector",
         variable: super::Variable::File("ISTIO_INJECTOR"),
         asked: &["--version"],
-        wanted: "istio version 1.",
+        version_line: "istio version 1.",
         accepted: "istio version 1.",
     }],
 };
@@ -143,7 +143,7 @@ pub const CERT_MANAGER: Recipe = Recipe {
         name: "cert-manager-controller",
         variable: super::Variable::File("CERT_MANAGER"),
         asked: &["--version"],
-        wanted: "cert-manager version 1.",
+        version_line: "cert-manager version 1.",
         accepted: "cert-manager version 1.",
     }],
 };

@@ -28,15 +28,16 @@ pub(super) fn changes(
     let added = annotations(site, document, profiles)?;
     let mut taken = Vec::new();
     let remove =
-        |way: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, way) });
+        |path: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, path) });
     let mut lists: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     for plan in plans {
         taken.extend(redirections(site, plan));
         let source = plan.source;
         if source.program == Program::Native {
             let leaving = native::leaving(&source.value);
-            taken.extend(leaving.map(|key| remove(&[&source.way[..], &[key.to_owned()]].concat())));
-        } else if let Some((place, list)) = source.way.split_last() {
+            taken
+                .extend(leaving.map(|key| remove(&[&source.path[..], &[key.to_owned()]].concat())));
+        } else if let Some((place, list)) = source.path.split_last() {
             match lists.iter_mut().find(|(other, _)| other == list) {
                 Some((_, places)) => places.insert(0, place.clone()),
                 None => lists.push((list.to_vec(), vec![place.clone()])),
@@ -78,11 +79,11 @@ fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Pa
             None => drop(added.insert(name.to_owned(), wanted.into())),
         }
     }
-    let way = site.form.annotations;
-    if way.is_empty() || added.is_empty() {
+    let path = site.form.annotations;
+    if path.is_empty() || added.is_empty() {
         return Ok(Patch::default());
     }
-    let whole = way.iter().rev().fold(added.into(), |inner: Value, name| json!({*name: inner}));
+    let whole = path.iter().rev().fold(added.into(), |inner: Value, name| json!({*name: inner}));
     let mut after = document.clone();
     if let Some(node) = after.pointer_mut(pointer(site, &[]).as_str()) {
         json_patch::merge(node, &whole);
@@ -99,16 +100,16 @@ fn redirections(site: &Site<'_>, plan: &Plan<'_>) -> Vec<PatchOperation> {
     let others = plan.writes(site).filter(|(_, entry)| !is_right(entry));
     let url = ["url".to_owned()];
     others
-        .map(|(way, _)| replace(&[&site.path[..], &way, &url].concat(), plan.url.clone()))
+        .map(|(path, _)| replace(&[&site.path[..], &path, &url].concat(), plan.url.clone()))
         .collect()
 }
 
 /// A text in place of another.
-pub(super) fn replace(way: &[String], value: String) -> PatchOperation {
-    let path = PointerBuf::from_tokens(way.iter().map(Token::new));
+pub(super) fn replace(path: &[String], value: String) -> PatchOperation {
+    let path = PointerBuf::from_tokens(path.iter().map(Token::new));
     PatchOperation::Replace(ReplaceOperation { path, value: value.into() })
 }
 
-fn pointer(site: &Site<'_>, way: &[String]) -> PointerBuf {
-    PointerBuf::from_tokens(site.path.iter().chain(way).map(Token::new))
+fn pointer(site: &Site<'_>, path: &[String]) -> PointerBuf {
+    PointerBuf::from_tokens(site.path.iter().chain(path).map(Token::new))
 }

@@ -67,7 +67,7 @@ impl Run {
         // Where an alias led to what has gone, what it meant is left.
         let is_list =
             |name: &String| name.ends_with("ontainers") && !name.starts_with(['_', '.', 'x']);
-        for anchor in unused_anchors(&text).into_iter().filter(|way| !way.iter().any(is_list)) {
+        for anchor in unused_anchors(&text).into_iter().filter(|path| !path.iter().any(is_list)) {
             let left = at(&value, &anchor).map(|node| leftovers::leftovers(node, &[]));
             if left.is_some_and(|left| !left.is_empty()) {
                 let place = format!("{place}{}", anchor.join("."));
@@ -143,16 +143,16 @@ impl Run {
 
     /// Migrates the texts in `text` that are files of their own.
     fn texts(&mut self, place: &str, text: &mut String, mut value: Value) {
-        for way in leftovers::texts(&value) {
-            let before = at(&value, &way).and_then(Value::as_str).unwrap_or_default();
-            let place = format!("{place}{}: ", way.join("."));
+        for path in leftovers::texts(&value) {
+            let before = at(&value, &path).and_then(Value::as_str).unwrap_or_default();
+            let place = format!("{place}{}: ", path.join("."));
             let mut run = self.clone();
             let inner = documents(before).into_iter().map(|inner| run.document(&place, inner));
             let after = inner.collect::<Result<String, _>>().map_err(|error| error.to_string());
             let edited = after.and_then(|after| {
                 // A text without an end stays one.
                 let after = if before.ends_with('\n') { after.as_str() } else { after.trim_end() };
-                let patch = [Patch(vec![replace(&way, after.to_owned())])];
+                let patch = [Patch(vec![replace(&path, after.to_owned())])];
                 let patches = if after == before { &[] } else { patch.as_slice() };
                 edit::apply_all(text, &value, patches)
                     .map_err(|why| format!("{NOT_IN_PLACE} {why}: write this text as a block after a |, and migrate again"))

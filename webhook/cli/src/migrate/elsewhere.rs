@@ -1,4 +1,4 @@
-//! What other parts of a file say about its sites: ways into values, Services that
+//! What other parts of a file say about its sites: paths into values, Services that
 //! lead to the sidecar, and profiles in use.
 
 use std::slice;
@@ -46,7 +46,7 @@ impl Elsewhere {
             self.references.extend(
                 texts
                     .filter_map(helm_path::parse)
-                    .map(|(way, names)| (way.to_owned(), (self.document, place.clone()), names)),
+                    .map(|(path, names)| (path.to_owned(), (self.document, place.clone()), names)),
             );
             // A document of its own, or an item of a list of objects.
             let is_service = node.get("kind").is_some_and(|kind| kind == "Service");
@@ -67,14 +67,14 @@ impl Elsewhere {
     /// # Errors
     /// Ways into what goes or moves, in the same document.
     pub(super) fn references(&self, site: &Site<'_>, taken: &Patch) -> Result<(), Vec<String>> {
-        let reached = self.references.iter().filter_map(|(way, (document, place), names)| {
+        let reached = self.references.iter().filter_map(|(path, (document, place), names)| {
             let effect = helm_path::effect(taken, names).filter(|_| *document == self.document)?;
             let env = names.iter().position(|name| name == "env");
             let variable = (0..names.len()).find_map(|start| {
                 at(site.node, names.get(start..env? + 2)?)?.get("name")?.as_str()
             });
             let variable = variable.map(|name| format!(" (variable {name})")).unwrap_or_default();
-            Some(format!("{way}{variable}, in {place}, {effect}: write its value into the values themselves, remove it from there, and migrate again"))
+            Some(format!("{path}{variable}, in {place}, {effect}: write its value into the values themselves, remove it from there, and migrate again"))
         });
         let reached: Vec<String> = reached.collect();
         if reached.is_empty() { Ok(()) } else { Err(reached) }

@@ -130,10 +130,10 @@ impl Files {
         let own = [&["volumeMounts"][..], &["server", "extraVolumeMounts"]];
         for (place, volume) in site.volumes().iter().enumerate() {
             let name = &volume["name"];
-            let stays = |way: &Vec<String>| !all.iter().any(|source| source.way == *way);
-            let mut others = site.containers().filter(|(way, ..)| stays(way));
+            let stays = |path: &Vec<String>| !all.iter().any(|source| source.path == *path);
+            let mut others = site.containers().filter(|(path, ..)| stays(path));
             let stays = others.any(|(.., other)| mounts::has(other.get("volumeMounts"), name))
-                || own.iter().any(|way| mounts::has(at(site.node, way), name));
+                || own.iter().any(|path| mounts::has(at(site.node, path), name));
             let goes = !stays && mounts::has(container.get("volumeMounts"), name);
             self.unused.extend(goes.then_some(place));
         }

@@ -34,7 +34,7 @@ fn is_file(text: &str) -> bool {
     text.trim_end().contains('\n') && mark_in(text).is_some()
 }
 
-/// The ways to texts that are files of their own.
+/// The paths to texts that are files of their own.
 pub(super) fn texts(document: &Value) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     walk(document, &mut |node, path| {
@@ -45,8 +45,8 @@ pub(super) fn texts(document: &Value) -> Vec<Vec<String>> {
     found
 }
 
-/// The way to what stays, what it is where that can be read, and why; not below
-/// the ways in `known`, where it has been named already.
+/// The path to what stays, what it is where that can be read, and why; not below
+/// the paths in `known`, where it has been named already.
 pub(super) fn leftovers(
     document: &Value,
     known: &[Vec<String>],

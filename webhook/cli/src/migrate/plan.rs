@@ -44,7 +44,7 @@ impl Plan<'_> {
             let url = entry.get("url").and_then(Value::as_str).and_then(loopback::parse);
             !is_native && url.is_some_and(|url| url.port == port)
         };
-        site.writes().filter(move |(way, entry)| *way == self.source.way || leads(entry))
+        site.writes().filter(move |(path, entry)| *path == self.source.path || leads(entry))
     }
 
     /// Whether the place is another than before.
@@ -128,7 +128,7 @@ fn plan<'a>(
         return Err(vec![format!("{rival} listens on port {port}, too: give each its own")]);
     }
     let profile = profile.of_destination();
-    // Two ways to one workspace are one destination.
+    // Two paths to one workspace are one destination.
     let same = before.iter().find(|plan| plan.profile.of_destination() == profile);
     let (name, url, profile) = if let Some(Plan { name, url, profile, .. }) = same {
         (name.clone(), url.clone(), profile.clone())

@@ -17,8 +17,8 @@ use crate::{tree::at, workloads::sites::Site};
 /// A container, or an entry of remote write.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
-    /// The way to it, from its site.
-    pub(super) way: Vec<String>,
+    /// The path to it, from its site.
+    pub(super) path: Vec<String>,
     /// It.
     pub(super) value: Value,
     /// What it is.
@@ -38,13 +38,13 @@ pub(super) enum Program {
 
 /// All that are there, each of which becomes a destination of one sidecar.
 pub(super) fn sources(site: &Site<'_>) -> Vec<Source> {
-    let containers = site.containers().filter_map(|(way, is_init, value)| {
+    let containers = site.containers().filter_map(|(path, is_init, value)| {
         let program = program(&value, is_init)?;
-        Some(Source { way, value, program })
+        Some(Source { path, value, program })
     });
     let native = site.writes().filter(|(_, entry)| native::block(entry).is_some());
     let native =
-        native.map(|(way, entry)| Source { way, value: entry.clone(), program: Program::Native });
+        native.map(|(path, entry)| Source { path, value: entry.clone(), program: Program::Native });
     containers.chain(native).collect()
 }
 
@@ -56,7 +56,7 @@ pub(super) fn of(node: &Value) -> Option<Source> {
         && node.get("environment").is_none();
     let program = if is_entry { Some(Program::Native) } else { program(node, false) };
     let program = program.filter(|_| is_entry || is_container)?;
-    Some(Source { way: Vec::new(), value: node.clone(), program })
+    Some(Source { path: Vec::new(), value: node.clone(), program })
 }
 
 fn program(container: &Value, is_init: bool) -> Option<Program> {
@@ -72,7 +72,7 @@ impl Source {
     /// Its description, for users.
     pub(super) fn name(&self) -> String {
         let name = self.value.get("name").map(|name| format!(" {name}")).unwrap_or_default();
-        match (native::block(&self.value), self.way.as_slice()) {
+        match (native::block(&self.value), self.path.as_slice()) {
             (Some((block, _)), [.., list, index]) => format!("{list}[{index}].{block}"),
             (Some((block, _)), _) => format!("remote write with {block}"),
             (None, _) => format!("container{name}"),
@@ -95,13 +95,14 @@ impl Source {
                 "the webhook injected it already, as its annotation {INJECTED} shows: migrate the manifest of this pod"
             ));
         }
-        let above = self.way.len().checked_sub(2).and_then(|depth| self.way.get(..depth));
+        let above = self.path.len().checked_sub(2).and_then(|depth| self.path.get(..depth));
         let beside = above.and_then(|above| at(site.node, above)?.get("env"));
         if beside.is_some() && self.value.get("env").is_none() {
             return Some("its variables are next to the list of containers, as in one of Microsoft's examples: indent env as far as its image".to_owned());
         }
-        let is_source = |way: &Vec<String>| all.iter().any(|source| source.way == *way);
-        let mut served = site.containers().filter(|(way, is_init, _)| !is_init && !is_source(way));
+        let is_source = |path: &Vec<String>| all.iter().any(|source| source.path == *path);
+        let mut served =
+            site.containers().filter(|(path, is_init, _)| !is_init && !is_source(path));
         let is_alone = site.form.is_pod && served.next().is_none();
         is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own pod only; if this is a patch, migrate the patched object, as kustomize build prints it".to_owned())
     }

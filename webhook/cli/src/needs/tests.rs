@@ -33,7 +33,7 @@ fn each_identity_needs_its_own() {
         let found: Vec<(Kind, &str, Vec<&str>)> = needs
             .iter()
             .map(|need| {
-                (need.kind, need.name.as_str(), need.wanted.iter().map(String::as_str).collect())
+                (need.kind, need.name.as_str(), need.expected.iter().map(String::as_str).collect())
             })
             .collect();
         let expected: Vec<_> =

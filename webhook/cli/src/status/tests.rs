@@ -224,7 +224,7 @@ fn each_kind_of_problem_is_found_once() {
 }
 
 #[test]
-fn what_is_well_is_no_problem() {
+fn a_healthy_sidecar_is_no_problem() {
     let cases: [(&str, Change); 11] = [
         ("nothing else", |_| {}),
         ("denied where no webhook is asked", |cluster| {

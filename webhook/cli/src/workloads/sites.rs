@@ -10,22 +10,22 @@ use serde_json::{Value, json};
 use super::{TEMPLATES, has_containers, operator, subject};
 use crate::tree::{at, each_child};
 
-/// A way down into a value.
-pub(crate) type Way = &'static [&'static str];
+/// A path below a site.
+pub(crate) type RelativePath = &'static [&'static str];
 
 /// A language in which people describe a Prometheus: where it has what a pod has.
 #[derive(Debug)]
 pub(crate) struct Form {
     /// Containers that run first, and the others: lists, or mappings by name.
-    containers: [Way; 2],
+    containers: [RelativePath; 2],
     /// The pod's volumes.
-    pub(crate) volumes: Way,
+    pub(crate) volumes: RelativePath,
     /// The pod's annotations; of no length where there is no pod.
-    pub(crate) annotations: Way,
+    pub(crate) annotations: RelativePath,
     /// The pod's labels.
-    labels: Way,
+    labels: RelativePath,
     /// Lists of what Prometheus writes to.
-    writes: &'static [Way],
+    writes: &'static [RelativePath],
     /// Whether it is the pod itself.
     pub(crate) is_pod: bool,
 }
@@ -70,7 +70,7 @@ static CONFIGURATION: Form = Form {
 /// A description of a pod, or of what Prometheus in it writes to.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
-    /// The way to it in the document.
+    /// The path to it in the document.
     pub(crate) path: Vec<String>,
     /// It.
     pub(crate) node: &'a Value,
@@ -92,28 +92,28 @@ pub(crate) fn sites(document: &Value) -> Vec<Site<'_>> {
 }
 
 fn find<'a>(node: &'a Value, path: &mut Vec<String>, found: &mut Vec<Site<'a>>) {
-    let mut add = |way: &[&str], form, what: &str, object, account: &[&str]| {
-        let names = way.iter().map(|name| (*name).to_owned());
+    let mut add = |below: &[&str], form, what: &str, object, account: &[&str]| {
+        let names = below.iter().map(|name| (*name).to_owned());
         let path: Vec<String> = path.iter().cloned().chain(names).collect();
         let place = if path.is_empty() { String::new() } else { format!(" at {}", path.join(".")) };
         let subject = if object { what.to_owned() } else { format!("{what}{place}") };
         let (object, account) = (object.then_some(node), at(node, account));
-        let node = at(node, way).unwrap_or(&Value::Null);
+        let node = at(node, below).unwrap_or(&Value::Null);
         found.push(Site { path, node, form, subject, object, account });
     };
     let kind = node.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let template = TEMPLATES.into_iter().find(|way| at(node, way).is_some_and(has_containers));
+    let template = TEMPLATES.into_iter().find(|path| at(node, path).is_some_and(has_containers));
     if operator::pod(node).is_some() {
         return add(&["spec"], &OPERATOR, &subject(node, kind), true, &["-"]);
     }
-    if let Some(way) = template.or((kind == "Pod").then_some(&[])) {
-        return add(way, &POD, &subject(node, kind), true, &["-"]);
+    if let Some(path) = template.or((kind == "Pod").then_some(&[])) {
+        return add(path, &POD, &subject(node, kind), true, &["-"]);
     }
     if node.get("remote_write").is_some_and(Value::is_array) {
         add(&[], &CONFIGURATION, "Prometheus' configuration", false, &["-"]);
     }
     let mut of_chart = CHART.writes.iter().chain(&CHART.containers);
-    let is_chart = of_chart.any(|way| at(node, way).is_some());
+    let is_chart = of_chart.any(|path| at(node, path).is_some());
     if is_chart {
         let account = ["serviceAccounts", "server", "annotations"];
         add(&[], &CHART, "values of the chart prometheus", false, &account);
@@ -132,10 +132,10 @@ fn find<'a>(node: &'a Value, path: &mut Vec<String>, found: &mut Vec<Site<'a>>) 
     });
 }
 
-/// The containers at `way` of `node`, with their places there; one of a mapping has
+/// The containers at `path` of `node`, with their places there; one of a mapping has
 /// its key as its name.
-fn containers(node: &Value, way: Way) -> Vec<(String, Value)> {
-    let list = at(node, way).unwrap_or(&Value::Null);
+fn containers(node: &Value, path: RelativePath) -> Vec<(String, Value)> {
+    let list = at(node, path).unwrap_or(&Value::Null);
     let mut found = Vec::new();
     each_child(list, |place, container| {
         let mut container = container.clone();
@@ -161,9 +161,10 @@ impl<'a> Site<'a> {
         if self.form.is_pod {
             return node.clone();
         }
-        let of = |way: Way| at(node, way).cloned().unwrap_or_default();
-        let list =
-            |way: Way| -> Value { containers(node, way).into_iter().map(|(_, it)| it).collect() };
+        let of = |path: RelativePath| at(node, path).cloned().unwrap_or_default();
+        let list = |path: RelativePath| -> Value {
+            containers(node, path).into_iter().map(|(_, it)| it).collect()
+        };
         let [init, main] = self.form.containers;
         let mut annotations = of(self.form.annotations);
         if self.form.annotations.is_empty() {
@@ -181,7 +182,7 @@ impl<'a> Site<'a> {
         operator::pod_of_spec(&spec.into())
     }
 
-    /// All containers, with the way to them, and whether they run first.
+    /// All containers, with the path to them, and whether they run first.
     pub(crate) fn containers(&self) -> impl Iterator<Item = (Vec<String>, bool, Value)> {
         let lists = self.form.containers.iter().zip([true, false]);
         lists.flat_map(|(list, is_init)| {
@@ -208,7 +209,7 @@ impl<'a> Site<'a> {
         at(self.node, self.form.annotations)?.get(name)
     }
 
-    /// Each entry of remote write, and the way to it.
+    /// Each entry of remote write, and the path to it.
     pub(crate) fn writes(&self) -> impl Iterator<Item = (Vec<String>, &'a Value)> {
         let node = self.node;
         self.form.writes.iter().flat_map(move |list| {

@@ -65,13 +65,13 @@ impl Node {
     }
 }
 
-/// The ways to the nodes with an anchor that no alias refers to.
+/// The paths to the nodes with an anchor that no alias refers to.
 pub(crate) fn unused_anchors(document: &str) -> Vec<Vec<String>> {
     let (mut anchors, mut used) = (Vec::new(), Vec::new());
     let mut open: Vec<(Vec<String>, Node)> =
         Node::parse(document).map(|root| (Vec::new(), root)).into_iter().collect();
-    while let Some((way, node)) = open.pop() {
-        let below = |name: String| [way.as_slice(), &[name]].concat();
+    while let Some((path, node)) = open.pop() {
+        let below = |name: String| [path.as_slice(), &[name]].concat();
         match node.kind {
             NodeKind::Mapping { entries, .. } => {
                 open.extend(entries.into_iter().map(|(_, name, value)| (below(name), value)));
@@ -83,10 +83,10 @@ pub(crate) fn unused_anchors(document: &str) -> Vec<Vec<String>> {
             NodeKind::Alias(anchor) => used.push(anchor),
             NodeKind::Scalar => {}
         }
-        anchors.extend(Some((node.anchor, way)).filter(|(anchor, _)| *anchor != 0));
+        anchors.extend(Some((node.anchor, path)).filter(|(anchor, _)| *anchor != 0));
     }
     anchors.retain(|(anchor, _)| !used.contains(anchor));
-    anchors.into_iter().map(|(_, way)| way).collect()
+    anchors.into_iter().map(|(_, path)| path).collect()
 }
 
 fn node<'a>(

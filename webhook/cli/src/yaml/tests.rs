@@ -186,21 +186,21 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The ways to all mappings and lists.
-fn collections(value: &Value, way: &PointerBuf, found: &mut Vec<(PointerBuf, bool)>) {
+/// The paths to all mappings and lists.
+fn collections(value: &Value, path: &PointerBuf, found: &mut Vec<(PointerBuf, bool)>) {
     match value {
         Value::Object(map) => {
-            found.push((way.clone(), false));
+            found.push((path.clone(), false));
             for (name, child) in map {
-                let mut below = way.clone();
+                let mut below = path.clone();
                 below.push_back(name.as_str());
                 collections(child, &below, found);
             }
         }
         Value::Array(items) => {
-            found.push((way.clone(), true));
+            found.push((path.clone(), true));
             for (index, child) in items.iter().enumerate() {
-                let mut below = way.clone();
+                let mut below = path.clone();
                 below.push_back(index);
                 collections(child, &below, found);
             }
@@ -223,11 +223,11 @@ proptest! {
         let mut styles = styles.iter().cycle();
         let text = style::written(&value, &mut || *styles.next().unwrap(), 0);
         prop_assert_eq!(&read(&text).unwrap(), &value, "{}", text);
-        let mut ways = Vec::new();
-        collections(&value, &PointerBuf::root(), &mut ways);
-        let (mut way, is_list) = place.get(&ways).clone();
-        way.push_back(if is_list { "-" } else { "new" });
-        let patch = Patch(vec![PatchOperation::Add(AddOperation { path: way, value: added })]);
+        let mut paths = Vec::new();
+        collections(&value, &PointerBuf::root(), &mut paths);
+        let (mut path, is_list) = place.get(&paths).clone();
+        path.push_back(if is_list { "-" } else { "new" });
+        let patch = Patch(vec![PatchOperation::Add(AddOperation { path, value: added })]);
         let mut wanted = value.clone();
         json_patch::patch(&mut wanted, &patch).unwrap();
         let after = edit::apply(&text, &value, &patch).unwrap();

@@ -81,7 +81,7 @@ fn variables(pod: &Value) -> std::collections::BTreeMap<String, String> {
 }
 
 #[test]
-fn what_azures_webhook_says_of_an_identity_binding_is_heard() {
+fn an_identity_binding_by_azures_webhook_is_respected() {
     let mut pod = prometheus(&[("inject", "true"), ("profile", "federated-bound")]);
     let own = variables(&pod);
     assert_eq!(own["AZURE_KUBERNETES_TOKEN_PROXY"], "https://kubernetes.default.svc");

@@ -26,7 +26,7 @@ struct Subject {
     remedy: &'static str,
     count: fn(&Metrics, bool),
     /// The problem that was logged last: it is logged once, not every two seconds.
-    told: Option<String>,
+    logged: Option<String>,
 }
 
 const CERTIFICATE: Subject = Subject {
@@ -36,7 +36,7 @@ const CERTIFICATE: Subject = Subject {
     lacking: "not ready: nothing is served without a certificate",
     remedy: "prom-remotewrite-certs repairs its Secret within seconds: if this lasts, read its log; if the certificate comes from elsewhere, put a valid pair into the Secret",
     count: Metrics::certificate_reloaded,
-    told: None,
+    logged: None,
 };
 const CLIENT_CA: Subject = Subject {
     name: "client CA",
@@ -45,7 +45,7 @@ const CLIENT_CA: Subject = Subject {
     lacking: "not ready: nothing is served without a client CA",
     remedy: "put the CA of the API servers' client certificate, in PEM, into the object that webhook.clientCA in the chart names",
     count: Metrics::client_ca_reloaded,
-    told: None,
+    logged: None,
 };
 
 impl Watch {
@@ -106,7 +106,7 @@ impl Subject {
             }
             Reload::Refused(error) => Some(with_cause(error)),
         };
-        if let Some(error) = problem.as_ref().filter(|error| self.told.as_ref() != Some(error)) {
+        if let Some(error) = problem.as_ref().filter(|error| self.logged.as_ref() != Some(error)) {
             (self.count)(metrics, false);
             if in_use {
                 tracing::error!(error, remedy, "{kept}");
@@ -114,8 +114,8 @@ impl Subject {
                 tracing::error!(error, remedy, "{lacking}");
             }
         }
-        self.told = problem;
-        let problem = self.told.as_ref().filter(|_| !in_use)?;
+        self.logged = problem;
+        let problem = self.logged.as_ref().filter(|_| !in_use)?;
         Some(format!("no {name}: {problem}"))
     }
 }

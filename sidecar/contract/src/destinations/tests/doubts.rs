@@ -45,7 +45,7 @@ fn misspelt_variables_are_doubted() {
 }
 
 #[test]
-fn what_no_destination_reads_is_doubted() {
+fn a_variable_that_no_destination_reads_is_doubted() {
     let named = [
         ("INGESTION_URL_A", URL),
         ("IDENTITY_TYPE_A", "userAssigned"),

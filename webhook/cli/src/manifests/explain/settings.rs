@@ -133,13 +133,13 @@ fn source(
             None => {}
         }
     }
-    let stated = |stated| if stated { Origin::Configuration } else { Origin::Default };
+    let explicit = |explicit| if explicit { Origin::Configuration } else { Origin::Default };
     match key {
         Key::ClientId | Key::TenantId => Origin::Pod,
         Key::LivenessProbe if value != LivenessProbe::Http.word() => Origin::Pod,
         Key::Image => Origin::Configuration,
-        Key::ImagePullPolicy => stated(file.stated.image_pull_policy),
-        Key::SidecarMode => stated(file.stated.sidecar_mode),
+        Key::ImagePullPolicy => explicit(file.explicit.image_pull_policy),
+        Key::SidecarMode => explicit(file.explicit.sidecar_mode),
         _ if is_amount(key) => {
             let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
                 &file.config.resources;
@@ -150,7 +150,7 @@ fn source(
                 _ => memory_limit,
             };
             let is_usual = usual.as_ref().is_some_and(|usual| usual.as_str() == value);
-            if is_usual { stated(file.stated.resources) } else { Origin::Pod }
+            if is_usual { explicit(file.explicit.resources) } else { Origin::Pod }
         }
         _ => Origin::Default,
     }

@@ -108,7 +108,7 @@ fn a_pod_that_names_its_profiles_stays() {
 }
 
 #[test]
-fn what_one_sidecar_cannot_do_stays() {
+fn settings_that_one_sidecar_cannot_have_stay() {
     let with = |more: &str| {
         let both = [container("a", "ops", 8081, ""), container("b", "dev", 8082, more)];
         prometheus("", &both, &[8081, 8082])

@@ -32,7 +32,7 @@ fn a_native_sidecar_is_migrated_as_one_beside_prometheus() {
 }
 
 #[test]
-fn what_the_webhook_injected_stays_and_is_called_so() {
+fn an_injected_sidecar_stays_and_is_called_so() {
     let config =
         "image: a/b:1\nprofiles:\n  default:\n    identityType: systemAssigned\n    ingestionUrl: ";
     let config = Config::parse(&format!("{config}{URL}\n")).unwrap();
@@ -44,7 +44,7 @@ fn what_the_webhook_injected_stays_and_is_called_so() {
 }
 
 #[test]
-fn what_is_no_yaml_is_an_error_in_plain_words() {
+fn a_file_that_is_not_yaml_is_an_error_in_plain_words() {
     let error =
         |text: &str| migrate(text, Profiles::new("default", "").unwrap()).unwrap_err().to_string();
     for (text, place) in [
@@ -96,7 +96,7 @@ fn other_languages_are_called_by_their_names() {
 
 /// Terraform is a text to YAML, and a comment says nothing.
 #[test]
-fn what_shows_a_sidecar_in_another_language_is_never_nothing() {
+fn a_sidecar_in_another_language_is_never_nothing() {
     let text = "resource \"helm_release\" \"kps\" {\n  env = [\n    { name = \"INGESTION_URL\", value = var.url },\n  ]\n}\n";
     let migration = migrated(text);
     assert_eq!(migration.text, text);

@@ -119,8 +119,8 @@ proptest! {
         let migration = migrated(&text);
         prop_assert_eq!(migration.attempts.len(), 1);
         let after = read(&migration.text).unwrap();
-        let way = if in_values { "/prometheus/prometheusSpec" } else { "/spec" };
-        let after_spec = after.pointer(way).unwrap();
+        let path = if in_values { "/prometheus/prometheusSpec" } else { "/spec" };
+        let after_spec = after.pointer(path).unwrap();
         prop_assert_eq!(others(after_spec), others(&spec));
         match &migration.attempts[0].result {
             Err(reasons) => {

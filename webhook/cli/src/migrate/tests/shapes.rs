@@ -81,7 +81,7 @@ pub(super) fn loses(text: &str, field: &str) {
 }
 
 #[test]
-fn what_a_file_does_not_tell_stays() {
+fn a_sidecar_whose_settings_are_elsewhere_stays() {
     stays(&prometheus(&["IDENTITY_TYPE: value: userAssigned"], ""), "INGESTION_URL is missing");
     stays(
         &user_assigned(&["CLOUD: valueFrom: {configMapKeyRef: {name: a, key: b}}"], ""),
@@ -94,7 +94,7 @@ fn what_a_file_does_not_tell_stays() {
 }
 
 #[test]
-fn what_no_profile_can_say_stays() {
+fn a_setting_that_no_profile_has_stays() {
     stays(&user_assigned(&[], "    resources: {limits: {cpu: 500mc}}\n"), "cpuLimit=\"500mc\"");
     stays(&user_assigned(&["SSL_CERT_DIR: value: /etc/roots"], ""), "SSL_CERT_DIR");
     stays(&user_assigned(&["SSL_CERT_FILE: value: /etc/roots.pem"], ""), "SSL_CERT_FILE");

@@ -27,7 +27,7 @@ pub(super) fn readable(pod: Pod<'_>) -> (Annotations, Vec<SettingError>) {
 
 /// Whether a correction of the unreadable annotations could provide `missing`: it
 /// is one of them, or what one of them is a misspelling of, or depends on one.
-pub(super) fn excuses(unreadable: &[SettingError], missing: &str) -> bool {
+pub(super) fn could_provide(unreadable: &[SettingError], missing: &str) -> bool {
     let certificate = [Key::CertificateSecret, Key::SecretProviderClass, Key::CertificateName];
     let cloud = [Key::Cloud, Key::Audience];
     let is_one_of = |keys: &[Key], name: &str| keys.iter().any(|key| annotation(*key) == name);
