@@ -27,10 +27,12 @@ pub(super) struct Chosen {
     pub(super) cluster: &'static str,
     pub(super) namespace: &'static str,
     pub(super) pod: &'static str,
+    pub(super) destination: &'static str,
 }
 
 /// "All" in each of them.
-pub(super) const ALL: Chosen = Chosen { cluster: ".*", namespace: ".*", pod: ".*" };
+pub(super) const ALL: Chosen =
+    Chosen { cluster: ".*", namespace: ".*", pod: ".*", destination: ".*" };
 
 impl Query {
     /// What Grafana would send.
@@ -39,8 +41,14 @@ impl Query {
         let expr = self.expr.replace("$__rate_interval", "5m");
         let expr = expr.replace("$cluster", chosen.cluster).replace("$pod", chosen.pod);
         let expr = expr.replace("$namespace", chosen.namespace);
+        let expr = expr.replace("$destination", chosen.destination);
         assert!(!expr.contains('$'), "{}: a variable that is not there: {expr}", self.name);
         expr
+    }
+
+    /// Whether the chosen destination makes a difference.
+    pub(super) fn is_by_destination(&self) -> bool {
+        self.expr.contains("$destination")
     }
 }
 
@@ -121,7 +129,7 @@ fn every_label_of_queries_has_a_variable() {
     let dashboard = dashboard();
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let names: Vec<&str> = variables.iter().map(|one| text(&one["name"])).collect();
-    assert_eq!(names, ["datasource", "cluster", "namespace", "pod"]);
+    assert_eq!(names, ["datasource", "cluster", "namespace", "pod", "destination"]);
     for variable in &variables[1..] {
         // "All" finds targets that lack the label, too.
         assert_eq!((&variable["allValue"], &variable["includeAll"]), (&".*".into(), &true.into()));

@@ -34,8 +34,14 @@ use crate::{
 /// Until a query has its answer: some scrapes of half a second each.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pod in which Prometheus runs, with the sidecar that meets the trouble.
-const ONE: Chosen =
-    Chosen { cluster: "one", namespace: "monitoring", pod: "prometheus-application" };
+const ONE: Chosen = Chosen {
+    cluster: "one",
+    namespace: "monitoring",
+    pod: "prometheus-application",
+    destination: ".*",
+};
+/// A destination that no sidecar has.
+const ABSENT: Chosen = Chosen { destination: "absent", ..ONE };
 /// Alerts to which the trouble is due.
 const DUE: [&str; 6] = [
     "PromRemoteWriteBatchesRefused",
@@ -219,6 +225,11 @@ async fn queries_and_alerts_have_answers() {
             } else {
                 run.answers(&query.name, &expression).await;
             }
+        }
+        if query.is_by_destination() {
+            let found = run.prometheus.values(&query.with(&ABSENT)).await.unwrap();
+            let is_nothing = found.iter().all(|point| point.value.abs() < f64::EPSILON);
+            assert!(is_nothing, "{}: {found:?}", query.name);
         }
     }
     for alert in alerts() {

@@ -111,10 +111,10 @@ fn chosen(dashboard: &Value) -> Vec<(Panel, Vec<(String, String)>)> {
     panels
 }
 
-/// A panel's expression for all clusters, namespaces and pods.
+/// A panel's expression for all clusters, namespaces, pods and destinations.
 fn filled_in(expression: &str) -> String {
     let mut expression = expression.replace("$__rate_interval", RATE_INTERVAL);
-    for variable in ["$cluster", "$namespace", "$pod"] {
+    for variable in ["$cluster", "$namespace", "$pod", "$destination"] {
         expression = expression.replace(variable, ".*");
     }
     expression
