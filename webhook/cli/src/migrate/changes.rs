@@ -70,10 +70,17 @@ fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Pa
         match site.annotation(name) {
             // A list may have blanks in it.
             Some(Value::String(given)) if given.replace(' ', "") == wanted => {}
-            Some(given) => {
+            Some(given) if name == INJECT => {
                 return Err(vec![format!(
                     "its annotation {name} is {given}, and has to be {wanted:?}: remove it, and migrate again"
                 )]);
+            }
+            Some(given) => return Err(vec![has_sidecar(&given.to_string(), profile)]),
+            None if name == PROFILE
+                && site.annotation(INJECT).is_some()
+                && wanted != DEFAULT_PROFILE =>
+            {
+                return Err(vec![has_sidecar(&format!("{DEFAULT_PROFILE:?}"), profile)]);
             }
             None if wanted == DEFAULT_PROFILE => {}
             None => drop(added.insert(name.to_owned(), wanted.into())),
@@ -89,6 +96,13 @@ fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Pa
         json_patch::merge(node, &whole);
     }
     Ok(json_patch::diff(document, &after))
+}
+
+/// Why a pod that has a sidecar with the profile `given` does not get another's.
+fn has_sidecar(given: &str, profile: &str) -> String {
+    format!(
+        "it is annotated already, with the profile {given}, and this needs {profile:?}: to have both, write the further profile and its name into {PROFILE} by hand; to replace it, annotate the pod with {PROFILE}: {profile}, and migrate again"
+    )
 }
 
 /// Lets Prometheus write to the sidecar where it does not yet.

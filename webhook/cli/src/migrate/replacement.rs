@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Settings, names::env};
+use contract::{DESTINATION_VARIABLES, Key, Settings, annotations::PREFIX, names::env};
 use json_patch::Patch;
 use serde_json::{Value, json};
 use webhook::{
@@ -20,7 +20,7 @@ use super::{
     report,
     source::Program,
 };
-use crate::{identity_webhook, tree::at, workloads::sites::Site};
+use crate::{identity_webhook, loopback, tree::at, workloads::sites::Site};
 
 /// What to do with the sources of `plans` at `site` of `document`, added and then taken
 /// out, and what comes of it.
@@ -34,6 +34,7 @@ pub(super) fn replacement(
 ) -> OrReasons<([Patch; 2], Migrated)> {
     let profile = names(plans).join(",");
     let changes = changes(site, document, plans, &profile)?;
+    taken(site, plans)?;
     let mut after = document.clone();
     let failed = |error: &dyn ToString| vec![error.to_string()];
     for patch in &changes {
@@ -61,6 +62,30 @@ pub(super) fn replacement(
     Ok((changes, Migrated { source, profile, notes, lost, pods }))
 }
 
+/// Whether Prometheus writes already where the sidecar of `plans` is to listen: what
+/// is sent there now goes elsewhere.
+///
+/// # Errors
+/// Where it does.
+fn taken(site: &Site<'_>, plans: &[Plan<'_>]) -> OrReasons<()> {
+    let of_plans: Vec<_> =
+        plans.iter().flat_map(|plan| plan.writes(site)).map(|(path, _)| path).collect();
+    let others = site.writes().filter(|(path, _)| !of_plans.contains(path));
+    let others: Vec<_> = others
+        .filter_map(|(_, entry)| loopback::parse(entry.get("url").and_then(Value::as_str)?))
+        .collect();
+    let is_taken =
+        |plan: &&Plan<'_>| others.iter().any(|it| Some(it) == loopback::parse(&plan.url).as_ref());
+    match plans.iter().find(is_taken) {
+        None => Ok(()),
+        Some(plan) => Err(vec![format!(
+            "another entry has {} already, for a sidecar that is not described here: migrate that first, or write a profile for {} as a further destination by hand",
+            plan.url,
+            plan.source.name()
+        )]),
+    }
+}
+
 /// What the webhook decides about `pod`, and does to it.
 fn injection(plans: &[Plan<'_>], pod: &mut Value) -> OrReasons<Injection> {
     let failed = |error: &dyn ToString| vec![error.to_string()];
@@ -78,6 +103,9 @@ fn injection(plans: &[Plan<'_>], pod: &mut Value) -> OrReasons<Injection> {
     }
 }
 
+/// Variables of the whole sidecar that an entry of Prometheus has, too.
+const OF_NETWORK: [&str; 3] = [env::HTTPS_PROXY, env::NO_PROXY, env::SSL_CERT_FILE];
+
 /// Whether the sidecar has all that each source had.
 ///
 /// # Errors
@@ -88,12 +116,21 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
     let mut reasons = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
         let mut views = injection.effective.destinations();
-        let Some(view) = views.find(|view| view.remote_write_url() == plan.url) else { continue };
+        let Some(view) = views.find(|view| view.remote_write_url() == plan.url) else {
+            let annotation = Key::ListeningPort.annotation();
+            reasons.push(format!("its sidecar would not listen at {}: remove the annotation {PREFIX}{annotation}, and migrate again", plan.url));
+            continue;
+        };
         let mut keys = plan.files.keys.iter();
         let has_trust =
             keys.any(|(key, it)| *key == "trustConfigMap" && Some(it) == trust.as_ref());
         let mut others = changed(&plan.settings, view.settings);
+        // The rest is the sidecar's, and an entry of Prometheus has nothing of the kind.
+        let is_native = index > 0 && plan.source.program == Program::Native;
+        let is_about_the_way =
+            |name| DESTINATION_VARIABLES.contains(&name) || OF_NETWORK.contains(&name);
         others.retain(|name| match *name {
+            name if is_native && !is_about_the_way(name) => false,
             env::LISTENING_PORT => index == 0,
             env::SSL_CERT_FILE => !has_trust,
             env::AZURE_KUBERNETES_CA_FILE => !plan.files.has_cluster_authority,

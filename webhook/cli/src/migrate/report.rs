@@ -10,7 +10,7 @@ use contract::{
 };
 use serde_json::Value;
 
-use super::{auth_proxy, plan::Plan, source::Program, variables};
+use super::{auth_proxy, placeholder, plan::Plan, source::Program, variables};
 use crate::{
     identity_webhook::LABEL,
     workloads::{self, sites::Site},
@@ -75,7 +75,7 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         if plan.writes(site).next().is_some() && before.any(|other| other.url == *url) {
             notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, because Prometheus does not start with two equal ones"));
         }
-        notes.extend(unwritten(site, plan));
+        notes.extend(unwritten(site, plan, plans));
     }
     if site.form.annotations.is_empty() {
         let annotations = annotations(profiles);
@@ -112,15 +112,24 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
 }
 
 /// What has to write to the sidecar, where this object does not say so.
-fn unwritten(site: &Site<'_>, plan: &Plan<'_>) -> Option<String> {
+fn unwritten(site: &Site<'_>, plan: &Plan<'_>, plans: &[Plan<'_>]) -> Option<String> {
     let (port, url) = (plan.settings.listening_port, &plan.url);
     let now = format!(" (now http://localhost:{port})");
     let now = if plan.is_moved() { now.as_str() } else { "" };
     if site.form.is_pod {
         return Some(format!("the remote-write URL{now} is not in this object: set it to {url}"));
     }
-    let is_written = plan.writes(site).next().is_some();
-    (!is_written).then(|| format!("nothing here writes to the sidecar: add {url} to remoteWrite"))
+    let mut same = plans.iter().filter(|other| other.url == *url);
+    if same.any(|plan| plan.writes(site).next().is_some()) {
+        return None;
+    }
+    let mut urls = site.writes().filter_map(|(_, entry)| entry.get("url").and_then(Value::as_str));
+    if urls.any(placeholder::is_in) {
+        return Some(format!(
+            "some URLs of remoteWrite are filled in later: let one of them be {url}"
+        ));
+    }
+    Some(format!("nothing here writes to the sidecar: add {url} to remoteWrite"))
 }
 
 /// What the pod has to be annotated with.

@@ -11,7 +11,21 @@ use serde_saphyr::{
 
 /// A document's value, as kubectl reads it.
 pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
-    serde_saphyr::from_str_with_options(&with_texts(document), options())
+    let document = without_directives(document);
+    serde_saphyr::from_str_with_options(&with_texts(&document), options())
+}
+
+/// `document` with its directives as comments: they stand before the marker of their
+/// document, and so at the end of the piece before.
+fn without_directives(document: &str) -> Cow<'_, str> {
+    let is_directive = |line: &str| line.starts_with('%');
+    if !document.lines().any(is_directive) {
+        return Cow::Borrowed(document);
+    }
+    let lines = document.split_inclusive('\n');
+    lines
+        .map(|line| if is_directive(line) { line.replacen('%', "#", 1) } else { line.into() })
+        .collect()
 }
 
 /// The words of YAML 1.1 that are booleans, for kubectl as well.
@@ -51,11 +65,10 @@ fn with_texts(document: &str) -> Cow<'_, str> {
     Cow::Owned(quoted)
 }
 
-/// Whether a document is YAML at all, whatever it says; directives stand before the
-/// marker of their document.
+/// Whether a document is YAML at all, whatever it says.
 pub(crate) fn is_yaml(document: &str) -> bool {
-    document.lines().any(|line| line.starts_with('%'))
-        || serde_saphyr::from_str_with_options::<Option<IgnoredAny>>(document, options()).is_ok()
+    let document = without_directives(document);
+    serde_saphyr::from_str_with_options::<Option<IgnoredAny>>(&document, options()).is_ok()
 }
 
 /// How documents are read. A number that begins with 0 is octal, as it is for

@@ -235,3 +235,10 @@ spec:
         explain::explain(&config_file(), &pod.replace("by=policy ", "")).unwrap()[0].to_string();
     assert!(!text.contains("policy"), "{text}");
 }
+
+#[test]
+fn directives_are_no_documents_of_their_own() {
+    let pod = "kind: Pod\nmetadata: {name: a, annotations: {prom-remotewrite/inject: 'true'}}\nspec: {containers: [{name: prometheus}]}\n";
+    let text = format!("%YAML 1.2\n---\n{pod}...\n%YAML 1.2\n---\n{pod}");
+    assert_eq!(explain::explain(&config_file(), &text).unwrap().len(), 2);
+}

@@ -104,7 +104,75 @@ fn further_names_are_free_and_those_of_destinations() {
 fn a_pod_that_names_its_profiles_stays() {
     let both = [container("a", "ops", 8081, ""), container("b", "dev", 8082, "")];
     let text = prometheus("prom-remotewrite/profile: 'ops, dev'", &both, &[8081, 8082]);
-    stays(&text, "has to be \"default,b\": remove it");
+    stays(&text, "with the profile \"ops, dev\", and this needs \"default,b\"");
+}
+
+/// An entry that authenticates itself, for the workspace `dev`.
+const NATIVE: &str = "    - url: https://dev-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24\n      azureAd: {cloud: AzurePublic, managedIdentity: {clientId: 22223333-cccc-4444-dddd-5555eeee6666}}\n";
+
+/// What is sent to one workspace must not go to another.
+#[test]
+fn a_workspace_that_the_pod_writes_to_already_keeps_its_sidecar() {
+    let values = |annotations: &str, entries: &str| {
+        format!(
+            "prometheusSpec:\n  podMetadata: {{annotations: {{{annotations}}}}}\n  remoteWrite:\n{entries}"
+        )
+    };
+    let local = |path: &str| format!("    - url: http://localhost:8081{path}\n");
+    let (inject, same) = ("prom-remotewrite/inject: 'true'", local("/api/v1/write"));
+    let named = "prom-remotewrite/inject: 'true', prom-remotewrite/profile: default";
+    let elsewhere = "for a sidecar that is not described here";
+    for entries in [format!("{same}{NATIVE}"), format!("{NATIVE}{same}")] {
+        stays(&values("", &entries), elsewhere);
+        assert_eq!(migrated(&values(inject, &entries)).text, values(inject, &entries));
+    }
+    let release = "config: {profiles: {default: {cluster: a}}}\n";
+    for annotations in [inject, named] {
+        let text = values(annotations, NATIVE);
+        let migration = with_release(&text, "default", release);
+        assert_eq!(migration.text, text);
+        let expected = "it is annotated already, with the profile \"default\", and this needs";
+        assert!(said(&migration).contains(expected), "{}", said(&migration));
+    }
+    // Another path is another destination's, and another port another sidecar's.
+    let entries = format!("{}{}{NATIVE}", local("/ops/api/v1/write"), same.replace("8081", "9"));
+    assert!(migrated(&values("", &entries)).is_whole());
+}
+
+#[test]
+fn an_annotation_that_moves_the_listener_is_named() {
+    let both = [container("a", "ops", 8081, "")];
+    let text = prometheus("prom-remotewrite/listening-port: '9099'", &both, &[8081]);
+    stays(&text, "remove the annotation prom-remotewrite/listening-port");
+}
+
+#[test]
+fn settings_of_the_sidecar_are_not_missing_in_an_entry_of_prometheus() {
+    let named = container("a", "ops", 8081, "    - {name: CLUSTER, value: aks-1}\n");
+    let text = prometheus("", &[named], &[8081])
+        .replace("  containers:", &(NATIVE.replace("    - url", "  - url") + "  containers:"));
+    let text = text.replace("\n      azureAd", "\n    azureAd");
+    let migration = migrated(&text);
+    assert!(migration.is_whole(), "{}", report(&migration));
+    let proxy = "    - {name: HTTPS_PROXY, value: 'http://proxy.example'}\n    - {name: CLUSTER";
+    let proxied = text.replace("    - {name: CLUSTER", proxy);
+    stays(&proxied, "a sidecar has one HTTPS_PROXY for all");
+}
+
+#[test]
+fn an_entry_that_may_be_there_is_not_asked_for_twice() {
+    let placeholder = prometheus("", &[container("a", "ops", 8081, "")], &[])
+        .replace("  remoteWrite:\n", "  remoteWrite:\n  - url: ${remote_write_url}\n");
+    let said_of = |text: &str| said(&migrated(text));
+    let expected = "some URLs of remoteWrite are filled in later: let one of them be";
+    assert!(said_of(&placeholder).contains(expected), "{}", said_of(&placeholder));
+    let all = [
+        container("a", "ops", 8081, ""),
+        container("b", "dev", 8082, ""),
+        container("c", "dev", 8083, ""),
+    ];
+    let text = said_of(&prometheus("", &all, &[8081, 8082]));
+    assert!(!text.contains("nothing here writes"), "{text}");
 }
 
 #[test]
