@@ -39,7 +39,8 @@ pub(crate) fn answer(
     match result {
         Ok(received) => answer_received(received, mode, now),
         Err(failure) => {
-            let status = if matches!(failure, Failure::Timeout) { 504 } else { 503 };
+            let is_late = matches!(failure, Failure::Timeout | Failure::Unconnected);
+            let status = if is_late { 504 } else { 503 };
             Answer::retry(status, RETRY_SOON, failure.describe())
         }
     }
@@ -194,6 +195,7 @@ mod tests {
             (Failure::Broken(broken()), 503),
             (Failure::Page(200), 503),
             (Failure::Timeout, 504),
+            (Failure::Unconnected, 504),
             (Failure::NoMemory, 503),
         ] {
             let failed = Err(failure);

@@ -22,13 +22,16 @@ use std::{
 use contract::IngestionUrl;
 use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::connection::differential::{Peer, compare as compare_answers};
 use self::{
     connection::{Connection, ExchangeError},
-    dialing::Dialing,
+    dialing::{Dialing, Turn},
 };
 pub(crate) use self::{
     failure::Failure,
@@ -46,6 +49,7 @@ pub(crate) struct Upstream {
     /// Request line and host, the same for every request.
     prologue: Vec<u8>,
     dialing: Dialing,
+    large_answers: Semaphore,
     idle: Mutex<Vec<Idle>>,
     max_idle: usize,
 }
@@ -70,6 +74,9 @@ const MAX_IDLE: Duration = Duration::from_secs(50);
 /// More are not kept of all destinations together: as many as Prometheus has shards at
 /// the most that is recommended. Each takes about 40 KiB.
 const MAX_IDLE_CONNECTIONS: usize = 200;
+/// Answers of more than 4 KiB that are read at once from all destinations; each has up to
+/// 64 KiB of head and 16 KiB of body.
+const MAX_LARGE_ANSWERS: usize = 32;
 
 impl Upstream {
     /// The way to one of so many destinations.
@@ -98,6 +105,7 @@ impl Upstream {
             requests,
             prologue,
             dialing: Dialing::new(),
+            large_answers: Semaphore::new(MAX_LARGE_ANSWERS / destinations),
             idle: Mutex::default(),
             max_idle,
         }
@@ -113,16 +121,21 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Received, Failure> {
         let head = self.head(forwarded, authorization, body.len());
-        let exchanged = timeout_at(deadline, self.exchange(&head, body, deadline)).await;
-        let received = exchanged.unwrap_or_else(|_| {
-            // Whatever swallowed this request may hold the others, too.
-            self.forget_idle(|_| true);
-            Err(Failure::Timeout)
-        })?;
+        let mut is_sent = false;
+        let exchange = self.exchange(&head, body, deadline, &mut is_sent);
+        let exchanged = timeout_at(deadline, exchange).await;
+        let received = match exchanged {
+            Ok(exchanged) => exchanged?,
+            Err(_) if !is_sent => return Err(Failure::Unconnected),
+            Err(_) => {
+                // Whatever swallowed this request may hold the others, too.
+                self.forget_idle(|_| true);
+                return Err(Failure::Timeout);
+            }
+        };
         let received = received.redacted(authorization.as_bytes());
-        let is_page = received.field("content-type").is_some_and(|kind| kind.contains("html"));
         match received.status {
-            status @ 200..=299 if is_page => Err(Failure::Page(status)),
+            status @ 200..=299 if received.is_page() => Err(Failure::Page(status)),
             _ => Ok(received),
         }
     }
@@ -159,24 +172,38 @@ impl Upstream {
         head: &[u8],
         body: &[u8],
         deadline: Instant,
+        is_sent: &mut bool,
     ) -> Result<Received, Failure> {
-        if let Some(connection) = self.take_idle().await {
-            match self.exchange_on(connection, head, body, deadline).await {
-                Err(ExchangeError::BeforeAnswer(_)) => {}
-                other => return other.map_err(Failure::from),
+        let turn = match self.kept_or_turn().await {
+            Ok(connection) => {
+                *is_sent = true;
+                match self.exchange_on(connection, head, body, deadline).await {
+                    Err(ExchangeError::BeforeAnswer(_)) => self.dialing.turn().await,
+                    other => return other.map_err(Failure::from),
+                }
             }
-        }
-        let connection = self.connect().await?;
+            Err(turn) => turn,
+        };
+        // In a box: it is large, and needed once per connection.
+        let connection = turn.dial(Box::pin(self.connect())).await?;
+        *is_sent = true;
         self.exchange_on(connection, head, body, deadline).await.map_err(Failure::from)
     }
 
+    /// A kept connection, or else a turn to open one.
+    async fn kept_or_turn(&self) -> Result<Connection, Turn<'_>> {
+        if let Some(connection) = self.take_idle().await {
+            return Ok(connection);
+        }
+        let turn = self.dialing.turn().await;
+        // Another request may have ended in the meantime.
+        self.take_idle().await.ok_or(turn)
+    }
+
     async fn connect(&self) -> Result<Connection, Failure> {
-        // In a box: it is large, and needed once per connection.
-        let dial = Box::pin(async {
-            let generation = self.dialer.trust().generation();
-            Ok(Connection::new(self.dialer.connect(&self.origin).await?, generation))
-        });
-        self.dialing.in_turn(dial).await
+        let generation = self.dialer.trust().generation();
+        let stream = self.dialer.connect(&self.origin).await?;
+        Ok(Connection::new(stream, generation))
     }
 
     async fn exchange_on(
@@ -187,7 +214,8 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Received, ExchangeError> {
         self.requests.inc();
-        let (received, reusable) = connection.exchange(head, body, deadline).await?;
+        let (received, reusable) =
+            connection.exchange(head, body, deadline, &self.large_answers).await?;
         if reusable {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < self.max_idle {

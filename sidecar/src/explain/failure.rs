@@ -27,7 +27,7 @@ pub(crate) fn no_answer_from(failure: &Failure, host: &str) -> Explanation {
             Code::Intermediary,
             format!("something between the pod and {host} answers with a web page, such as a proxy's login: let requests to {host} pass"),
         ),
-        Failure::Timeout => (
+        Failure::Timeout | Failure::Unconnected => (
             Code::UpstreamTimeout,
             format!(
                 "{host} is slow or unavailable, or something in between, such as a firewall, holds requests or answers back; {} is how long the sidecar waits",
@@ -195,6 +195,7 @@ mod tests {
             ),
             (Failure::Page(200), Code::Intermediary, "a web page (status 200)", "a proxy's login"),
             (Failure::Timeout, Code::UpstreamTimeout, "did not answer in time", "UPSTREAM_TIMEOUT"),
+            (Failure::Unconnected, Code::UpstreamTimeout, "cannot connect", "UPSTREAM_TIMEOUT"),
             (Failure::NoMemory, Code::InFlightLimit, "MAX_IN_FLIGHT_BYTES", "memory limit"),
             (Failure::Busy, Code::InFlightLimit, "must wait", "write_relabel_configs"),
         ] {

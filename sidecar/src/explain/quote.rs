@@ -52,7 +52,7 @@ impl Text {
         let (words, kind) = match &json {
             _ if text.trim().is_empty() => (String::new(), Kind::Empty),
             Some(json) => (said(json).unwrap_or_else(|| text.to_string()), Kind::Json),
-            None if is_page(received, &lower) => (page(&text, &lower), Kind::Html),
+            None if received.is_page() => (page(&text, &lower), Kind::Html),
             None => (text.to_string(), Kind::Plain),
         };
         Self { words, original: text.into_owned(), lower, kind }
@@ -92,15 +92,6 @@ fn said(json: &Value) -> Option<String> {
         (Some(code), None) => Some(code.to_owned()),
         (None, None) => None,
     }
-}
-
-fn is_page(received: &Received, lower: &str) -> bool {
-    let typed = received.field("content-type").is_some_and(|kind| kind.contains("html"));
-    let start = lower.trim_start_matches('\u{feff}').trim_start();
-    typed
-        || start.starts_with("<!doctype html")
-        || start.starts_with("<html")
-        || start.contains("<head")
 }
 
 /// A page's title, or its text without the tags.

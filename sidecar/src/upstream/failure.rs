@@ -29,6 +29,9 @@ pub(crate) enum Failure {
     /// Success with a web page: something in between answered, which stored nothing.
     #[error("find the ingestion endpoint behind a web page (status {0})")]
     Page(u16),
+    /// The time was over before there was a connection.
+    #[error("connect to the ingestion endpoint in time")]
+    Unconnected,
     /// The time was over.
     #[error("wait for the ingestion endpoint")]
     Timeout,
@@ -51,7 +54,7 @@ impl Failure {
     /// A word for it, for metrics.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::Connect(_) => "connect",
+            Self::Connect(_) | Self::Unconnected => "connect",
             Self::Tls(_) => "tls",
             Self::Broken(_) => "broken",
             Self::Unreadable(_) => "unreadable",

@@ -17,13 +17,29 @@ impl Received {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
+
+    /// Whether its body is a web page: something in between answers, and not Azure.
+    pub(crate) fn is_page(&self) -> bool {
+        if self.body.is_empty() {
+            return false;
+        }
+        let lower = String::from_utf8_lossy(&self.body).to_ascii_lowercase();
+        let start = lower.trim_start_matches('\u{feff}').trim_start();
+        self.field("content-type").is_some_and(|kind| kind.contains("html"))
+            || start.starts_with("<!doctype html")
+            || start.starts_with("<html")
+            || start.contains("<head")
+    }
+
     /// The meaning of its status for the batch. A status is final only if it is listed
     /// here: it is then about the batch itself, and not about anything that can be fixed.
-    pub(crate) const fn meaning(&self) -> Meaning {
+    pub(crate) fn meaning(&self) -> Meaning {
         match self.status {
             200..=299 => Meaning::Accepted,
             400 => Meaning::Content,
             413 => Meaning::TooLarge,
+            // A firewall's page says nothing of the batch.
+            409 | 415 | 422 if self.is_page() => Meaning::Retry,
             409 | 415 | 422 => Meaning::Final,
             401..=408 | 410..=412 | 414 | 416..=421 | 423..=599 => Meaning::Retry,
             _ => Meaning::Unexpected,
@@ -109,5 +125,21 @@ mod tests {
         let received = Received { status: 400, body: vec![0, 159, 200], ..Received::default() };
         let received = received.redacted(sent.as_bytes());
         assert!(String::from_utf8(received.body).unwrap().contains("binary: 3 bytes"));
+    }
+
+    #[test]
+    fn a_web_page_says_nothing_of_the_batch() {
+        let received = |status, kind: &str, body: &str| {
+            let fields = vec![("content-type".to_owned(), kind.to_owned())];
+            Received { status, fields, body: body.into() }
+        };
+        for status in [409, 415, 422] {
+            assert_eq!(received(status, "application/json", "{}").meaning(), Meaning::Final);
+            assert_eq!(received(status, "", "").meaning(), Meaning::Final);
+            for page in ["\u{feff} <!DOCTYPE html>", "<HTML>waf", "x<head>"] {
+                assert_eq!(received(status, "", page).meaning(), Meaning::Retry, "{page}");
+            }
+            assert_eq!(received(status, "text/html", "waf").meaning(), Meaning::Retry);
+        }
     }
 }
