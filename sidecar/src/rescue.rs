@@ -43,7 +43,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 pub(crate) use self::rescued::{Batch, Requests, Rescued};
 use self::{
@@ -79,6 +79,9 @@ pub(crate) struct Rescue {
     evidence: Evidence,
     cases: Cases,
     admission: Admission,
+    /// Who reads a batch: one after the other, so that those of other destinations wait for
+    /// one of them, and not for dozens.
+    opening: Semaphore,
     bounds: Bounds,
 }
 
@@ -115,6 +118,7 @@ impl Rescue {
             evidence: Evidence::default(),
             cases: Cases::new(destinations),
             admission: Admission::new(),
+            opening: Semaphore::new(1),
             bounds: Bounds::divided(destinations),
         }
     }

@@ -104,7 +104,10 @@ impl Account {
         refusal: &Received,
         any_refused: bool,
     ) -> Received {
-        let whole = self.accepted.as_ref().filter(|_| !any_refused).unwrap_or(refusal);
+        // All of it was stored for an earlier request: that whose answer got lost.
+        let stored_before = Received { status: 204, ..Received::default() };
+        let accepted = self.accepted.as_ref().unwrap_or(&stored_before);
+        let whole = if any_refused { refusal } else { accepted };
         let others = whole.fields.iter().filter(|(name, _)| !name.ends_with(WRITTEN_SUFFIX));
         let written = if any_refused {
             self.written(message)
@@ -141,6 +144,9 @@ impl Account {
 
     /// One line for the log and for the sender.
     pub(super) fn describe(&self, any_refused: bool) -> String {
+        if !any_refused && self.stored_samples == 0 {
+            return "Azure refused a batch as a whole whose parts it had all stored for an earlier request".to_owned();
+        }
         if !any_refused {
             return format!(
                 "Azure refused a batch as a whole and stored all of its parts: {}",
@@ -211,6 +217,15 @@ mod tests {
             assert_eq!(answer.field(name), Some(value));
         }
         assert_eq!(account.answer(Message::V2, &refusal, false).status, 204);
+    }
+
+    #[test]
+    fn a_batch_that_an_earlier_request_stored_is_accepted() {
+        for status in [400, 413] {
+            let answer = Account::default().answer(Message::V1, &received(status, &[]), false);
+            assert_eq!(answer, Received { status: 204, ..Received::default() });
+        }
+        assert!(Account::default().describe(false).ends_with("stored for an earlier request"));
     }
 
     #[test]

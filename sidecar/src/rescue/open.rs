@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use tokio::{task::yield_now, time::Instant};
 
 use super::{
     Batch, Deliver, Rescue, Rescued,
@@ -66,7 +66,11 @@ impl Rescue {
             Err(Unread::Never) => return self.unopened(batch, key, case, send).await,
             Err(Unread::NotNow) => return self.no_memory(key, case),
         };
-        let survey = match survey(batch.message, batch.body, self.bounds) {
+        let opening = self.opening.acquire().await;
+        let survey = survey(batch.message, batch.body, self.bounds);
+        yield_now().await;
+        drop(opening);
+        let survey = match survey {
             Ok(survey) => survey,
             // That it is refused needs no other proof.
             Err(Unopened::Damaged) => return Rescued::Answered(Ok(case.refusal)),
@@ -137,7 +141,9 @@ impl Rescue {
             .min(survey.bounds.chunk_bytes);
         let limits = Limits { raw, compressed };
         for chunk in Chunks::new(batch.message, batch.body, survey).into_iter().flatten() {
-            let opened = Opened::new(&around, chunk, case);
+            let opening = self.opening.acquire().await;
+            let opened = Opened::new(&around, chunk, case).await;
+            drop(opening);
             Attempt::new(case, pace, limits, send, opened, only_witness).run().await?;
             // They are numbers of the chunk.
             (case.edges, case.witnesses, case.tests) = Default::default();

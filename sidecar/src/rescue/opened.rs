@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::task::yield_now;
+
 use super::{
     Reason,
     case::Case,
@@ -55,6 +57,8 @@ pub(super) struct Opened<'a> {
     new_suspects: bool,
 }
 
+/// So many records are hashed at a stretch: a millisecond.
+const STRETCH_RECORDS: usize = 500;
 /// So many refused series of a metric, and none stored, make the others suspects,
 const SUSPECT_AFTER: u32 = 2;
 /// and, after more attempts that something was found out in than these, hopeless.
@@ -84,7 +88,8 @@ impl Count {
 }
 
 impl<'a> Opened<'a> {
-    pub(super) fn new(around: &'a Surroundings<'a>, chunk: Chunk, case: &Case) -> Self {
+    /// Others go on in between: it takes some milliseconds.
+    pub(super) async fn new(around: &'a Surroundings<'a>, chunk: Chunk, case: &Case) -> Self {
         let mut opened = Self {
             around,
             received: chunk.len(),
@@ -97,7 +102,13 @@ impl<'a> Opened<'a> {
             counts: Counts::new(),
             new_suspects: false,
         };
-        opened.hashes = (0..opened.received).map(|record| opened.hashed(record)).collect();
+        for record in 0..opened.received {
+            let hashed = opened.hashed(record);
+            opened.hashes.push(hashed);
+            if record % STRETCH_RECORDS == STRETCH_RECORDS - 1 {
+                yield_now().await;
+            }
+        }
         for record in 0..opened.received {
             if let Some(decision) = opened.decision(record) {
                 opened.hash(record).iter().for_each(|hash| around.ledger.keep(hash));
