@@ -1,5 +1,7 @@
 //! The rights that `status` and `check` need.
 
+use std::path::Path;
+
 use kube::Client;
 use serde_json::{Value, json};
 use tests::kubernetes::control_plane::ControlPlane;
@@ -9,6 +11,29 @@ use crate::chart::{
     objects::{self, text},
     trial::eventually,
 };
+
+/// With these rights in one namespace, nothing is said of a webhook that cannot be seen.
+async fn in_one_namespace(kubeconfig: &Path) {
+    let arguments = ["status", "--namespace", MONITORING, "--output", "json"];
+    let part = eventually("the rights are in use in a namespace", async || {
+        let (_, status) = run(kubeconfig, &arguments).await;
+        let overview: Value = serde_json::from_str(&status).ok()?;
+        let line = overview.pointer("/sidecars/0/tokenExpiry")?.is_string();
+        line.then_some(overview)
+    })
+    .await;
+    let problems = part["problems"].as_array().unwrap();
+    let of_kind =
+        |kind: &str| problems.iter().filter(|one| one["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!(of_kind("webhook"), [&Value::Null; 0], "{problems:#?}");
+    assert_eq!(part["sidecars"][0]["settings"], "unknown");
+    let unseen = of_kind("not-seen");
+    assert_eq!(unseen.len(), 3, "webhooks, policies and their bindings: {unseen:#?}");
+    let without = of_kind("no-sidecar");
+    let is_open = |one: &&Value| text(one, "/message").contains("why is not known");
+    assert!(!without.is_empty() && without.iter().all(is_open), "{without:#?}");
+    assert_eq!(run(kubeconfig, &["check", "--namespace", MONITORING]).await.0, 0);
+}
 
 /// The rights that are printed are enough for all that is shown, and without each of
 /// them something is missing.
@@ -21,10 +46,10 @@ pub(super) async fn rights(plane: &ControlPlane, network: &PodNetwork, client: &
     assert_eq!(code, 0);
     let role = objects::documents(&role).remove(0);
     objects::apply(client, &role).await.unwrap();
-    let binding = json!({
+    let mut binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "status"},
+        "kind": "RoleBinding",
+        "metadata": {"name": "status", "namespace": MONITORING},
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
@@ -32,6 +57,10 @@ pub(super) async fn rights(plane: &ControlPlane, network: &PodNetwork, client: &
         },
         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": MONITORING}],
     });
+    objects::apply(client, &binding).await.unwrap();
+    in_one_namespace(&kubeconfig).await;
+    binding["kind"] = json!("ClusterRoleBinding");
+    binding["metadata"] = json!({"name": "status"});
     objects::apply(client, &binding).await.unwrap();
     let shown = async || {
         let (_, status) = run(&kubeconfig, &["status", "--output", "json"]).await;

@@ -32,6 +32,8 @@ pub struct FoundCluster {
     pub webhooks: Vec<FoundWebhook>,
     /// The parameters of policies that inject: a `ConfigMap` for each profile.
     pub parameters: Vec<Value>,
+    /// Whether there may be webhooks or policies of ours that could not be looked at.
+    pub hides_injectors: bool,
     /// Why pods were not created lately: the controller, and what it was told.
     pub refusals: Vec<(String, String)>,
     /// What could not be looked at, and why.
@@ -52,7 +54,8 @@ pub struct FoundPod {
 pub struct FoundWebhook {
     /// The `MutatingWebhookConfiguration`.
     pub configuration: Value,
-    /// Its configuration file; `None` if nothing says where that is.
+    /// Its configuration file; `None` if nothing says where that is, or if it could not be
+    /// looked at.
     pub file: Option<Result<ConfigFile, String>>,
     /// Its Deployment, if it was found.
     pub deployment: Option<Value>,

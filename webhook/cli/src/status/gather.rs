@@ -60,8 +60,11 @@ pub async fn gather(
     let (namespaces, pods, objects, events) =
         tokio::join!(server.namespaces(), server.pods(), server.objects(), server.list(&events));
     let config_maps = server.all(plain::config_maps(&objects)).await;
-    let webhooks = webhooks::webhooks(&server).await;
+    let failures = server.unseen.borrow().len();
+    let configurations = server.list(webhooks::CONFIGURATIONS).await;
     let parameters = server.parameters().await;
+    let hides_injectors = server.unseen.borrow().len() > failures;
+    let webhooks = webhooks::webhooks(&server, configurations).await;
     Ok(FoundCluster {
         context: None,
         namespace: namespace.map(str::to_owned),
@@ -71,6 +74,7 @@ pub async fn gather(
         config_maps,
         webhooks,
         parameters,
+        hides_injectors,
         refusals: events.iter().map(refusal).collect(),
         unseen: server.unseen.into_inner(),
     })

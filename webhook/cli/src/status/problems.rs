@@ -101,7 +101,7 @@ pub(super) fn of(
     writers: &[Writer<'_>],
     now: i64,
 ) -> Vec<Problem> {
-    let rights = "ask for the rights that `kubectl prom-remotewrite status --rbac` prints";
+    let rights = "ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster";
     let unseen = cluster.unseen.iter();
     let unseen = unseen.map(|text| Problem::new(ProblemKind::NotSeen, "cluster", text, rights));
     let found = [

@@ -9,12 +9,16 @@ use crate::{
     status::facts::{FoundPod, FoundWebhook, our_webhook},
 };
 
-const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+pub(super) const CONFIGURATIONS: &str =
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
-/// All of them.
-pub(super) async fn webhooks(server: &ApiServer<'_>) -> Vec<FoundWebhook> {
+/// Those among all configurations.
+pub(super) async fn webhooks(
+    server: &ApiServer<'_>,
+    configurations: Vec<Value>,
+) -> Vec<FoundWebhook> {
     let mut webhooks = Vec::new();
-    for configuration in server.list(CONFIGURATIONS).await {
+    for configuration in configurations {
         let Some(ours) = our_webhook(&configuration) else { continue };
         // One that is called by a URL runs elsewhere.
         webhooks.push(match ours.pointer("/clientConfig/service").cloned() {
@@ -29,12 +33,13 @@ pub(super) async fn webhooks(server: &ApiServer<'_>) -> Vec<FoundWebhook> {
 /// `ConfigMap` of the same name.
 async fn webhook(server: &ApiServer<'_>, configuration: Value, service: &Value) -> FoundWebhook {
     let (namespace, name) = (text(service, "/namespace"), text(service, "/name"));
-    let map = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
-    let map = get(server.client, &map).await;
-    let file = match map.and_then(|map| map.ok_or_else(|| "it does not exist".to_owned())) {
-        Ok(map) => ConfigFile::parse(text(&map, "/data/config.yaml"))
-            .map_err(|errors| contract::report(&errors)),
-        Err(reason) => Err(format!("ConfigMap {namespace}/{name}: {reason}")),
+    let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+    let file = match get(server.client, &path).await {
+        Ok(None) => Some(Err(format!("ConfigMap {namespace}/{name}: it does not exist"))),
+        read => server.seen(&path, read).map(|map| {
+            ConfigFile::parse(text(&map, "/data/config.yaml"))
+                .map_err(|errors| contract::report(&errors))
+        }),
     };
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
     let deployment = server.object(&path).await;
@@ -52,5 +57,5 @@ async fn webhook(server: &ApiServer<'_>, configuration: Value, service: &Value) 
             replicas.push((server.measured(found, "admin").await, chain));
         }
     }
-    FoundWebhook { configuration, file: Some(file), deployment, replicas }
+    FoundWebhook { configuration, file, deployment, replicas }
 }

@@ -17,7 +17,8 @@ const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if cluster.webhooks.is_empty() && cluster.parameters.is_empty() {
+    let has_none = cluster.webhooks.is_empty() && cluster.parameters.is_empty();
+    if has_none && !cluster.hides_injectors {
         problems.push(problem(
             "cluster",
             "there is no MutatingWebhookConfiguration of prom-remotewrite, so no pod gets a sidecar",
@@ -102,9 +103,9 @@ fn replica_problems(replica: &FoundPod, now: i64) -> Vec<Problem> {
     found.into_iter().filter_map(problem).collect()
 }
 
-/// Nobody can say so who has seen only one namespace.
+/// Nobody can say so who has not seen all pods and workloads.
 fn unused_profiles(cluster: &FoundCluster, config: &Config) -> Vec<Problem> {
-    if cluster.namespace.is_some() {
+    if cluster.namespace.is_some() || !cluster.unseen.is_empty() {
         return Vec::new();
     }
     let pods = cluster.pods.iter().map(|found| Cow::Borrowed(&found.raw));

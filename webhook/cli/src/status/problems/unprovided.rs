@@ -37,7 +37,12 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let mut kind = ProblemKind::NoSidecar;
     let unselected = cluster.unselected(found.namespace(), Some(labels(&found.raw)));
     let is_by_policy = cluster.parameters(pod).is_some();
+    let is_unknown = cluster.hides_injectors && cluster.webhooks.is_empty() && !is_by_policy;
     let (why, next) = match (unselected, cluster.file().map(|file| decide(&file.config, pod))) {
+        _ if is_unknown => {
+            let why = "why is not known, as webhooks or policies could not be read";
+            (why.to_owned(), "make these readable, and look again".to_owned())
+        }
         (Some(why), _) if !is_by_policy => {
             let next = "create it in a namespace and with labels that the webhook selects (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
             (why, next.to_owned())

@@ -11,6 +11,16 @@ pub(super) const INSTALLATION: &[Case] = &[
         &["so no pod gets a sidecar", "helm upgrade"],
     ),
     (
+        "what injects may not be seen",
+        "no-sidecar",
+        |cluster| {
+            cluster.webhooks.clear();
+            cluster.hides_injectors = true;
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["Pod monitoring/a", "why is not known"],
+    ),
+    (
         "scaled to nothing",
         "webhook",
         |cluster| {
@@ -92,6 +102,8 @@ pub(super) const INSTALLATION: &[Case] = &[
         "something may not be seen",
         "not-seen",
         |cluster| {
+            // Pods of theirs may use the other profiles.
+            *file(cluster) = config_file();
             cluster.unseen.push("statefulsets cannot be listed: forbidden".to_owned());
         },
         &["statefulsets cannot be listed", "--rbac"],
