@@ -1,10 +1,13 @@
 //! The cluster of the kubeconfig.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 use kube::config::KubeConfigOptions;
 
 use super::streams::CommandError;
+
+/// Of an API server that answers in milliseconds, behind the slowest proxy.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs `ask` with a client of the cluster of a context, or of the current one, which
 /// answers.
@@ -22,22 +25,29 @@ pub(super) fn with_client<T>(
     // kube takes the process' provider; there is one TLS stack here.
     let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
-        let client = match context {
-            Some(context) => client_of(context).await?,
-            None => kube::Client::try_default().await.map_err(no_cluster)?,
-        };
-        client.apiserver_version().await.map_err(no_cluster)?;
+        let mut config = config_of(context).await?;
+        // Repeated for minutes, a 429, 503 or 504 would not tell its reason.
+        config.default_retry = false;
+        let late =
+            format!("{}: no answer within {} s", config.cluster_url, ANSWERED_WITHIN.as_secs());
+        let client = kube::Client::try_from(config).map_err(no_cluster)?;
+        tokio::time::timeout(ANSWERED_WITHIN, client.apiserver_version())
+            .await
+            .map_err(|_| CommandError::Refused(late))?
+            .map_err(no_cluster)?;
         Ok(ask(client).await)
     })
 }
 
-async fn client_of(context: &str) -> Result<kube::Client, CommandError> {
+async fn config_of(context: Option<&str>) -> Result<kube::Config, CommandError> {
+    let Some(context) = context else {
+        let config = kube::Config::infer().await;
+        return config.map_err(|error| no_cluster(kube::Error::InferConfig(error)));
+    };
     let context = Some(context.to_owned());
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = kube::Config::from_kubeconfig(&options).await;
-    let config = config
-        .map_err(|error| CommandError::Refused(format!("kubeconfig: {}", with_causes(&error))))?;
-    kube::Client::try_from(config).map_err(no_cluster)
+    config.map_err(|error| CommandError::Refused(format!("kubeconfig: {}", with_causes(&error))))
 }
 
 fn no_cluster(error: kube::Error) -> CommandError {
