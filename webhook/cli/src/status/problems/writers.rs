@@ -19,6 +19,10 @@ use crate::{
     workloads::{OPERATORS, Workload, workloads},
 };
 
+/// Containers that prometheus-operator adds. An object changes them by their names.
+const OPERATORS_CONTAINERS: [&str; 4] =
+    ["prometheus", "config-reloader", "thanos-sidecar", "thanos-ruler"];
+
 /// A workload, and what comes of it.
 pub(in crate::status) struct Writer<'a> {
     cluster: &'a FoundCluster,
@@ -129,9 +133,13 @@ impl Writer<'_> {
     }
 
     /// A Prometheus object that writes to a sidecar that it does not ask for. Containers of
-    /// its own may be what it writes to.
+    /// its own may be what it writes to, but not what it changes in those of the operator.
     fn nobody_listens(&self) -> Option<Problem> {
-        if items(self.object, "/spec/containers").next().is_some() {
+        let is_own = |container: &Value| {
+            container.get("image").is_some()
+                && !OPERATORS_CONTAINERS.contains(&text(container, "/name"))
+        };
+        if items(self.object, "/spec/containers").any(is_own) {
             return None;
         }
         let mut written = self.workload.writes.iter().flatten();

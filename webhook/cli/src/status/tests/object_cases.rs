@@ -129,6 +129,18 @@ pub(super) const OBJECTS: &[Case] = &[
         &["nothing in spec.remoteWrite"],
     ),
     (
+        "nobody listens, and containers of the operator are changed",
+        "remote-write",
+        |cluster| {
+            let changed = json!([
+                {"name": "prometheus", "image": "prometheus:v3"},
+                {"name": "later", "resources": {}},
+            ]);
+            cluster.objects.push(object("a", &json!({"podMetadata": null, "containers": changed})));
+        },
+        &["are not annotated for a sidecar", "prom-remotewrite/inject"],
+    ),
+    (
         "nobody listens",
         "remote-write",
         |cluster| {
