@@ -20,6 +20,12 @@ fn by_policy(overview: &Value) -> &Value {
     lines.iter().find(|line| line["pod"] == "by-policy").unwrap()
 }
 
+/// Why a pod has no sidecar that was created before the policies.
+fn of_away(overview: &Value) -> &str {
+    let mut problems = overview["problems"].as_array().unwrap().iter();
+    text(problems.find(|one| one["object"] == "Pod monitoring/away").unwrap(), "/message")
+}
+
 /// Nothing is missing once there are policies; then one is gone.
 pub(super) async fn by_policies(kubeconfig: &Path, client: &Client, scene: &Scene) {
     let folder = folder::temporary("status-policies").unwrap();
@@ -51,7 +57,15 @@ pub(super) async fn by_policies(kubeconfig: &Path, client: &Client, scene: &Scen
     );
     let kind = "MutatingAdmissionPolicy";
     let policy = printed.iter().find(|it| it["kind"] == kind && text(it, "/metadata/name") == NAME);
-    let api = objects::api(client, policy.unwrap());
+    let mut policy = policy.unwrap().clone();
+    assert!(of_away(&overview).contains("it is older than the policy"), "{overview:#}");
+    let selectors = &mut policy["spec"]["matchConstraints"]["namespaceSelector"];
+    let selected = json!({"key": "pol", "operator": "In", "values": ["yes"]});
+    selectors["matchExpressions"].as_array_mut().unwrap().push(selected);
+    objects::apply(client, &policy).await.unwrap();
+    let (_, overview) = status(kubeconfig, &[]).await;
+    assert!(of_away(&overview).ends_with("namespaces with pol in (yes)"), "{overview:#}");
+    let api = objects::api(client, &policy);
     api.delete(NAME, &DeleteParams::default()).await.unwrap();
     let (_, overview) = status(kubeconfig, &[]).await;
     assert_eq!(by_policy(&overview)["settings"], "unknown", "{overview:#}");

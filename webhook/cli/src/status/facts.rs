@@ -30,8 +30,8 @@ pub struct FoundCluster {
     pub config_maps: Vec<Value>,
     /// Webhooks of ours; usually one.
     pub webhooks: Vec<FoundWebhook>,
-    /// The parameters of policies that inject: a `ConfigMap` for each profile.
-    pub parameters: Vec<Value>,
+    /// Policies that inject: one for each profile.
+    pub policies: Vec<FoundPolicy>,
     /// Whether there may be webhooks or policies of ours that could not be looked at.
     pub hides_injectors: bool,
     /// Why pods were not created lately: the controller, and what it was told.
@@ -63,6 +63,15 @@ pub struct FoundWebhook {
     pub replicas: Vec<(FoundPod, Option<String>)>,
 }
 
+/// A policy that injects.
+#[derive(Clone, Debug, Default)]
+pub struct FoundPolicy {
+    /// Its `ConfigMap`.
+    pub parameters: Value,
+    /// Which pods it is for, by itself and by its binding: both must select a pod.
+    pub selectors: [Value; 2],
+}
+
 /// Which sidecar a pod has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Standing<'a> {
@@ -80,10 +89,11 @@ impl FoundCluster {
         self.webhooks.iter().map(|webhook| created(&webhook.configuration)).min()
     }
 
-    /// The parameters of the policy for a pod's profile.
-    pub(super) fn parameters(&self, pod: Pod<'_>) -> Option<&Value> {
+    /// The policy for a pod's profile.
+    pub(super) fn policy(&self, pod: Pod<'_>) -> Option<&FoundPolicy> {
         let wanted = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
-        self.parameters.iter().find(|map| text(map, "/data/profile") == wanted.trim())
+        let mut policies = self.policies.iter();
+        policies.find(|policy| text(&policy.parameters, "/data/profile") == wanted.trim())
     }
 
     /// Why no webhook is called for a pod in this namespace with these `labels`, if they
@@ -91,14 +101,31 @@ impl FoundCluster {
     pub(super) fn unselected(&self, namespace: &str, labels: Option<&Value>) -> Option<String> {
         let ours = self.webhooks.iter().filter_map(|webhook| our_webhook(&webhook.configuration));
         let reasons = ours.map(|ours| {
-            let unmet = |field, labels: Option<&Value>| selection::unmet(ours.get(field)?, labels?);
-            let of_namespace = unmet("namespaceSelector", self.namespaces.get(namespace));
-            of_namespace.map(|unmet| format!("the webhook is not called for pods in its namespace, but for those in namespaces with {unmet}")).or_else(|| {
-                let unmet = unmet("objectSelector", labels)?;
-                Some(format!("the webhook is not called for it, but for pods with {unmet}"))
-            })
+            let others = self.others(ours, namespace, labels)?;
+            Some(format!("the webhook is not called for {others}"))
         });
         reasons.collect::<Option<Vec<_>>>()?.into_iter().next()
+    }
+
+    /// The same for a policy.
+    pub(super) fn unselected_by(&self, policy: &FoundPolicy, found: &FoundPod) -> Option<String> {
+        let mut selectors = policy.selectors.iter();
+        let others = selectors
+            .find_map(|one| self.others(one, found.namespace(), Some(labels(&found.raw))))?;
+        Some(format!("the policy of its profile is not for {others}"))
+    }
+
+    /// For which other pods these selectors are; `None` if for this one, or if that is not
+    /// known.
+    fn others(&self, selectors: &Value, namespace: &str, labels: Option<&Value>) -> Option<String> {
+        let unmet =
+            |field, labels: Option<&Value>| selection::unmet(selectors.get(field)?, labels?);
+        if let Some(unmet) = unmet("namespaceSelector", self.namespaces.get(namespace)) {
+            return Some(format!(
+                "pods in its namespace, but for those in namespaces with {unmet}"
+            ));
+        }
+        Some(format!("it, but for pods with {}", unmet("objectSelector", labels)?))
     }
 
     /// What the webhook decides by, where that can be read.

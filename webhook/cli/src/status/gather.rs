@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    facts::{Figures, FoundCluster, FoundPod, Standing, items, labels, text},
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Standing, items, labels, text},
     plain,
 };
 use crate::needs::lookup::{get, get_text};
@@ -62,7 +62,7 @@ pub async fn gather(
     let config_maps = server.all(plain::config_maps(&objects)).await;
     let failures = server.unseen.borrow().len();
     let configurations = server.list(webhooks::CONFIGURATIONS).await;
-    let parameters = server.parameters().await;
+    let policies = server.policies().await;
     let hides_injectors = server.unseen.borrow().len() > failures;
     let webhooks = webhooks::webhooks(&server, configurations).await;
     Ok(FoundCluster {
@@ -73,7 +73,7 @@ pub async fn gather(
         objects,
         config_maps,
         webhooks,
-        parameters,
+        policies,
         hides_injectors,
         refusals: events.iter().map(refusal).collect(),
         unseen: server.unseen.into_inner(),
@@ -194,23 +194,25 @@ impl ApiServer<'_> {
         items(&list, "/items").cloned().map(without_fields).collect()
     }
 
-    /// The parameters of each policy that injects, which its binding names.
-    async fn parameters(&self) -> Vec<Value> {
+    /// Each policy that injects, with the parameters that its binding names.
+    async fn policies(&self) -> Vec<FoundPolicy> {
         let path = |kind| {
             format!("{POLICIES}/{kind}?labelSelector=app.kubernetes.io/name={}", names::CONTAINER)
         };
         let paths = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"].map(path);
         let (policies, bindings) = tokio::join!(self.list(&paths[0]), self.list(&paths[1]));
-        let is_bound = |binding: &&Value| {
-            let wanted = text(binding, "/spec/policyName");
-            policies.iter().any(|policy| text(policy, "/metadata/name") == wanted)
-        };
-        let path = |binding| {
+        let found = bindings.iter().map(async |binding| {
             let of = |field| text(binding, field);
+            let wanted = of("/spec/policyName");
+            let policy = policies.iter().find(|policy| text(policy, "/metadata/name") == wanted)?;
             let (place, name) = (of("/spec/paramRef/namespace"), of("/spec/paramRef/name"));
-            format!("/api/v1/namespaces/{place}/configmaps/{name}")
-        };
-        self.all(bindings.iter().filter(is_bound).map(path).collect()).await
+            let path = format!("/api/v1/namespaces/{place}/configmaps/{name}");
+            let selectors =
+                [policy.pointer("/spec/matchConstraints"), binding.pointer("/spec/matchResources")];
+            let selectors = selectors.map(|one| one.cloned().unwrap_or_default());
+            Some(FoundPolicy { parameters: self.object(&path).await?, selectors })
+        });
+        join_all(found).await.into_iter().flatten().collect()
     }
 
     fn collection(&self, group: &str, kind: &str) -> String {

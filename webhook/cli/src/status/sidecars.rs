@@ -155,7 +155,7 @@ fn line(
 fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshness {
     let pod = found.pod();
     let wanted = if policy::is_by_policy(pod) {
-        cluster.parameters(pod).map(|parameters| Ok(policy::settings(parameters, pod)))
+        cluster.policy(pod).map(|found| Ok(policy::settings(&found.parameters, pod)))
     } else {
         cluster.file().map(|file| wanted(&file.config, pod).map(|effective| effective.fingerprint))
     };

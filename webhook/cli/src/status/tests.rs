@@ -17,7 +17,7 @@ use webhook::{
 
 use super::{
     Overview,
-    facts::{Figures, FoundCluster, FoundPod, FoundWebhook},
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, FoundWebhook},
 };
 use crate::tests::{config_file, prometheus};
 use authorities::{AUTHORITIES, AUTHORITY, TRUSTED};

@@ -17,7 +17,7 @@ const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let has_none = cluster.webhooks.is_empty() && cluster.parameters.is_empty();
+    let has_none = cluster.webhooks.is_empty() && cluster.policies.is_empty();
     if has_none && !cluster.hides_injectors {
         problems.push(problem(
             "cluster",

@@ -35,16 +35,21 @@ fn hand_written(found: &FoundPod, container: &str) -> Problem {
 fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let pod = found.pod();
     let mut kind = ProblemKind::NoSidecar;
-    let unselected = cluster.unselected(found.namespace(), Some(labels(&found.raw)));
-    let is_by_policy = cluster.parameters(pod).is_some();
-    let is_unknown = cluster.hides_injectors && cluster.webhooks.is_empty() && !is_by_policy;
+    let policy = cluster.policy(pod);
+    let unselected_by = policy.and_then(|policy| cluster.unselected_by(policy, found));
+    let is_by_policy = policy.is_some() && unselected_by.is_none();
+    let unselected = match cluster.webhooks.as_slice() {
+        [] => unselected_by,
+        _ => cluster.unselected(found.namespace(), Some(labels(&found.raw))),
+    };
+    let is_unknown = cluster.hides_injectors && cluster.webhooks.is_empty() && policy.is_none();
     let (why, next) = match (unselected, cluster.file().map(|file| decide(&file.config, pod))) {
         _ if is_unknown => {
             let why = "why is not known, as webhooks or policies could not be read";
             (why.to_owned(), "make these readable, and look again".to_owned())
         }
         (Some(why), _) if !is_by_policy => {
-            let next = "create it in a namespace and with labels that the webhook selects (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
+            let next = "create it in a namespace and with labels that are selected (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
             (why, next.to_owned())
         }
         (None, Some(Decision::Deny(denial))) => {
@@ -75,10 +80,10 @@ fn missed(
             "it was created while no webhook answered, or the webhook did not select it or its namespace then",
             "",
         ),
-        None if cluster.parameters(found.pod()).is_some() => {
+        None if cluster.policy(found.pod()).is_some() => {
             ("it is older than the policy of its profile, or was annotated later", "")
         }
-        None if !cluster.parameters.is_empty() => (
+        None if !cluster.policies.is_empty() => (
             "no policy injects its profile, or its binding or ConfigMap is missing",
             "apply all objects of `kubectl prom-remotewrite policy`; then ",
         ),

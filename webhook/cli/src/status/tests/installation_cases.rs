@@ -110,17 +110,21 @@ pub(super) const INSTALLATION: &[Case] = &[
     ),
 ];
 
-/// The parameters that the command `policy` prints for one profile.
-fn parameters() -> Value {
+/// The policy that the command `policy` prints for one profile.
+fn default_policy() -> FoundPolicy {
     let options = policy::Options { profiles: vec!["default".to_owned()], namespace: None };
     let text = policy::policy(crate::tests::CONFIG, &options).unwrap();
-    let mut objects = yaml::documents(&text).into_iter().filter_map(|text| yaml::read(text).ok());
-    objects.find(|object| object["kind"] == "ConfigMap").unwrap()
+    let objects = yaml::documents(&text).into_iter().filter_map(|text| yaml::read(text).ok());
+    let objects: Vec<Value> = objects.collect();
+    let of_kind = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
+    let selectors = [&of_kind("MutatingAdmissionPolicy")["spec"]["matchConstraints"], &Value::Null];
+    FoundPolicy { parameters: of_kind("ConfigMap").clone(), selectors: selectors.map(Value::clone) }
 }
 
 /// A cluster in which policies inject, with one sidecar that is well.
 fn by_policy(cluster: &mut FoundCluster) {
-    *cluster = FoundCluster { parameters: vec![parameters()], ..FoundCluster::default() };
+    let policies = vec![default_policy()];
+    *cluster = FoundCluster { policies, webhooks: Vec::new(), ..super::cluster() };
     let mut pod = injected("well", &[]);
     let injected = &mut pod.raw["metadata"]["annotations"]["prom-remotewrite/injected"];
     *injected = json!(injected.as_str().unwrap().replace(' ', " by=policy "));
@@ -133,7 +137,7 @@ pub(super) const POLICIES: &[Case] = &[
         "outdated-settings",
         |cluster| {
             by_policy(cluster);
-            cluster.parameters[0]["data"]["gracePeriods"] = json!("- 0123\n");
+            cluster.policies[0].parameters["data"]["gracePeriods"] = json!("- 0123\n");
         },
         &["Pod monitoring/well", "configuration has changed"],
     ),
@@ -142,7 +146,7 @@ pub(super) const POLICIES: &[Case] = &[
         "no-sidecar",
         |cluster| {
             select(cluster, "namespaceSelector", "team", "In", &["apps"]);
-            cluster.parameters.push(parameters());
+            cluster.policies.push(default_policy());
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
         &["older than the policy of its profile", "kubectl delete pod -n monitoring a"],
@@ -155,6 +159,46 @@ pub(super) const POLICIES: &[Case] = &[
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
         &["older than the policy of its profile", "kubectl delete pod -n monitoring a"],
+    ),
+    (
+        "a namespace that its policy does not select",
+        "no-sidecar",
+        |cluster| {
+            by_policy(cluster);
+            let expressions =
+                &mut cluster.policies[0].selectors[0]["namespaceSelector"]["matchExpressions"];
+            let selected = json!({"key": "pol", "operator": "In", "values": ["yes"]});
+            expressions.as_array_mut().unwrap().push(selected);
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &[
+            "the policy of its profile is not for pods in its namespace, but for those in namespaces with pol in (yes)",
+            "-> create it in a namespace",
+            "webhook.namespaceSelector",
+        ],
+    ),
+    (
+        "a pod that the binding does not select, in a namespace without a webhook",
+        "no-sidecar",
+        |cluster| {
+            select(cluster, "namespaceSelector", "team", "In", &["apps"]);
+            cluster.policies.push(default_policy());
+            cluster.policies[0].selectors[1] =
+                json!({"objectSelector": {"matchLabels": {"pol": "yes"}}});
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["the webhook is not called for pods in its namespace", "-> create it in a namespace"],
+    ),
+    (
+        "a pod that the binding does not select",
+        "no-sidecar",
+        |cluster| {
+            by_policy(cluster);
+            cluster.policies[0].selectors[1] =
+                json!({"objectSelector": {"matchLabels": {"pol": "yes"}}});
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["the policy of its profile is not for it, but for pods with pol in (yes)"],
     ),
     (
         "a profile without a policy",
@@ -170,7 +214,7 @@ pub(super) const POLICIES: &[Case] = &[
         "webhook",
         |cluster| {
             by_policy(cluster);
-            cluster.parameters.clear();
+            cluster.policies.clear();
         },
         &["so no pod gets a sidecar"],
     ),
