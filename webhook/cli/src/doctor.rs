@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::status::{
     facts::{FoundPod, Standing},
-    gather,
+    gather, problems,
 };
 
 /// At once: each is a stream through the API server and a new token.
@@ -52,9 +52,9 @@ pub async fn check(
     });
     let mut checked: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
     checked.append(&mut missing);
-    let unread = unseen.into_iter().map(|reason| CheckedSidecar {
+    let unread = unseen.into_iter().map(|unread| CheckedSidecar {
         subject: "cluster".to_owned(),
-        result: Err(format!("{reason}\n")),
+        result: Err(format!("{}\n-> {}\n", unread.reason, problems::next_step(&unread))),
     });
     checked.extend(unread);
     Ok(checked)

@@ -90,14 +90,17 @@ fn said(output: &Output) -> String {
 #[test]
 fn an_api_server_that_cannot_answer_is_asked_once() {
     let cases: [(Answers, &str); 3] = [
-        (|_| refusal(429, "TooManyRequests", "too many requests"), "too many requests"),
-        (|_| refusal(503, "ServiceUnavailable", "etcd is away"), "etcd is away"),
-        (|_| refusal(504, "Timeout", "it took too long"), "it took too long"),
+        (
+            |_| refusal(429, "TooManyRequests", "too many requests"),
+            ": HTTP 429: too many requests\n",
+        ),
+        (|_| refusal(503, "ServiceUnavailable", "etcd is away"), ": HTTP 503: etcd is away\n"),
+        (|_| refusal(504, "Timeout", "it took too long"), ": HTTP 504: it took too long\n"),
     ];
     for (answers, message) in cases {
         for arguments in [&["status"][..], &["status", "--context", "a"]] {
             let (output, asked) = run(arguments, answers);
-            assert!(said(&output).contains(message), "{output:?}");
+            assert!(said(&output).ends_with(message), "{output:?}");
             assert_eq!(asked, ["/version"], "{message}");
         }
     }
@@ -110,6 +113,22 @@ fn an_api_server_that_is_silent_is_not_waited_for() {
     assert!(said.starts_with("ask the cluster: http://127.0.0.1:"), "{said}");
     assert!(said.ends_with(": no answer within 10 s\n"), "{said}");
     assert_eq!(asked, ["/version"]);
+}
+
+#[test]
+fn credentials_and_rights_are_told_apart() {
+    let (output, _) = run(&["status"], |_| refusal(401, "Unauthorized", "Unauthorized"));
+    let expected = "ask the cluster: HTTP 401: Unauthorized: the credentials of the kubeconfig have expired or are wrong\n";
+    assert_eq!(said(&output), expected);
+    let pods: Answers = |path| match path {
+        "/version" => version(),
+        _ => refusal(403, "Forbidden", "pods is forbidden"),
+    };
+    for command in ["status", "check"] {
+        let (output, _) = run(&[command], pods);
+        let expected = "ask the cluster: list pods: pods is forbidden; ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster\n";
+        assert_eq!(said(&output), expected);
+    }
 }
 
 /// An injected pod at whose port nobody listens.

@@ -62,6 +62,14 @@ pub(super) fn describe(error: &kube::Error) -> String {
             let kubeconfig = both.source().map(with_causes).unwrap_or_default();
             format!("{kubeconfig}; set KUBECONFIG to the kubeconfig of a cluster")
         }
+        kube::Error::Api(status) => {
+            let message = status.message.lines().next().unwrap_or_default();
+            let cause = match status.code {
+                401 => ": the credentials of the kubeconfig have expired or are wrong",
+                _ => "",
+            };
+            format!("HTTP {}: {message}{cause}", status.code)
+        }
         other => with_causes(other),
     }
 }

@@ -15,6 +15,21 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
+/// Why something cannot be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// What is said of that.
+    pub reason: String,
+    /// Whether rights are missing.
+    pub is_forbidden: bool,
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self { reason, is_forbidden: false }
+    }
+}
+
 /// Looks for every need in `namespace`. Objects that may not be read are reported as a
 /// warning.
 pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Finding> {
@@ -24,7 +39,9 @@ pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Findi
         let path = format!("{group}/namespaces/{namespace}/{plural}/{}", need.name);
         let verdict = match get(client, &path).await {
             Ok(found) => need.judge(found.as_ref()),
-            Err(reason) => Verdict::Doubtful(format!("could not be looked at: {reason}")),
+            Err(Unread { reason, .. }) => {
+                Verdict::Doubtful(format!("could not be looked at: {reason}"))
+            }
         };
         let object = format!("{} {namespace}/{}", need.kind.name(), need.name);
         findings.push(Finding { object, verdict });
@@ -34,10 +51,10 @@ pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Findi
 
 /// The object at a path; `None` where there is none. Errors never hold its content,
 /// which may be secret.
-pub(crate) async fn get(client: &Client, path: &str) -> Result<Option<Value>, String> {
+pub(crate) async fn get(client: &Client, path: &str) -> Result<Option<Value>, Unread> {
     let text = get_text(client, path, "application/json").await?;
     let read = |text: String| serde_json::from_str(&text).map_err(|_| "the response is not JSON");
-    text.map(read).transpose().map_err(str::to_owned)
+    text.map(read).transpose().map_err(|error| error.to_owned().into())
 }
 
 /// What a path answers, in the form that is asked for; `None` where there is nothing.
@@ -45,13 +62,15 @@ pub(crate) async fn get_text(
     client: &Client,
     path: &str,
     accept: &str,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, Unread> {
     let request = http::Request::get(path).header(http::header::ACCEPT, accept);
     let request = request.body(Vec::new()).map_err(|error| error.to_string())?;
     match client.request_text(request).await {
         Ok(text) => Ok(Some(text)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(kube::Error::Api(status)) => Err(status.message.clone()),
-        Err(error) => Err(error.to_string()),
+        Err(kube::Error::Api(status)) => {
+            Err(Unread { is_forbidden: status.code == 403, reason: status.message.clone() })
+        }
+        Err(error) => Err(error.to_string().into()),
     }
 }

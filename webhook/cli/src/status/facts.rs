@@ -12,6 +12,7 @@ use webhook::{
 };
 
 pub use super::figures::Figures;
+pub use crate::needs::lookup::Unread;
 
 /// One cluster.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ pub struct FoundCluster {
     /// Why pods were not created lately: the controller, and what it was told.
     pub refusals: Vec<(String, String)>,
     /// What could not be looked at, and why.
-    pub unseen: Vec<String>,
+    pub unseen: Vec<Unread>,
 }
 
 /// A pod that is to run, and what it says of itself.

@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Standing, items, labels, text},
-    plain,
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Standing, Unread, items, labels, text},
+    plain, problems,
 };
 use crate::needs::lookup::{get, get_text};
 
@@ -87,7 +87,7 @@ pub async fn gather(
 pub async fn pods(
     client: &Client,
     namespace: Option<&str>,
-) -> Result<(Vec<FoundPod>, Vec<String>), String> {
+) -> Result<(Vec<FoundPod>, Vec<Unread>), String> {
     let server = ApiServer { client, namespace, metrics: false, unseen: RefCell::default() };
     Ok((server.pods().await?, server.unseen.into_inner()))
 }
@@ -99,7 +99,7 @@ struct ApiServer<'a> {
     /// Whether pods are asked for their metrics.
     metrics: bool,
     /// What could not be looked at, and why.
-    unseen: RefCell<Vec<String>>,
+    unseen: RefCell<Vec<Unread>>,
 }
 
 /// Objects by their metadata, each as it was written.
@@ -131,7 +131,9 @@ impl ApiServer<'_> {
     /// Pods with a mark; the injected ones with their metrics.
     async fn pods(&self) -> Result<Vec<FoundPod>, String> {
         let paths = self.marked("/api/v1", "pods").await;
-        let paths = paths.map_err(|reason| format!("list pods: {reason}"))?;
+        let paths = paths.map_err(|unread| {
+            format!("list pods: {}; {}", unread.reason, problems::next_step(&unread))
+        })?;
         let pods = paths.into_iter().map(|path| async move {
             let found = FoundPod::new(self.object(&path).await?)?;
             let is_injected = matches!(found.standing(), Standing::Injected(_));
@@ -155,7 +157,7 @@ impl ApiServer<'_> {
     }
 
     /// The paths of all objects of a kind that have a mark in their metadata.
-    async fn marked(&self, group: &str, kind: &str) -> Result<Vec<String>, String> {
+    async fn marked(&self, group: &str, kind: &str) -> Result<Vec<String>, Unread> {
         let (mut paths, mut next) = (Vec::new(), String::new());
         loop {
             let path = self.collection(group, kind);
@@ -223,9 +225,10 @@ impl ApiServer<'_> {
     }
 
     /// What was found; where it could not be looked for, nothing, and that is noted.
-    fn seen<T: Default>(&self, what: &str, found: Result<T, String>) -> T {
-        found.unwrap_or_else(|reason| {
-            self.unseen.borrow_mut().push(format!("{what}: {reason}"));
+    fn seen<T: Default>(&self, what: &str, found: Result<T, Unread>) -> T {
+        found.unwrap_or_else(|unread| {
+            let reason = format!("{what}: {}", unread.reason);
+            self.unseen.borrow_mut().push(Unread { reason, ..unread });
             T::default()
         })
     }
@@ -253,7 +256,7 @@ impl ApiServer<'_> {
         let answer = get_text(self.client, &path, "text/plain");
         Some(match tokio::time::timeout(ANSWERED_WITHIN, answer).await {
             Ok(Ok(text)) => text.ok_or_else(|| "nothing is there".to_owned()),
-            Ok(Err(reason)) => Err(reason),
+            Ok(Err(unread)) => Err(unread.reason),
             Err(_) => Err(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())),
         })
     }

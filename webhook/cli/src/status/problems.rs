@@ -10,7 +10,12 @@ use contract::annotations;
 use serde::Serialize;
 use webhook::{config::ConfigFile, pod::Pod};
 
-use super::{DAY, facts::FoundCluster, sidecars::Sidecar, span};
+use super::{
+    DAY,
+    facts::{FoundCluster, Unread},
+    sidecars::Sidecar,
+    span,
+};
 pub(super) use writers::{Writer, same_labels, writers};
 
 /// Something that is wrong.
@@ -101,9 +106,10 @@ pub(super) fn of(
     writers: &[Writer<'_>],
     now: i64,
 ) -> Vec<Problem> {
-    let rights = "ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster";
     let unseen = cluster.unseen.iter();
-    let unseen = unseen.map(|text| Problem::new(ProblemKind::NotSeen, "cluster", text, rights));
+    let unseen = unseen.map(|unread| {
+        Problem::new(ProblemKind::NotSeen, "cluster", &unread.reason, next_step(unread))
+    });
     let found = [
         installation::problems(cluster, now),
         unprovided::problems(cluster),
@@ -113,6 +119,15 @@ pub(super) fn of(
     ];
     let context = |problem| Problem { context: cluster.context.clone(), ..problem };
     found.into_iter().flatten().map(context).collect()
+}
+
+/// What to do where something cannot be read.
+pub(crate) const fn next_step(unread: &Unread) -> &'static str {
+    if unread.is_forbidden {
+        "ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster"
+    } else {
+        "correct its cause, and look again"
+    }
 }
 
 /// The kind of problem where pods are denied: a profile that does not exist has one of

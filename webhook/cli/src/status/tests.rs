@@ -17,7 +17,7 @@ use webhook::{
 
 use super::{
     Overview,
-    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, FoundWebhook},
+    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, FoundWebhook, Unread},
 };
 use crate::tests::{config_file, prometheus};
 use authorities::{AUTHORITIES, AUTHORITY, TRUSTED};

@@ -104,9 +104,16 @@ pub(super) const INSTALLATION: &[Case] = &[
         |cluster| {
             // Pods of theirs may use the other profiles.
             *file(cluster) = config_file();
-            cluster.unseen.push("statefulsets cannot be listed: forbidden".to_owned());
+            let reason = "statefulsets cannot be listed: forbidden".to_owned();
+            cluster.unseen.push(Unread { reason, is_forbidden: true });
         },
         &["statefulsets cannot be listed", "--rbac"],
+    ),
+    (
+        "something cannot be seen",
+        "not-seen",
+        |cluster| cluster.unseen.push("statefulsets: etcd is away".to_owned().into()),
+        &["statefulsets: etcd is away -> correct its cause"],
     ),
 ];
 
