@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use crate::status::{
     facts::{FoundPod, Standing},
     gather, problems,
+    render::printable,
 };
 
 /// At once: each is a stream through the API server and a new token.
@@ -127,7 +128,7 @@ pub fn render(checked: &[CheckedSidecar]) -> String {
     for (CheckedSidecar { subject, .. }, report) in bad {
         count += 1;
         text.extend([subject.as_str(), "\n"]);
-        for line in report.lines() {
+        for line in printable(report).lines() {
             text.extend(["  ", line, "\n"]);
         }
         text.push('\n');
@@ -191,7 +192,8 @@ mod tests {
         let well = [of("one", Ok(()))];
         assert_eq!(render(&well), "sidecars checked: 1; not ok: 0\n");
         assert!(!is_bad(&well));
-        let failed = "ok       dns    1.2.3.4\nfailed   token  refused\n         -> do it\n";
+        let failed =
+            "ok       dns    1.2.3.4\r\nfailed   token  \u{1b}refused\u{7}\n         -> do it\n";
         let some = [of("one", Ok(())), of("two", Err(failed))];
         let text = "Pod a/two\n  ok       dns    1.2.3.4\n  failed   token  refused\n           -> do it\n\nsidecars checked: 2; not ok: 1\n";
         assert_eq!(render(&some), text);

@@ -54,7 +54,12 @@ pub fn text(overview: &Overview, wide: bool, now: i64) -> String {
     let sidecars = overview.sidecars.chunk_by(|one, other| of(one) == of(other)).count();
     // Writing into a String cannot fail.
     let _ = writeln!(text, "\nsidecars: {sidecars}; problems: {problems}; notes: {notes}");
-    text
+    printable(&text)
+}
+
+/// Without what would steer a terminal: some of it is written by programs in pods.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|char| *char == '\n' || !char.is_control()).collect()
 }
 
 /// All of it as one object, whose fields stay.

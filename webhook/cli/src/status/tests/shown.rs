@@ -67,6 +67,16 @@ fn it_is_shown() {
         .assert_eq(&render::text(&nothing, false, NOW));
 }
 
+/// A sidecar's answer cannot steer the terminal.
+#[test]
+fn control_characters_are_left_out() {
+    let mut pod = injected("a", &[]);
+    pod.figures = Some(Err("\u{1b}[2Jno answer\u{9b}\r".to_owned()));
+    let overview = Overview::new(&[FoundCluster { pods: vec![pod], ..cluster() }], NOW);
+    let text = render::text(&overview, false, NOW);
+    assert!(text.contains("Pod monitoring/a ([2Jno answer)"), "{text}");
+}
+
 /// The page shows what is printed, and every kind of problem.
 #[test]
 fn the_page_is_up_to_date() {
