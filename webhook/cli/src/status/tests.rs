@@ -315,6 +315,15 @@ fn one_label_for_two_clusters_is_a_problem() {
         ..cluster()
     };
     assert!(bad(&[none, also]), "no label at all");
-    let objects = vec![object("a", &spec("prod")), object("b", &spec("prod"))];
-    assert!(!bad(&[FoundCluster { objects, ..cluster() }]), "one cluster");
+    let mut objects = vec![object("a", &spec("prod")), object("b", &spec("prod"))];
+    assert!(!bad(&[FoundCluster { objects: objects.clone(), ..cluster() }]), "one cluster");
+    for (number, object) in objects.iter_mut().enumerate() {
+        object["metadata"]["uid"] = json!(number.to_string());
+    }
+    let of = |context| FoundCluster { objects: objects.clone(), ..of(context, "prod") };
+    assert!(!bad(&[of("west"), of("same")]), "one cluster by two contexts");
+    let mut other = of("east");
+    other.objects[0]["metadata"]["uid"] = json!("2");
+    other.objects.truncate(1);
+    assert!(bad(&[of("west"), of("same"), other]));
 }

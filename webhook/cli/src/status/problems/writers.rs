@@ -178,8 +178,15 @@ pub(in crate::status) fn same_labels(writers: &[Writer<'_>]) -> Vec<Problem> {
 
 fn shared(label: &str, writers: &[&Writer<'_>]) -> Option<Problem> {
     let (first, others) = writers.split_first()?;
-    let mut others = others.iter().filter(|it| it.cluster.context != first.cluster.context);
-    let other = others.next()?.name();
+    let uid = "/metadata/uid";
+    let own = text(first.object, uid);
+    // Two contexts may be of one cluster.
+    let has_own = |cluster: &FoundCluster| cluster.objects.iter().any(|it| text(it, uid) == own);
+    let other = others
+        .iter()
+        .filter(|it| it.cluster.context != first.cluster.context)
+        .find(|it| own.is_empty() || !has_own(it.cluster))?
+        .name();
     let label = if label.is_empty() { "no".to_owned() } else { format!("the same ({label:?})") };
     let message = format!(
         "it has {label} external label cluster, and so has {other}, and both write to one workspace"
