@@ -13,14 +13,21 @@ pub struct Figures {
 impl Figures {
     /// Reads a scrape; lines that are no samples are left out, and so are histograms,
     /// which are most of it.
-    pub fn parse(text: &str) -> Self {
+    ///
+    /// # Errors
+    /// Where there are none of our programs: another one answers.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let sample = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
             Some((name.to_owned(), labels.to_owned(), value.parse().ok()?))
         };
         let is_read = |line: &&str| !line.starts_with('#') && !line.contains("_bucket{");
-        Self { samples: text.lines().filter(is_read).filter_map(sample).collect() }
+        let samples: Vec<_> = text.lines().filter(is_read).filter_map(sample).collect();
+        let is_ours = samples.iter().any(|(name, ..)| name.starts_with("prom_remotewrite_"));
+        is_ours
+            .then_some(Self { samples })
+            .ok_or_else(|| "no metrics of prom-remotewrite are there".to_owned())
     }
 
     /// Those of one destination, the unnamed one being the empty name, and those that are

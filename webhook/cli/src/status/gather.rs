@@ -236,7 +236,7 @@ impl ApiServer<'_> {
     /// A pod with the metrics at its port of this name, if it is to be asked.
     async fn measured(&self, found: FoundPod, port: &str) -> FoundPod {
         let text = self.asked(&found, port, names::METRICS_PATH).await;
-        FoundPod { figures: text.map(|text| text.map(|text| Figures::parse(&text))), ..found }
+        FoundPod { figures: text.map(|text| Figures::parse(&text?)), ..found }
     }
 
     /// What a pod answers at its port of this name, through the API server; `None` if it

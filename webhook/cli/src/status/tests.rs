@@ -141,7 +141,7 @@ fn annotated(name: &str, annotations: &[(&str, &str)], metrics: &[(&str, i64)]) 
     let others = metrics.iter().map(|(name, value)| ((*name).to_owned(), value));
     let lines = well.chain(others).map(|(name, value)| format!("{name} {value}\n"));
     let text: String = std::iter::once("# TYPE a counter\n".to_owned()).chain(lines).collect();
-    found.figures = Some(Ok(Figures::parse(&text)));
+    found.figures = Some(Figures::parse(&text));
     found
 }
 

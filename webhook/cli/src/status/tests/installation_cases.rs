@@ -73,7 +73,7 @@ pub(super) const INSTALLATION: &[Case] = &[
                 NOW + 13 * 86_400
             );
             let mut replica = plain("replica", &[]);
-            replica.figures = Some(Ok(Figures::parse(&text)));
+            replica.figures = Some(Figures::parse(&text));
             cluster.webhooks[0].replicas.push((replica, None));
         },
         &["Pod monitoring/replica", "expires in 13d"],
@@ -83,8 +83,7 @@ pub(super) const INSTALLATION: &[Case] = &[
         "webhook",
         |cluster| {
             let mut replica = plain("replica", &[]);
-            replica.figures =
-                Some(Ok(Figures::parse("prom_remotewrite_webhook_config_current 0\n")));
+            replica.figures = Some(Figures::parse("prom_remotewrite_webhook_config_current 0\n"));
             cluster.webhooks[0].replicas.push((replica, None));
         },
         &["continues with the previous one"],

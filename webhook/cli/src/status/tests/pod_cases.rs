@@ -261,6 +261,14 @@ pub(super) const PODS: &[Case] = &[
         &["other pods write to it", "acceptFrom"],
     ),
     (
+        "another program answers",
+        "not-seen",
+        |cluster| {
+            cluster.pods[0].figures = Some(Figures::parse("process_start_time_seconds 1\n"));
+        },
+        &["Pod monitoring/well (no metrics of prom-remotewrite are there)"],
+    ),
+    (
         "it says nothing",
         "not-seen",
         |cluster| {
