@@ -65,7 +65,7 @@ pub struct FoundWebhook {
 }
 
 /// A policy that injects.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct FoundPolicy {
     /// Its `ConfigMap`.
     pub parameters: Value,
