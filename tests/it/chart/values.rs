@@ -165,6 +165,35 @@ async fn names_stay_texts_whatever_they_look_like() {
     }
 }
 
+/// Helm reads a number of a file as a float, and one of `--set` as an integer.
+#[tokio::test]
+async fn every_number_can_be_given_on_the_command_line() {
+    const TEST: &str = "every_number_can_be_given_on_the_command_line";
+    let Some(helm) = helm::Helm::find(TEST) else { return };
+    let text = fs::read_to_string(helm::chart().join("values.yaml")).unwrap();
+    let values: Value = serde_saphyr::from_str(&text).unwrap();
+    let all = values.as_object().unwrap().iter().flat_map(|(key, value)| paths(key, value));
+    let number = |path: &str| {
+        let mut steps = path.split('.');
+        steps.try_fold(&values, |value, step| value.get(step))?.as_u64()
+    };
+    let numbers: Vec<_> =
+        all.filter_map(|path| number(&path).map(|number| (path, number))).collect();
+    assert!(numbers.iter().any(|(path, _)| path == "webhook.port"), "{numbers:?}");
+    for (path, number) in numbers {
+        // Another number, which all of them accept, and their own.
+        for number in [number, number + 1] {
+            let given = format!("webhook.replicas=4,{path}={number}");
+            let more = ["--set", &given];
+            let rendered = helm.template(("one", "two"), &json!({}), &more).await;
+            rendered.unwrap_or_else(|failure| panic!("{given}: {failure}"));
+        }
+    }
+    let same = ["--set", "webhook.port=9000,webhook.adminPort=9000"];
+    let refused = helm.template(("one", "two"), &json!({}), &same).await.unwrap_err().to_string();
+    assert!(refused.contains("are both 9000"), "{refused}");
+}
+
 /// `path` and all paths below it.
 fn paths(path: &str, value: &Value) -> Vec<String> {
     let below = value.as_object().into_iter().flatten();
