@@ -52,6 +52,7 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
         assert!(sidecar(&made).is_some());
         assert_eq!(made["spec"]["resources"]["limits"], own["limits"], "the field was dropped");
     }
+    a_limit_stays_the_request(&trial).await;
     used_up_beside_a_limit_range(&trial).await;
     used_up_beside_a_ratio(&trial).await;
     let equal = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
@@ -63,6 +64,51 @@ async fn pods_with_resources_of_their_own_are_taken_with_a_sidecar() {
     }
     let made = objects::apply_dry(&trial.client, &guaranteed).await.unwrap();
     assert_eq!(text(&made, "/status/qosClass"), "Guaranteed");
+}
+
+async fn a_limit_stays_the_request(trial: &Trial) {
+    for (own, prometheus) in [
+        (json!({"limits": {"cpu": "2", "memory": "2Gi"}}), json!({})),
+        (json!({"limits": {"cpu": "2"}}), json!({})),
+        (
+            json!({"limits": {"cpu": "2", "memory": "2Gi"}, "requests": {"memory": "1Gi"}}),
+            json!({}),
+        ),
+        (json!({"limits": {"cpu": "2", "memory": "2Gi"}}), json!({"requests": {"cpu": "100m"}})),
+        (json!({"limits": {"cpu": "2", "memory": "2Gi"}}), json!({"requests": {"cpu": "0"}})),
+        (json!({"limits": {"cpu": "2", "memory": "2Gi"}}), json!({"limits": {"memory": "1Gi"}})),
+    ] {
+        stays_as_it_is(trial, &own, &prometheus).await;
+    }
+}
+
+/// With a sidecar, a pod requests what it does without one, and is of the same quality.
+async fn stays_as_it_is(trial: &Trial, own: &Value, prometheus: &Value) {
+    let made = async |inject: &str| {
+        let mut pod = trial.pod("one", &[("inject", inject)]);
+        let container = json!({"name": "prometheus", "image": "prom/prometheus"});
+        pod["spec"]["containers"] = json!([container]);
+        pod["spec"]["containers"][0]["resources"] = prometheus.clone();
+        pod["spec"]["containers"][0]["securityContext"] = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+        });
+        pod["spec"].as_object_mut().unwrap().remove("initContainers");
+        pod["spec"]["resources"] = own.clone();
+        let made = objects::apply_dry(&trial.client, &pod).await;
+        made.unwrap_or_else(|error| panic!("{own} {prometheus}: {error}"))
+    };
+    let (without, with) = (made("false").await, made("true").await);
+    assert!(sidecar(&without).is_none() && sidecar(&with).is_some());
+    let of = |pod: &Value| {
+        let own = &pod["spec"]["resources"]["requests"];
+        // A resource that the pod has nothing of is the sidecar's.
+        let amounts = ["cpu", "memory"].map(|name| {
+            without["spec"]["resources"]["requests"].get(name).map(|_| own[name].clone())
+        });
+        (amounts, pod["status"]["qosClass"].clone())
+    };
+    assert_eq!(of(&with), of(&without), "{own} {prometheus}");
 }
 
 /// Nothing is not a part of any limit, so the pod as a whole must request more.

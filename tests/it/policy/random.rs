@@ -219,7 +219,17 @@ fn own_resources(dice: &mut Dice, spec: &mut Value) {
     });
     let limits =
         json!({"cpu": "8", "memory": format!("{}Mi", count * 64 + *dice.one(&[600, 6000]))});
+    let without_requests = dice.rarely(3);
+    if without_requests {
+        for list in ["containers", "initContainers"] {
+            for container in spec[list].as_array_mut().into_iter().flatten() {
+                container["resources"] = json!({});
+            }
+        }
+    }
     spec["resources"] = match dice.below(5) {
+        0 | 1 if without_requests => json!({"limits": own, "requests": {"cpu": "10m"}}),
+        _ if without_requests => json!({"limits": own}),
         0 | 1 => json!({"requests": own}),
         2 => json!({"limits": own}),
         3 => json!({"requests": {"memory": own["memory"]}}),

@@ -108,6 +108,16 @@ impl Merge<'_> {
         warnings: &mut Vec<String>,
     ) -> Amounts {
         let own = self.pod.own(resource);
+        if own.is_requested_by_limit {
+            if given(&self.merged, resource) != Amounts::default() {
+                let name = resource.name();
+                warnings.push(format!(
+                    "the pod-level resources have a limit of {name} and no request, which would become the sidecar's: the sidecar has neither, and uses the pod's; add a pod-level request of {name}"
+                ));
+            }
+            // A limit alone would be a request of the container.
+            return Amounts::default();
+        }
         let wanted = amounts.request.as_ref().or(amounts.limit.as_ref()).cloned();
         if let (Some(total), Some(wanted)) = (own.request, wanted) {
             let room = total.saturating_sub(self.pod.requested_by_others(resource));

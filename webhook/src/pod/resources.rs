@@ -31,6 +31,9 @@ pub(crate) struct OfPod {
     pub request: Option<u128>,
     /// The maximum of a container's limit.
     pub limit: Option<Quantity>,
+    /// Whether the API server makes the limit the request, too: it does after webhooks are
+    /// called, as long as no container has a request, even of 0.
+    pub is_requested_by_limit: bool,
 }
 
 impl<'a> Pod<'a> {
@@ -40,15 +43,15 @@ impl<'a> Pod<'a> {
             self.spec_at(&["resources"])?.get(kind)?.get(resource.name()).filter(|v| !v.is_null())
         };
         let limit = amount("limits").and_then(quantity);
-        // The API server's default for a pod that states its limit alone.
-        let from_limit = || {
-            let limit = limit.as_ref()?.thousandths();
-            let requested = self.requested_by_others(resource);
-            Some(if requested > 0 { requested } else { limit })
-        };
         // A request that cannot be read leaves no room.
         let request = amount("requests").map(|value| thousandths(value).unwrap_or(0));
-        OfPod { request: request.or_else(from_limit), limit }
+        if request.is_some() || limit.is_none() {
+            return OfPod { request, limit, is_requested_by_limit: false };
+        }
+        // For a pod that states its limit alone, the API server sums up its containers'.
+        let requested = self.requested_by_others(resource);
+        let request = (requested > 0).then_some(requested);
+        OfPod { is_requested_by_limit: request.is_none(), request, limit }
     }
 
     /// Whether the pod as a whole has resources, which then decide on its quality

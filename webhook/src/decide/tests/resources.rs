@@ -68,8 +68,8 @@ fn requests_fit_the_pods_own_resources() {
         json!({"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}});
     assert_eq!(with(&[], &pod(own.clone(), room)).0, usual);
     let small = json!({"limits": {"memory": "100Mi"}});
-    let capped = with(&[], &pod(small.clone(), json!({})));
-    assert_eq!(capped.0["limits"], json!({"memory": "100Mi"}));
+    let capped = json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "100Mi"}});
+    assert_eq!(with(&[], &pod(capped, json!({}))).0["limits"], json!({"memory": "100Mi"}));
     // The pod's request is then the sum of its containers'.
     let stated = with(&[], &pod(small, json!({"memory": "20Mi"})));
     assert_eq!(stated.0, cpu_only("100Mi"));
@@ -81,6 +81,26 @@ fn requests_fit_the_pods_own_resources() {
     assert_eq!(with(&[], &exponents).0, usual);
     let unreadable = with(&[], &pod(json!({"requests": {"cpu": "much"}}), json!({})));
     assert_eq!(unreadable.0["requests"]["cpu"], "0");
+}
+
+/// The API server would make a request of the sidecar the pod's, which otherwise is the
+/// limit.
+#[test]
+fn a_pod_level_limit_stays_the_request() {
+    let limits = json!({"limits": {"cpu": "2", "memory": "2Gi"}});
+    let pod = |own: &Value, prometheus: Value| json!({"resources": own, "containers": prometheus_with(&prometheus)});
+    assert_eq!(with(&[], &pod(&limits, json!({}))), (json!({}), vec![]));
+    let memory = json!({"limits": {"cpu": "2", "memory": "2Gi"}, "requests": {"memory": "1Gi"}});
+    let only_memory = json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "128Mi"}});
+    assert_eq!(with(&[], &pod(&memory, json!({}))), (only_memory, vec![]));
+    // A container's limit is a request, too.
+    let by_container = with(&[], &pod(&limits, json!({"limits": {"cpu": "1"}}))).0;
+    let no_cpu = json!({"requests": {"cpu": "0"}, "limits": {"cpu": "2"}});
+    assert_eq!(by_container, no_cpu);
+    let (resources, warnings) = with(&[("cpu-request", "20m")], &pod(&limits, json!({})));
+    assert_eq!(resources, json!({}));
+    assert!(warnings[0].contains("add a pod-level request of cpu"), "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
 }
 
 #[test]

@@ -64,9 +64,14 @@ pub(super) fn variables(model: &Model) -> Vec<Variable> {
         variables.push(variable(
             &format!("{name}Full"),
             format!(
-                "\"{name}\" in variables.ownRequests ? {wanted} > {} - {sum} : \"{name}\" in variables.ownLimits && {wanted} > ({sum} > 0 ? 0 : {})",
+                "\"{name}\" in variables.ownRequests ? {wanted} > {} - {sum} : \"{name}\" in variables.ownLimits && {sum} > 0",
                 thousandths(&format!("variables.ownRequests[\"{name}\"]")),
-                thousandths(&format!("variables.ownLimits[\"{name}\"]")),
+            ),
+        ));
+        variables.push(variable(
+            &format!("{name}ByLimit"),
+            format!(
+                "!(\"{name}\" in variables.ownRequests) && \"{name}\" in variables.ownLimits && {sum} == 0"
             ),
         ));
     }
@@ -85,7 +90,8 @@ fn is_guaranteed() -> String {
 }
 
 /// What changes in the container that has just been added, where the pod's own resources
-/// leave no room for it, or less than its limit.
+/// leave no room for it, or less than its limit; or where a request of it would become the
+/// pod's.
 pub(super) fn operations(model: &Model) -> Vec<String> {
     let path = |rest: &str| format!("variables.at + {}", cel::text(&format!("/resources/{rest}")));
     let mut operations = Vec::new();
@@ -110,8 +116,20 @@ pub(super) fn operations(model: &Model) -> Vec<String> {
         let amount = thousandths(&format!("variables.ownLimits[\"{name}\"]"));
         let less = format!("(variables.{name}Full || {limit} > {amount})");
         operations.push(when(&format!("variables.injects && {has_limit} && {less}"), &own));
-        let removal = format!("JSONPatch{{op: \"remove\", path: {most}}}");
-        operations.push(when(&format!("{full} && !({has_limit})"), &removal));
+        operations.push(when(&format!("{full} && !({has_limit})"), &remove(&most)));
+    }
+    for Resource { name, request, limit } in all(model) {
+        let by_limit = format!("variables.injects && variables.{name}ByLimit");
+        for (kind, amount) in [("requests", request), ("limits", limit)] {
+            if amount.is_some() {
+                let path = path(&format!("{kind}/{name}"));
+                operations.push(when(&by_limit, &remove(&path)));
+            }
+        }
     }
     operations
+}
+
+fn remove(path: &str) -> String {
+    format!("JSONPatch{{op: \"remove\", path: {path}}}")
 }
