@@ -213,8 +213,6 @@ fn other_errors() -> Vec<(&'static str, Value)> {
         ("podMonitor.sidecars", json!("no")),
         ("certificates.mode", json!("selfSigned")),
         ("certificates", json!({"mode": "provided"})),
-        ("certificates.provided.secretName", json!("own")),
-        ("certificates.certManager.issuerRef", json!({"name": "ca"})),
         ("certificates.rotate.validity", json!("90 days")),
         ("certificates.rotate.validity", json!("1d")),
         ("certificates.rotate.resources.limits.cpu", json!("1e-3")),

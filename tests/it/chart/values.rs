@@ -194,6 +194,34 @@ async fn every_number_can_be_given_on_the_command_line() {
     assert!(refused.contains("are both 9000"), "{refused}");
 }
 
+/// With `--reuse-values`, a change of the mode has the values of the former one.
+#[tokio::test]
+async fn values_of_another_certificate_mode_have_no_effect() {
+    const TEST: &str = "values_of_another_certificate_mode_have_no_effect";
+    let Some(helm) = helm::Helm::find(TEST) else { return };
+    let former = json!({
+        "provided": {"secretName": "own", "caBundle": CA},
+        "certManager": {"issuerRef": {"name": "ca", "kind": "ClusterIssuer"}},
+    });
+    for (mode, without) in [
+        ("rotate", ["provided", "certManager"].as_slice()),
+        ("certManager", &["provided"]),
+        ("provided", &["certManager"]),
+    ] {
+        let mut certificates = former.clone();
+        certificates["mode"] = json!(mode);
+        let template = async |certificates: &Value| {
+            let values = json!({"certificates": certificates});
+            helm.template(("one", "two"), &values, &[]).await.unwrap()
+        };
+        let with = template(&certificates).await;
+        for key in without {
+            certificates.as_object_mut().unwrap().remove(*key);
+        }
+        assert_eq!(template(&certificates).await, with, "{mode}");
+    }
+}
+
 /// `path` and all paths below it.
 fn paths(path: &str, value: &Value) -> Vec<String> {
     let below = value.as_object().into_iter().flatten();
