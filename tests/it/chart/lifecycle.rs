@@ -162,33 +162,65 @@ async fn the_certificate_may_come_from_elsewhere_later() {
     release.uninstall().await;
 }
 
-/// Another authority.
-const OTHER: &str = include_str!("../../../sidecar/src/identity/testdata/ca.crt.pem");
-
-/// The bundle of certs is not overwritten by accident: Helm 4 asks for a flag,
-/// which the README names.
+/// Both ways no pod is refused, and Helm, which never writes the bundle, has no conflict.
 #[tokio::test]
-async fn a_bundle_may_be_provided_later() {
-    const TEST: &str = "a_bundle_may_be_provided_later";
-    let Some(helm) = Helm::find(TEST) else { return };
-    if helm.is_before_4() {
-        return say_skipped(TEST, "this is Helm 3, which overwrites whatever is there");
-    }
+async fn the_certificate_may_be_provided_later() {
+    const TEST: &str = "the_certificate_may_be_provided_later";
     let Some(mut release) = Release::install(TEST, "bundled", &[]).await else { return };
-    let own = format!("{}{OTHER}", release.serving.authority());
+    release.until_trusted().await;
+    let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
+    let issued = release.mounted.clone();
+
+    "own".clone_into(&mut release.mounted);
+    release.issue_elsewhere().await;
     let provided = json!({
         "mode": "provided",
-        "provided": {"secretName": "own", "caBundle": own},
+        "provided": {"secretName": "own", "caBundle": authority(&release).await},
     });
-    let change = json!({"certificates": provided});
-    let failure = release.try_helm(&["upgrade"], &change).await.unwrap_err().to_string();
-    assert!(failure.contains("conflict with \"prom-remotewrite-certs\""), "{failure}");
-    release.try_helm(&["upgrade", "--force-conflicts"], &change).await.unwrap();
-    release.certs = Some(release.watch(&[]).await);
-    // Nothing is written that the next upgrade would be in conflict with.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    let (bundle, _) = written(&release).await;
-    assert_eq!(bundle, BASE64_STANDARD.encode(own));
-    release.try_helm(&["upgrade"], &change).await.unwrap();
+    release.helm("upgrade", &json!({"certificates": provided})).await;
+    until_taken_over(&mut release).await;
+    release.helm("upgrade", &json!({"certificates": provided})).await;
+
+    release.mounted = issued;
+    release.reuse_values("certificates.mode=rotate").await;
+    until_taken_over(&mut release).await;
+    release.helm("upgrade", &json!({})).await;
+    let asking = asking.stop().await;
+    assert!(asking.injected > 20 && asking.plain == 0, "{asking:?}");
+    assert!(asking.refused.is_empty(), "{asking:?}");
     release.uninstall().await;
+}
+
+/// Waits until the webhook has the certificate of the other Secret, and the former CA is no
+/// longer trusted.
+async fn until_taken_over(release: &mut Release) {
+    // A rolling update starts the new one first.
+    let new = release.watch(&[]).await;
+    release.certs = Some(new);
+    let trusted = authority(release).await;
+    let bundle = async || {
+        let (bundle, _) = written(release).await;
+        String::from_utf8(BASE64_STANDARD.decode(bundle).unwrap()).unwrap()
+    };
+    let mut both = String::new();
+    eventually("the other CA is trusted", async || {
+        let bundle = bundle().await;
+        bundle.contains(trusted.trim()).then(|| both.clone_from(&bundle))
+    })
+    .await;
+    assert_eq!(both.matches("BEGIN CERTIFICATE").count(), 2, "the former CA stays for a while");
+    let before = release.serving.served();
+    // The kubelet comes last.
+    release.deliver().await.unwrap();
+    eventually("it is served", async || (release.serving.served() > before).then_some(())).await;
+    eventually("the former CA leaves the bundle", async || {
+        (bundle().await.trim() == trusted.trim()).then_some(())
+    })
+    .await;
+}
+
+/// The CA of the Secret that the webhook mounts.
+async fn authority(release: &Release) -> String {
+    let data = release.secret().await.unwrap().data.unwrap();
+    String::from_utf8(data["ca.crt"].0.clone()).unwrap()
 }

@@ -46,6 +46,8 @@ pub(crate) struct Release {
     flags: Vec<&'static str>,
     /// The watcher.
     pub(crate) certs: Option<Process>,
+    /// The Secret that the webhook mounts.
+    pub(crate) mounted: String,
 }
 
 impl Release {
@@ -76,7 +78,9 @@ impl Release {
         let serving = Serving::bare(config);
         let chart = redirected(&chart(), &serving.url());
         let flags = flags.to_vec();
-        let mut release = Self { client, serving, name, helm, plane, chart, flags, certs: None };
+        let mounted = format!("{name}-webhook-tls");
+        let mut release =
+            Self { client, serving, name, helm, plane, chart, flags, certs: None, mounted };
         release.helm("install", more).await;
         release.certs = Some(release.watch(&[]).await);
         release.until_delivered().await;
@@ -104,6 +108,13 @@ impl Release {
         let values = self.helm.values(&values(self.name, more))?;
         let (chart, values) = (show(self.chart.path()), show(&values));
         self.run(&[verb, &[self.name, &chart, "--values", &values]].concat()).await
+    }
+
+    /// `helm upgrade` with the values of the release, one of them changed.
+    pub(crate) async fn reuse_values(&self, change: &str) {
+        let chart = show(self.chart.path());
+        let arguments = ["upgrade", self.name, &chart, "--reuse-values", "--set", change];
+        self.run(&arguments).await.unwrap();
     }
 
     /// Helm for this release.
@@ -154,7 +165,7 @@ impl Release {
             "apiVersion": "v1",
             "kind": "Secret",
             "type": "kubernetes.io/tls",
-            "metadata": {"name": format!("{}-webhook-tls", self.name), "namespace": self.name},
+            "metadata": {"name": self.mounted, "namespace": self.name},
             "stringData": {
                 "ca.crt": file("ca.crt"),
                 "tls.crt": file("tls.crt"),
@@ -211,7 +222,7 @@ impl Release {
     /// The Secret, if it is there.
     pub(crate) async fn secret(&self) -> Option<Secret> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), self.name);
-        secrets.get_opt(&format!("{}-webhook-tls", self.name)).await.unwrap()
+        secrets.get_opt(&self.mounted).await.unwrap()
     }
 
     /// Puts the Secret where the webhook reads it, all files at once. One that is
