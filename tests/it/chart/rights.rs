@@ -133,6 +133,21 @@ async fn check_is_all(client: &Client, needed: &[Deed<'_>]) {
     }
 }
 
+/// When the mode changes, its rights do first, and it runs until its successor is ready.
+#[tokio::test]
+async fn the_program_of_a_former_mode_may_still_find_its_account() {
+    const TEST: &str = "the_program_of_a_former_mode_may_still_find_its_account";
+    let Some(helm) = super::helm::Helm::find(TEST) else { return };
+    let provided = json!({"secretName": "own", "caBundle": "-----BEGIN CERTIFICATE-----"});
+    for mode in ["rotate", "certManager", "provided"] {
+        let certificates = json!({"certificates": {"mode": mode, "provided": provided}});
+        let rendered = helm.template(("one", "two"), &certificates, &[]).await.unwrap();
+        let account = &of_kind(&rendered, "Role")["rules"][1];
+        assert_eq!(account["resources"], json!(["serviceaccounts"]), "{mode}: {account}");
+        assert_eq!(account["verbs"], json!(["get"]), "{mode}: {account}");
+    }
+}
+
 #[tokio::test]
 async fn no_account_mounts_a_token_it_does_not_use() {
     const TEST: &str = "no_account_mounts_a_token_it_does_not_use";
