@@ -11,6 +11,7 @@ use super::{
     objects,
     trial::{Trial, eventually},
 };
+use crate::cluster::has;
 
 /// A rule of a namespace that the sidecar breaks.
 struct Case {
@@ -118,6 +119,14 @@ fn cases() -> Vec<Case> {
             helps: &[("memory-request", "64Mi"), ("memory-limit", "64Mi")],
         },
         Case {
+            namespace: "refusals-pod-cpu-ratio",
+            kind: "LimitRange",
+            spec: limit_range(&json!({"type": "Pod", "maxLimitRequestRatio": {"cpu": "1.5"}})),
+            breaks: &[("cpu-request", "10m"), ("cpu-limit", "100m")],
+            message: "cpu max limit to request ratio per Pod is",
+            helps: &[("cpu-request", "100m"), ("cpu-limit", "100m")],
+        },
+        Case {
             namespace: "refusals-default-limit",
             kind: "LimitRange",
             spec: limit_range(&json!({"default": {"cpu": "5m"}})),
@@ -142,6 +151,76 @@ fn cases() -> Vec<Case> {
             helps: &[("memory-limit", "64Mi")],
         },
     ]
+}
+
+/// No annotation helps: a default of the `LimitRange` does.
+#[tokio::test]
+async fn a_ratio_of_ephemeral_storage_needs_a_default() {
+    const TEST: &str = "a_ratio_of_ephemeral_storage_needs_a_default";
+    const NAMESPACE: &str = "refusals-storage";
+    const MESSAGE: &str = "ephemeral-storage max limit to request ratio per Container is";
+    let Some(trial) = Trial::new(TEST, "storage", &[NAMESPACE], &json!({})).await else { return };
+    objects::namespace(&trial.client, NAMESPACE, "privileged").await;
+    let rule = |limits: &Value| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "rule", "namespace": NAMESPACE},
+            "spec": limit_range(limits),
+        })
+    };
+    let asks = pod(NAMESPACE, &[]);
+    let mut limits = json!({"maxLimitRequestRatio": {"ephemeral-storage": "2"}});
+    objects::apply(&trial.client, &rule(&limits)).await.unwrap();
+    eventually(MESSAGE, async || {
+        let error = objects::apply_dry(&trial.client, &asks).await.err()?.to_string();
+        error.contains(MESSAGE).then_some(())
+    })
+    .await;
+    let section = section(MESSAGE);
+    for key in ["default", "defaultRequest"] {
+        assert!(section.contains(&format!("`{key}`")), "{section}");
+        limits[key] = json!({"ephemeral-storage": "1Gi"});
+    }
+    objects::apply(&trial.client, &rule(&limits)).await.unwrap();
+    eventually("the default helps", async || {
+        let made = objects::apply_dry(&trial.client, &asks).await.ok()?;
+        sidecar(&made).map(|_| ())
+    })
+    .await;
+}
+
+/// The same as a pod with resources of its own that others use up, which a `LimitRange`
+/// demands a minimum of.
+#[tokio::test]
+async fn a_minimum_needs_room_in_the_pod_level_requests() {
+    const TEST: &str = "a_minimum_needs_room_in_the_pod_level_requests";
+    const NAMESPACE: &str = "refusals-room";
+    let Some(trial) = Trial::new(TEST, "room", &[NAMESPACE], &json!({})).await else { return };
+    if !has(trial.plane, 34, TEST, "resources of a pod by default") {
+        return;
+    }
+    objects::namespace(&trial.client, NAMESPACE, "privileged").await;
+    let rule = json!({
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "rule", "namespace": NAMESPACE},
+        "spec": limit_range(&json!({"min": {"cpu": "50m"}})),
+    });
+    objects::apply(&trial.client, &rule).await.unwrap();
+    let mut asks = pod(NAMESPACE, &[("cpu-request", "50m")]);
+    asks["spec"]["resources"] = json!({"requests": {"cpu": "100m", "memory": "1Gi"}});
+    eventually("the LimitRange is in force", async || {
+        let error = objects::apply_dry(&trial.client, &asks).await.err()?.to_string();
+        (error.contains("minimum cpu usage per Container is") && error.contains("request is 0"))
+            .then_some(())
+    })
+    .await;
+    for message in ["minimum cpu usage per Container is", "minimum memory usage per Container is"] {
+        assert!(section(message).contains("`request is 0`"), "{message}");
+    }
+    asks["spec"]["resources"]["requests"]["cpu"] = json!("150m");
+    objects::apply_dry(&trial.client, &asks).await.unwrap();
 }
 
 /// A pod whose own container keeps to all of these rules.
