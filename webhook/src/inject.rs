@@ -107,10 +107,12 @@ fn environment(effective: &Effective, pod: Pod<'_>) -> Vec<EnvVar> {
     };
     let own = own.iter().map(|(name, value)| variable(name, value));
     let host = host.map(|host| variable(names::env::AZURE_AUTHORITY_HOST, host.as_str()));
+    // The default, by which a sidecar is known as ours where the annotation is removed.
+    let kind = (!effective.native).then(|| variable(names::env::NATIVE_SIDECAR, "false"));
     let unset = unset_of_binding(effective, pod).map(|name| variable(name, ""));
     let further = effective.further_variables.iter();
     let further = further.map(|(name, value)| variable(name, value));
-    own.chain(host).chain(unset).chain(further).collect()
+    own.chain(kind).chain(host).chain(unset).chain(further).collect()
 }
 
 /// The variables of an identity binding that a workload identity does without, in a pod

@@ -199,6 +199,17 @@ fn a_sidecar_without_our_annotation_is_ours_still() {
 }
 
 #[test]
+fn an_ordinary_sidecar_without_our_annotation_is_ours_still() {
+    for profile in ["default", "federated", "secret"] {
+        let whole = changed(&[("profile", profile), ("sidecar-mode", "container")], |_| {});
+        let mut pod = whole.clone();
+        pod["metadata"]["annotations"].as_object_mut().unwrap().remove("prom-remotewrite/injected");
+        let (decision, after) = admit(&config(), &pod);
+        assert_eq!((decision.word(), &after), ("repair", &whole), "{decision:?}");
+    }
+}
+
+#[test]
 fn an_annotation_alone_proves_nothing() {
     let injected = ("injected", "version=1.0.0 settings=000000000000");
     check(&prometheus(&[("inject", "true"), injected]), "inject", "asked_for", "");
