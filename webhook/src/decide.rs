@@ -137,10 +137,15 @@ fn there_already(
     let is_complete = additions.is_empty();
     let probes = effective.map(|effective| inject::probes((index, container), &effective));
     additions.fields.extend(probes.into_iter().flatten());
+    let requests = inject::requests(pod, (index, container));
+    let is_behind_mesh = !additions.is_empty();
+    additions.fields.extend(requests);
     if additions.is_empty() {
         return Decision::Skip(Skip { reason: SkipReason::AlreadyInjected, warnings });
     }
-    let reason = if is_complete {
+    let reason = if is_complete && !is_behind_mesh {
+        RepairReason::NoRoom
+    } else if is_complete {
         RepairReason::BehindMesh
     } else {
         warnings.push(

@@ -27,7 +27,7 @@ use crate::{
 };
 use volumes::Volumes;
 
-pub use repair::{probes, repair};
+pub use repair::{probes, repair, requests};
 pub use volumes::{existing as existing_certificate, is_certificate_volume};
 
 /// The annotation by which a pod asks azure-workload-identity for an identity binding.

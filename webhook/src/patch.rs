@@ -17,12 +17,12 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-/// The additions to a pod. Nothing in a pod is ever changed or removed, but for a probe of
-/// the sidecar itself.
+/// The additions to a pod. Nothing in a pod is ever changed or removed, but for probes and
+/// requests of the sidecar itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Additions {
-    /// Fields of existing objects, each with its path. The last step is absent or null, or a
-    /// probe that is replaced; all others exist.
+    /// Fields of existing objects, each with its path. The last step is absent or null, or
+    /// what is replaced of the sidecar; all others exist.
     pub fields: Vec<(Vec<String>, Json)>,
     /// Annotations.
     pub annotations: Vec<(String, String)>,

@@ -188,6 +188,11 @@ impl<'a> Container<'a> {
             .filter_map(move |mount| Some((text(mount, "mountPath")?, text(mount, "name")?)))
     }
 
+    /// The list of the pod that it is in.
+    pub fn list(self) -> &'static str {
+        if self.is_init { "initContainers" } else { "containers" }
+    }
+
     /// The TCP ports that it declares.
     pub fn ports(self) -> impl Iterator<Item = u64> {
         items(self.raw.get("ports"))

@@ -44,6 +44,9 @@ pub enum RepairReason {
     Incomplete,
     /// A mesh's injector was called after the first review: HTTP probes go to its proxy.
     BehindMesh,
+    /// Another webhook has added a container, and the pod-level requests have no room for
+    /// both: the sidecar requests 0.
+    NoRoom,
 }
 
 /// Why a pod stays unchanged.
@@ -134,6 +137,7 @@ impl RepairReason {
         match self {
             Self::Incomplete => "incomplete",
             Self::BehindMesh => "behind_mesh",
+            Self::NoRoom => "no_room",
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What other webhooks took from a sidecar that is there: some decode pods with
 //! old types, which drops fields that those do not know.
 
-use contract::{LivenessProbe, ReadinessProbe, annotations::INJECTED};
+use contract::{LivenessProbe, Quantity, ReadinessProbe, annotations::INJECTED};
 use serde_json::Value;
 
 use super::{exec_probe, injected, literal, volumes::Volumes};
 use crate::{
     effective::Effective,
     patch::{Additions, Json},
-    pod::{Container, Pod},
+    pod::{Container, Pod, Resource},
 };
 
 /// What `pod` lacks for `container`, which is our sidecar and stands at `index` of
@@ -49,7 +49,6 @@ pub fn probes(
     (index, container): (usize, Container<'_>),
     effective: &Effective,
 ) -> Vec<(Vec<String>, Json)> {
-    let list = if container.is_init { "initContainers" } else { "containers" };
     [
         ("livenessProbe", effective.liveness == LivenessProbe::Exec),
         ("readinessProbe", effective.readiness == ReadinessProbe::Exec),
@@ -57,10 +56,27 @@ pub fn probes(
     .into_iter()
     .filter(|(probe, is_command)| *is_command && container.is_probed_by_http(probe))
     .map(|(probe, _)| {
-        let path = ["spec", list, &index.to_string(), probe].map(str::to_owned);
+        let path = ["spec", container.list(), &index.to_string(), probe].map(str::to_owned);
         (path.to_vec(), Json::of(&exec_probe()))
     })
     .collect()
+}
+
+/// The requests of `container`, which is our sidecar and stands at `index` of its list, where
+/// another container has come since, and the pod-level requests have no room for ours: 0 of
+/// that resource. The API server would refuse the pod.
+pub fn requests(
+    pod: Pod<'_>,
+    (index, container): (usize, Container<'_>),
+) -> Option<(Vec<String>, Json)> {
+    let exceeds = |resource: &Resource| pod.exceeds_own(*resource, container);
+    let exceeded: Vec<_> = [Resource::Cpu, Resource::Memory].into_iter().filter(exceeds).collect();
+    let mut requests = container.requests();
+    for resource in &exceeded {
+        requests.insert(resource.name().to_owned(), Quantity::none().to_string().into());
+    }
+    let path = ["spec", container.list(), &index.to_string(), "resources", "requests"];
+    (!exceeded.is_empty()).then(|| (path.map(str::to_owned).to_vec(), Json::of(&requests)))
 }
 
 /// Whether the sidecar has these settings: otherwise nobody knows whose it has.

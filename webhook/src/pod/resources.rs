@@ -1,7 +1,7 @@
 //! CPU and memory of a pod without our container.
 
 use contract::{Quantity, names};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Container, Pod};
 
@@ -87,12 +87,29 @@ impl<'a> Pod<'a> {
         self.others().next().is_some() && self.others().all(is)
     }
 
+    /// Whether the requests of all containers together are more than the pod's own request
+    /// of `resource`, so that the API server refuses the pod; without those of `sidecar` they
+    /// may fit.
+    pub fn exceeds_own(self, resource: Resource, sidecar: Container<'_>) -> bool {
+        let own =
+            self.spec_at(&["resources"]).and_then(|all| all.get("requests")?.get(resource.name()));
+        let Some(own) = own.and_then(thousandths) else { return false };
+        let ours = sidecar.requested(resource);
+        ours > 0 && self.requested_by_others(resource).saturating_add(ours) > own
+    }
+
     fn others(self) -> impl Iterator<Item = Container<'a>> {
         self.containers().filter(|container| container.name() != names::CONTAINER)
     }
 }
 
 impl Container<'_> {
+    /// What it requests, as it is written.
+    pub fn requests(&self) -> Map<String, Value> {
+        let requests = self.raw.get("resources").and_then(|all| all.get("requests")?.as_object());
+        requests.cloned().unwrap_or_default()
+    }
+
     /// Its request, in thousandths; a limit without a request is a request, too. An
     /// invalid amount counts as everything.
     fn requested(self, resource: Resource) -> u128 {

@@ -161,6 +161,13 @@ fn record(shared: &Shared, answered: &Answered, took: Duration) {
                 dry_run,
                 "its probes are commands: a mesh's injector was called after this webhook"
             ),
+            RepairReason::NoRoom => tracing::info!(
+                namespace,
+                pod,
+                owner,
+                dry_run,
+                "it requests 0: another webhook has added a container, which uses up the pod-level requests"
+            ),
         },
         Decision::Deny(denial) => {
             tracing::warn!(namespace, pod, owner, dry_run, reason, why = denial.message, "denied");

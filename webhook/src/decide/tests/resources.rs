@@ -157,6 +157,38 @@ fn an_injected_guaranteed_pod_is_left_alone() {
     check(&after, "skip", "already_injected", "");
 }
 
+/// A webhook that is called later may add a container.
+#[test]
+fn a_sidecar_makes_room_for_a_container_that_comes_later() {
+    let own = json!({"requests": {"cpu": "1", "memory": "2Gi"}});
+    let spec = json!({"resources": own, "containers": prometheus_with(&json!({"requests": {"cpu": "900m"}}))});
+    for mode in ["native", "container"] {
+        let mut pod = small(&json!({"spec": spec}));
+        pod["metadata"]["annotations"]["prom-remotewrite/sidecar-mode"] = json!(mode);
+        let (_, injected) = admit(&config(), &pod);
+        let with = |cpu: &str| {
+            let mut pod = injected.clone();
+            let late =
+                json!({"name": "late", "image": "a", "resources": {"requests": {"cpu": cpu}}});
+            pod["spec"]["containers"].as_array_mut().unwrap().push(late);
+            pod
+        };
+        check(&with("90m"), "skip", "already_injected", "");
+        let full = with("100m");
+        check(&full, "repair", "no_room", "");
+        let (_, after) = admit(&config(), &full);
+        let mut expected = full;
+        let list = if mode == "native" { "initContainers" } else { "containers" };
+        let all = expected["spec"][list].as_array_mut().unwrap();
+        let ours = all.iter_mut().find(|one| one["name"] == "prom-remotewrite").unwrap();
+        ours["resources"]["requests"]["cpu"] = json!("0");
+        assert_eq!(after, expected, "only the request of CPU");
+        check(&after, "skip", "already_injected", "");
+        // What does not fit without the sidecar is left to the API server.
+        check(&with("200m"), "repair", "no_room", "");
+    }
+}
+
 #[test]
 fn a_token_that_is_not_mounted_is_not_hidden() {
     let volumes = |spec: Value| {
