@@ -15,6 +15,7 @@ use super::{
     objects::{self, text},
     trial::{Trial, eventually},
 };
+use crate::cluster::has;
 
 /// Waits until a pod has all of these containers.
 async fn admitted(trial: &Trial, pod: &Value, containers: &[&str]) -> Value {
@@ -79,6 +80,47 @@ async fn fields_removed_by_a_later_webhook_are_restored() {
         injected::check("workload-identity", &pod);
         let count = pod["spec"].to_string().matches("\"name\":\"prom-remotewrite\"").count();
         assert_eq!(count, 1, "{path}: {pod:#}");
+    }
+}
+
+/// The pod-level requests have room for one of them.
+#[tokio::test]
+async fn a_container_that_comes_later_has_the_sidecars_room() {
+    const TEST: &str = "a_container_that_comes_later_has_the_sidecars_room";
+    let Some(trial) = Trial::new(TEST, "later-room", &[], &json!({})).await else { return };
+    if !has(trial.plane, 34, TEST, "resources of a pod by default") {
+        return;
+    }
+    let mut asks = trial.pod("one", &[("inject", "true")]);
+    let containers = asks["spec"]["containers"].as_array_mut().unwrap();
+    containers.truncate(1);
+    containers[0]["resources"] = json!({"requests": {"cpu": "500m", "memory": "1Gi"}});
+    asks["spec"]["resources"] = json!({"requests": {"cpu": "1", "memory": "4Gi"}});
+    let alone = objects::apply_dry(&trial.client, &asks).await.unwrap();
+    assert_eq!(sidecar(&alone).unwrap().1["resources"]["requests"]["cpu"], "10m");
+    let neighbour = Neighbour::start().await;
+    neighbour.register(&trial, "z-after-later-room", "/container/after").await;
+    let pod = admitted(&trial, &asks, &["after"]).await;
+    let requests = json!({"cpu": "0", "memory": "32Mi"});
+    assert_eq!(sidecar(&pod).unwrap().1["resources"]["requests"], requests);
+}
+
+#[tokio::test]
+async fn a_sidecar_whose_annotation_is_removed_gets_it_again() {
+    const TEST: &str = "a_sidecar_whose_annotation_is_removed_gets_it_again";
+    let Some(trial) = Trial::new(TEST, "unmarked", &[], &json!({})).await else { return };
+    let neighbour = Neighbour::start().await;
+    neighbour.register_with(&trial, "z-after-unmarked", "/unmark/it", "Never").await;
+    for mode in ["native", "container"] {
+        let asks = trial.pod("one", &[("inject", "true"), ("sidecar-mode", mode)]);
+        let before = neighbour.calls.load(Ordering::Relaxed);
+        let pod = eventually("the neighbour is asked", async || {
+            let pod = objects::apply_dry(&trial.client, &asks).await.unwrap();
+            (neighbour.calls.load(Ordering::Relaxed) > before).then_some(pod)
+        })
+        .await;
+        let annotation = text(&pod, "/metadata/annotations/prom-remotewrite~1injected");
+        assert!(annotation.starts_with("version="), "{mode}: {pod:#}");
     }
 }
 

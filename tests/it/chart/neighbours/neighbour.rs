@@ -11,13 +11,14 @@ use certs::{
     issue::{Request, issue},
     pair::Pem,
 };
+use contract::annotations::{INJECTED, PREFIX};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tests::machine::clock::Clock;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -139,6 +140,7 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
                 .collect::<Vec<_>>()
         ),
         "old" => json!(forgotten(pod)),
+        "unmark" => annotated(pod, |all| drop(all.remove(INJECTED))),
         "resources" => json!(
             containers_of(pod)
                 .map(|(path, _)| {
@@ -153,12 +155,7 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
                 )
                 .collect::<Vec<_>>()
         ),
-        // A merge with whatever annotations there are.
-        _ => {
-            let mut all = pod["metadata"]["annotations"].clone();
-            all[format!("prom-remotewrite/{name}")] = json!("true");
-            json!([{"op": "add", "path": "/metadata/annotations", "value": all}])
-        }
+        _ => annotated(pod, |all| drop(all.insert(format!("{PREFIX}{name}"), json!("true")))),
     };
     json!({
         "apiVersion": "admission.k8s.io/v1",
@@ -170,6 +167,13 @@ fn answer(what: &str, name: &str, review: &Value) -> Value {
             "patch": BASE64_STANDARD.encode(patch.to_string()),
         },
     })
+}
+
+/// Whatever annotations there are, changed.
+fn annotated(pod: &Value, change: impl FnOnce(&mut Map<String, Value>)) -> Value {
+    let mut all = pod["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    change(&mut all);
+    json!([{"op": "add", "path": "/metadata/annotations", "value": all}])
 }
 
 /// Requests and limits as a Vertical Pod Autoscaler sets them.
