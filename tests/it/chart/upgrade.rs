@@ -6,6 +6,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use kube::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -40,7 +41,7 @@ async fn first_version() -> (TempDir, PathBuf) {
 }
 
 /// What a user of the first version may have set.
-fn values(authority: &str) -> Value {
+fn values() -> Value {
     let only = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": [NAME]});
     let profile = json!({
         "ingestionUrl": "https://dce.example/x",
@@ -53,7 +54,7 @@ fn values(authority: &str) -> Value {
         "webhook": {"namespaceSelector": [only], "podLabels": {"team": "metrics"}},
         "certificates": {
             "mode": "provided",
-            "provided": {"secretName": "own", "caBundle": authority},
+            "provided": {"secretName": "own"},
             "rotate": {"schedule": "0 4 * * *", "settle": "30s"},
         },
         "podDisruptionBudget": {"maxUnavailable": 1},
@@ -68,6 +69,20 @@ async fn has_policy(client: &Client) -> bool {
     objects::api(client, &policy).get_opt(NAME).await.unwrap().is_some()
 }
 
+/// Writes the CA bundle as another tool does, as there is no certs.
+async fn trust(client: &Client, manifest: &[Value], serving: &Serving) {
+    let bundle = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": NAME},
+        "webhooks": [{
+            "name": of_kind(manifest, "MutatingWebhookConfiguration")["webhooks"][0]["name"],
+            "clientConfig": {"caBundle": BASE64_STANDARD.encode(serving.authority())},
+        }],
+    });
+    objects::apply(client, &bundle).await.unwrap();
+}
+
 #[tokio::test]
 async fn with_reused_values_and_back_no_pod_is_refused() {
     const TEST: &str = "with_reused_values_and_back_no_pod_is_refused";
@@ -78,7 +93,7 @@ async fn with_reused_values_and_back_no_pod_is_refused() {
     let (_archive, first) = first_version().await;
 
     let mut serving = Serving::new("image: x").await;
-    let values = helm.values(&values(&serving.authority())).unwrap().display().to_string();
+    let values = helm.values(&values()).unwrap().display().to_string();
     let show = |folder: &TempDir| folder.path().display().to_string();
     let (old, new) = (redirected(&first, &serving.url()), redirected(&chart(), &serving.url()));
     let (old, new) = (show(&old), show(&new));
@@ -91,6 +106,7 @@ async fn with_reused_values_and_back_no_pod_is_refused() {
     let config = text(of_kind(&manifest, "ConfigMap"), "/data/config.yaml").to_owned();
     std::fs::write(serving.config(), &config).unwrap();
     serving.start().await;
+    trust(&client, &manifest, &serving).await;
     let asks = trial::pod(NAME, "one", &[("inject", "true")]);
     eventually("API servers trust the webhook", async || {
         let pod = objects::apply_dry(&client, &asks).await.ok()?;
