@@ -22,15 +22,12 @@ use std::{
 use contract::IngestionUrl;
 use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::connection::differential::{Peer, compare as compare_answers};
 use self::{
-    connection::{Connection, ExchangeError},
+    connection::{Connection, ExchangeError, LargeAnswers},
     dialing::{Dialing, Turn},
 };
 pub(crate) use self::{
@@ -49,7 +46,7 @@ pub(crate) struct Upstream {
     /// Request line and host, the same for every request.
     prologue: Vec<u8>,
     dialing: Dialing,
-    large_answers: Semaphore,
+    large_answers: LargeAnswers,
     idle: Mutex<Vec<Idle>>,
     max_idle: usize,
 }
@@ -74,9 +71,6 @@ const MAX_IDLE: Duration = Duration::from_secs(50);
 /// More are not kept of all destinations together: as many as Prometheus has shards at
 /// the most that is recommended. Each takes about 40 KiB.
 const MAX_IDLE_CONNECTIONS: usize = 200;
-/// Answers of more than 4 KiB that are read at once from all destinations; each has up to
-/// 64 KiB of head and 16 KiB of body.
-const MAX_LARGE_ANSWERS: usize = 32;
 
 impl Upstream {
     /// The way to one of so many destinations.
@@ -105,7 +99,7 @@ impl Upstream {
             requests,
             prologue,
             dialing: Dialing::new(),
-            large_answers: Semaphore::new(MAX_LARGE_ANSWERS / destinations),
+            large_answers: LargeAnswers::new(destinations),
             idle: Mutex::default(),
             max_idle,
         }

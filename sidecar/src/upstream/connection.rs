@@ -2,6 +2,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod differential;
+mod large;
 
 use std::{
     future::poll_fn,
@@ -15,10 +16,11 @@ use std::{
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 
+pub(super) use self::large::LargeAnswers;
+use self::large::Permit;
 use super::Received;
 use crate::{
     dial::Stream,
@@ -51,7 +53,7 @@ pub(super) enum ExchangeError {
 /// So much is encrypted and written at once: large enough for few system calls,
 /// small enough that the encrypted copy of a body stays small.
 const BURST_BYTES: usize = 64 << 10;
-/// So much is read at once; answers are small. A larger one waits for a place.
+/// So much is read at once; answers are small. A larger one needs a permit.
 const READ_BYTES: usize = 4 << 10;
 /// So much of an answer's body is kept: Azure's refusals are a few hundred
 /// bytes, and Prometheus shows 1 KiB.
@@ -80,11 +82,11 @@ impl Connection {
         head: &[u8],
         body: &[u8],
         deadline: Instant,
-        large_answers: &Semaphore,
+        large_answers: &LargeAnswers,
     ) -> Result<(Received, bool), ExchangeError> {
         let sent = self.send(head, body).await;
-        let mut place = Place::new(large_answers);
-        let head = match self.read_head(&mut place).await {
+        let mut permit = large_answers.not_yet();
+        let head = match self.read_head(&mut permit).await {
             Ok(head) => head,
             // The reason is in what failed first.
             Err(ExchangeError::BeforeAnswer(error)) => {
@@ -97,7 +99,7 @@ impl Connection {
         }
         let mut body = Vec::new();
         let until = deadline.min(Instant::now() + MAX_BODY_TIME);
-        let whole = timeout_at(until, self.read_body(head.framing, &mut body, &mut place)).await;
+        let whole = timeout_at(until, self.read_body(head.framing, &mut body, &mut permit)).await;
         body.truncate(MAX_BODY_BYTES);
         self.input.shrink_to(READ_BYTES);
         let reusable = whole == Ok(true)
@@ -163,7 +165,7 @@ impl Connection {
         }
     }
 
-    async fn read_head(&mut self, place: &mut Place<'_>) -> Result<ResponseHead, ExchangeError> {
+    async fn read_head(&mut self, permit: &mut Permit<'_>) -> Result<ResponseHead, ExchangeError> {
         loop {
             if let Some((head, length)) = self.parse_head().map_err(ExchangeError::Unreadable)? {
                 self.input.drain(..length);
@@ -174,7 +176,7 @@ impl Connection {
             } else {
                 ExchangeError::WithinAnswer
             };
-            place.hold(self.input.len()).await;
+            permit.hold(self.input.len()).await;
             match self.fill().await {
                 Ok(0) => return Err(broken(closed())),
                 Ok(_) => {}
@@ -189,7 +191,7 @@ impl Connection {
         &mut self,
         framing: Framing,
         body: &mut Vec<u8>,
-        place: &mut Place<'_>,
+        permit: &mut Permit<'_>,
     ) -> bool {
         let mut chunked = Chunked::default();
         loop {
@@ -216,7 +218,7 @@ impl Connection {
             if done {
                 return true;
             }
-            place.hold(body.len() + self.input.len()).await;
+            permit.hold(body.len() + self.input.len()).await;
             if body.len() >= MAX_BODY_BYTES || !matches!(self.fill().await, Ok(read) if read > 0) {
                 return false;
             }
@@ -237,25 +239,6 @@ impl Connection {
     }
 }
 
-/// A place for a large answer, once it is one.
-struct Place<'a> {
-    places: &'a Semaphore,
-    held: Option<SemaphorePermit<'a>>,
-}
-
-impl<'a> Place<'a> {
-    const fn new(places: &'a Semaphore) -> Self {
-        Self { places, held: None }
-    }
-
-    /// Waits for a place if so many bytes are there already, and more are to come.
-    async fn hold(&mut self, bytes: usize) {
-        if bytes >= READ_BYTES && self.held.is_none() {
-            self.held = self.places.acquire().await.ok();
-        }
-    }
-}
-
 /// The peer's end of the connection, in words.
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection without an answer")
@@ -264,43 +247,4 @@ fn closed() -> io::Error {
 /// A peer that accepts a part of a batch has stored none of it.
 fn premature(status: u16) -> io::Error {
     io::Error::other(format!("it answered {status} before the batch was sent"))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-
-    use super::*;
-
-    /// What is kept of an answer with so large a head and body, if there are so many places.
-    async fn kept(head: usize, body: usize, places: usize) -> Result<(usize, bool), &'static str> {
-        let (near, mut far) = duplex(1 << 20);
-        let mut connection = Connection::new(Stream::Memory(near), 0);
-        let (large, long) = ("h".repeat(head), "b".repeat(body));
-        let answer =
-            format!("HTTP/1.1 503 No\r\nContent-Length: {body}\r\nX: {large}\r\n\r\n{long}");
-        far.write_all(answer.as_bytes()).await.unwrap();
-        let deadline = Instant::now() + Duration::from_secs(25);
-        let places = Semaphore::new(places);
-        let exchanged = connection.exchange(b"POST", b"", deadline, &places);
-        let (received, reusable) =
-            timeout_at(deadline, exchanged).await.map_err(|_| "late")?.unwrap();
-        assert_eq!(received.status, 503);
-        assert!(connection.input.capacity() <= READ_BYTES);
-        far.read_exact(&mut [0; 4]).await.unwrap();
-        Ok((received.body.len(), reusable))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_large_answer_waits_for_a_place() {
-        for places in [0, 1] {
-            assert_eq!(kept(100, 1000, places).await, Ok((1000, true)));
-        }
-        assert_eq!(kept(10_000, 15_000, 1).await, Ok((15_000, true)));
-        assert_eq!(kept(10_000, 100_000, 1).await, Ok((MAX_BODY_BYTES, false)));
-        // The status is known without the rest of the body, and not without the head.
-        let (body, reusable) = kept(100, 20_000, 0).await.unwrap();
-        assert!(body < 2 * READ_BYTES && !reusable, "{body}");
-        assert_eq!(kept(10_000, 0, 0).await, Err("late"));
-    }
 }

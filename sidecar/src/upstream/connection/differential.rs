@@ -78,10 +78,10 @@ async fn ours(peer: Peer<'_>) -> Ours {
     let (near, mut far) = duplex(PIPE_BYTES);
     let mut connection = Connection::new(Stream::Memory(near), 0);
     let request = vec![0; if peer.is_early { 2 * PIPE_BYTES } else { 0 }];
-    let (deadline, places) = (Instant::now() + PATIENCE, Semaphore::new(1));
+    let (deadline, large) = (Instant::now() + PATIENCE, LargeAnswers::new(1));
     let exchanged = tokio::select! {
         biased;
-        exchanged = timeout_at(deadline, connection.exchange(b"", &request, deadline, &places)) => exchanged,
+        exchanged = timeout_at(deadline, connection.exchange(b"", &request, deadline, &large)) => exchanged,
         never = answer(peer, &mut far) => match never {},
     };
     let timeout = |_| Err(ExchangeError::WithinAnswer(io::ErrorKind::TimedOut.into()));
