@@ -134,26 +134,23 @@ fn there_already(
     let mut warnings: Vec<String> =
         effective.as_ref().and_then(|effective| stale(effective, pod)).into_iter().collect();
     let mut additions = inject::repair(pod, (index, container), effective.as_ref());
-    let is_complete = additions.is_empty();
     let probes = effective.map(|effective| inject::probes((index, container), &effective));
-    additions.fields.extend(probes.into_iter().flatten());
+    let probes = probes.unwrap_or_default();
     let requests = inject::requests(pod, (index, container));
-    let is_behind_mesh = !additions.is_empty();
-    additions.fields.extend(requests);
-    if additions.is_empty() {
-        return Decision::Skip(Skip { reason: SkipReason::AlreadyInjected, warnings });
-    }
-    let reason = if is_complete && !is_behind_mesh {
-        RepairReason::NoRoom
-    } else if is_complete {
-        RepairReason::BehindMesh
-    } else {
+    let reason = if !additions.is_empty() {
         warnings.push(
             "another webhook has removed fields of the remote-write sidecar, which are added again: it should be updated"
                 .to_owned(),
         );
         RepairReason::Incomplete
+    } else if !probes.is_empty() {
+        RepairReason::BehindMesh
+    } else if requests.is_some() {
+        RepairReason::NoRoom
+    } else {
+        return Decision::Skip(Skip { reason: SkipReason::AlreadyInjected, warnings });
     };
+    additions.fields.extend(probes.into_iter().chain(requests));
     Decision::Repair(Box::new(Repair { reason, additions, warnings }))
 }
 
