@@ -12,7 +12,7 @@ use json_patch::{
 use serde_json::{Map, Value, json};
 
 use super::{OrReasons, native, plan::Plan, source::Program};
-use crate::{loopback, tree::at, workloads::sites::Site};
+use crate::{tree::at, workloads::sites::Site};
 
 /// Takes the sources of `plans` and the volumes that are unused then out of `site`, from
 /// behind to the front, and asks for a sidecar with these `profiles`.
@@ -107,11 +107,7 @@ fn has_sidecar(given: &str, profile: &str) -> String {
 
 /// Lets Prometheus write to the sidecar where it does not yet.
 fn redirections(site: &Site<'_>, plan: &Plan<'_>) -> Vec<PatchOperation> {
-    let is_right = |entry: &Value| {
-        let url = entry.get("url").and_then(Value::as_str).unwrap_or_default();
-        loopback::parse(url) == loopback::parse(&plan.url)
-    };
-    let others = plan.writes(site).filter(|(_, entry)| !is_right(entry));
+    let others = plan.writes(site).filter(|(_, entry)| !plan.is_written_by(entry));
     let url = ["url".to_owned()];
     others
         .map(|(path, _)| replace(&[&site.path[..], &path, &url].concat(), plan.url.clone()))

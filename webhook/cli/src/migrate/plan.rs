@@ -47,6 +47,12 @@ impl Plan<'_> {
         site.writes().filter(move |(path, entry)| *path == self.source.path || leads(entry))
     }
 
+    /// Whether an entry of remote write has this URL.
+    pub(super) fn is_written_by(&self, entry: &Value) -> bool {
+        let url = entry.get("url").and_then(Value::as_str).unwrap_or_default();
+        loopback::parse(url) == loopback::parse(&self.url)
+    }
+
     /// Whether the place is another than before.
     pub(super) fn is_moved(&self) -> bool {
         self.url != format!("http://localhost:{}{WRITE_PATH}", self.settings.listening_port)

@@ -20,7 +20,7 @@ use super::{
     report,
     source::Program,
 };
-use crate::{identity_webhook, loopback, tree::at, workloads::sites::Site};
+use crate::{identity_webhook, tree::at, workloads::sites::Site};
 
 /// What to do with the sources of `plans` at `site` of `document`, added and then taken
 /// out, and what comes of it.
@@ -70,12 +70,8 @@ pub(super) fn replacement(
 fn taken(site: &Site<'_>, plans: &[Plan<'_>]) -> OrReasons<()> {
     let of_plans: Vec<_> =
         plans.iter().flat_map(|plan| plan.writes(site)).map(|(path, _)| path).collect();
-    let others = site.writes().filter(|(path, _)| !of_plans.contains(path));
-    let others: Vec<_> = others
-        .filter_map(|(_, entry)| loopback::parse(entry.get("url").and_then(Value::as_str)?))
-        .collect();
-    let is_taken =
-        |plan: &&Plan<'_>| others.iter().any(|it| Some(it) == loopback::parse(&plan.url).as_ref());
+    let others: Vec<_> = site.writes().filter(|(path, _)| !of_plans.contains(path)).collect();
+    let is_taken = |plan: &&Plan<'_>| others.iter().any(|(_, entry)| plan.is_written_by(entry));
     match plans.iter().find(is_taken) {
         None => Ok(()),
         Some(plan) => Err(vec![format!(
