@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A value that could not be accepted, by somebody who does not know its name.
+/// A value that is not accepted, by a parser that does not know its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidValue {
     /// What would be accepted, as the rest of a sentence "expected …".
@@ -25,7 +25,7 @@ impl InvalidValue {
         }
     }
 
-    /// The error that this is at `name`, which had `value`.
+    /// The same as the error of the setting `name`, which has `value`.
     pub fn at(self, name: impl Into<String>, value: impl Into<String>) -> SettingError {
         SettingError {
             name: name.into(),

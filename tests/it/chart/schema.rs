@@ -236,8 +236,8 @@ fn other_errors() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn a_error_is_found_and_named() {
-    let Some(helm) = Helm::find("a_error_is_found_and_named") else { return };
+async fn an_error_is_found_and_named() {
+    let Some(helm) = Helm::find("an_error_is_found_and_named") else { return };
     for (path, bad) in
         errors_of_programs().into_iter().chain(contradictions()).chain(other_errors())
     {
