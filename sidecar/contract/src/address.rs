@@ -1,7 +1,7 @@
 //! Addresses of servers: which hosts a certificate can name, and how an address
 //! is shown in a message.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::Ipv4Addr};
 
 use url::{Host, Url};
 
@@ -21,9 +21,14 @@ pub(crate) fn is_verifiable(url: &Url) -> bool {
     }
 }
 
-/// The same of a host's name.
+/// The same of a host's name. One that ends in a number is an IPv4 address or nothing:
+/// <https://url.spec.whatwg.org/#ends-in-a-number-checker>
 pub(crate) fn is_verifiable_name(name: &str) -> bool {
-    name.len() <= MAX_NAME_BYTES && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
+    let relative = name.strip_suffix('.').unwrap_or(name);
+    let last = relative.rsplit('.').next().unwrap_or_default();
+    name.len() <= MAX_NAME_BYTES
+        && relative.split('.').all(is_label)
+        && (!last.bytes().all(|byte| byte.is_ascii_digit()) || relative.parse::<Ipv4Addr>().is_ok())
 }
 
 /// Underscores are no part of a host name by RFC 1123, but certificates name
@@ -72,6 +77,16 @@ mod tests {
             .chain(["10.0.0.1", "a--b.example", &long[1..], "bücher.example", "0a.1a"])
         {
             assert!(is_verifiable(&Url::parse(&format!("https://{good}/")).unwrap()), "{good}");
+        }
+    }
+
+    /// A URL's host is never such a name, but the name that TLS asks for may be.
+    #[test]
+    fn a_name_that_ends_in_a_number_is_an_address_or_nothing() {
+        for (name, verifiable) in
+            [("0", false), ("a.1", false), ("1.2.3", false), ("10.0.0.1", true), ("1.a", true)]
+        {
+            assert_eq!(is_verifiable_name(name), verifiable, "{name}");
         }
     }
 
