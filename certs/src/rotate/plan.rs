@@ -124,15 +124,13 @@ pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTi
     }
 }
 
-/// Whether the configuration says since when the pair in use has been so.
+/// Whether the configuration says since when the pair in use has been so. To note it is
+/// also what makes this program an owner of the bundle that Helm wrote from values: Helm
+/// then leaves it when it no longer has it.
 fn is_noted(observed: &Observed, trust: &Trust, policy: &Policy, now: SystemTime) -> bool {
     let in_use = observed.in_use(policy);
-    // A bundle that is part of the installation is not written without need.
-    let is_given = policy.provided.as_ref().is_some_and(|given| !given.is_empty());
     let is_known = trust.published.is_some_and(|at| at <= now);
-    in_use.is_empty()
-        || is_given
-        || (is_known && trust.published_for.as_ref() == Some(&in_use.fingerprint()))
+    in_use.is_empty() || (is_known && trust.published_for.as_ref() == Some(&in_use.fingerprint()))
 }
 
 /// The staged pair, if it is worth promoting.

@@ -162,7 +162,7 @@ async fn the_certificate_may_come_from_elsewhere_later() {
     release.uninstall().await;
 }
 
-/// Both ways no pod is refused, and Helm, which never writes the bundle, has no conflict.
+/// Both ways, and when the provided CA changes, no pod is refused, and Helm has no conflict.
 #[tokio::test]
 async fn the_certificate_may_be_provided_later() {
     const TEST: &str = "the_certificate_may_be_provided_later";
@@ -172,14 +172,16 @@ async fn the_certificate_may_be_provided_later() {
     let issued = release.mounted.clone();
 
     "own".clone_into(&mut release.mounted);
-    release.issue_elsewhere().await;
-    let provided = json!({
-        "mode": "provided",
-        "provided": {"secretName": "own", "caBundle": authority(&release).await},
-    });
-    release.helm("upgrade", &json!({"certificates": provided})).await;
-    until_taken_over(&mut release).await;
-    release.helm("upgrade", &json!({"certificates": provided})).await;
+    for _ in ["the first", "another"] {
+        release.issue_elsewhere().await;
+        let provided = json!({
+            "mode": "provided",
+            "provided": {"secretName": "own", "caBundle": authority(&release).await},
+        });
+        release.helm("upgrade", &json!({"certificates": provided})).await;
+        until_taken_over(&mut release).await;
+        release.helm("upgrade", &json!({"certificates": provided})).await;
+    }
 
     release.mounted = issued;
     release.reuse_values("certificates.mode=rotate").await;

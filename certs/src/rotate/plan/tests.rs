@@ -250,6 +250,11 @@ fn of_a_provided_certificate_only_the_ca_matters() {
     scene.stored.current.certificate = "several certificates".to_owned();
     let provided = Step::Done(Outlook { lifetime: None, prune: None });
     scene.check(start() + 90 * DAY, &provided);
+    // Helm wrote the bundle from values: to become its owner as well is a write.
+    scene.policy.provided = Some(scene.trust.as_ref().unwrap().bundle.clone());
+    scene.check(start(), &provided);
+    scene.trust.as_mut().unwrap().published = None;
+    scene.check(start(), &Step::Publish);
     scene.trust = Some(Trust::default());
     scene.check(start(), &Step::Publish);
 
