@@ -15,7 +15,7 @@ use tests::{
         ports,
         process::{Process, Program},
     },
-    tools::{self, COLLECTOR, VMAGENT},
+    tools::{self, COLLECTOR, TELEGRAF, VMAGENT},
 };
 use tokio::time::{Instant, sleep};
 
@@ -177,6 +177,42 @@ async fn an_opentelemetry_collector_loses_nothing() {
     let url = format!("http://127.0.0.1:{port}/v1/metrics");
     let sender = Sender::start(program, url, body).await;
     nothing_is_lost(rig, sender).await;
+}
+
+#[tokio::test]
+#[ignore = "builds Telegraf: just matrix telegraf"]
+async fn telegraf_loses_nothing() {
+    let file = tools::find(&TELEGRAF, "telegraf").unwrap();
+    let rig = stage().await;
+    let port = ports::free().unwrap();
+    let config = rig.stage.file("telegraf.conf");
+    std::fs::write(&config, telegraf_config(port, &rig.url("/api/v1/write"))).unwrap();
+    let program = Program::new("telegraf", file).arg("--config").arg(config.display().to_string());
+    let body = |name: &str, now: u64| format!("prometheus,n={name} {METRIC}=1 {now}000000\n");
+    let sender = Sender::start(program, format!("http://127.0.0.1:{port}/lines"), body).await;
+    nothing_is_lost(rig, sender).await;
+}
+
+/// The values of its own documentation for remote write, but that it writes every second.
+fn telegraf_config(port: u16, url: &str) -> String {
+    format!(
+        r#"[agent]
+interval = "1s"
+flush_interval = "1s"
+omit_hostname = true
+[[inputs.http_listener_v2]]
+service_address = "tcp://127.0.0.1:{port}"
+paths = ["/lines"]
+data_format = "influx"
+[[outputs.http]]
+url = "{url}"
+data_format = "prometheusremotewrite"
+[outputs.http.headers]
+Content-Type = "application/x-protobuf"
+Content-Encoding = "snappy"
+X-Prometheus-Remote-Write-Version = "0.1.0"
+"#
+    )
 }
 
 /// JSON is YAML.

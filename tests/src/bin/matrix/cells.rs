@@ -5,7 +5,7 @@ use ::tests::{
     tools::{
         CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32,
         KUBERNETES_1_34, KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53,
-        PROMETHEUS_3_5, Recipe, VMAGENT,
+        PROMETHEUS_3_5, Recipe, TELEGRAF, VMAGENT,
     },
 };
 
@@ -86,6 +86,13 @@ pub(crate) const ROWS: &[Row] = &[
         tests: &["sidecar::senders::an_opentelemetry_collector_"],
         proves: "the same holds for an OpenTelemetry Collector with the OTLP receiver and the prometheusremotewrite exporter",
         versions: &[("0.165", Part::Tool(&COLLECTOR))],
+    },
+    Row {
+        name: "telegraf",
+        program: "telegraf",
+        tests: &["sidecar::senders::telegraf_"],
+        proves: "the same holds for Telegraf with the output http and the data format prometheusremotewrite",
+        versions: &[("1.37", Part::Tool(&TELEGRAF))],
     },
     Row {
         name: "istio",

@@ -111,6 +111,25 @@ pub const COLLECTOR: Recipe = Recipe {
     }],
 };
 
+/// Telegraf, with what the test needs: it takes lines over HTTP, and writes them to
+/// Prometheus' remote write.
+pub const TELEGRAF: Recipe = Recipe {
+    folder: "matrix/telegraf",
+    packages: &["."],
+    tags: "",
+    ldflags: "-s -w -X main.version=1.37.2",
+    renames: &[],
+    takes: "about 3 minutes on 2 cores",
+    instead: "put telegraf, from https://docs.influxdata.com/telegraf, on PATH, or its path into TELEGRAF",
+    tools: &[Tool {
+        name: "telegraf",
+        variable: super::Variable::File("TELEGRAF"),
+        asked: &["--version"],
+        version_line: "Telegraf 1.",
+        accepted: "Telegraf ",
+    }],
+};
+
 /// The part of Istio's control plane that injects its proxy into pods: Istio's own webhook,
 /// of a snapshot, since no release is served as a module.
 pub const ISTIO: Recipe = Recipe {
