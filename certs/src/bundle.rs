@@ -6,6 +6,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+use crate::pair::is_issuer;
+
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
@@ -60,6 +62,15 @@ impl Bundle {
                 self.authorities.push(authority.clone());
             }
         }
+    }
+
+    /// Its CAs that have issued the first certificate of `chain`, PEM, directly or through
+    /// others in it.
+    #[must_use]
+    pub fn issuers_of(&self, chain: &str) -> Self {
+        let issuers = self.authorities.iter();
+        let issuers = issuers.filter(|authority| is_issuer(&authority.der, chain));
+        Self { authorities: issuers.cloned().collect() }
     }
 
     /// A short text that differs where the CAs differ, in hexadecimal: the

@@ -101,7 +101,7 @@ impl Pair {
         let not_after = system_time(parsed.validity().not_after).ok_or(Damage::Certificate)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         belong_together(&leaf, key, &provider)?;
-        vouches(&ca, &leaf, names.first(), not_after, provider)?;
+        vouches(&ca, (&leaf, &[]), names.first(), not_after, provider)?;
         let ca = Bundle::parse(&pem.ca);
         Ok(Self { pem, ca, names, not_before, not_after })
     }
@@ -149,6 +149,18 @@ impl Pair {
     }
 }
 
+/// Whether a client that trusts `authority` accepts the first of the certificates in
+/// `chain`, in the last second in which it could be valid.
+pub(crate) fn is_issuer(authority: &CertificateDer<'static>, chain: &str) -> bool {
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(chain.as_bytes()).map_while(Result::ok).collect();
+    let Some((leaf, intermediates)) = chain.split_first() else { return false };
+    let Ok((_, parsed)) = X509Certificate::from_der(leaf) else { return false };
+    let Some(at) = system_time(parsed.validity().not_after) else { return false };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    vouches(authority, (leaf, intermediates), names(&parsed).first(), at, provider).is_ok()
+}
+
 fn only_certificate(pem: &str) -> Option<CertificateDer<'static>> {
     let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
     let first = certificates.next()?.ok()?;
@@ -172,7 +184,7 @@ fn belong_together(
 /// second in which it could be valid.
 fn vouches(
     ca: &CertificateDer<'static>,
-    leaf: &CertificateDer<'static>,
+    (leaf, intermediates): (&CertificateDer<'static>, &[CertificateDer<'static>]),
     name: Option<&String>,
     at: SystemTime,
     provider: Arc<CryptoProvider>,
@@ -186,7 +198,7 @@ fn vouches(
     let name = name.ok_or(Damage::Certificate)?;
     let at = at.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| Damage::Certificate)?;
     verifier
-        .verify_server_cert(leaf, &[], &name, &[], UnixTime::since_unix_epoch(at))
+        .verify_server_cert(leaf, intermediates, &name, &[], UnixTime::since_unix_epoch(at))
         .map(|_| ())
         .map_err(|_| Damage::Stranger)
 }

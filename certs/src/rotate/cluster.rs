@@ -21,13 +21,11 @@ use kube::{
 };
 
 use super::{
-    objects,
+    objects::{self, FIELD_MANAGER},
     observed::{Observed, Stored},
 };
 use crate::bundle::Bundle;
 
-/// Owns the fields that are written here.
-const FIELD_MANAGER: &str = "prom-remotewrite-certs";
 /// A request takes milliseconds. A write has the time of its decision, from
 /// which waits count: one that takes longer is given up.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -64,6 +62,8 @@ pub struct Snapshot {
     pub observed: Observed,
     secret: Option<Secret>,
     configuration: Preconditions,
+    /// The bundle as it was written.
+    bundle: String,
     owner: Option<OwnerReference>,
 }
 
@@ -143,16 +143,20 @@ impl Cluster {
         let secret = bounded("read", self.secret_text(), self.secrets.get_opt(&target.secret));
         let secret = secret.await?;
         let account = self.owner().await?;
-        let trust = configuration.as_ref().and_then(|configuration| {
-            let webhook = objects::webhook(configuration, &target.webhook)?;
-            Some(objects::trust(configuration, webhook))
-        });
+        let (bundle, trust) = configuration
+            .as_ref()
+            .and_then(|configuration| {
+                let webhook = objects::webhook(configuration, &target.webhook)?;
+                Some((objects::bundle(webhook), objects::trust(configuration, webhook)))
+            })
+            .unzip();
         let stored = secret.as_ref().map(objects::stored).unwrap_or_default();
         let wanted = account.as_ref().filter(|_| !self.keep_owners);
         let owner = secret.as_ref().map(|secret| objects::owner(secret, wanted));
         Ok(Snapshot {
             observed: Observed::new(stored, owner, trust),
             secret,
+            bundle: bundle.unwrap_or_default(),
             configuration: configuration
                 .map(|found| objects::preconditions(&found.metadata))
                 .unwrap_or_default(),
@@ -207,8 +211,11 @@ impl Cluster {
     ) -> Result<(), Error> {
         let Target { configuration, webhook, .. } = &self.target;
         let version = &snapshot.configuration;
+        // The same CAs stay as they are written: another text would be a conflict for Helm.
+        let is_same = Bundle::parse(&snapshot.bundle) == *bundle;
+        let text = if is_same { snapshot.bundle.clone() } else { bundle.pem() };
         let apply =
-            Patch::Apply(objects::bundle_apply(configuration, webhook, bundle, note, version));
+            Patch::Apply(objects::bundle_apply(configuration, webhook, &text, note, version));
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let written = self.configurations.patch(configuration, &params, &apply);
         bounded("write", self.configuration_text(), written).await.map(|_| ())

@@ -61,7 +61,7 @@ impl Memory {
     pub fn noted(observed: &Observed, policy: &Policy, now: SystemTime) -> Self {
         let in_use = observed.in_use(policy);
         let trust = observed.trust.clone().unwrap_or_default();
-        let same = trust.published_for.as_ref() == Some(&in_use.fingerprint());
+        let same = trust.published_for.as_ref() == Some(&observed.mark(policy));
         let uptime = trust.published.filter(|_| same).and_then(|at| now.duration_since(at).ok());
         Self {
             in_use,

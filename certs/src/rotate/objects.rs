@@ -36,6 +36,8 @@ pub const RENEW: &str = "prom-remotewrite/renew";
 pub const PUBLISHED: &str = "prom-remotewrite/published-at";
 /// On the configuration: the fingerprint of the CAs that were in use then.
 pub const PUBLISHED_FOR: &str = "prom-remotewrite/published-for";
+/// Owns the fields that are written.
+pub const FIELD_MANAGER: &str = "prom-remotewrite-certs";
 /// The type of a new Secret; the API server never changes that of an old one.
 const TLS: &str = "kubernetes.io/tls";
 
@@ -114,15 +116,34 @@ pub fn webhook<'a>(
     configuration.webhooks.iter().flatten().find(|webhook| webhook.name == name)
 }
 
+/// The bundle of `webhook` as it is written.
+pub fn bundle(webhook: &MutatingWebhook) -> String {
+    let bytes = webhook.client_config.ca_bundle.as_ref().map(|bytes| bytes.0.as_slice());
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+}
+
 /// What the API server trusts for `webhook` of `configuration`.
 pub fn trust(configuration: &MutatingWebhookConfiguration, webhook: &MutatingWebhook) -> Trust {
     let metadata = &configuration.metadata;
-    let bytes = webhook.client_config.ca_bundle.as_ref().map(|bytes| bytes.0.as_slice());
     Trust {
-        bundle: Bundle::parse(&String::from_utf8_lossy(bytes.unwrap_or_default())),
+        bundle: Bundle::parse(&bundle(webhook)),
+        is_owned: is_owned(metadata, &webhook.name),
         published: annotation(metadata, PUBLISHED).and_then(parse_timestamp),
         published_for: annotation(metadata, PUBLISHED_FOR).map(str::to_owned),
     }
+}
+
+/// Whether the bundle of `webhook` is among the fields that this program applied.
+fn is_owned(metadata: &ObjectMeta, webhook: &str) -> bool {
+    let entries = metadata.managed_fields.iter().flatten();
+    let ours = entries.filter(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some("Apply")
+    });
+    let key = json!({"name": webhook});
+    let bundle = format!("/f:webhooks/k:{key}/f:clientConfig/f:caBundle");
+    ours.filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|fields| fields.0.pointer(&bundle).is_some())
 }
 
 /// The apply that makes the Secret hold `stored`, on top of `existing`.
@@ -167,7 +188,7 @@ pub fn secret_apply(
 pub fn bundle_apply(
     name: &str,
     webhook: &str,
-    bundle: &Bundle,
+    bundle: &str,
     (now, published_for): (SystemTime, &str),
     read: &Preconditions,
 ) -> Value {
@@ -182,7 +203,7 @@ pub fn bundle_apply(
         },
         "webhooks": [{
             "name": webhook,
-            "clientConfig": {"caBundle": ByteString(bundle.pem().into_bytes())},
+            "clientConfig": {"caBundle": ByteString(bundle.as_bytes().to_vec())},
         }],
     })
 }

@@ -35,6 +35,8 @@ pub enum Owner {
 pub struct Trust {
     /// The CAs that the API server trusts.
     pub bundle: Bundle,
+    /// Whether this program owns the bundle, so that Helm leaves it where it has none itself.
+    pub is_owned: bool,
     /// When the bundle was last written.
     pub published: Option<SystemTime>,
     /// The fingerprint of the CAs in use at that time.
@@ -78,6 +80,16 @@ impl Observed {
                 bundle.add(given);
                 bundle
             }
+        }
+    }
+
+    /// What tells a pair in use from the one before: the fingerprint of its CAs in the
+    /// Secret. What one process was given besides is not part of it, or two processes that
+    /// were given others would correct each other without end.
+    pub fn mark(&self, policy: &Policy) -> String {
+        match policy.provided {
+            None => self.in_use(policy).fingerprint(),
+            Some(_) => Bundle::parse(&self.stored.current.ca).fingerprint(),
         }
     }
 }

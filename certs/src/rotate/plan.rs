@@ -96,7 +96,7 @@ pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTi
     let staged = staged(observed, policy, now);
     let needed = needed(observed, memory, policy, now);
     if let Some(trust) = &observed.trust
-        && (!trust.bundle.includes(&needed) || !is_noted(observed, trust, policy, now))
+        && !is_published(trust, &needed, observed, policy, now)
     {
         return Step::Publish;
     }
@@ -124,13 +124,23 @@ pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTi
     }
 }
 
-/// Whether the configuration says since when the pair in use has been so. To note it is
-/// also what makes this program an owner of the bundle that Helm wrote from values: Helm
-/// then leaves it when it no longer has it.
+/// Whether API servers trust what is needed, and will until this program changes it.
+fn is_published(
+    trust: &Trust,
+    needed: &Bundle,
+    observed: &Observed,
+    policy: &Policy,
+    now: SystemTime,
+) -> bool {
+    trust.bundle.includes(needed)
+        && (needed.is_empty() || (trust.is_owned && is_noted(observed, trust, policy, now)))
+}
+
+/// Whether the configuration says since when the pair in use has been so.
 fn is_noted(observed: &Observed, trust: &Trust, policy: &Policy, now: SystemTime) -> bool {
-    let in_use = observed.in_use(policy);
     let is_known = trust.published.is_some_and(|at| at <= now);
-    in_use.is_empty() || (is_known && trust.published_for.as_ref() == Some(&in_use.fingerprint()))
+    observed.in_use(policy).is_empty()
+        || (is_known && trust.published_for.as_ref() == Some(&observed.mark(policy)))
 }
 
 /// The staged pair, if it is worth promoting.
@@ -144,6 +154,9 @@ pub fn needed(observed: &Observed, memory: &Memory, policy: &Policy, now: System
     let mut needed = memory.served();
     for pair in [memory.good(), staged(observed, policy, now)].into_iter().flatten() {
         needed.add(pair.ca());
+    }
+    if let (Some(_), Some(trust)) = (&policy.provided, &observed.trust) {
+        needed.add(&trust.bundle.issuers_of(&observed.stored.current.certificate));
     }
     needed
 }

@@ -33,11 +33,10 @@ pub fn write<E>(
 ) -> Result<Option<Write>, E> {
     let stored = observed.stored.clone();
     let bundle = |bundle| {
-        let in_use = observed.in_use(policy);
         // A pair that is about to be written is as good as in use.
-        let issued = memory.good().filter(|_| in_use.is_empty());
-        let in_use = issued.map_or(in_use, |pair| pair.ca().clone());
-        Write::Bundle(bundle, in_use.fingerprint())
+        let issued = memory.good().filter(|_| observed.in_use(policy).is_empty());
+        let mark = issued.map_or_else(|| observed.mark(policy), |pair| pair.ca().fingerprint());
+        Write::Bundle(bundle, mark)
     };
     let needed = || needed(observed, memory, policy, now);
     Ok(Some(match step {

@@ -41,6 +41,36 @@ that someone chose is never cut: two that begin alike would become one. */}}
 it is what people see in denials and in the API server's metrics. */}}
 {{- define "webhook.webhook" -}}pods.inject.prom-remotewrite{{- end -}}
 
+{{/*
+caBundle of the webhook, in base64. If there is none yet, it is the one that values provide,
+so that the webhook is trusted before certs runs. Otherwise it is left out, so that neither
+a rollback nor a GitOps tool puts an old one back. But Helm would remove what it has written
+itself: that stays as it is until certs owns it, or for ever where Helm merges by itself
+("Update": Helm 3), because it then removes it whoever else owns it.
+*/}}
+{{- define "webhook.bundle" -}}
+{{- $webhook := include "webhook.webhook" . -}}
+{{- $key := printf "k:{\"name\":%q}" $webhook -}}
+{{- $live := lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" (include "fullname" .) -}}
+{{- $current := "" -}}
+{{- range $live.webhooks -}}
+{{- if eq .name $webhook -}}{{- $current = .clientConfig.caBundle -}}{{- end -}}
+{{- end -}}
+{{- $helm := "" -}}
+{{- $certs := false -}}
+{{- range (dig "metadata" "managedFields" list $live) -}}
+{{- if hasKey (dig "f:webhooks" $key "f:clientConfig" dict (.fieldsV1 | default dict)) "f:caBundle" -}}
+{{- if contains "helm" .manager -}}{{- $helm = .operation -}}{{- end -}}
+{{- if eq .manager "prom-remotewrite-certs" -}}{{- $certs = true -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $current -}}
+{{- if or (eq $helm "Update") (and $helm (not $certs)) -}}{{- $current -}}{{- end -}}
+{{- else if eq .Values.certificates.mode "provided" -}}
+{{- .Values.certificates.provided.caBundle | default "" | b64enc -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The name under which API servers call the webhook. */}}
 {{- define "webhook.host" -}}
 {{ include "webhook.name" . }}.{{ .Release.Namespace }}.svc

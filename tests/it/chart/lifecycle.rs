@@ -166,8 +166,28 @@ async fn the_certificate_may_come_from_elsewhere_later() {
 #[tokio::test]
 async fn the_certificate_may_be_provided_later() {
     const TEST: &str = "the_certificate_may_be_provided_later";
-    let Some(mut release) = Release::install(TEST, "bundled", &[]).await else { return };
+    let Some(release) = Release::install(TEST, "bundled", &[]).await else { return };
+    provide(release).await;
+}
+
+/// Helm 3 removes each field that it has written and no longer renders, whoever else owns it.
+#[tokio::test]
+async fn the_certificate_may_be_provided_later_with_helms_own_merge() {
+    const TEST: &str = "the_certificate_may_be_provided_later_with_helms_own_merge";
+    let Some(helm) = Helm::find(TEST) else { return };
+    let flags: &[&str] = if helm.is_before_4() { &[] } else { &["--server-side=false"] };
+    let Some(release) = Release::install(TEST, "merged", flags).await else { return };
+    provide(release).await;
+}
+
+async fn provide(mut release: Release) {
     release.until_trusted().await;
+    // It would be deleted with the release.
+    let own = json!({"mode": "provided", "provided": {"secretName": release.mounted}});
+    let refused = release.try_helm(&["upgrade"], &json!({"certificates": own})).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("belongs to certificates.mode=rotate"), "{refused}");
+
     let asking = Creating::start(release.client.clone(), release.pod(&[("inject", "true")]));
     let issued = release.mounted.clone();
 
@@ -181,6 +201,7 @@ async fn the_certificate_may_be_provided_later() {
         release.helm("upgrade", &json!({"certificates": provided})).await;
         until_taken_over(&mut release).await;
         release.helm("upgrade", &json!({"certificates": provided})).await;
+        release.run(&["rollback", release.name]).await.unwrap();
     }
 
     release.mounted = issued;

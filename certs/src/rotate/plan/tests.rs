@@ -42,7 +42,7 @@ impl Scene {
         Self {
             stored: Stored { current, ..Stored::default() },
             owner: Owner::Release,
-            trust: Some(Trust { bundle, published: Some(start()), published_for }),
+            trust: Some(Trust { bundle, is_owned: true, published: Some(start()), published_for }),
             policy: policy(),
         }
     }
@@ -253,10 +253,20 @@ fn of_a_provided_certificate_only_the_ca_matters() {
     // Helm wrote the bundle from values: to become its owner as well is a write.
     scene.policy.provided = Some(scene.trust.as_ref().unwrap().bundle.clone());
     scene.check(start(), &provided);
-    scene.trust.as_mut().unwrap().published = None;
+    scene.trust.as_mut().unwrap().is_owned = false;
     scene.check(start(), &Step::Publish);
     scene.trust = Some(Trust::default());
     scene.check(start(), &Step::Publish);
+
+    // Its issuer stays, whatever else is provided.
+    let mut next = Scene::new();
+    next.policy.provided = Some(Bundle::parse(&pair(start()).ca));
+    next.stored.current.ca.clear();
+    next.check(start(), &Step::Publish);
+    let trust = next.trust.as_mut().unwrap();
+    trust.bundle.add(next.policy.provided.as_ref().unwrap());
+    trust.published_for = Some(Bundle::default().fingerprint());
+    next.check(start() + 2 * HOUR, &provided);
 
     let mut none = Scene::new();
     none.policy.provided = Some(Bundle::default());

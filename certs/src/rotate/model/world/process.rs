@@ -49,8 +49,8 @@ impl World {
                 if configuration == self.configuration.version
                     && self.configuration.value.is_some() =>
             {
-                let trust =
-                    Trust { bundle, published: Some(clock), published_for: Some(published_for) };
+                let (published, published_for) = (Some(clock), Some(published_for));
+                let trust = Trust { bundle, is_owned: true, published, published_for };
                 self.configuration.set(Some(trust));
             }
             _ => {}
