@@ -19,7 +19,7 @@
 //!       [`dial`] opened;
 //!    4. after a 401, [`token`] fetches another one, once for all requests that got
 //!       a 401, and the same bytes are posted again;
-//!    5. if Azure rejects a batch for its size, or because of single series,
+//!    5. if Azure refuses a batch for its size, or because of single series,
 //!       [`rescue`] decodes it and stores the valid part;
 //!    6. [`outcome`] decides, as a pure function, how Prometheus is answered.
 //! 4. [`explain`] turns a rejection into a sentence for the log, [`notices`] limits

@@ -95,7 +95,7 @@ fn passed_on(received: &Received) -> Answer {
     answer.with_text(text)
 }
 
-/// The result for a batch of which Azure rejected a part.
+/// The result for a batch of which Azure refused a part.
 pub(crate) fn rescued(rescued: &Rescued, mode: ResponseMode, now: SystemTime) -> Answer {
     match rescued {
         Rescued::Answered(result) => answer(result, mode, now),

@@ -233,7 +233,7 @@ scrapeTimeout: {{ . }}
 {{- mulf (float64 $number) (get $factors (trimPrefix $number (toString .))) -}}
 {{- end -}}
 
-{{/* The API server refuses a request above its limit: (dict "request" … "at" "…cpuRequest"
+{{/* The API server rejects a request above its limit: (dict "request" … "at" "…cpuRequest"
 "limit" … "name" "cpuLimit"). */}}
 {{- define "within.limit" -}}
 {{- if and .request .limit (gt (include "amount" .request | float64) (include "amount" .limit | float64)) -}}

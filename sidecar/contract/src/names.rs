@@ -117,10 +117,9 @@ pub mod env {
         AZURE_CLIENT_SEND_CERTIFICATE_CHAIN;
         /// File with the projected service account token. Azure SDKs'.
         AZURE_FEDERATED_TOKEN_FILE;
-        /// Address of the token proxy of an AKS identity binding, which is asked for tokens
-        /// instead of Entra. Azure SDKs'.
+        /// Address of the token proxy of an AKS identity binding, used instead of Entra. Azure SDKs'.
         AZURE_KUBERNETES_TOKEN_PROXY;
-        /// Name by which TLS asks for the token proxy, instead of its host. Azure SDKs'.
+        /// TLS server name (SNI) of the token proxy, instead of its host. Azure SDKs'.
         AZURE_KUBERNETES_SNI_NAME;
         /// File with the CA of the token proxy; read for each request. Azure SDKs'.
         AZURE_KUBERNETES_CA_FILE;
@@ -144,7 +143,7 @@ pub mod env {
         CLUSTER;
         /// Clients that may write: those in the same pod, or all; ours.
         ACCEPT_FROM;
-        /// Answer to Prometheus when Azure rejects a batch: one that lets it retry, or Azure's; ours.
+        /// Answer to Prometheus when Azure refuses a batch: one that lets it retry, or Azure's; ours.
         RESPONSE_MODE;
         /// Maximum size of all requests in flight together; ours.
         MAX_IN_FLIGHT_BYTES;

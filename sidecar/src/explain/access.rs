@@ -42,7 +42,7 @@ pub(super) fn forbidden(context: &Context<'_>, text: &Text) -> Explanation {
         Kind::Empty | Kind::Plain | Kind::Compressed(_) => {
             let host = context.host;
             let cause = format!(
-                "the response has none of the reasons that Azure Monitor's access check gives: a firewall, a service mesh or a proxy between the pod and {host} refuses the request, or the endpoint does not accept writes from this network (private link), or the identity has no role {ROLE} on the data collection rule; `prom-remotewrite check` shows to which address the pod connects"
+                "the response has none of the reasons that Azure Monitor's access check gives: a firewall, a service mesh or a proxy between the pod and {host} rejects the request, or the endpoint does not accept writes from this network (private link), or the identity has no role {ROLE} on the data collection rule; `prom-remotewrite check` shows to which address the pod connects"
             );
             context.unknown(Code::ForbiddenWithoutReason, &cause, text)
         }

@@ -72,7 +72,7 @@ metrics! {
         handshakes: Dial = "tls_handshakes",
             "TLS handshakes with Azure, by peer and result (ok, failed)";
         refused_samples: ByReason = "refused_samples",
-            "Samples of single series that Azure rejected, by reason";
+            "Samples of single series that Azure refused, by reason";
         token_fetches: Fetch = "token_fetches",
             "Token requests, by reason and result; a token that several destinations share counts for each";
     }
@@ -96,9 +96,9 @@ metrics! {
         splits: Counter = Counter::default, "split_requests",
             "Batches that were too large for Azure and were split by series";
         searches: Counter = Counter::default, "searched_requests",
-            "Batches that were searched for the series because of which Azure rejected them";
+            "Batches that Azure refused, and that were searched for the invalid series";
         rescued_samples: Counter = Counter::default, "rescued_samples",
-            "Samples that were stored from batches that Azure rejected as a whole";
+            "Samples that were stored from batches that Azure refused as a whole";
         token_expiry: Timestamp = Gauge::default, "token_expiry_timestamp_seconds",
             "Expiry of the current token, in seconds since 1970; 0 without one";
         certificate_expiry: Timestamp = Gauge::default, "certificate_expiry_timestamp_seconds",

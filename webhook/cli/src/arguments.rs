@@ -64,7 +64,7 @@ pub(crate) enum Command {
     ///
     /// Prints a line for each destination of each injected pod: the version that injected
     /// it, whether its settings are current, whether it is ready, when Azure last accepted a
-    /// write, the samples that Azure has rejected since it started, and the remaining
+    /// write, the samples that Azure has refused since it started, and the remaining
     /// lifetime of its token and certificate. Then it lists all problems of the webhook or
     /// the policies, pods, workloads and Prometheus objects. The exit status is 1 if there is a problem, or if the
     /// cluster cannot be reached; notes do not change it.

@@ -169,7 +169,7 @@ fn setting(key: Key) -> Value {
             LivenessProbe::WORDS,
         ),
         Key::ResponseMode => one_of(
-            "Answer to Prometheus when Azure rejects a batch: protective lets it retry, transparent passes Azure's status on.",
+            "Answer to Prometheus when Azure refuses a batch: protective lets it retry, transparent passes Azure's status on.",
             ResponseMode::WORDS,
         ),
     }

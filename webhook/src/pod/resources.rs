@@ -88,7 +88,7 @@ impl<'a> Pod<'a> {
     }
 
     /// Whether the requests of all containers together are more than the pod's own request
-    /// of `resource`, so that the API server refuses the pod; without those of `sidecar` they
+    /// of `resource`, so that the API server rejects the pod; without those of `sidecar` they
     /// may fit.
     pub fn exceeds_own(self, resource: Resource, sidecar: Container<'_>) -> bool {
         let own =

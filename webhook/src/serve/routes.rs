@@ -89,7 +89,7 @@ fn refuse_body(shared: &Shared, error: &BodyError) -> Response {
     if !matches!(error, BodyError::Broken(_)) && shared.bodies.refusals.is_due() {
         tracing::warn!(
             error = text,
-            "refused a body: if this continues, something floods this port (webhook.clientCA in the chart admits API servers only)"
+            "rejected a body: if this continues, something floods this port (webhook.clientCA in the chart admits API servers only)"
         );
     }
     match error {

@@ -110,7 +110,7 @@ async fn create(server: &Server, namespace: &str, pod: &Value) -> Result<Outcome
         return Ok(Outcome::Admitted(answer));
     }
     let message = message(&answer);
-    Ok(Outcome::Denied(format!("the API server refuses the pod ({status}): {message}")))
+    Ok(Outcome::Denied(format!("the API server rejects the pod ({status}): {message}")))
 }
 
 /// Our webhook, as the webhook configuration has it.

@@ -105,7 +105,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "cert-manager",
         program: "cert-manager-controller",
         tests: &["chart::cert_manager::"],
-        proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart asks it to, API servers trust the webhook all the time, and no pod is refused. Later versions are not served as Go modules, but the chart's resources also fit their definitions",
+        proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart asks it to, API servers trust the webhook all the time, and no pod is denied. Later versions are not served as Go modules, but the chart's resources also fit their definitions",
         versions: &[("1.11", Part::Tool(&CERT_MANAGER))],
     },
     Row {

@@ -73,7 +73,7 @@ pub const PROFILE_ONLY: &[ProfileOnly] = &[
         "tokenProxySniName",
         env::AZURE_KUBERNETES_SNI_NAME,
         Shape::Text,
-        "With identityBinding: name by which TLS asks for the token proxy.",
+        "With identityBinding: TLS server name (SNI) of the token proxy.",
     ),
     setting(
         "tokenProxyCaData",
