@@ -77,7 +77,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "vmagent",
         program: "vmagent",
         tests: &["sidecar::senders::vmagent_"],
-        proves: "every sample that vmagent took is in the mock of Azure after 503, 429, 403, 500, no answer, broken connections, and a sidecar that is killed and one that is stopped",
+        proves: "every sample that vmagent received is in the mock of Azure after 503, 429, 403, 500, no answer, broken connections, and a sidecar that is killed and one that is stopped",
         versions: &[("1.151", Part::Tool(&VMAGENT))],
     },
     Row {
@@ -98,14 +98,14 @@ pub(crate) const ROWS: &[Row] = &[
         name: "istio",
         program: "istio-injector",
         tests: &["chart::istio::"],
-        proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio serves no release as a Go module: it is a snapshot of its main branch",
+        proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio publishes no release as a Go module, so this is a snapshot of its main branch",
         versions: &[("1.31", Part::Tool(&ISTIO))],
     },
     Row {
         name: "cert-manager",
         program: "cert-manager-controller",
         tests: &["chart::cert_manager::"],
-        proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart asks it to, API servers trust the webhook all the time, and no pod is denied. Later versions are not served as Go modules, but the chart's resources also fit their definitions",
+        proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart's resources specify, API servers trust the webhook all the time, and no pod is denied. Later versions are not available as Go modules, but the chart's resources fit their definitions, too",
         versions: &[("1.11", Part::Tool(&CERT_MANAGER))],
     },
     Row {

@@ -16,19 +16,19 @@ const HEAD: &str = "\
 # What was tested with which versions
 
 `just matrix` writes this page: each row is the last run of its command, on the machine that
-it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only, so a cell
-with a pinned version, such as Kubernetes 1.37, adds nothing to them.
+it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only, such as
+Kubernetes 1.37. A row with a pinned version therefore adds nothing to them.
 
 ## Never run
 
-* Azure itself: every test uses the mock of it in `tests/src/azure`, which rejects what
-  Azure documents that it rejects.
-* arm64 hardware. An emulated run is the last table.
+* Azure itself: every test uses the mock of it in `tests/src/azure`, which refuses what
+  Azure's documentation says that Azure refuses.
+* arm64 hardware. The last table is about an emulator.
 * Images pulled from a public registry, and a release's workflow.
-* A managed cluster (AKS), and nodes of another Kubernetes than the pinned one: the API
-  servers below have no nodes.
-* Network plug-ins of managed clusters, and the proxy of a mesh: on kind, kube-router enforces
-  network policies, and behind Istio's redirection there is a simpler proxy without TLS.
+* A managed cluster such as AKS, OpenShift, and nodes of another Kubernetes version than the
+  pinned one: the API servers below have no nodes.
+* Network plug-ins of managed clusters, and the proxy of a mesh. On kind, kube-router enforces
+  network policies, and a simpler proxy without TLS is behind Istio's redirection.
 ";
 
 /// Writes `tests/MATRIX.md`.
