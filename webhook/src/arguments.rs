@@ -17,11 +17,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve admission requests.
     Serve(Serve),
-    /// Wait until every replica, and API servers, admit a pod of every profile of the
-    /// release (run by helm test).
+    /// Check that every replica, and the API server, admits a pod of each profile (run by
+    /// helm test).
     ///
-    /// The exit status is 1 if this is not the case within --timeout; what is missing is
-    /// written to standard error.
+    /// Retries until --timeout. If a check still fails then, the exit status is 1, and
+    /// standard error lists what is missing.
     Verify(Verify),
 }
 
@@ -89,16 +89,40 @@ pub(crate) struct Serve {
     #[arg(long, env = "CLIENT_CA", value_name = "FILE")]
     pub(crate) client_ca: Option<PathBuf>,
     /// Time to keep serving after SIGTERM, while endpoints are removed.
-    #[arg(long, env = "SHUTDOWN_DELAY", default_value = "5s", value_parser = duration)]
+    #[arg(
+        long,
+        env = "SHUTDOWN_DELAY",
+        default_value = "5s",
+        value_parser = duration,
+        value_name = "DURATION"
+    )]
     pub(crate) shutdown_delay: Duration,
     /// Maximum time to finish requests in flight after that.
-    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "10s", value_parser = duration)]
+    #[arg(
+        long,
+        env = "SHUTDOWN_TIMEOUT",
+        default_value = "10s",
+        value_parser = duration,
+        value_name = "DURATION"
+    )]
     pub(crate) shutdown_timeout: Duration,
     /// Log level: error, warn, info, debug or trace.
-    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_parser = level)]
+    #[arg(
+        long,
+        env = "LOG_LEVEL",
+        default_value = "info",
+        value_parser = level,
+        value_name = "LEVEL"
+    )]
     pub(crate) log_level: LogLevel,
     /// Log format: logfmt or json.
-    #[arg(long, env = "LOG_FORMAT", default_value = "logfmt", value_parser = format)]
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        default_value = "logfmt",
+        value_parser = format,
+        value_name = "FORMAT"
+    )]
     pub(crate) log_format: LogFormat,
 }
 
