@@ -98,7 +98,6 @@ fn pod(arguments: &Verify, profile: Option<&str>) -> Value {
             "automountServiceAccountToken": false,
             "securityContext": {
                 "runAsNonRoot": true,
-                "runAsUser": 65532,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [{
