@@ -135,12 +135,14 @@ pub const YES: [&str; 8] = ["true", "yes", "on", "1", "t", "y", "enabled", "enab
 /// Where the value is neither a yes nor a no: `ture` may be either.
 pub fn parse_inject(value: &str) -> Result<Inject, InvalidValue> {
     let value = value.trim();
+    if matches!(value, "true" | "false") {
+        return Ok(Inject { asks: value == "true", is_usual: true });
+    }
     let word = value.trim_matches(['"', '\'', '\\']).trim().to_ascii_lowercase();
-    let is_usual = matches!(value, "true" | "false");
     if YES.contains(&word.as_str()) {
-        Ok(Inject { asks: true, is_usual })
+        Ok(Inject { asks: true, is_usual: false })
     } else if NO.contains(&word.as_str()) {
-        Ok(Inject { asks: false, is_usual })
+        Ok(Inject { asks: false, is_usual: false })
     } else {
         Err(InvalidValue::one_of(value, &["true", "false"]))
     }

@@ -223,7 +223,9 @@ impl FromStr for Quantity {
         if whole.len() > 19 || fraction.len() > 9 || fraction.contains('.') {
             return Err(rejected());
         }
-        let scaled: u128 = format!("0{whole}{fraction}").parse().map_err(|_| rejected())?;
+        // These are digits alone, and an u128 has room for 38.
+        let digits = whole.bytes().chain(fraction.bytes()).map(|digit| u128::from(digit - b'0'));
+        let scaled = digits.fold(0, |number, digit| 10 * number + digit);
         let places = i32::try_from(fraction.len()).map_err(|_| rejected())?;
         let (twos, tens) = exponents(suffix).ok_or_else(rejected)?;
         let thousandths = scaled
