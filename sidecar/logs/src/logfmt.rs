@@ -58,12 +58,16 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn add(&mut self, field: &Field, value: &str) {
         let key = if field.name() == "message" { "msg" } else { field.name() };
-        let written = if needs_quotes(value) {
-            write!(self.writer, " {key}={value:?}")
-        } else {
-            write!(self.writer, " {key}={value}")
-        };
-        self.result = self.result.and(written);
+        self.result = self.result.and_then(|()| {
+            for text in [" ", key, "="] {
+                self.writer.write_str(text)?;
+            }
+            if needs_quotes(value) {
+                write!(self.writer, "{value:?}")
+            } else {
+                self.writer.write_str(value)
+            }
+        });
     }
 }
 
