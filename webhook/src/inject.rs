@@ -6,7 +6,7 @@
 mod repair;
 mod volumes;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use contract::{Identity, LivenessProbe, Quantity, ReadinessProbe, TokenProxy, names};
 use k8s_openapi::{
@@ -25,7 +25,7 @@ use crate::{
     patch::{Additions, Json},
     pod::Pod,
 };
-use volumes::Volumes;
+use volumes::{Added, Volumes};
 
 pub use repair::{probes, repair, requests};
 pub use volumes::{existing as existing_certificate, is_certificate_volume};
@@ -55,7 +55,7 @@ pub fn additions(effective: &Effective, pod: Pod<'_>) -> Additions {
         annotations: vec![(contract::annotations::INJECTED.to_owned(), injected(effective))],
         init_containers,
         containers,
-        volumes: added.iter().map(Json::of).collect(),
+        volumes: added.into_iter().map(|Added { volume, .. }| volume).collect(),
         image_pull_secrets: pull_secrets(effective, pod),
     }
 }
@@ -102,7 +102,7 @@ fn environment(effective: &Effective, pod: Pod<'_>) -> Vec<EnvVar> {
     let host = effective.unsaid_authority();
     let variable = |name: &str, value: &str| EnvVar {
         name: name.to_owned(),
-        value: Some(literal(value)),
+        value: Some(literal(value).into_owned()),
         ..EnvVar::default()
     };
     let own = own.iter().map(|(name, value)| variable(name, value));
@@ -136,8 +136,8 @@ fn unset_of_binding(effective: &Effective, pod: Pod<'_>) -> impl Iterator<Item =
 
 /// The kubelet replaces `$(NAME)` in values, and makes one dollar of two
 /// wherever they stand: doubled, all come through as they are.
-fn literal(value: &str) -> String {
-    value.replace('$', "$$")
+fn literal(value: &str) -> Cow<'_, str> {
+    if value.contains('$') { value.replace('$', "$$").into() } else { value.into() }
 }
 
 /// No startup probe: in a native sidecar it would hold back Prometheus, which

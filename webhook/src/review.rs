@@ -101,7 +101,8 @@ pub fn answer(config: &Config, body: &[u8]) -> Result<Answered, ReviewError> {
     check_version(&review)?;
     // Out of the review, so that the patch can be tried on it: to copy a pod
     // costs as much as to read it.
-    let mut object = review.pointer_mut("/request/object").map(Value::take).unwrap_or_default();
+    let object = review.get_mut("request").and_then(|request| request.get_mut("object"));
+    let mut object = object.map(Value::take).unwrap_or_default();
     let request = review.get("request").filter(|request| request.is_object());
     let request = request.ok_or(ReviewError::Missing("request"))?;
     let uid = text(request, &["uid"]).filter(|uid| !uid.is_empty());
@@ -135,12 +136,14 @@ fn operations_for(decision: &Decision, pod: &mut Value) -> Result<Option<Vec<Add
     };
     let operations = operations(pod, additions).map_err(ReviewError::NoPod)?;
     // Whether an addition applies depends on its path alone, and to read what is
-    // added costs as much as to make it.
-    let paths = operations.iter().map(|Add { path, .. }| {
-        PatchOperation::Add(AddOperation { path: path.clone(), value: Value::Null })
-    });
-    let paths: Vec<_> = paths.collect();
-    json_patch::patch_unsafe(pod, &paths).map_err(ReviewError::Patch)?;
+    // added costs as much as to make it. Where one volume can be appended, so can the next.
+    let mut paths: Vec<_> = operations.iter().map(|Add { path, .. }| path).collect();
+    paths.dedup();
+    let tried = paths
+        .into_iter()
+        .map(|path| PatchOperation::Add(AddOperation { path: path.clone(), value: Value::Null }));
+    let tried: Vec<_> = tried.collect();
+    json_patch::patch_unsafe(pod, &tried).map_err(ReviewError::Patch)?;
     Ok(Some(operations))
 }
 

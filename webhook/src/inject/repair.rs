@@ -4,7 +4,10 @@
 use contract::{LivenessProbe, Quantity, ReadinessProbe, annotations::INJECTED};
 use serde_json::Value;
 
-use super::{exec_probe, injected, literal, volumes::Volumes};
+use super::{
+    exec_probe, injected, literal,
+    volumes::{Added, Volumes},
+};
 use crate::{
     effective::Effective,
     patch::{Additions, Json},
@@ -33,10 +36,10 @@ pub fn repair(
         pod.volumes().any(|volume| volume.get("name").and_then(Value::as_str) == Some(name))
     };
     let volumes = effective.map(|effective| Volumes::new(effective, pod));
-    for volume in volumes.into_iter().flat_map(|volumes| volumes.added) {
-        let mounted = container.mounts().any(|(_, name)| name == volume.name);
-        if mounted && !has(&volume.name) {
-            additions.volumes.push(Json::of(&volume));
+    for Added { name, volume } in volumes.into_iter().flat_map(|volumes| volumes.added) {
+        let mounted = container.mounts().any(|(_, mounted)| mounted == name);
+        if mounted && !has(&name) {
+            additions.volumes.push(volume);
         }
     }
     additions

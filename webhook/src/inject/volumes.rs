@@ -33,8 +33,14 @@ const CLUSTER_CA_KEY: &str = "ca.crt";
 
 /// Volumes for the pod, and their mounts for the sidecar.
 pub(super) struct Volumes {
-    pub(super) added: Vec<Volume>,
+    pub(super) added: Vec<Added>,
     pub(super) mounts: Vec<VolumeMount>,
+}
+
+/// A volume for the pod, and its name.
+pub(super) struct Added {
+    pub(super) name: String,
+    pub(super) volume: Json,
 }
 
 impl Volumes {
@@ -117,7 +123,7 @@ impl Volumes {
             volume.name = format!("{name}-{number}");
         }
         let name = volume.name.clone();
-        self.added.push(volume);
+        self.added.push(Added { volume: Json::of(&volume), name: volume.name });
         name
     }
 
