@@ -122,9 +122,9 @@ pub fn has_pods(text: &str) -> bool {
 /// The hint for a text without pods: its format, where that is known.
 pub fn without_pods(text: &str) -> String {
     let of = |document: &str| match yaml::read(document) {
-        Ok(Value::String(_)) | Err(_) => language::of(document).map(|what| what.to_string()),
+        Ok(Value::String(_)) | Err(_) => language::of(document),
         Ok(object) if !workloads(&object).is_empty() => Some(OPERATORS.to_owned()),
-        Ok(object) => language::of_object(&object).map(str::to_owned),
+        Ok(object) => language::of_value(&object),
     };
     let what = documents(text).into_iter().find_map(of);
     let chart = || "for a chart, use the output of helm template".to_owned();
@@ -136,7 +136,7 @@ fn inject_one(
     number: usize,
     document: &str,
 ) -> Result<(String, Vec<ReviewedPod>), ManifestError> {
-    let value = parse(number, document)?;
+    let value = parse(number, document, document)?;
     let (mut outcomes, mut operations) = (Vec::new(), Vec::new());
     for workload in workloads(&value) {
         let decision = decide(&file.config, Pod::new(&workload.pod));
@@ -271,16 +271,18 @@ const PLAIN: [(&str, &str); 5] = [
     (" rejected by the configured policy", ""),
 ];
 
-/// The value of a document.
+/// The value of a document of `file`.
 ///
 /// # Errors
 /// Why it has none, in plain words, and what it may be instead.
-pub(crate) fn parse(number: usize, document: &str) -> Result<Value, ManifestError> {
+pub(crate) fn parse(number: usize, document: &str, file: &str) -> Result<Value, ManifestError> {
     yaml::read(document).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default().to_owned();
         let reason = PLAIN.iter().fold(reason, |text, (theirs, ours)| text.replace(theirs, ours));
-        let language = language::of(document).map(|what| format!("; {what}")).unwrap_or_default();
+        // A marker may be in the middle of a text in another language.
+        let language = language::of(document).or_else(|| language::of(file));
+        let language = language.map(|what| format!("; {what}")).unwrap_or_default();
         ManifestError::Yaml { number, reason: format!("{reason}{language}") }
     })
 }

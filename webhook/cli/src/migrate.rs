@@ -31,7 +31,6 @@ mod elsewhere;
 mod files;
 mod leftovers;
 mod native;
-mod placeholder;
 mod plan;
 mod profile;
 mod replacement;
@@ -150,10 +149,17 @@ pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, Manifest
     }
     let migration = Migration { text: String::new(), attempts: Vec::new(), notes, profiles };
     let mut run = Run { migration, elsewhere };
-    for (number, text) in (1..).zip(documents) {
+    let said = |run: &Run| run.migration.attempts.len() + run.migration.notes.len();
+    for (number, document) in (1..).zip(documents) {
         run.elsewhere.document = number;
-        let text = run.document("", text)?;
-        run.migration.text.push_str(&text);
+        let before = said(&run);
+        let document = run.document("", document, text)?;
+        if let Some((line, _, mark)) = leftovers::marks(&document).next()
+            && said(&run) == before
+        {
+            run.migration.notes.push(format!("document {number}, line {line}: {mark:?} is there, but not where this command looks: migrate it by hand if it is in use, and not a comment or a field that the cluster sets"));
+        }
+        run.migration.text.push_str(&document);
     }
     Ok(run.migration)
 }

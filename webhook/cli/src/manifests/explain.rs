@@ -102,7 +102,7 @@ impl fmt::Display for Origin {
 pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, ManifestError> {
     let mut explanations = Vec::new();
     for (number, document) in (1..).zip(documents(text)) {
-        let value = parse(number, document)?;
+        let value = parse(number, document, document)?;
         for workload in workloads(&value) {
             let mut workload = workload;
             let mut decision = decide(&file.config, Pod::new(&workload.pod));

@@ -1,51 +1,114 @@
 //! Texts that are not Kubernetes YAML: their format, and how to use them.
 
-use std::fmt;
-
 use serde_json::Value;
 
-/// Beginnings of lines, what a text with such a line is, and the next step; the
-/// first that fits.
-const LANGUAGES: [(&str, &str, &str); 5] = [
-    (
-        "resource \"|module \"|data \"|variable \"|provider \"|output \"|locals {|terraform {|job \"",
-        "Terraform (HCL)",
-        "put its values into a separate YAML file, use that here, and name it with values = [file(\"values.yaml\")]",
-    ),
-    (
-        "targetScope|param |resource |module |var |@description(|@secure(",
-        "Bicep",
-        "put its manifest or its values into a separate YAML file, and use that here",
-    ),
-    ("```", "Markdown", "copy its YAML into a separate file, and use that here"),
-    (
-        "#!|kubectl |helm |docker |cat <<|export |set -e",
-        "a script",
-        "run it, and use the YAML that it writes",
-    ),
-    (
-        "import |from |local |const |func |def |package |class |using ",
-        "a program",
-        "run it, and use the YAML that it writes",
-    ),
-];
+use crate::tree::walk;
 
-/// The kind of an object that YAML can read and Kubernetes does not know, and the next
-/// step.
-pub(crate) fn of_object(object: &Value) -> Option<&'static str> {
-    let is_compose = object.get("services").is_some() && object.get("kind").is_none();
-    is_compose.then_some("this is a Compose file, and has no pods: add this project's image as a service there, with the variables of the sidecar's README (which include Microsoft's)")
+/// A format, and what shows it.
+struct Language {
+    /// Beginnings of lines.
+    starts: &'static str,
+    /// What stands anywhere else.
+    marks: &'static str,
+    name: &'static str,
+    next_step: &'static str,
 }
 
-/// What `text`, which YAML cannot read or takes for one text, is in fact, and the
-/// next step; `None` where nothing shows it.
-pub(crate) fn of(text: &str) -> Option<impl fmt::Display> {
-    let is_begun = |starts: &str| {
-        text.lines().any(|line| starts.split('|').any(|start| line.starts_with(start)))
-    };
-    let known = LANGUAGES.iter().find(|(starts, ..)| is_begun(starts));
-    let known = known.map(|(_, name, step)| format!("this is {name}: {step}"));
+const RUN: &str = "run it, and use the YAML that it writes";
+
+const JSONNET: Language = Language {
+    starts: "local |function(",
+    marks: "+: {|+:: {|+: [|:: {|(import '|(import \"|import 'k|std.manifest|std.map|std.extVar|std.mergePatch|$._config",
+    name: "Jsonnet",
+    next_step: "run jsonnet, and use the YAML or JSON that it writes",
+};
+
+/// Formats with beginnings and marks between bars; the first that fits.
+const LANGUAGES: [Language; 8] = [
+    Language {
+        starts: "resource \"|module \"|data \"|variable \"|provider \"|output \"|locals {|terraform {|job \"",
+        marks: "",
+        name: "Terraform (HCL)",
+        next_step: "put its values into a separate YAML file, use that here, and name it with values = [file(\"values.yaml\")]",
+    },
+    Language {
+        starts: "",
+        marks: "%{ if|%{if|%{~ if|%{ for|%{for|%{~ for|%{ end|%{end|%{~ end",
+        name: "a template of Terraform",
+        next_step: "use what terraform console prints for templatefile(…)",
+    },
+    Language {
+        starts: "targetScope|param |resource |module |@description(|@secure(",
+        marks: "",
+        name: "Bicep",
+        next_step: "put its manifest or its values into a separate YAML file, and use that here",
+    },
+    Language {
+        starts: "```",
+        marks: "",
+        name: "Markdown",
+        next_step: "copy its YAML into a separate file, and use that here",
+    },
+    Language {
+        starts: "import {|import * as |import type |export const |export default |export class |export function |export async |export interface |interface |const |let |var |new |async |function |module.exports",
+        marks: "",
+        name: "TypeScript or JavaScript",
+        next_step: RUN,
+    },
+    JSONNET,
+    Language {
+        starts: "#!|kubectl |helm |docker |cat <<|export |set -e",
+        marks: "",
+        name: "a script",
+        next_step: RUN,
+    },
+    Language {
+        starts: "import |from |func |def |package |class |using ",
+        marks: "",
+        name: "a program",
+        next_step: RUN,
+    },
+];
+
+impl Language {
+    fn is_of(&self, text: &str) -> bool {
+        let known = |list: &'static str| list.split('|').filter(|word| !word.is_empty());
+        let is_begun = |line: &str| known(self.starts).any(|start| line.starts_with(start));
+        text.lines().any(is_begun) || known(self.marks).any(|mark| text.contains(mark))
+    }
+
+    fn words(&self) -> String {
+        format!("not Kubernetes YAML: this is {}: {}", self.name, self.next_step)
+    }
+}
+
+/// What `text`, which YAML cannot read or takes for one text, is in fact, and the next
+/// step; `None` where nothing shows it.
+pub(crate) fn of(text: &str) -> Option<String> {
+    let known = LANGUAGES.iter().find(|language| language.is_of(text)).map(Language::words);
     // Of values that YAML cannot begin with, anyone who replaces them marks the ends.
     let is_template = ["{{", "{%", "<%", ": %", ": @"].iter().any(|mark| text.contains(mark));
-    known.or_else(|| is_template.then(|| "this is a template (Helm, Jinja, Go): use the rendered output of helm template or Ansible, or quote each {{…}} that is a value".to_owned()))
+    known.or_else(|| is_template.then(|| "not Kubernetes YAML: this is a template (Helm, Jinja, Go): use the rendered output of helm template or Ansible, or quote each {{…}} that is a value".to_owned()))
+}
+
+/// What a value is that YAML can read and Kubernetes does not know, and the next step.
+pub(crate) fn of_value(value: &Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        let unknown = || {
+            "not Kubernetes YAML: this is a text: use the Kubernetes object or the Helm values that result from it".to_owned()
+        };
+        return of(text).or_else(|| Some(unknown()));
+    }
+    let services = value.get("services").and_then(Value::as_object);
+    if services.is_some_and(|all| all.values().any(|it| it.get("environment").is_some())) {
+        return Some("this is a Compose file, and has no pods: add this project's image as a service there, with the variables of the sidecar's README (which include Microsoft's)".to_owned());
+    }
+    // Such a key adds to one that is inherited.
+    let mut adds = false;
+    walk(value, &mut |node, path| {
+        let is_inner = node.is_object() || node.is_array();
+        adds |= is_inner && path.last().is_some_and(|key| key.ends_with(['+', ':']));
+        !adds
+    });
+    adds.then(|| JSONNET.words())
 }

@@ -12,7 +12,10 @@ use json_patch::{
 use serde_json::{Map, Value, json};
 
 use super::{OrReasons, native, plan::Plan, source::Program};
-use crate::{tree::at, workloads::sites::Site};
+use crate::{
+    tree::{at, each_child},
+    workloads::sites::Site,
+};
 
 /// Takes the sources of `plans` and the volumes that are unused then out of `site`, from
 /// behind to the front, and asks for a sidecar with these `profiles`.
@@ -26,38 +29,36 @@ pub(super) fn changes(
     profiles: &str,
 ) -> OrReasons<[Patch; 2]> {
     let added = annotations(site, document, profiles)?;
-    let mut taken = Vec::new();
     let remove =
         |path: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, path) });
-    let mut lists: Vec<(Vec<String>, Vec<String>)> = Vec::new();
-    for plan in plans {
-        taken.extend(redirections(site, plan));
-        let source = plan.source;
+    let (mut taken, mut leaving) = (Vec::new(), Vec::new());
+    for Plan { source, .. } in plans {
         if source.program == Program::Native {
-            let leaving = native::leaving(&source.value);
-            taken
-                .extend(leaving.map(|key| remove(&[&source.path[..], &[key.to_owned()]].concat())));
-        } else if let Some((place, list)) = source.path.split_last() {
-            match lists.iter_mut().find(|(other, _)| other == list) {
-                Some((_, places)) => places.insert(0, place.clone()),
-                None => lists.push((list.to_vec(), vec![place.clone()])),
-            }
+            let keys = native::leaving(&source.value);
+            taken.extend(keys.map(|key| remove(&[&source.path[..], &[key.to_owned()]].concat())));
+        } else {
+            leaving.push(source.path.clone());
         }
     }
-    let volumes = site.form.volumes.iter().map(ToString::to_string).collect();
+    // Prometheus writes to the sidecar where it does not yet.
+    for plan in plans {
+        let others = plan.writes(site).filter(|(_, entry)| !plan.is_written_by(entry));
+        let url = |path: Vec<String>| [&site.path[..], &path, &["url".to_owned()]].concat();
+        taken.extend(others.map(|(path, _)| replace(&url(path), plan.url.clone())));
+    }
     let unused: BTreeSet<usize> = plans.iter().flat_map(|plan| plan.files.unused.clone()).collect();
-    lists.push((volumes, unused.iter().rev().map(ToString::to_string).collect()));
-    for (list, places) in lists {
-        // A list of which nothing is left goes as a whole.
-        let count = match at(site.node, &list) {
-            Some(Value::Array(items)) => items.len(),
-            Some(Value::Object(entries)) => entries.len(),
-            _ => continue,
-        };
-        if places.len() == count {
-            taken.push(remove(&list));
-        } else {
-            taken.extend(places.into_iter().map(|place| remove(&[&list[..], &[place]].concat())));
+    let volumes = site.form.volumes.iter().map(ToString::to_string);
+    leaving.extend(unused.iter().map(|it| volumes.clone().chain([it.to_string()]).collect()));
+    for path in leaving.iter().rev() {
+        let Some((_, list)) = path.split_last() else { continue };
+        let mut beside = leaving.iter().filter(|it| it.len() == path.len() && it.starts_with(list));
+        let mut count = 0;
+        each_child(at(site.node, list).unwrap_or(&Value::Null), |_, _| count += 1);
+        if beside.clone().count() < count {
+            taken.push(remove(path));
+        } else if beside.next() == Some(path) {
+            // A list of which nothing is left goes as a whole.
+            taken.push(remove(list));
         }
     }
     Ok([added, Patch(taken)])
@@ -65,27 +66,27 @@ pub(super) fn changes(
 
 /// What the annotations lack, with the mappings that they are to be in.
 fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Patch> {
-    let mut added = Map::new();
-    for (name, wanted) in [(INJECT, "true"), (PROFILE, profile)] {
-        match site.annotation(name) {
-            // A list may have blanks in it.
-            Some(Value::String(given)) if given.replace(' ', "") == wanted => {}
-            Some(given) if name == INJECT => {
-                return Err(vec![format!(
-                    "its annotation {name} is {given}, and has to be {wanted:?}: remove it, and migrate again"
-                )]);
-            }
-            Some(given) => return Err(vec![has_sidecar(&given.to_string(), profile)]),
-            None if name == PROFILE
-                && site.annotation(INJECT).is_some()
-                && wanted != DEFAULT_PROFILE =>
-            {
-                return Err(vec![has_sidecar(&format!("{DEFAULT_PROFILE:?}"), profile)]);
-            }
-            None if wanted == DEFAULT_PROFILE => {}
-            None => drop(added.insert(name.to_owned(), wanted.into())),
-        }
+    let (asks, given) = (site.annotation(INJECT), site.annotation(PROFILE));
+    if let Some(other) = asks.filter(|asks| **asks != "true") {
+        return Err(vec![format!(
+            "its annotation {INJECT} is {other}, and has to be \"true\": remove it, and migrate again"
+        )]);
     }
+    let default = Value::from(DEFAULT_PROFILE);
+    let has = given.or(asks.map(|_| &default));
+    // A list may have blanks in it.
+    let is_same = |has: &Value| has.as_str().is_some_and(|has| has.replace(' ', "") == profile);
+    if let Some(has) = has.filter(|has| !is_same(has)) {
+        return Err(vec![format!(
+            "it is annotated already, with the profile {has}, and this needs {profile:?}: to have both, write the further profile and its name into {PROFILE} by hand; to replace it, annotate the pod with {PROFILE}: {profile}, and migrate again"
+        )]);
+    }
+    let missing = [
+        (INJECT, "true", asks.is_none()),
+        (PROFILE, profile, given.is_none() && profile != DEFAULT_PROFILE),
+    ];
+    let added = missing.into_iter().filter(|(.., is_missing)| *is_missing);
+    let added: Map<_, _> = added.map(|(name, text, _)| (name.to_owned(), text.into())).collect();
     let path = site.form.annotations;
     if path.is_empty() || added.is_empty() {
         return Ok(Patch::default());
@@ -96,22 +97,6 @@ fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Pa
         json_patch::merge(node, &whole);
     }
     Ok(json_patch::diff(document, &after))
-}
-
-/// Why a pod that has a sidecar with the profile `given` does not get another's.
-fn has_sidecar(given: &str, profile: &str) -> String {
-    format!(
-        "it is annotated already, with the profile {given}, and this needs {profile:?}: to have both, write the further profile and its name into {PROFILE} by hand; to replace it, annotate the pod with {PROFILE}: {profile}, and migrate again"
-    )
-}
-
-/// Lets Prometheus write to the sidecar where it does not yet.
-fn redirections(site: &Site<'_>, plan: &Plan<'_>) -> Vec<PatchOperation> {
-    let others = plan.writes(site).filter(|(_, entry)| !plan.is_written_by(entry));
-    let url = ["url".to_owned()];
-    others
-        .map(|(path, _)| replace(&[&site.path[..], &path, &url].concat(), plan.url.clone()))
-        .collect()
 }
 
 /// A text in place of another.

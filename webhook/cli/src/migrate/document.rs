@@ -10,13 +10,14 @@ use super::{
     Attempt, Migrated, Migration, OrReasons,
     changes::replace,
     elsewhere::Elsewhere,
-    leftovers,
+    leftovers::{leftovers, mark_in},
     plan::{Plan, plans},
     replacement::replacement,
+    report,
     source::{Source, sources},
 };
 use crate::{
-    manifests::{self, ManifestError},
+    manifests::{self, ManifestError, language},
     tree::at,
     workloads::sites::{Site, sites},
     yaml::{documents, edit, is_yaml, unused_anchors},
@@ -35,7 +36,7 @@ pub(super) struct Run {
 const NOT_IN_PLACE: &str = "its document cannot be edited in place because of";
 
 impl Run {
-    /// The text of a document; `place` says where in another it is a text.
+    /// The text of a document of `file`; `place` says where in another it is a text.
     ///
     /// # Errors
     /// Where it is no YAML.
@@ -43,20 +44,24 @@ impl Run {
         &mut self,
         place: &str,
         document: &str,
+        file: &str,
     ) -> Result<String, ManifestError> {
-        let original = match manifests::parse(self.elsewhere.document, document) {
-            Ok(value) => value,
+        let has_mark = mark_in(document).is_some();
+        let original = match manifests::parse(self.elsewhere.document, document, file) {
             // It is about something else, and what it says does not matter.
-            Err(_) if leftovers::mark_in(document).is_none() && is_yaml(document) => Value::Null,
-            Err(error) => return Err(error),
+            Err(_) if !has_mark && is_yaml(document) => Value::Null,
+            read => read?,
         };
-        let (mut text, mut value, mut known) = (document.to_owned(), original.clone(), Vec::new());
+        if let Some(language) = language::of_value(&original).filter(|_| has_mark) {
+            self.attempt(format!("{place}all of it"), Err(vec![language]));
+            return Ok(document.to_owned());
+        }
+        let (mut edited, mut known) = ((document.to_owned(), original.clone()), Vec::new());
         let sites = sites(&original);
-        let once = sites.iter().map(|site| self.site(site, &mut text, &mut value));
-        let mut results: Vec<_> = once.collect();
+        let mut results: Vec<_> = sites.iter().map(|site| self.site(site, &mut edited)).collect();
         for (site, result) in sites.iter().zip(&mut results).filter(|(_, result)| result.is_err()) {
             // Where an alias has gone since, what it led to can go as well.
-            *result = self.site(site, &mut text, &mut value);
+            *result = self.site(site, &mut edited);
         }
         for (site, result) in sites.iter().zip(results) {
             known.extend(result.is_err().then(|| site.path.clone()));
@@ -64,11 +69,12 @@ impl Run {
                 self.attempt(format!("{place}{}", site.subject), result);
             }
         }
+        let (text, value) = &edited;
         // Where an alias led to what has gone, what it meant is left.
         let is_list =
             |name: &String| name.ends_with("ontainers") && !name.starts_with(['_', '.', 'x']);
-        for anchor in unused_anchors(&text).into_iter().filter(|path| !path.iter().any(is_list)) {
-            let left = at(&value, &anchor).map(|node| leftovers::leftovers(node, &[]));
+        for anchor in unused_anchors(text).into_iter().filter(|path| !path.iter().any(is_list)) {
+            let left = at(value, &anchor).map(|node| leftovers(node, &[]).stays);
             if left.is_some_and(|left| !left.is_empty()) {
                 let place = format!("{place}{}", anchor.join("."));
                 let number = self.elsewhere.document;
@@ -76,17 +82,17 @@ impl Run {
                 known.push(anchor);
             }
         }
-        for (path, source, reason) in leftovers::leftovers(&value, &known) {
+        let left = leftovers(value, &known);
+        for (path, source, reason) in left.stays {
             let what = source.as_ref().map_or_else(|| "text".to_owned(), Source::name);
-            let subject = if (place, path.len()) == ("", 0) { "the whole document" } else { &what };
-            let at = if path.is_empty() { "" } else { &format!(" at {}", path.join(".")) };
-            let subject = format!("{place}{subject}{at}");
-            let step = source.map(|source| self.by_hand(&value, &path, &source));
+            let what = format!("{what} at {}", path.join("."));
+            let what = if path.is_empty() { "all of it" } else { &what };
+            let subject = format!("{place}{what}");
+            let step = source.map(|source| self.by_hand(value, &path, &source));
             let reasons = [vec![reason], step.unwrap_or_default()].concat();
             self.attempt(subject, Err(reasons));
         }
-        self.texts(place, &mut text, value);
-        Ok(text)
+        Ok(self.texts(place, left.texts, edited))
     }
 
     fn attempt(&mut self, subject: String, result: Result<Migrated, Vec<String>>) {
@@ -94,13 +100,12 @@ impl Run {
         self.migration.attempts.push(Attempt { number, subject, result });
     }
 
-    /// Does to `text`, and to `value`, which it says, what takes the place of the
-    /// source at `site`, if there is one.
+    /// Does to a text, and to what it says, what takes the place of the source at `site`, if
+    /// there is one.
     fn site(
         &mut self,
         site: &Site<'_>,
-        text: &mut String,
-        value: &mut Value,
+        (text, value): &mut (String, Value),
     ) -> OrReasons<Option<Migrated>> {
         let sources = sources(site);
         if sources.is_empty() {
@@ -113,7 +118,7 @@ impl Run {
         let (changes, mut migrated) = replacement(site, value, &plans)?;
         self.elsewhere.references(site, &changes[1])?;
         for plan in &plans {
-            migrated.notes.extend(self.elsewhere.services(site, plan));
+            migrated.notes.extend(self.elsewhere.services(plan));
             self.migration.profiles.add(&plan.name, plan.profile.clone());
         }
         (*text, *value) = edit::apply_all(text, value, &changes).map_err(|reason| {
@@ -130,40 +135,42 @@ impl Run {
         let above = path.len().checked_sub(2).and_then(|depth| at(document, path.get(..depth)?));
         let site = Site::supposed(above.unwrap_or(&Value::Null), path);
         match plans(&site, slice::from_ref(source), &self.migration.profiles) {
-            Ok(plans) => {
-                let step = |plan: &Plan<'_>| {
-                    self.migration.profiles.add(&plan.name, plan.profile.clone());
-                    leftovers::next_step(plan)
-                };
-                plans.iter().map(step).collect()
-            }
             Err(reasons) => reasons,
+            Ok(plans) => plans.into_iter().map(|Plan { name, url, profile, .. }| {
+                let annotations = report::annotations(&name);
+                self.migration.profiles.add(&name, profile);
+                format!("by hand, with profile {name:?}: remove the container (or the azuread block), annotate the pod with {annotations} (charts and operators have podMetadata.annotations or podAnnotations), and let it write to {url}")
+            }).collect(),
         }
     }
 
-    /// Migrates the texts in `text` that are files of their own.
-    fn texts(&mut self, place: &str, text: &mut String, mut value: Value) {
-        for path in leftovers::texts(&value) {
+    /// The text of a document, and what it says, with the texts at `paths` migrated, which
+    /// are files of their own.
+    fn texts(&mut self, place: &str, paths: Vec<Vec<String>>, edited: (String, Value)) -> String {
+        let (mut text, mut value) = edited;
+        for path in paths {
             let before = at(&value, &path).and_then(Value::as_str).unwrap_or_default();
             let place = format!("{place}{}: ", path.join("."));
             let mut run = self.clone();
-            let inner = documents(before).into_iter().map(|inner| run.document(&place, inner));
+            let inner =
+                documents(before).into_iter().map(|inner| run.document(&place, inner, before));
             let after = inner.collect::<Result<String, _>>().map_err(|error| error.to_string());
             let edited = after.and_then(|after| {
                 // A text without an end stays one.
                 let after = if before.ends_with('\n') { after.as_str() } else { after.trim_end() };
                 let patch = [Patch(vec![replace(&path, after.to_owned())])];
                 let patches = if after == before { &[] } else { patch.as_slice() };
-                edit::apply_all(text, &value, patches)
+                edit::apply_all(&text, &value, patches)
                     .map_err(|why| format!("{NOT_IN_PLACE} {why}: write this text as a block after a |, and migrate again"))
             });
             match edited {
                 Ok(edited) => {
-                    (*text, value) = edited;
+                    (text, value) = edited;
                     *self = run;
                 }
                 Err(reason) => self.attempt(format!("{place}text"), Err(vec![reason])),
             }
         }
+        text
     }
 }

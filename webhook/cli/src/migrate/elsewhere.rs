@@ -7,7 +7,7 @@ use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE};
 use json_patch::Patch;
 use serde_json::Value;
 
-use super::{plan::Plan, profile::Profiles, source::Program};
+use super::{leftovers, plan::Plan, profile::Profiles, source::Program};
 use crate::{
     helm_path,
     tree::{at, walk},
@@ -22,9 +22,9 @@ pub(super) struct Elsewhere {
     pub(super) document: usize,
     /// Ways into values: as written, in which document and where there, and their names.
     references: Vec<(String, (usize, String), Vec<String>)>,
-    /// Ports that lead into pods: in which document, whose, the Service or what a chart
-    /// makes one of, and the port or its name.
-    services: Vec<(usize, String, Value, Value)>,
+    /// Ports that lead into pods: in which document, whose, whether this is a Service (and
+    /// not what a chart makes one of), and the port or its name.
+    services: Vec<(usize, String, bool, Value)>,
 }
 
 impl Elsewhere {
@@ -35,8 +35,12 @@ impl Elsewhere {
             let asks = node.get(INJECT).filter(|asks| *asks == "true").map(|_| &default);
             let used = node.get(PROFILE).or(asks).and_then(Value::as_str).unwrap_or_default();
             profiles.in_use.extend(used.split(',').map(|name| name.trim().to_owned()));
+            // Values of our own chart, of which Helm removes what is null.
+            let ours = node.pointer("/config/profiles").and_then(Value::as_object);
+            let ours = ours.into_iter().flatten().filter(|(_, profile)| !profile.is_null());
+            profiles.in_use.extend(ours.map(|(name, _)| name.clone()));
             let text = node.as_str().unwrap_or_default();
-            if text.contains('\n') && [PREFIX, "Spec"].iter().any(|word| text.contains(word)) {
+            if leftovers::is_file(text) && [PREFIX, "Spec"].iter().any(|word| text.contains(word)) {
                 let inner =
                     yaml::documents(text).into_iter().map(yaml::read).filter_map(Result::ok);
                 inner.filter(|it| !it.is_string()).for_each(|it| self.read(&it, profiles));
@@ -56,7 +60,7 @@ impl Elsewhere {
                 let same = port.get("port").filter(|_| is_service);
                 let Some(target) = port.get("targetPort").or(same) else { continue };
                 let whose = if is_service { subject(node, "Service") } else { place.clone() };
-                self.services.push((self.document, whose, node.clone(), target.clone()));
+                self.services.push((self.document, whose, is_service, target.clone()));
             }
             !is_service
         });
@@ -81,25 +85,20 @@ impl Elsewhere {
     }
 
     /// Services through which other pods may use the sidecar.
-    pub(super) fn services(&self, site: &Site<'_>, plan: &Plan<'_>) -> Vec<String> {
+    pub(super) fn services(&self, plan: &Plan<'_>) -> Vec<String> {
         let (source, port) = (plan.source, plan.settings.listening_port.get());
         let ports = source.value.get("ports").and_then(Value::as_array).into_iter().flatten();
-        let names = ports.filter(|item| item["containerPort"] == port).map(|item| &item["name"]);
-        let names: Vec<&Value> = names.collect();
-        let namespace = |object: &Value| object.pointer("/metadata/namespace").cloned();
-        let leads = self.services.iter().filter(|(document, _, object, target)| {
-            let mut labels = object.pointer("/spec/selector").and_then(Value::as_object).into_iter().flatten();
-            (*target == port || target.as_str() == Some(&port.to_string()) || names.contains(&target))
-                && source.program != Program::Native
-                && (*document == self.document || object.get("kind").is_some_and(|kind| kind == "Service"))
-                && namespace(object).zip(site.object.and_then(namespace)).is_none_or(|(there, here)| there == here)
-                // The labels that an operator or a chart adds are not in the file.
-                && (!site.form.is_pod || labels.all(|(name, value)| site.label(name) == value.as_str()))
+        let names: Vec<_> =
+            ports.filter(|it| it["containerPort"] == port).map(|it| &it["name"]).collect();
+        let leads = self.services.iter().filter(|(document, _, is_service, target)| {
+            let is_near = *is_service || *document == self.document;
+            let is_number = *target == port || target.as_str() == Some(&port.to_string());
+            source.program != Program::Native && is_near && (is_number || names.contains(&target))
         });
         leads.map(|(_, whose, ..)| {
             let url = &plan.url;
             let gone = if plan.is_moved() { format!(", where nothing listens any more ({url} does)") } else { String::new() };
-            format!("{whose} leads to port {port}{gone}: if other pods write through it, add acceptFrom: any to the profile, because by default the sidecar accepts samples of its own pod only")
+            format!("{whose} leads to port {port}{gone}: if it selects this pod, and other pods write through it, add acceptFrom: any to the profile, because by default the sidecar accepts samples of its own pod only")
         }).collect()
     }
 }

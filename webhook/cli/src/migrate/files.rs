@@ -7,7 +7,7 @@ use contract::{Identity, Settings, TokenProxyAuthority, names};
 use serde_json::{Value, json};
 use webhook::config::IDENTITY_BINDING;
 
-use super::{OrReasons, placeholder, source::Source};
+use super::{OrReasons, source::Source};
 use crate::{
     mounts::{self, MountedFile},
     tree::at,
@@ -30,7 +30,7 @@ pub(super) struct Files {
 }
 
 /// The files that `settings` name, as a source of `site` has them, beside `all` that
-/// leave with it; the path of its certificate is `written` so.
+/// leave with it.
 ///
 /// # Errors
 /// A certificate that no profile can name.
@@ -38,31 +38,27 @@ pub(super) fn of(
     site: &Site<'_>,
     (source, all): (&Source, &[Source]),
     settings: &Settings,
-    written: Option<&String>,
 ) -> OrReasons<Files> {
     let (mut files, container) = (Files::default(), &source.value);
     let find = |path: &Path| mounts::file(site.volumes(), container, path);
     match &settings.identity {
         Identity::AadApplication { certificate, .. } => {
             let path = &certificate.path;
-            find(path).and_then(|file| files.certificate(&file, written)).ok_or_else(|| {
+            find(path).and_then(|file| files.certificate(&file)).ok_or_else(|| {
                 vec![format!("the certificate {} is in no volume of this object that a SecretProviderClass or a Secret fills", path.display())]
             })?;
         }
         Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
-            let audience = match token_proxy {
-                Some(_) => names::BINDING_TOKEN_AUDIENCE,
-                None => names::FEDERATED_TOKEN_AUDIENCE,
-            };
+            let mut audience = names::FEDERATED_TOKEN_AUDIENCE;
+            if let Some(proxy) = token_proxy {
+                audience = names::BINDING_TOKEN_AUDIENCE;
+                files.keys.push((IDENTITY_BINDING, true.into()));
+                if let Some(TokenProxyAuthority::File(path)) = &proxy.authority {
+                    files.authority(find(path), path);
+                }
+            }
             if let Some(token) = find(token_file).filter(|file| file.is_token_for(audience)) {
                 files.take_over(&token);
-            }
-            let proxy = token_proxy.as_ref();
-            files.keys.extend(proxy.map(|_| (IDENTITY_BINDING, true.into())));
-            if let Some(TokenProxyAuthority::File(path)) =
-                proxy.and_then(|it| it.authority.as_ref())
-            {
-                files.authority(find(path), path);
             }
         }
         Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
@@ -81,16 +77,14 @@ pub(super) fn of(
 }
 
 impl Files {
-    fn certificate(&mut self, file: &MountedFile<'_>, written: Option<&String>) -> Option<()> {
+    fn certificate(&mut self, file: &MountedFile<'_>) -> Option<()> {
         let class = file.text("/csi/volumeAttributes/secretProviderClass");
         let (kind, name, key) = match (class, file.text("/secret/secretName")) {
             (Some(class), None) => ("secretProviderClass", class, file.file.clone()),
             (None, Some(secret)) => ("certificateSecret", secret, file.key("secret")?),
             _ => return None,
         };
-        let written = written.and_then(|path| path.rsplit('/').next());
-        let shown = written.filter(|_| key == placeholder::NAME).unwrap_or(&key);
-        self.keys.extend([(kind, name.into()), ("certificateName", shown.into())]);
+        self.keys.extend([(kind, name.into()), ("certificateName", key.into())]);
         let directory = file.mount.trim_end_matches('/');
         if file.is_whole && directory != names::DEFAULT_MOUNT_PATH {
             self.keys.push(("mountPath", directory.into()));

@@ -3,10 +3,7 @@
 //!
 //! <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#remote_write>
 
-use contract::{
-    IdentityType,
-    names::{self, env},
-};
+use contract::{IdentityType, names::env};
 use serde_json::{Map, Value};
 
 use super::{report::is_nothing, variables::Variables};
@@ -35,8 +32,7 @@ fn carried(key: &str) -> Option<&'static str> {
 
 /// The block of an entry, with its key.
 pub(super) fn block(entry: &Value) -> Option<(&'static str, &Map<String, Value>)> {
-    let spelled = |key: &'static str| Some((key, entry.get(key)?.as_object()?));
-    spelled("azureAd").or_else(|| spelled("azuread"))
+    ["azureAd", "azuread"].into_iter().find_map(|key| Some((key, entry.get(key)?.as_object()?)))
 }
 
 /// The keys of `entry` that leave it.
@@ -114,8 +110,7 @@ impl ReadBlock {
         }
         self.set(env::IDENTITY_TYPE, Some(&kind.name().into()));
         if kind == IdentityType::WorkloadIdentity {
-            let file = format!("{}/{}", names::TOKEN_MOUNT_PATH, names::TOKEN_FILE);
-            self.set(env::AZURE_FEDERATED_TOKEN_FILE, Some(&file.into()));
+            self.set(env::AZURE_FEDERATED_TOKEN_FILE, Some(&identity_webhook::TOKEN.into()));
         }
     }
 

@@ -2,19 +2,18 @@
 //! says them. The first is the sidecar's and its unnamed destination's; each further one
 //! is a destination that is named after its profile.
 
-use contract::{
-    Settings,
-    names::{WRITE_PATH, env},
-};
+use std::collections::BTreeMap;
+
+use contract::{Settings, names::WRITE_PATH};
 use serde_json::Value;
 use webhook::inject::ASKS_FOR_BINDING;
 
 use super::{
     OrReasons,
     files::{self, Files},
-    placeholder,
     profile::{NewProfile, Profiles},
     source::{Program, Source},
+    variables,
 };
 use crate::{identity_webhook, loopback, tree::at, workloads::sites::Site};
 
@@ -81,17 +80,6 @@ pub(super) fn plans<'a>(
     if reasons.is_empty() { Ok(plans) } else { Err(reasons) }
 }
 
-/// The names of the profiles, each once.
-pub(super) fn names<'a>(plans: &'a [Plan<'_>]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for Plan { name, .. } in plans {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
-}
-
 /// The profile that says what `source` says at `site`, after those `before`.
 fn plan<'a>(
     site: &Site<'_>,
@@ -104,33 +92,31 @@ fn plan<'a>(
     let asks = site.annotation(ASKS_FOR_BINDING).and_then(Value::as_str);
     let is_bound = identity_webhook::asks_for_binding(asks);
     let elsewhere = identity_webhook::add(&mut given, label, site.account, is_bound);
-    let open: Vec<String> =
-        given.iter().filter_map(|(name, text)| placeholder::unusable(name, text)).collect();
-    if !open.is_empty() {
-        return Err(open);
-    }
-    let lookup = |name: &str| given.get(name).map(|text| placeholder::usable(name, text));
-    let settings = Settings::from_env(lookup)
+    variables::filled_in(&given)?;
+    let usable = |name: &str| given.get(name).map(|text| variables::usable(name, text));
+    let settings = Settings::from_env(usable)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let certificate = given.get(env::AZURE_CLIENT_CERTIFICATE_PATH);
-    let certificate = certificate.or_else(|| given.get(env::MDM_CERT_PATH));
-    let mut files = files::of(site, (source, all), &settings, certificate)?;
+    let mut files = files::of(site, (source, all), &settings)?;
     let (amounts, lost) = amounts(&source.value);
     files.lost.extend(lost);
     let more = files.keys.iter().cloned().chain(amounts).collect();
     let profile = NewProfile::new(&settings, &given, &elsewhere, more);
+    let open = profile.templates().join(", ");
+    if site.path.first().is_some_and(|list| list == "objects") && !open.is_empty() {
+        return Err(vec![format!(
+            "parameters of this Template are in its {open}: migrate what oc process prints"
+        )]);
+    }
     let port = settings.listening_port;
     let Some(first) = before.first() else {
-        let name = profiles.name_of(&profile, site, &[], None)?;
+        let name = profiles.name_of(&profile, site, &[], None);
         let url = format!("http://localhost:{port}{WRITE_PATH}");
         return Ok(Plan { source, settings, profile, name, files, elsewhere, url });
     };
     let is_native = |source: &Source| source.program == Program::Native;
     let mut listening = before.iter().filter(|it| it.settings.listening_port == port);
-    if let Some(Plan { source: rival, .. }) =
-        listening.find(|other| !is_native(other.source) && !is_native(source))
-    {
-        let rival = rival.name();
+    let rival = listening.find(|it| !is_native(it.source) && !is_native(source));
+    if let Some(rival) = rival.map(|it| it.source.name()) {
         return Err(vec![format!("{rival} listens on port {port}, too: give each its own")]);
     }
     let profile = profile.of_destination();
@@ -139,37 +125,33 @@ fn plan<'a>(
     let (name, url, profile) = if let Some(Plan { name, url, profile, .. }) = same {
         (name.clone(), url.clone(), profile.clone())
     } else {
-        let name = profiles.name_of(&profile, site, &names(before), source.label())?;
+        let others: Vec<&str> = before.iter().map(|plan| plan.name.as_str()).collect();
+        let name = profiles.name_of(&profile, site, &others, source.label());
         let url = format!("http://localhost:{}/{name}{WRITE_PATH}", first.settings.listening_port);
         (name, url, profile)
     };
     Ok(Plan { source, settings, profile, name, files, elsewhere, url })
 }
 
-/// The amounts that a profile can say, and its keys for them.
-const AMOUNTS: [(&str, &str, &str); 4] = [
-    ("cpu", "requests", "cpuRequest"),
-    ("cpu", "limits", "cpuLimit"),
-    ("memory", "requests", "memoryRequest"),
-    ("memory", "limits", "memoryLimit"),
-];
-
 /// The amounts as keys of a profile, and those that it cannot say. A request that is not
 /// written is the limit, as Kubernetes has it.
-fn amounts(container: &Value) -> (Vec<(&'static str, Value)>, Vec<String>) {
-    let given = |list: &str, name: &str| at(container, &["resources", list, name]);
-    let keys = AMOUNTS.into_iter().filter_map(|(name, list, key)| {
-        let amount = given(list, name).or_else(|| given("limits", name))?;
-        Some((key, amount.as_str().map_or_else(|| amount.to_string(), str::to_owned).into()))
-    });
-    let mut lost = Vec::new();
-    for list in ["requests", "limits"] {
+fn amounts(container: &Value) -> (BTreeMap<&'static str, Value>, Vec<String>) {
+    let (mut keys, mut lost) = (BTreeMap::new(), Vec::new());
+    for list in ["limits", "requests"] {
         let given = at(container, &["resources", list]).and_then(Value::as_object);
         for (name, amount) in given.into_iter().flatten() {
-            if !AMOUNTS.iter().any(|(known, ..)| known == name) {
-                lost.push(format!("resources.{list}.{name}: {amount}: a profile cannot have it"));
-            }
+            let of_profile: &[_] = match (name.as_str(), list) {
+                ("cpu", "limits") => &["cpuRequest", "cpuLimit"],
+                ("memory", "limits") => &["memoryRequest", "memoryLimit"],
+                ("cpu", _) => &["cpuRequest"],
+                ("memory", _) => &["memoryRequest"],
+                _ => &[],
+            };
+            let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+            keys.extend(of_profile.iter().map(|key| (*key, text.clone().into())));
+            let words = || format!("resources.{list}.{name}: {amount}: a profile cannot have it");
+            lost.extend(of_profile.is_empty().then(words));
         }
     }
-    (keys.collect(), lost)
+    (keys, lost)
 }

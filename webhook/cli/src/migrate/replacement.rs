@@ -13,11 +13,7 @@ use webhook::{
 };
 
 use super::{
-    Migrated, OrReasons,
-    changes::changes,
-    plan::{Plan, names},
-    profile::configuration,
-    report,
+    Migrated, OrReasons, changes::changes, plan::Plan, profile::configuration, report,
     source::Program,
 };
 use crate::{identity_webhook, tree::at, workloads::sites::Site};
@@ -32,7 +28,11 @@ pub(super) fn replacement(
     document: &Value,
     plans: &[Plan<'_>],
 ) -> OrReasons<([Patch; 2], Migrated)> {
-    let profile = names(plans).join(",");
+    let mut names: Vec<&str> = Vec::new();
+    for Plan { name, .. } in plans {
+        names.extend((!names.contains(&name.as_str())).then_some(name.as_str()));
+    }
+    let profile = names.join(",");
     let changes = changes(site, document, plans, &profile)?;
     taken(site, plans)?;
     let mut after = document.clone();
@@ -52,10 +52,7 @@ pub(super) fn replacement(
     }
     let mut notes = report::notes(site, plans, &profile);
     notes.extend(injection.warnings);
-    let yaml = |pod| {
-        let text = serde_saphyr::to_string(pod).unwrap_or_default();
-        plans.iter().fold(text, |text, plan| plan.profile.as_written(&text))
-    };
+    let yaml = |pod| serde_saphyr::to_string(pod).unwrap_or_default();
     let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);
     let sources: Vec<String> = plans.iter().map(|plan| plan.source.name()).collect();
     let source = sources.join(" and ");
@@ -68,11 +65,10 @@ pub(super) fn replacement(
 /// # Errors
 /// Where it does.
 fn taken(site: &Site<'_>, plans: &[Plan<'_>]) -> OrReasons<()> {
-    let of_plans: Vec<_> =
-        plans.iter().flat_map(|plan| plan.writes(site)).map(|(path, _)| path).collect();
-    let others: Vec<_> = site.writes().filter(|(path, _)| !of_plans.contains(path)).collect();
-    let is_taken = |plan: &&Plan<'_>| others.iter().any(|(_, entry)| plan.is_written_by(entry));
-    match plans.iter().find(is_taken) {
+    let is_of = |plan: &Plan<'_>, path| plan.writes(site).any(|(own, _)| own == path);
+    let mut others =
+        site.writes().filter(|(path, _)| !plans.iter().any(|plan| is_of(plan, path.clone())));
+    match others.find_map(|(_, entry)| plans.iter().find(|plan| plan.is_written_by(entry))) {
         None => Ok(()),
         Some(plan) => Err(vec![format!(
             "another entry has {} already, for a sidecar that is not described here: migrate that first, or write a profile for {} as a further destination by hand",
@@ -113,8 +109,7 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
     for (index, plan) in plans.iter().enumerate() {
         let mut views = injection.effective.destinations();
         let Some(view) = views.find(|view| view.remote_write_url() == plan.url) else {
-            let annotation = Key::ListeningPort.annotation();
-            reasons.push(format!("its sidecar would not listen at {}: remove the annotation {PREFIX}{annotation}, and migrate again", plan.url));
+            reasons.push(format!("its sidecar would not listen at {}: remove the annotation {PREFIX}{}, and migrate again", plan.url, Key::ListeningPort.annotation()));
             continue;
         };
         let mut keys = plan.files.keys.iter();

@@ -3,14 +3,11 @@
 
 use contract::{
     annotations::{DEFAULT_PROFILE, INJECT, PROFILE},
-    names::{
-        API_TOKEN_MOUNT_PATH,
-        env::{AZURE_CLIENT_ID, AZURE_KUBERNETES_TOKEN_PROXY, AZURE_TENANT_ID},
-    },
+    names::API_TOKEN_MOUNT_PATH,
 };
 use serde_json::Value;
 
-use super::{auth_proxy, placeholder, plan::Plan, source::Program, variables};
+use super::{auth_proxy, plan::Plan, source::Program, variables};
 use crate::{
     identity_webhook::LABEL,
     workloads::{self, sites::Site},
@@ -28,11 +25,10 @@ pub(super) fn lost(plan: &Plan<'_>) -> Vec<String> {
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
         match field.as_str() {
             "env" => {
-                let is_theirs = |name: &str| {
-                    source.program == Program::AuthProxy
-                        && auth_proxy::NAMES.iter().any(|(theirs, _)| *theirs == name)
-                };
-                let is_answered = |name: &str| variables::is_known(name) || is_theirs(name);
+                let theirs = auth_proxy::NAMES.map(|(theirs, _)| theirs);
+                let is_proxy = source.program == Program::AuthProxy;
+                let is_answered =
+                    |name: &str| variables::is_known(name) || (is_proxy && theirs.contains(&name));
                 lost.extend(variables::lost(&source.value, is_answered));
             }
             "volumeMounts" => lost.extend(items.iter().filter_map(|mount| {
@@ -56,14 +52,11 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 
 /// Another port, or one that is more than a port.
 fn other_port(item: &Value, plan: &Plan<'_>) -> Option<String> {
-    let port = plan.settings.listening_port.get();
-    let number = &item["containerPort"];
-    if *number != port {
-        return Some(format!("ports, {number}: the sidecar listens on {port}"));
-    }
+    let (port, number) = (plan.settings.listening_port.get(), &item["containerPort"]);
     let mut fields = item.as_object().into_iter().flatten().map(|(field, _)| field.as_str());
-    let more = fields.find(|field| !["containerPort", "name", "protocol"].contains(field))?;
-    Some(format!("ports, {number}: the injected container's has no {more}"))
+    let more = fields.find(|field| !["containerPort", "name", "protocol"].contains(field));
+    let more = more.or((*number != port).then_some("such port"))?;
+    Some(format!("ports, {number}: the injected container, with port {port}, has no {more}"))
 }
 
 /// About a site whose sources get `plans`, with these `profiles`.
@@ -84,29 +77,16 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         ));
     }
     notes.extend(site.object.and_then(workloads::made_by));
-    if let Some(further) =
-        plans.iter().skip(1).find(|it| it.source.value.get("resources").is_some())
-    {
-        notes.push(format!(
-            "resources are those of the first: those of {} are not added to them",
-            further.source.name()
-        ));
-    }
-    let key = |name: &&str| match *name {
-        AZURE_CLIENT_ID => "clientId",
-        AZURE_TENANT_ID => "tenantId",
-        AZURE_KUBERNETES_TOKEN_PROXY => "tokenProxy",
-        _ => "tokenProxySniName",
-    };
-    for plan in plans {
-        let missing: Vec<&str> = plan.elsewhere.iter().map(key).collect();
-        if !missing.is_empty() {
-            notes.push(format!("{} is not in this file: keep the label {LABEL}, so that azure-workload-identity's webhook provides it, or write it into the profile", missing.join(" or ")));
-        }
-        let open = plan.profile.placeholders();
-        if !open.is_empty() {
-            notes.push(format!("fill in the profile's {}", open.join(", ")));
-        }
+    let mut further = plans.iter().skip(1).map(|plan| plan.source);
+    let further = further.find(|source| source.value.get("resources").is_some());
+    notes.extend(further.map(|source| {
+        let name = source.name();
+        format!("resources are those of the first: those of {name} are not added to them")
+    }));
+    for Plan { elsewhere, profile, .. } in plans {
+        let open = profile.templates().join(", ");
+        notes.extend((!open.is_empty()).then(|| format!("fill in the profile's {open}")));
+        notes.extend((!elsewhere.is_empty()).then(|| format!("{} is not in this file: keep the label {LABEL}, so that azure-workload-identity's webhook provides it, or write it into the profile", elsewhere.join(" or "))));
     }
     notes
 }
@@ -114,22 +94,14 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
 /// What has to write to the sidecar, where this object does not say so.
 fn unwritten(site: &Site<'_>, plan: &Plan<'_>, plans: &[Plan<'_>]) -> Option<String> {
     let (port, url) = (plan.settings.listening_port, &plan.url);
-    let now = format!(" (now http://localhost:{port})");
-    let now = if plan.is_moved() { now.as_str() } else { "" };
     if site.form.is_pod {
+        let now = format!(" (now http://localhost:{port})");
+        let now = if plan.is_moved() { now.as_str() } else { "" };
         return Some(format!("the remote-write URL{now} is not in this object: set it to {url}"));
     }
     let mut same = plans.iter().filter(|other| other.url == *url);
-    if same.any(|plan| plan.writes(site).next().is_some()) {
-        return None;
-    }
-    let mut urls = site.writes().filter_map(|(_, entry)| entry.get("url").and_then(Value::as_str));
-    if urls.any(placeholder::is_in) {
-        return Some(format!(
-            "some URLs of remoteWrite are filled in later: let one of them be {url}"
-        ));
-    }
-    Some(format!("nothing here writes to the sidecar: add {url} to remoteWrite"))
+    let is_written = same.any(|plan| plan.writes(site).next().is_some());
+    (!is_written).then(|| format!("nothing here writes to the sidecar: add {url} to remoteWrite, unless an entry that is filled in later has it"))
 }
 
 /// What the pod has to be annotated with.

@@ -51,9 +51,7 @@ pub(super) fn sources(site: &Site<'_>) -> Vec<Source> {
 /// The source that `node` is, wherever it stands.
 pub(super) fn of(node: &Value) -> Option<Source> {
     let is_entry = native::block(node).is_some() && node.get("url").is_some();
-    // Compose calls variables so, and has no pods.
-    let is_container = ["image", "env"].iter().any(|key| node.get(key).is_some())
-        && node.get("environment").is_none();
+    let is_container = ["image", "env"].iter().any(|key| node.get(key).is_some());
     let program = if is_entry { Some(Program::Native) } else { program(node, false) };
     let program = program.filter(|_| is_entry || is_container)?;
     Some(Source { path: Vec::new(), value: node.clone(), program })

@@ -14,6 +14,51 @@ pub(super) fn is_known(name: &str) -> bool {
     env::ALL.iter().any(|known| known.name == name) || in_lower_case.contains(&name.to_owned())
 }
 
+/// Beginnings in templates: documentation, Helm, shells and Terraform, Azure `DevOps`, scripts.
+const TEMPLATES: [&str; 5] = ["<", "{{", "${", "#{", "__"];
+
+/// Whether something fills in a part of `text` before the file is used.
+pub(super) fn is_template(text: &str) -> bool {
+    TEMPLATES.iter().any(|start| text.contains(start))
+}
+
+/// What `text` is worked with as, under the name of a variable or a profile's key: itself,
+/// or what stands in for a template.
+pub(super) fn usable(name: &str, text: &str) -> String {
+    let stand_in = match name {
+        // Of no cloud, which follows from the host.
+        env::INGESTION_URL | "ingestionUrl" => {
+            "https://placeholder.example/dataCollectionRules/dcr-placeholder/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24"
+        }
+        "certificateName" | "certificateSecret" | "secretProviderClass" => "name-to-fill-in",
+        env::AZURE_CLIENT_ID | "clientId" | env::AZURE_TENANT_ID | "tenantId" => {
+            "00000000-0000-0000-0000-00000000000c"
+        }
+        _ => text,
+    };
+    if is_template(text) { stand_in.to_owned() } else { text.to_owned() }
+}
+
+/// Whether something can be made of the variables.
+///
+/// # Errors
+/// Those that are filled in later, with the next step: a port, and words that are marked as
+/// a template in no way that is known.
+pub(super) fn filled_in(given: &Variables) -> Result<(), Vec<String>> {
+    let later = given.iter().filter(|(name, text)| match name.as_str() {
+        _ if text.is_empty() || usable(name, text) != **text => false,
+        env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => {
+            text.bytes().any(|byte| !byte.is_ascii_hexdigit() && byte != b'-')
+        }
+        env::LISTENING_PORT => text.bytes().all(|byte| !byte.is_ascii_digit()),
+        env::INGESTION_URL => !text.contains("://"),
+        _ => false,
+    });
+    let later = later.map(|(name, text)| format!("{name}={text:?} is filled in before this file is used, and the profile depends on it: migrate the file that results, or write the value here, and migrate again"));
+    let later: Vec<String> = later.collect();
+    if later.is_empty() { Ok(()) } else { Err(later) }
+}
+
 /// The variables of `container`.
 ///
 /// # Errors

@@ -18,7 +18,9 @@ pub(crate) fn read(document: &str) -> Result<Value, serde_saphyr::Error> {
 /// `document` with its directives as comments: they stand before the marker of their
 /// document, and so at the end of the piece before.
 fn without_directives(document: &str) -> Cow<'_, str> {
-    let is_directive = |line: &str| line.starts_with('%');
+    let is_directive = |line: &str| {
+        line.strip_prefix('%').is_some_and(|name| name.starts_with(|it: char| it.is_alphabetic()))
+    };
     if !document.lines().any(is_directive) {
         return Cow::Borrowed(document);
     }

@@ -164,7 +164,7 @@ fn an_entry_that_may_be_there_is_not_asked_for_twice() {
     let placeholder = prometheus("", &[container("a", "ops", 8081, "")], &[])
         .replace("  remoteWrite:\n", "  remoteWrite:\n  - url: ${remote_write_url}\n");
     let said_of = |text: &str| said(&migrated(text));
-    let expected = "some URLs of remoteWrite are filled in later: let one of them be";
+    let expected = "add http://localhost:8081/api/v1/write to remoteWrite, unless an entry that is filled in later has it";
     assert!(said_of(&placeholder).contains(expected), "{}", said_of(&placeholder));
     let all = [
         container("a", "ops", 8081, ""),

@@ -41,7 +41,11 @@ spec:
 #[test]
 fn an_account_elsewhere_in_the_file_is_not_taken_for_ones_own() {
     let migration = migrated(&workload(&account("a", 7)));
-    assert!(said(&migration).contains("clientId is not in this file"), "{}", said(&migration));
+    assert!(
+        said(&migration).contains("AZURE_CLIENT_ID is not in this file"),
+        "{}",
+        said(&migration)
+    );
 }
 
 #[test]

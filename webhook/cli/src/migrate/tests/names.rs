@@ -54,19 +54,33 @@ fn release(client: u32) -> String {
 
 /// Helm would merge the new one into it.
 #[test]
-fn a_profile_of_the_release_is_taken_only_if_it_is_the_same() {
+fn a_name_of_the_release_is_not_taken_again() {
     let one = user_assigned(&[], "").replace("name: main", "name: a");
     let other = with_release(&one, "default", &release(9));
     assert_eq!(names(&other), ["a"]);
     assert!(other.text.contains("prom-remotewrite/profile: a\n"), "{}", other.text);
-    let same = with_release(&one, "default", &release(3));
-    assert_eq!(names(&same), ["default"]);
-    assert!(!same.text.contains("prom-remotewrite/profile"), "{}", same.text);
+    // Nor is it that of the same settings: nobody can tell whether they stay so.
+    assert_eq!(names(&with_release(&one, "default", &release(3))), ["a"]);
+    // Helm removes what is null.
+    let removed = "config: {profiles: {default: null, a: {cluster: b}}}\n";
+    assert_eq!(names(&with_release(&one, "default", removed)), ["default"]);
     let values = one.replace("apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\n", "");
     let values = values.replace("metadata: {name: a}\nspec:", "prometheusSpec:");
     assert_eq!(names(&with_release(&values, "default", &release(9))), ["default-2"]);
     assert_eq!(names(&with_release(&values, "default", "# values of nothing\n")), ["default"]);
     assert!(Profiles::new("default", "a: [").is_err());
+}
+
+/// The values of our own chart may be in the same file.
+#[test]
+fn a_name_in_the_file_is_not_taken_again() {
+    let one = user_assigned(&[], "");
+    for (profiles, name) in
+        [("{default: {cluster: a}}", "main"), ("{default: null}", "default"), ("null", "default")]
+    {
+        let values = format!("{one}---\nprom-remotewrite: {{config: {{profiles: {profiles}}}}}\n");
+        assert_eq!(names(&migrated(&values)), [name], "{profiles}");
+    }
 }
 
 /// `${…}` is filled in by others, and a name of their making is no key.

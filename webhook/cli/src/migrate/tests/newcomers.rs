@@ -1,6 +1,8 @@
 //! What somebody tries who has read nothing: files that are broken, that have
 //! been through the webhook, or that say things in rare ways.
 
+use serde_json::json;
+
 use super::*;
 
 const URL: &str = "https://team-a-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
@@ -76,7 +78,17 @@ fn other_languages_are_called_by_their_names() {
         ("param id string\nresource kps 'Microsoft.App/a@2023-05-01' = {\n  name: 'INGESTION_URL'\n}\n".to_owned(), "Bicep"),
         (format!("# How to\n\n```yaml\n{spec}```\n"), "Markdown"),
         (format!("#!/bin/sh\ncat <<EOF | kubectl apply -f -\n{spec}EOF\n"), "a script"),
-        (format!("import * as k8s from 'k8s';\nconst a = `\n{spec}`;\n"), "a program"),
+        (format!("resource \"helm_release\" \"kps\" {{\n  values = [<<-EOF\n%{{ if var.azure }}\n{spec}%{{ endif }}\nEOF\n  ]\n}}\n"), "Terraform (HCL)"),
+        (format!("locals {{\n  values = <<EOF\n---\n{spec}EOF\n}}\n"), "Terraform (HCL)"),
+        (format!("%{{ if azure ~}}\n{spec}%{{ endif ~}}\n"), "a template of Terraform"),
+        (spec.replace("    containers", "    %{ for one in all ~}\n    containers"), "a template of Terraform"),
+        (format!("import * as k8s from 'k8s';\nconst a = `\n{spec}`;\n"), "TypeScript or JavaScript"),
+        ("export const env = [{ name: 'INGESTION_URL', value: url }];\n".to_owned(), "TypeScript or JavaScript"),
+        ("new k8s.helm.v3.Release('kps', {\n  env: [{ name: 'INGESTION_URL', value: url }],\n});\n".to_owned(), "TypeScript or JavaScript"),
+        ("from cdk8s import Chart\nENV = {\"INGESTION_URL\": url}\n".to_owned(), "a program"),
+        ("local kp = import 'main.libsonnet';\nkp { env: [{ name: 'INGESTION_URL', value: 'x' }] }\n".to_owned(), "Jsonnet"),
+        ("{\n  prometheus+:: {\n    env: [{ name: 'INGESTION_URL', value: $.url }],\n  },\n}\n".to_owned(), "Jsonnet"),
+        (format!("{{prometheusSpec+: {{containers: [{}]}}}}\n", container()), "Jsonnet"),
         (format!("{{{{- if .Values.azure }}}}\n{spec}{{{{- end }}}}\n"), "a template"),
         (format!("{{% if azure %}}\n{spec}{{% endif %}}\n"), "a template"),
         (spec.replace("value: a", "value: {{ url }}"), "a template"),
@@ -102,5 +114,65 @@ fn a_sidecar_in_another_language_is_never_nothing() {
     assert_eq!(migration.text, text);
     assert!(!migration.is_whole());
     assert!(said(&migration).contains("Terraform"), "{}", said(&migration));
-    assert!(migrated("# no INGESTION_URL here\na: 1\n").is_whole());
+}
+
+/// A comment is not in use, and what is encoded is.
+#[test]
+fn marks_where_nobody_looks_are_named() {
+    let text = "---\na: 1\n---\nprometheusSpec:\n  retention: 1d\n  # containers:\n  # - env: [{name: INGESTION_URL, value: a}]\n";
+    let migration = migrated(text);
+    assert_eq!(migration.text, text);
+    assert!(migration.is_whole());
+    let notes = migration.notes.join("\n");
+    assert!(notes.starts_with("document 2, line 5: \"INGESTION_URL\" is there, but"), "{notes}");
+    // - env: [{name: INGESTION_URL}]
+    for encoded in [
+        "LSBlbnY6IFt7bmFtZTogSU5HRVNUSU9OX1VSTH1dCg==",
+        "|\n    LSBlbnY6IFt7bmFtZTog\n    SU5HRVNUSU9OX1VSTH1dCg==\n",
+    ] {
+        let text =
+            format!("kind: Secret\ndata:\n  password: aHVudGVyMg==\n  values.yaml: {encoded}\n");
+        let migration = migrated(&text);
+        assert_eq!(migration.text, text);
+        let said = said(&migration);
+        assert!(said.contains("text at data.values.yaml stays as it is"), "{said}");
+        assert!(said.contains("decoded if it is base64"), "{said}");
+    }
+}
+
+/// As tools write values into a string: on one line, in quotes.
+#[test]
+fn json_in_a_quoted_string_is_a_file_as_well() {
+    let values = format!("{{\"prometheusSpec\": {{\"containers\": [{}]}}}}", container());
+    let values: Value = serde_saphyr::from_str(&values).unwrap();
+    let folded = serde_json::to_string_pretty(&values).unwrap().replace('\n', "\n    ");
+    for quoted in [format!("'{values}'"), format!("'{folded}'"), Value::from(folded).to_string()] {
+        let text = format!("kind: Application\nspec: # of ours\n  values: {quoted}\n  a: b # c\n");
+        let migration = migrated(&text);
+        assert!(migration.is_whole(), "{}", said(&migration));
+        let document = read(&migration.text).unwrap();
+        let inner = read(document["spec"]["values"].as_str().unwrap()).unwrap();
+        let annotations = json!({"prom-remotewrite/inject": "true"});
+        let expected = json!({"prometheusSpec": {"podMetadata": {"annotations": annotations}}});
+        assert_eq!(inner, expected);
+        assert!(migration.text.starts_with("kind: Application\nspec: # of ours\n  values: "));
+        assert!(migration.text.ends_with("\n  a: b # c\n"), "{}", migration.text);
+    }
+}
+
+/// What an `OpenShift` Template fills in is not known here, and a profile is filled in by no one.
+#[test]
+fn a_parameter_of_a_template_that_reaches_the_container_stays() {
+    let template = |url: &str| {
+        let container = container().replace(URL, url);
+        format!(
+            "kind: Template\nobjects:\n- apiVersion: monitoring.coreos.com/v1\n  kind: Prometheus\n  metadata: {{name: a}}\n  spec:\n    containers:\n    - {container}\nparameters:\n- {{name: URL, value: '{URL}'}}\n"
+        )
+    };
+    let migration = migrated(&template("${URL}"));
+    assert_eq!(migration.text, template("${URL}"));
+    let expected = "parameters of this Template are in its ingestionUrl: migrate what oc process";
+    assert!(said(&migration).contains(expected), "{}", said(&migration));
+    assert_eq!(migration.values(), "");
+    assert!(migrated(&template(URL)).is_whole());
 }

@@ -166,7 +166,7 @@ fn whatever_else_a_container_has_is_named() {
     );
     loses(
         &user_assigned(&[], "    ports: [{containerPort: 8081, hostPort: 8081}]\n"),
-        "ports, 8081: the injected container's has no hostPort",
+        "ports, 8081: the injected container, with port 8081, has no hostPort",
     );
     loses(
         &user_assigned(&[], "    resources: {limits: {cpu: 500m, ephemeral-storage: 1Gi}}\n"),
