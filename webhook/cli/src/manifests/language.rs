@@ -27,7 +27,7 @@ const JSONNET: Language = Language {
 const LANGUAGES: [Language; 8] = [
     Language {
         starts: "resource \"|module \"|data \"|variable \"|provider \"|output \"|locals {|terraform {|job \"",
-        marks: "",
+        marks: "= var.|= local.|= module.|yamlencode(|templatefile(",
         name: "Terraform (HCL)",
         next_step: "put its values into a separate YAML file, use that here, and name it with values = [file(\"values.yaml\")]",
     },

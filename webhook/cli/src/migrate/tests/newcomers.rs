@@ -79,6 +79,7 @@ fn other_languages_are_called_by_their_names() {
         (format!("# How to\n\n```yaml\n{spec}```\n"), "Markdown"),
         (format!("#!/bin/sh\ncat <<EOF | kubectl apply -f -\n{spec}EOF\n"), "a script"),
         (format!("resource \"helm_release\" \"kps\" {{\n  values = [<<-EOF\n%{{ if var.azure }}\n{spec}%{{ endif }}\nEOF\n  ]\n}}\n"), "Terraform (HCL)"),
+        ("azure = {\n  env = [{ name = \"INGESTION_URL\", value = var.url }]\n}\n".to_owned(), "Terraform (HCL)"),
         (format!("locals {{\n  values = <<EOF\n---\n{spec}EOF\n}}\n"), "Terraform (HCL)"),
         (format!("%{{ if azure ~}}\n{spec}%{{ endif ~}}\n"), "a template of Terraform"),
         (spec.replace("    containers", "    %{ for one in all ~}\n    containers"), "a template of Terraform"),
