@@ -6,8 +6,6 @@ use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use crate::pair::is_issuer;
-
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
@@ -64,13 +62,11 @@ impl Bundle {
         }
     }
 
-    /// Its CAs that have issued the first certificate of `chain`, PEM, directly or through
-    /// others in it.
+    /// Those of its CAs that `keep` accepts.
     #[must_use]
-    pub fn issuers_of(&self, chain: &str) -> Self {
-        let issuers = self.authorities.iter();
-        let issuers = issuers.filter(|authority| is_issuer(&authority.der, chain));
-        Self { authorities: issuers.cloned().collect() }
+    pub fn filtered(&self, keep: impl Fn(&CertificateDer<'static>) -> bool) -> Self {
+        let kept = self.authorities.iter().filter(|authority| keep(&authority.der));
+        Self { authorities: kept.cloned().collect() }
     }
 
     /// A short text that differs where the CAs differ, in hexadecimal: the

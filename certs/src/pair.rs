@@ -149,16 +149,21 @@ impl Pair {
     }
 }
 
-/// Whether a client that trusts `authority` accepts the first of the certificates in
-/// `chain`, in the last second in which it could be valid.
-pub(crate) fn is_issuer(authority: &CertificateDer<'static>, chain: &str) -> bool {
+/// The CAs in `bundle` that have issued the first certificate of `chain`, PEM, directly or
+/// through others in it. None if it cannot be read.
+pub(crate) fn issuers(bundle: &Bundle, chain: &str) -> Bundle {
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(chain.as_bytes()).map_while(Result::ok).collect();
-    let Some((leaf, intermediates)) = chain.split_first() else { return false };
-    let Ok((_, parsed)) = X509Certificate::from_der(leaf) else { return false };
-    let Some(at) = system_time(parsed.validity().not_after) else { return false };
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    vouches(authority, (leaf, intermediates), names(&parsed).first(), at, provider).is_ok()
+    let found = chain.split_first().and_then(|(leaf, intermediates)| {
+        let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+        let at = system_time(parsed.validity().not_after)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let name = names(&parsed).into_iter().next();
+        Some(bundle.filtered(|ca| {
+            vouches(ca, (leaf, intermediates), name.as_ref(), at, Arc::clone(&provider)).is_ok()
+        }))
+    });
+    found.unwrap_or_default()
 }
 
 fn only_certificate(pem: &str) -> Option<CertificateDer<'static>> {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     bundle::Bundle,
-    pair::{Damage, Pair},
+    pair::{Damage, Pair, issuers},
 };
 
 /// Why there is nothing that can be done now.
@@ -156,7 +156,7 @@ pub fn needed(observed: &Observed, memory: &Memory, policy: &Policy, now: System
         needed.add(pair.ca());
     }
     if let (Some(_), Some(trust)) = (&policy.provided, &observed.trust) {
-        needed.add(&trust.bundle.issuers_of(&observed.stored.current.certificate));
+        needed.add(&issuers(&trust.bundle, &observed.stored.current.certificate));
     }
     needed
 }

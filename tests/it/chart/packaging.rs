@@ -86,7 +86,7 @@ async fn notes_say_what_a_mode_leaves_to_others() {
         (scraped.as_str(), "selects namespaces by the label canary", true),
         (
             "validatingAdmissionPolicy.action=warn,webhook.failurePolicy=Ignore",
-            "start\nwithout",
+            "have no\nsidecar",
             true,
         ),
         ("webhook.failurePolicy=Ignore", "are denied while no webhook answers", true),

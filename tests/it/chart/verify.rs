@@ -122,7 +122,7 @@ async fn it_waits_for_every_replica_and_every_profile() {
     let new = json!({"ingestionUrl": "https://dce.example/x", "identityType": "systemAssigned"});
     let upgraded = rendered(&helm, &json!({"config": {"profiles": {"new": new}}})).await.unwrap();
     let (succeeded, said) = pod.run(&upgraded, "3s").await;
-    assert!(!succeeded && said.contains("profile new: the API server refuses"), "{said}");
+    assert!(!succeeded && said.contains("profile new: the API server rejects"), "{said}");
     let config = text(of_kind(&upgraded, "ConfigMap"), "/data/config.yaml");
     fs::write(trial.serving.config(), config).unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
