@@ -60,8 +60,9 @@ itself: that stays as it is until certs owns it, or for ever where Helm merges b
 {{- $certs := false -}}
 {{- range (dig "metadata" "managedFields" list $live) -}}
 {{- if hasKey (dig "f:webhooks" $key "f:clientConfig" dict (.fieldsV1 | default dict)) "f:caBundle" -}}
-{{- if contains "helm" .manager -}}{{- $helm = .operation -}}{{- end -}}
-{{- if eq .manager "prom-remotewrite-certs" -}}{{- $certs = true -}}{{- end -}}
+{{- $manager := .manager | default "" -}}
+{{- if contains "helm" $manager -}}{{- $helm = .operation -}}{{- end -}}
+{{- if eq $manager "prom-remotewrite-certs" -}}{{- $certs = true -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $current -}}
