@@ -212,7 +212,7 @@ impl Cluster {
         let Target { configuration, webhook, .. } = &self.target;
         let version = &snapshot.configuration;
         // The same CAs stay as they are written: another text would be a conflict for Helm.
-        let is_same = Bundle::parse(&snapshot.bundle) == *bundle;
+        let is_same = snapshot.observed.trust.as_ref().is_some_and(|it| it.bundle == *bundle);
         let text = if is_same { snapshot.bundle.clone() } else { bundle.pem() };
         let apply =
             Patch::Apply(objects::bundle_apply(configuration, webhook, &text, note, version));

@@ -82,7 +82,7 @@ async fn a_limit_stays_the_request(trial: &Trial) {
     }
 }
 
-/// With a sidecar, a pod requests what it does without one, and is of the same quality.
+/// With a sidecar, a pod requests what it does without one, and has the same class of service.
 async fn stays_as_it_is(trial: &Trial, own: &Value, prometheus: &Value) {
     let made = async |inject: &str| {
         let mut pod = trial.pod("one", &[("inject", inject)]);
