@@ -14,10 +14,7 @@ use std::{
 use cli::manifests;
 use contract::{IngestionUrl, Key, names};
 use serde_json::{Value, json};
-use tests::{
-    kubernetes::control_plane::say_skipped,
-    machine::{environment, process::Program},
-};
+use tests::{kubernetes::control_plane::say_skipped, machine::{environment, process::Program}};
 use webhook::{
     config::{Config, IDENTITY_BINDING, PROFILE_ONLY},
     decide::Decision,

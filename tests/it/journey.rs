@@ -6,18 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tests::{
-    azure::{Azure, Labels, PUBLIC_AUDIENCES, SubjectTrust},
-    keys::authority::Authority,
-    machine::ports,
-    product::{
-        binaries,
-        sidecar::Sidecar,
-        webhook::{IssuedCertificate, Webhook},
-    },
-    prometheus::{Options, Prometheus, Range},
-    scene::{CLUSTER, Role, Scene},
-};
+use tests::{azure::{Azure, Labels, PUBLIC_AUDIENCES, SubjectTrust}, keys::authority::Authority, machine::ports, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, prometheus::{Options, Prometheus, Range}, scene::{CLUSTER, Role, Scene}};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

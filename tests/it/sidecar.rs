@@ -31,20 +31,7 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 use tempfile::TempDir;
-use tests::{
-    azure::{
-        Azure, Principal, Service, Setup,
-        wire::{Label, Sample, TimeSeries, WriteRequest},
-    },
-    client::{Client, Reply},
-    keys::authority::ApplicationCertificate,
-    kubernetes::control_plane::say_skipped,
-    machine::{
-        ports,
-        process::{Process, Program},
-    },
-    product::{architecture::Architecture, binaries},
-};
+use tests::{azure::{Azure, Principal, Service, Setup, wire::{Label, Sample, TimeSeries, WriteRequest}}, client::{Client, Reply}, keys::authority::ApplicationCertificate, kubernetes::control_plane::say_skipped, machine::{ports, process::{Process, Program}}, product::{architecture::Architecture, binaries}};
 
 /// The headers of a remote-write request of version 1.0.
 pub(crate) const HEADERS: [(&str, &str); 3] = [
@@ -52,8 +39,9 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("content-encoding", "snappy"),
     ("x-prometheus-remote-write-version", "0.1.0"),
 ];
-/// For anything that takes milliseconds on a machine that does nothing else.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// An identity service that has failed several times is asked again within 45 s; all else
+/// takes milliseconds on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A stand-in with one identity, one application and one rule, and the settings of a
 /// sidecar in front of it.

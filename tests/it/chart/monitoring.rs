@@ -3,10 +3,7 @@
 use std::{fs, time::Duration};
 
 use serde_json::{Map, Value, json};
-use tests::{
-    machine::process::Program,
-    tools::{self, PROMTOOL},
-};
+use tests::{machine::process::Program, tools::{self, PROMTOOL}};
 
 use super::{
     helm::{Helm, chart},

@@ -3,10 +3,7 @@
 use cli::manifests::{self, Injected, explain::explain};
 use contract::names::env;
 use serde_json::{Map, Value, json};
-use tests::{
-    machine::{environment, process::Program},
-    tools::{self, PROMTOOL},
-};
+use tests::{machine::{environment, process::Program}, tools::{self, PROMTOOL}};
 use webhook::{config::Config, decide::Decision};
 
 use super::{config, list, read};

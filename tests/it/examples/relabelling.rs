@@ -16,10 +16,7 @@ use axum::{
 };
 use prost::Message;
 use serde_json::{Map, Value};
-use tests::{
-    azure::wire::WriteRequest,
-    prometheus::{Options, Prometheus},
-};
+use tests::{azure::wire::WriteRequest, prometheus::{Options, Prometheus}};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},

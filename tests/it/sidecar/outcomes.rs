@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{
-    azure::{Fault, Moment, Service},
-    machine::ports,
-};
+use tests::{azure::{Fault, Moment, Service}, machine::ports};
 
 use super::{PATIENCE, Stage, batch, few, noise};
 

@@ -2,11 +2,7 @@
 
 use std::fmt::Write;
 
-use tests::{
-    azure::{Fault, Service},
-    machine::process::Program,
-    product::binaries,
-};
+use tests::{azure::{Fault, Service}, machine::process::Program, product::binaries};
 
 use super::{PATIENCE, Stage, batch};
 

@@ -12,11 +12,7 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use tests::{
-    azure::Service,
-    kubernetes::control_plane::say_skipped,
-    prometheus::{Mode, Options, Prometheus},
-};
+use tests::{azure::Service, kubernetes::control_plane::say_skipped, prometheus::{Mode, Options, Prometheus}};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
-use tests::{
-    failure::{Context, Failure, Outcome},
-    kubernetes::deployment::{AZURE, Credentials, IDENTITIES, Identity},
-    prometheus::account::Loss,
-};
+use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{AZURE, Credentials, IDENTITIES, Identity}, prometheus::account::Loss};
 use tokio::time::sleep;
 
 use crate::{

@@ -5,12 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
-use tests::{
-    azure::Labels,
-    failure::{Context, Failure, Outcome},
-    kubernetes::deployment::{self, IN_MESH, MESH_NAMESPACE},
-    prometheus::account::{self, difference},
-};
+use tests::{azure::Labels, failure::{Context, Failure, Outcome}, kubernetes::deployment::{self, IN_MESH, MESH_NAMESPACE}, prometheus::account::{self, difference}};
 use tokio::time::sleep;
 
 use super::prometheus::A_WHILE;

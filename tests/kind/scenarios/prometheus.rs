@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, api::ListParams};
-use tests::{
-    failure::{Context, Failure, Outcome},
-    kubernetes::deployment::{self, IDENTITIES, Identity, MONITORING},
-    prometheus::account::Loss,
-};
+use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{self, IDENTITIES, Identity, MONITORING}, prometheus::account::Loss};
 use tokio::time::sleep;
 
 use crate::{

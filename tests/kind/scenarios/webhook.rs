@@ -4,10 +4,7 @@
 use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use tests::{
-    failure::{Context, Failure, Outcome},
-    kubernetes::deployment::{Helm, RELEASE, RELEASE_NAMESPACE},
-};
+use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{Helm, RELEASE, RELEASE_NAMESPACE}};
 
 use crate::{
     account::Tolerance,

@@ -9,10 +9,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tests::{
-    machine::{folder, process::Program},
-    product::binaries::{self, CLI},
-};
+use tests::{machine::{folder, process::Program}, product::binaries::{self, CLI}};
 
 use super::{
     super::{

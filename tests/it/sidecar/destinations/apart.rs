@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tests::{
-    azure::{Fault, Moment, Service},
-    client::Client,
-};
+use tests::{azure::{Fault, Moment, Service}, client::Client};
 
 use super::{super::few, *};
 

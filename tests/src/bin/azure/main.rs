@@ -15,11 +15,7 @@ use std::{
 };
 
 use clap::Parser;
-use tests::{
-    azure::Azure,
-    failure::{Context, Outcome},
-    say,
-};
+use tests::{azure::Azure, failure::{Context, Outcome}, say};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},

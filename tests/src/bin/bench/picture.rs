@@ -2,10 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use ::tests::{
-    failure::{Context, Outcome},
-    svg::escape,
-};
+use ::tests::{failure::{Context, Outcome}, svg::escape};
 
 use crate::{
     contenders::Kind,

@@ -8,19 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ::tests::{
-    failure::{Context, Failure, Outcome},
-    keys::secret,
-    machine::{
-        ports,
-        process::{Process, Program, Usage},
-    },
-    product::{
-        admission,
-        webhook::{IssuedCertificate, Webhook},
-    },
-    scene::{self, Scene},
-};
+use ::tests::{failure::{Context, Failure, Outcome}, keys::secret, machine::{ports, process::{Process, Program, Usage}}, product::{admission, webhook::{IssuedCertificate, Webhook}}, scene::{self, Scene}};
 use bytes::Bytes;
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};

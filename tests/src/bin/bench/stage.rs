@@ -3,12 +3,7 @@
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tests::{
-    azure::{Azure, PUBLIC_AUDIENCES, Principal, Setup},
-    failure::{Context, Outcome},
-    machine::folder,
-    product::binaries,
-};
+use tests::{azure::{Azure, PUBLIC_AUDIENCES, Principal, Setup}, failure::{Context, Outcome}, machine::folder, product::binaries};
 
 use crate::sink::Sink;
 

@@ -7,18 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{
-    failure::{Failure, Outcome},
-    machine::ports,
-    product::{
-        binaries,
-        sidecar::Sidecar,
-        webhook::{IssuedCertificate, Webhook},
-    },
-    prometheus::{Options, Prometheus},
-    scene::{CLUSTER, Scene},
-    tools,
-};
+use tests::{failure::{Failure, Outcome}, machine::ports, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, prometheus::{Options, Prometheus}, scene::{CLUSTER, Scene}, tools};
 
 use super::{
     brief,

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tests::{
-    failure::{Failure, Outcome},
-    scene::{CLUSTER, Role},
-};
+use tests::{failure::{Failure, Outcome}, scene::{CLUSTER, Role}};
 use tokio::time::sleep;
 
 use super::{

@@ -8,13 +8,7 @@ use std::{
 };
 
 use clap::Parser;
-use tests::{
-    failure::{Failure, Outcome},
-    kubernetes::{
-        deployment,
-        kind::{Cluster, Steps},
-    },
-};
+use tests::{failure::{Failure, Outcome}, kubernetes::{deployment, kind::{Cluster, Steps}}};
 
 use self::arguments::{Action, Arguments, Image};
 

@@ -8,17 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::tests::{
-    failure::{Context, Failure, Outcome},
-    machine::{
-        clock::Clock,
-        environment,
-        process::{Process, Program},
-    },
-    product::architecture,
-    say,
-    tools::{self, Recipe, Variable},
-};
+use ::tests::{failure::{Context, Failure, Outcome}, machine::{clock::Clock, environment, process::{Process, Program}}, product::architecture, say, tools::{self, Recipe, Variable}};
 use time::OffsetDateTime;
 use tokio::time::sleep;
 

@@ -3,10 +3,7 @@
 use std::{fmt, time::Duration};
 
 use rustix::process::Signal;
-use tests::{
-    azure::{Fault, Moment, Service},
-    failure::Outcome,
-};
+use tests::{azure::{Fault, Moment, Service}, failure::Outcome};
 use tokio::time::sleep;
 
 use super::{chance::Chance, fleet::Fleet};
