@@ -32,16 +32,15 @@ pub(super) fn changes(
     let remove =
         |path: &[String]| PatchOperation::Remove(RemoveOperation { path: pointer(site, path) });
     let (mut taken, mut leaving) = (Vec::new(), Vec::new());
-    for Plan { source, .. } in plans {
+    for plan in plans {
+        let source = plan.source;
         if source.program == Program::Native {
             let keys = native::leaving(&source.value);
             taken.extend(keys.map(|key| remove(&[&source.path[..], &[key.to_owned()]].concat())));
         } else {
             leaving.push(source.path.clone());
         }
-    }
-    // Prometheus writes to the sidecar where it does not yet.
-    for plan in plans {
+        // Prometheus writes to the sidecar where it does not yet.
         let others = plan.writes(site).filter(|(_, entry)| !plan.is_written_by(entry));
         let url = |path: Vec<String>| [&site.path[..], &path, &["url".to_owned()]].concat();
         taken.extend(others.map(|(path, _)| replace(&url(path), plan.url.clone())));
@@ -66,27 +65,23 @@ pub(super) fn changes(
 
 /// What the annotations lack, with the mappings that they are to be in.
 fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Patch> {
-    let (asks, given) = (site.annotation(INJECT), site.annotation(PROFILE));
-    if let Some(other) = asks.filter(|asks| **asks != "true") {
-        return Err(vec![format!(
-            "its annotation {INJECT} is {other}, and has to be \"true\": remove it, and migrate again"
-        )]);
+    let (default, asks) = (Value::from(DEFAULT_PROFILE), site.annotation(INJECT));
+    // What names no profile has the default one.
+    let is_default = asks.is_some() || profile == DEFAULT_PROFILE;
+    let named = site.annotation(PROFILE).or(is_default.then_some(&default));
+    let mut added = Map::new();
+    for (name, given, needed) in [(INJECT, asks, "true"), (PROFILE, named, profile)] {
+        let Some(given) = given else {
+            added.insert(name.to_owned(), needed.into());
+            continue;
+        };
+        // A list may have blanks in it.
+        if given.as_str().is_none_or(|given| given.replace(' ', "") != needed) {
+            return Err(vec![format!(
+                "it is annotated already: {name} is {given}, and this needs {needed:?}: to replace it, write that, and migrate again; to have one more profile, add its name to {PROFILE} by hand"
+            )]);
+        }
     }
-    let default = Value::from(DEFAULT_PROFILE);
-    let has = given.or(asks.map(|_| &default));
-    // A list may have blanks in it.
-    let is_same = |has: &Value| has.as_str().is_some_and(|has| has.replace(' ', "") == profile);
-    if let Some(has) = has.filter(|has| !is_same(has)) {
-        return Err(vec![format!(
-            "it is annotated already, with the profile {has}, and this needs {profile:?}: to have both, write the further profile and its name into {PROFILE} by hand; to replace it, annotate the pod with {PROFILE}: {profile}, and migrate again"
-        )]);
-    }
-    let missing = [
-        (INJECT, "true", asks.is_none()),
-        (PROFILE, profile, given.is_none() && profile != DEFAULT_PROFILE),
-    ];
-    let added = missing.into_iter().filter(|(.., is_missing)| *is_missing);
-    let added: Map<_, _> = added.map(|(name, text, _)| (name.to_owned(), text.into())).collect();
     let path = site.form.annotations;
     if path.is_empty() || added.is_empty() {
         return Ok(Patch::default());

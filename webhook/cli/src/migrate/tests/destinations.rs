@@ -104,7 +104,7 @@ fn further_names_are_free_and_those_of_destinations() {
 fn a_pod_that_names_its_profiles_stays() {
     let both = [container("a", "ops", 8081, ""), container("b", "dev", 8082, "")];
     let text = prometheus("prom-remotewrite/profile: 'ops, dev'", &both, &[8081, 8082]);
-    stays(&text, "with the profile \"ops, dev\", and this needs \"default,b\"");
+    stays(&text, "prom-remotewrite/profile is \"ops, dev\", and this needs \"default,b\"");
 }
 
 /// An entry that authenticates itself, for the workspace `dev`.
@@ -131,7 +131,8 @@ fn a_workspace_that_the_pod_writes_to_already_keeps_its_sidecar() {
         let text = values(annotations, NATIVE);
         let migration = with_release(&text, "default", release);
         assert_eq!(migration.text, text);
-        let expected = "it is annotated already, with the profile \"default\", and this needs";
+        let expected =
+            "it is annotated already: prom-remotewrite/profile is \"default\", and this needs";
         assert!(said(&migration).contains(expected), "{}", said(&migration));
     }
     // Another path is another destination's, and another port another sidecar's.
