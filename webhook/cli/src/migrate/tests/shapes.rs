@@ -87,7 +87,10 @@ fn a_sidecar_whose_settings_are_elsewhere_stays() {
         &user_assigned(&["CLOUD: valueFrom: {configMapKeyRef: {name: a, key: b}}"], ""),
         "variable CLOUD comes from",
     );
-    stays(&user_assigned(&["CLOUD: value: $(PLACE)"], ""), "refers to $(PLACE)");
+    stays(
+        &user_assigned(&["PLACE: value: AZURE_CHINA", "CLOUD: value: $(PLACE)"], ""),
+        "variable CLOUD comes from",
+    );
     stays(&user_assigned(&["IDENTITY_TYPE: value: <IDENTITY-TYPE>"], ""), "IDENTITY_TYPE=");
     stays(&user_assigned(&["LISTENING_PORT: value: '${PORT}'"], ""), "LISTENING_PORT=");
     stays(&user_assigned(&[], "    envFrom: [{secretRef: {name: a}}]\n"), "envFrom");
