@@ -155,14 +155,11 @@ impl Profiles {
         if let Some((same, _)) = self.new.iter().find(|(it, same)| same == profile && fits(it)) {
             return same.clone();
         }
-        let metadata = site.object.and_then(|object| object.get("metadata"));
-        let name = ["name", "generateName"].iter().find_map(|key| metadata?.get(key)?.as_str());
-        let named = |name: Option<&str>| name.and_then(|name| profile_name(name).ok());
-        let (label, name) = (named(label), named(name));
-        let first = (self.new.is_empty() && before.is_empty()).then(|| self.first.clone());
-        let base = name.clone().filter(fits).unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
-        let numbered = (2_u32..).map(|number| format!("{base}-{number}"));
-        let mut candidates = first.into_iter().chain(label).chain(name).chain(numbered);
+        let first = (self.new.is_empty() && before.is_empty()).then_some(self.first.as_str());
+        let object = site.object.and_then(|object| object.pointer("/metadata/name")?.as_str());
+        let named = [first, label, object].into_iter().flatten();
+        let numbered = (2_u32..).map(|number| format!("{DEFAULT_PROFILE}-{number}"));
+        let mut candidates = named.filter_map(|name| profile_name(name).ok()).chain(numbered);
         let is_new = |name: &String| self.new.iter().all(|(other, _)| other != name);
         let is_free = |name: &String| is_new(name) && !self.in_use.contains(name) && fits(name);
         candidates.find(is_free).unwrap_or_default()
