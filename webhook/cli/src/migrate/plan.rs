@@ -51,11 +51,6 @@ impl Plan<'_> {
         let url = entry.get("url").and_then(Value::as_str).unwrap_or_default();
         loopback::parse(url) == loopback::parse(&self.url)
     }
-
-    /// Whether the place is another than before.
-    pub(super) fn is_moved(&self) -> bool {
-        self.url != format!("http://localhost:{}{WRITE_PATH}", self.settings.listening_port)
-    }
 }
 
 /// What takes the place of `sources`, all of them at `site`.

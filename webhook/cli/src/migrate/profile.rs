@@ -129,13 +129,19 @@ impl Profiles {
     /// # Errors
     /// Where `release` is no YAML.
     pub fn new(first: &str, release: &str) -> Result<Self, ManifestError> {
-        let values = manifests::parse(1, release, release)?;
-        let given = values.pointer("/config/profiles").or_else(|| values.get("profiles"));
-        // Helm removes what is null.
+        let (first, new) = (first.to_owned(), Vec::new());
+        let mut profiles = Self { first, new, in_use: BTreeSet::new() };
+        profiles.reserve(&manifests::parse(1, release, release)?);
+        Ok(profiles)
+    }
+
+    /// Takes the names in `node`, if it is values of the chart or the configuration.
+    pub(super) fn reserve(&mut self, node: &Value) {
+        let given = node.pointer("/config/profiles").or_else(|| node.get("profiles"));
         let given = given.and_then(Value::as_object).into_iter().flatten();
+        // Helm removes what is null.
         let given = given.filter(|(_, profile)| !profile.is_null());
-        let in_use = given.map(|(name, _)| name.clone()).collect();
-        Ok(Self { first: first.to_owned(), new: Vec::new(), in_use })
+        self.in_use.extend(given.map(|(name, _)| name.clone()));
     }
 
     /// The name of a profile: that of the same profile, or one that is free: the first,

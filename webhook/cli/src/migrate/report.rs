@@ -95,9 +95,9 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
 fn unwritten(site: &Site<'_>, plan: &Plan<'_>, plans: &[Plan<'_>]) -> Option<String> {
     let (port, url) = (plan.settings.listening_port, &plan.url);
     if site.form.is_pod {
-        let now = format!(" (now http://localhost:{port})");
-        let now = if plan.is_moved() { now.as_str() } else { "" };
-        return Some(format!("the remote-write URL{now} is not in this object: set it to {url}"));
+        return Some(format!(
+            "the remote-write URL with port {port} is not in this object: set it to {url}"
+        ));
     }
     let mut same = plans.iter().filter(|other| other.url == *url);
     let is_written = same.any(|plan| plan.writes(site).next().is_some());

@@ -203,6 +203,6 @@ fn a_service_in_front_of_the_second_is_named() {
     let service =
         "---\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80, targetPort: 8082}]}\n";
     let migration = migrated(&(prometheus("", &both, &[8081, 8082]) + service));
-    let expected = "Service s leads to port 8082, where nothing listens any more (http://localhost:8081/b/api/v1/write does)";
+    let expected = "Service s leads to port 8082, and the sidecar listens at http://localhost:8081/b/api/v1/write:";
     assert!(said(&migration).contains(expected), "{}", said(&migration));
 }
