@@ -2,8 +2,6 @@
 //! what is replaced or removed. The other way round a mapping could become
 //! empty in between, and lines would have nothing to stand beside.
 
-use std::collections::BTreeSet;
-
 use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE};
 use json_patch::{
     Patch, PatchOperation, RemoveOperation, ReplaceOperation,
@@ -13,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{OrReasons, native, plan::Plan, source::Program};
 use crate::{
+    mounts,
     tree::{at, each_child},
     workloads::sites::Site,
 };
@@ -45,9 +44,7 @@ pub(super) fn changes(
         let url = |path: Vec<String>| [&site.path[..], &path, &["url".to_owned()]].concat();
         taken.extend(others.map(|(path, _)| replace(&url(path), plan.url.clone())));
     }
-    let unused: BTreeSet<usize> = plans.iter().flat_map(|plan| plan.files.unused.clone()).collect();
-    let volumes = site.form.volumes.iter().map(ToString::to_string);
-    leaving.extend(unused.iter().map(|it| volumes.clone().chain([it.to_string()]).collect()));
+    leaving.extend(unused(site, plans));
     for path in leaving.iter().rev() {
         let Some((_, list)) = path.split_last() else { continue };
         let mut beside = leaving.iter().filter(|it| it.len() == path.len() && it.starts_with(list));
@@ -61,6 +58,22 @@ pub(super) fn changes(
         }
     }
     Ok([added, Patch(taken)])
+}
+
+/// The paths to the volumes that nothing but the sources of `plans` mounts.
+fn unused(site: &Site<'_>, plans: &[Plan<'_>]) -> Vec<Vec<String>> {
+    let gone = plans.iter().map(|plan| plan.source.value.get("volumeMounts"));
+    let stays = |path: &Vec<String>| plans.iter().all(|plan| plan.source.path != *path);
+    let others: Vec<_> = site.containers().filter(|(path, ..)| stays(path)).collect();
+    let own = [&["volumeMounts"][..], &["server", "extraVolumeMounts"]];
+    let own = own.map(|path| at(site.node, path));
+    let others = others.iter().map(|(.., it)| it.get("volumeMounts")).chain(own);
+    let unused = site.volumes().iter().enumerate().filter(|(_, volume)| {
+        let has = |mounts| mounts::has(mounts, &volume["name"]);
+        gone.clone().any(has) && !others.clone().any(has)
+    });
+    let list = site.form.volumes.iter().map(ToString::to_string);
+    unused.map(|(place, _)| list.clone().chain([place.to_string()]).collect()).collect()
 }
 
 /// What the annotations lack, with the mappings that they are to be in.

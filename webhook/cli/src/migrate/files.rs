@@ -1,5 +1,4 @@
-//! What of the files that a hand-written container reads goes into the profile, and
-//! which volumes go with it.
+//! What of the files that a hand-written container reads goes into the profile.
 
 use std::path::Path;
 
@@ -7,10 +6,9 @@ use contract::{Identity, Settings, TokenProxyAuthority, names};
 use serde_json::{Value, json};
 use webhook::config::IDENTITY_BINDING;
 
-use super::{OrReasons, source::Source};
+use super::OrReasons;
 use crate::{
     mounts::{self, MountedFile},
-    tree::at,
     workloads::sites::Site,
 };
 
@@ -21,25 +19,18 @@ pub(super) struct Files {
     pub(super) keys: Vec<(&'static str, Value)>,
     /// Mounts of the container that the webhook makes.
     pub(super) mounts: Vec<String>,
-    /// Volumes that nothing else mounts: their places in the list.
-    pub(super) unused: Vec<usize>,
     /// Whether a token proxy is trusted by the cluster's CA, which the webhook mounts.
     pub(super) has_cluster_authority: bool,
     /// What of the volumes nothing takes the place of.
     pub(super) lost: Vec<String>,
 }
 
-/// The files that `settings` name, as a source of `site` has them, beside `all` that
-/// leave with it.
+/// The files that `settings` name, as a `container` of `site` has them.
 ///
 /// # Errors
 /// A certificate that no profile can name.
-pub(super) fn of(
-    site: &Site<'_>,
-    (source, all): (&Source, &[Source]),
-    settings: &Settings,
-) -> OrReasons<Files> {
-    let (mut files, container) = (Files::default(), &source.value);
+pub(super) fn of(site: &Site<'_>, container: &Value, settings: &Settings) -> OrReasons<Files> {
+    let mut files = Files::default();
     let find = |path: &Path| mounts::file(site.volumes(), container, path);
     match &settings.identity {
         Identity::AadApplication { certificate, .. } => {
@@ -64,15 +55,12 @@ pub(super) fn of(
         Identity::UserAssigned { .. } | Identity::SystemAssigned => {}
     }
     // Roots in a ConfigMap; any others stay, since no profile can name them.
-    let roots = settings.trusted_roots_file.as_deref().and_then(find);
-    if let Some((roots, name)) =
-        roots.and_then(|file| file.text("/configMap/name").map(|name| (file, name)))
-        && let Some(key) = roots.key("configMap")
+    if let Some(roots) = settings.trusted_roots_file.as_deref().and_then(find)
+        && let (Some(name), Some(key)) = (roots.text("/configMap/name"), roots.key("configMap"))
     {
         files.keys.push(("trustConfigMap", json!({"name": name, "key": key})));
         files.take_over(&roots);
     }
-    files.release(site, container, all);
     Ok(files)
 }
 
@@ -99,9 +87,8 @@ impl Files {
         let automatic = Path::new(names::API_TOKEN_MOUNT_PATH).join(names::BINDING_CA_FILE);
         self.has_cluster_authority =
             file.as_ref().map_or(path == automatic, MountedFile::is_cluster_authority);
-        if let Some(file) = file.filter(|_| self.has_cluster_authority) {
-            self.take_over(&file);
-        }
+        let ours = file.filter(|_| self.has_cluster_authority);
+        ours.iter().for_each(|file| self.take_over(file));
     }
 
     /// The webhook mounts this; of its volume may be lost what the webhook's own
@@ -117,19 +104,5 @@ impl Files {
         self.lost.extend(lost.map(|(field, _)| {
             format!("volumes, {name}, {field}: the webhook's own volume has no such field")
         }));
-    }
-
-    /// Volumes of the container go, unless others mount them.
-    fn release(&mut self, site: &Site<'_>, container: &Value, all: &[Source]) {
-        let own = [&["volumeMounts"][..], &["server", "extraVolumeMounts"]];
-        for (place, volume) in site.volumes().iter().enumerate() {
-            let name = &volume["name"];
-            let stays = |path: &Vec<String>| !all.iter().any(|source| source.path == *path);
-            let mut others = site.containers().filter(|(path, ..)| stays(path));
-            let stays = others.any(|(.., other)| mounts::has(other.get("volumeMounts"), name))
-                || own.iter().any(|path| mounts::has(at(site.node, path), name));
-            let goes = !stays && mounts::has(container.get("volumeMounts"), name);
-            self.unused.extend(goes.then_some(place));
-        }
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn plans<'a>(
 ) -> OrReasons<Vec<Plan<'a>>> {
     let (mut plans, mut reasons) = (Vec::<Plan<'a>>::new(), Vec::new());
     for source in sources {
-        match plan(site, (source, sources), profiles, &plans) {
+        match plan(site, source, profiles, &plans) {
             Ok(plan) => plans.push(plan),
             Err(more) => reasons.extend(more.into_iter().map(|reason| match sources {
                 [_] => reason,
@@ -78,7 +78,7 @@ pub(super) fn plans<'a>(
 /// The profile that says what `source` says at `site`, after those `before`.
 fn plan<'a>(
     site: &Site<'_>,
-    (source, all): (&'a Source, &[Source]),
+    source: &'a Source,
     profiles: &Profiles,
     before: &[Plan<'_>],
 ) -> OrReasons<Plan<'a>> {
@@ -91,7 +91,7 @@ fn plan<'a>(
     let usable = |name: &str| given.get(name).map(|text| variables::usable(name, text));
     let settings = Settings::from_env(usable)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let mut files = files::of(site, (source, all), &settings)?;
+    let mut files = files::of(site, &source.value, &settings)?;
     let (amounts, lost) = amounts(&source.value);
     files.lost.extend(lost);
     let more = files.keys.iter().cloned().chain(amounts).collect();
