@@ -1,11 +1,11 @@
 //! What is to be done at one site, checked by doing it: the pod that comes out
 //! is put through the webhook's own decision and patch.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use contract::{DESTINATION_VARIABLES, Key, Settings, annotations::PREFIX, names::env};
 use json_patch::Patch;
-use serde_json::{Value, json};
+use serde_json::Value;
 use webhook::{
     decide::{Decision, Injection, decide},
     pod::Pod,
@@ -43,13 +43,7 @@ pub(super) fn replacement(
     let mut pod = site.pod(at(&after, &site.path).unwrap_or(&Value::Null), &profile);
     let injection = injection(plans, &mut pod)?;
     compare(plans, &injection)?;
-    let mut lost = Vec::new();
-    for plan in plans {
-        lost.extend(plan.files.lost.iter().cloned());
-        if plan.source.program != Program::Native {
-            lost.extend(report::lost(plan));
-        }
-    }
+    let lost = plans.iter().flat_map(report::lost).collect();
     let mut notes = report::notes(site, plans, &profile);
     notes.extend(injection.warnings);
     let yaml = |pod| serde_saphyr::to_string(pod).unwrap_or_default();
@@ -65,17 +59,17 @@ pub(super) fn replacement(
 /// # Errors
 /// Where it does.
 fn taken(site: &Site<'_>, plans: &[Plan<'_>]) -> OrReasons<()> {
-    let is_of = |plan: &Plan<'_>, path| plan.writes(site).any(|(own, _)| own == path);
-    let mut others =
-        site.writes().filter(|(path, _)| !plans.iter().any(|plan| is_of(plan, path.clone())));
-    match others.find_map(|(_, entry)| plans.iter().find(|plan| plan.is_written_by(entry))) {
-        None => Ok(()),
-        Some(plan) => Err(vec![format!(
-            "another entry has {} already, for a sidecar that is not described here: migrate that first, or write a profile for {} as a further destination by hand",
-            plan.url,
-            plan.source.name()
-        )]),
+    let own: Vec<_> = plans.iter().flat_map(|plan| plan.writes(site)).collect();
+    for entry in site.writes().filter(|entry| !own.contains(entry)) {
+        if let Some(plan) = plans.iter().find(|plan| plan.is_written_by(entry.1)) {
+            return Err(vec![format!(
+                "another entry has {} already, for a sidecar that is not described here: migrate that first, or write a profile for {} as a further destination by hand",
+                plan.url,
+                plan.source.name()
+            )]);
+        }
     }
+    Ok(())
 }
 
 /// What the webhook decides about `pod`, and does to it.
@@ -95,16 +89,11 @@ fn injection(plans: &[Plan<'_>], pod: &mut Value) -> OrReasons<Injection> {
     }
 }
 
-/// Variables of the whole sidecar that an entry of Prometheus has, too.
-const OF_NETWORK: [&str; 3] = [env::HTTPS_PROXY, env::NO_PROXY, env::SSL_CERT_FILE];
-
 /// Whether the sidecar has all that each source had.
 ///
 /// # Errors
 /// What it cannot have.
 fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
-    let trust = injection.effective.trust.as_ref();
-    let trust = trust.map(|it| json!({"name": it.name.as_str(), "key": it.key.as_str()}));
     let mut reasons = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
         let mut views = injection.effective.destinations();
@@ -112,39 +101,45 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
             reasons.push(format!("its sidecar would not listen at {}: remove the annotation {PREFIX}{}, and migrate again", plan.url, Key::ListeningPort.annotation()));
             continue;
         };
-        let mut keys = plan.files.keys.iter();
-        let has_trust =
-            keys.any(|(key, it)| *key == "trustConfigMap" && Some(it) == trust.as_ref());
-        let mut others = changed(&plan.settings, view.settings);
-        // The rest is the sidecar's, and an entry of Prometheus has nothing of the kind.
-        let is_native = index > 0 && plan.source.program == Program::Native;
-        let is_about_the_way =
-            |name| DESTINATION_VARIABLES.contains(&name) || OF_NETWORK.contains(&name);
-        others.retain(|name| match *name {
-            name if is_native && !is_about_the_way(name) => false,
-            env::LISTENING_PORT => index == 0,
-            env::SSL_CERT_FILE => !has_trust,
-            env::AZURE_KUBERNETES_CA_FILE => !plan.files.has_cluster_authority,
-            _ => true,
-        });
-        let names = others.join(", ");
-        reasons.extend((!names.is_empty()).then(|| match index {
-            0 => format!("a profile cannot have its {names}"),
-            _ => format!("a sidecar has one {names} for all its destinations, and {} has another than the first: make them equal, and migrate again", plan.source.name()),
+        let first = plans.first().filter(|_| index > 0);
+        let names = others(plan, view.settings, first).join(", ");
+        reasons.extend((!names.is_empty()).then(|| match first {
+            None => format!("a profile cannot have its {names}"),
+            Some(_) => format!("a sidecar has one {names} for all its destinations, and {} has another than the first: make them equal, and migrate again", plan.source.name()),
         }));
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-/// The variables that would be others, apart from paths and the kind of container,
-/// which the webhook chooses, and from the time to stop, which follows from the
-/// pod's too.
-fn changed(before: &Settings, after: &Settings) -> Vec<&'static str> {
-    let files = [env::AZURE_CLIENT_CERTIFICATE_PATH, env::AZURE_FEDERATED_TOKEN_FILE];
-    let rest = [env::NATIVE_SIDECAR, env::SHUTDOWN_TIMEOUT];
-    let ours = |name: &str| files.contains(&name) || rest.contains(&name);
-    let of = |settings: &Settings| settings.to_env().into_iter().collect::<BTreeMap<_, _>>();
-    let (before, after) = (of(before), of(after));
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
-    names.copied().filter(|name| !ours(name) && before.get(name) != after.get(name)).collect()
+/// The variables that are others `after` than `plan` says, whose source may be a further
+/// one beside the `first`.
+fn others(plan: &Plan<'_>, after: &Settings, first: Option<&Plan<'_>>) -> Vec<&'static str> {
+    let trust = |plan: &Plan<'_>| {
+        let mut keys = plan.files.keys.iter();
+        keys.find(|(key, _)| *key == "trustConfigMap").cloned()
+    };
+    let has_trust =
+        trust(plan).is_some_and(|it| first.is_none_or(|first| trust(first) == Some(it)));
+    let of = |settings: &Settings| settings.to_env().into_iter().collect::<BTreeSet<_>>();
+    let (before, after) = (of(&plan.settings), of(after));
+    let names: BTreeSet<_> = before.symmetric_difference(&after).map(|(name, _)| *name).collect();
+    let others = names.into_iter().filter(|name| match *name {
+        // Paths and the kind of container are the webhook's to choose, and the time to stop
+        // follows from the pod's too.
+        env::AZURE_CLIENT_CERTIFICATE_PATH
+        | env::AZURE_FEDERATED_TOKEN_FILE
+        | env::NATIVE_SIDECAR
+        | env::SHUTDOWN_TIMEOUT => false,
+        env::LISTENING_PORT => first.is_none(),
+        env::SSL_CERT_FILE => !has_trust,
+        env::AZURE_KUBERNETES_CA_FILE => !plan.files.has_cluster_authority,
+        env::HTTPS_PROXY | env::NO_PROXY => true,
+        // The rest is the sidecar's, and an entry of Prometheus has nothing of the kind.
+        name => {
+            first.is_none()
+                || plan.source.program != Program::Native
+                || DESTINATION_VARIABLES.contains(&name)
+        }
+    });
+    others.collect()
 }

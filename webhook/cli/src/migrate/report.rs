@@ -19,8 +19,11 @@ const OWN: &str = "name image resources imagePullPolicy livenessProbe readinessP
 /// What is lost of a plan's source: the field, and why.
 pub(super) fn lost(plan: &Plan<'_>) -> Vec<String> {
     let source = plan.source;
+    let mut lost = plan.files.lost.clone();
+    if source.program == Program::Native {
+        return lost;
+    }
     let fields = source.value.as_object().into_iter().flatten();
-    let mut lost = Vec::new();
     for (field, value) in fields.filter(|(field, _)| !OWN.split(' ').any(|own| own == *field)) {
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
         match field.as_str() {
@@ -77,12 +80,9 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         ));
     }
     notes.extend(site.object.and_then(workloads::made_by));
-    let mut further = plans.iter().skip(1).map(|plan| plan.source);
-    let further = further.find(|source| source.value.get("resources").is_some());
-    notes.extend(further.map(|source| {
-        let name = source.name();
-        format!("resources are those of the first: those of {name} are not added to them")
-    }));
+    if plans.iter().skip(1).any(|plan| plan.source.value.get("resources").is_some()) {
+        notes.push("resources are those of the first: no others are added to them".to_owned());
+    }
     for Plan { elsewhere, profile, .. } in plans {
         let open = profile.templates().join(", ");
         notes.extend((!open.is_empty()).then(|| format!("fill in the profile's {open}")));
