@@ -6,7 +6,7 @@
 use contract::{IdentityType, names::env};
 use serde_json::{Map, Value};
 
-use super::{report::is_nothing, variables::Variables};
+use super::{OrReasons, report::is_nothing, variables::Variables};
 use crate::{identity_webhook, workloads::sites::Site};
 
 /// Keys of an entry that mean the same on the way to the sidecar, or are about
@@ -45,76 +45,65 @@ pub(super) fn leaving(entry: &Value) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// What the sidecar has no counterpart for: one sentence each.
-pub(super) fn variables(entry: &Value, site: &Site<'_>) -> Result<Variables, Vec<String>> {
-    let mut found = ReadBlock { variables: Variables::new(), problems: Vec::new() };
-    found.set(env::INGESTION_URL, entry.get("url"));
+pub(super) fn variables(entry: &Value, site: &Site<'_>) -> OrReasons<Variables> {
+    let mut found = vec![(env::INGESTION_URL, entry["url"].clone())];
+    let mut problems = Vec::new();
     let label = site.label(identity_webhook::LABEL);
     let is_provided = identity_webhook::client_of(label, site.account).is_some();
     for (key, value) in block(entry).into_iter().flat_map(|(_, block)| block) {
         match plain(key).as_str() {
-            "cloud" => found.set(env::CLOUD, Some(value)),
-            "scope" => found.set(env::INGESTION_AAD_AUDIENCE, Some(value)),
-            "managedidentity" => found.identity(IdentityType::UserAssigned, value),
-            "workloadidentity" => found.identity(IdentityType::WorkloadIdentity, value),
+            "cloud" => found.push((env::CLOUD, value.clone())),
+            "scope" => found.push((env::INGESTION_AAD_AUDIENCE, value.clone())),
+            "managedidentity" if value.is_object() => {
+                found.extend(identity(IdentityType::UserAssigned, value));
+            }
+            "workloadidentity" if value.is_object() => {
+                found.extend(identity(IdentityType::WorkloadIdentity, value));
+            }
             // The environment is that of azure-workload-identity, and says who it is.
-            "sdk" if is_provided => found.identity(IdentityType::WorkloadIdentity, value),
-            "sdk" => found.problem(&format!("sdk takes the identity from the environment: {BLOCKS}")),
-            "oauth" => found.problem(&format!("oauth has a client secret, and the sidecar needs a certificate, a managed or a workload identity: {BLOCKS}")),
-            "certificate" => found.problem("certificate is a file of a pod that is not in this object: write a profile with certificateName and the certificateSecret or secretProviderClass that delivers it, by hand"),
-            _ => found.problem(&format!("{key} cannot be carried over from here")),
+            "sdk" if is_provided => found.extend(identity(IdentityType::WorkloadIdentity, value)),
+            "sdk" => problems.push(format!("sdk takes the identity from the environment: {BLOCKS}")),
+            "oauth" => problems.push(format!("oauth has a client secret, and the sidecar needs a certificate, a managed or a workload identity: {BLOCKS}")),
+            "certificate" => problems.push("certificate is a file of a pod that is not in this object: write a profile with certificateName and the certificateSecret or secretProviderClass that delivers it, by hand".to_owned()),
+            _ => problems.push(format!("{key} cannot be carried over as it is: {BLOCKS}")),
         }
     }
     for (key, value) in entry.as_object().into_iter().flatten() {
         if let Some(name) = carried(key) {
-            found.set(name, Some(value));
+            found.push((name, value.clone()));
         } else if !INDIFFERENT.split(' ').any(|known| known == plain(key)) && !is_nothing(value) {
-            found.problem(&format!("the entry's key {key} is for the way to Azure, and a profile has none: remove it, or leave this entry unchanged"));
+            problems.push(format!("the entry's key {key} is for the way to Azure, and a profile has none: remove it, or leave this entry unchanged"));
         }
     }
-    if found.problems.is_empty() { Ok(found.variables) } else { Err(found.problems) }
-}
-
-struct ReadBlock {
-    variables: Variables,
-    problems: Vec<String>,
-}
-
-impl ReadBlock {
-    fn set(&mut self, name: &str, value: Option<&Value>) {
+    let mut variables = Variables::new();
+    for (name, value) in found {
         match value {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) => {
-                self.variables.insert(name.to_owned(), text.trim().to_owned());
-            }
-            Some(other) => self.problem(&format!("{other} is not a string, which {name} must be")),
+            Value::Null => {}
+            Value::String(text) => drop(variables.insert(name.to_owned(), text.trim().to_owned())),
+            other => problems.push(format!("{other} is not a string, which {name} must be")),
         }
     }
+    if problems.is_empty() { Ok(variables) } else { Err(problems) }
+}
 
-    /// The kind, and the ids in `identity`. Without a client id a managed one is the
-    /// system-assigned, since 3.5.0. Where the token is does not matter: the sidecar
-    /// gets one of its own.
-    fn identity(&mut self, mut kind: IdentityType, identity: &Value) {
-        if !identity.is_object() {
-            return self.problem("it names no identity");
-        }
-        for (key, id) in identity.as_object().into_iter().flatten().filter(|(_, id)| *id != "") {
-            match plain(key).as_str() {
-                "clientid" => self.set(env::AZURE_CLIENT_ID, Some(id)),
-                "tenantid" => self.set(env::AZURE_TENANT_ID, Some(id)),
-                _ => {}
-            }
-        }
-        if kind == IdentityType::UserAssigned && !self.variables.contains_key(env::AZURE_CLIENT_ID)
-        {
-            kind = IdentityType::SystemAssigned;
-        }
-        self.set(env::IDENTITY_TYPE, Some(&kind.name().into()));
-        if kind == IdentityType::WorkloadIdentity {
-            self.set(env::AZURE_FEDERATED_TOKEN_FILE, Some(&identity_webhook::TOKEN.into()));
-        }
-    }
-
-    fn problem(&mut self, text: &str) {
-        self.problems.push(text.to_owned());
-    }
+/// What an identity says. Without a client id a managed one is the system-assigned, since
+/// 3.5.0. Where the token is does not matter: the sidecar gets one of its own.
+fn identity(kind: IdentityType, says: &Value) -> [(&'static str, Value); 4] {
+    let id = |name: &str| {
+        let mut ids = says.as_object().into_iter().flatten();
+        let id = ids.find(|(key, id)| plain(key) == name && *id != "");
+        id.map(|(_, id)| id.clone()).unwrap_or_default()
+    };
+    let (client, tenant) = (id("clientid"), id("tenantid"));
+    let (kind, token) = match kind {
+        IdentityType::WorkloadIdentity => (kind, identity_webhook::TOKEN.into()),
+        _ if client.is_null() => (IdentityType::SystemAssigned, Value::Null),
+        _ => (kind, Value::Null),
+    };
+    [
+        (env::IDENTITY_TYPE, kind.name().into()),
+        (env::AZURE_CLIENT_ID, client),
+        (env::AZURE_TENANT_ID, tenant),
+        (env::AZURE_FEDERATED_TOKEN_FILE, token),
+    ]
 }

@@ -120,6 +120,7 @@ fn others(plan: &Plan<'_>, after: &Settings, first: Option<&Plan<'_>>) -> Vec<&'
     };
     let has_trust =
         trust(plan).is_some_and(|it| first.is_none_or(|first| trust(first) == Some(it)));
+    let is_prometheus = first.is_some() && plan.source.program == Program::Native;
     let of = |settings: &Settings| settings.to_env().into_iter().collect::<BTreeSet<_>>();
     let (before, after) = (of(&plan.settings), of(after));
     let names: BTreeSet<_> = before.symmetric_difference(&after).map(|(name, _)| *name).collect();
@@ -135,11 +136,7 @@ fn others(plan: &Plan<'_>, after: &Settings, first: Option<&Plan<'_>>) -> Vec<&'
         env::AZURE_KUBERNETES_CA_FILE => !plan.files.has_cluster_authority,
         env::HTTPS_PROXY | env::NO_PROXY => true,
         // The rest is the sidecar's, and an entry of Prometheus has nothing of the kind.
-        name => {
-            first.is_none()
-                || plan.source.program != Program::Native
-                || DESTINATION_VARIABLES.contains(&name)
-        }
+        name => !is_prometheus || DESTINATION_VARIABLES.contains(&name),
     });
     others.collect()
 }
