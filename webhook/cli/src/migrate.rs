@@ -46,7 +46,6 @@ use crate::{
     manifests::ManifestError,
     yaml::{documents, read},
 };
-use document::Run;
 use elsewhere::Elsewhere;
 pub use profile::Profiles;
 
@@ -63,17 +62,17 @@ pub struct Migration {
     /// What is to be known about the rest of the text.
     pub notes: Vec<String>,
     profiles: Profiles,
+    /// What other parts of the file say about its sites.
+    elsewhere: Elsewhere,
 }
 
 /// What became of one way to Azure.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// Which document, from 1.
-    pub number: usize,
-    /// What it is in there.
+    /// Which document it is in, from 1, and what it is there.
     pub subject: String,
     /// What became of it, or why it stays.
-    pub result: Result<Migrated, Vec<String>>,
+    pub result: OrReasons<Migrated>,
 }
 
 /// What was done at one place.
@@ -117,7 +116,7 @@ impl Migrated {
 /// The object and a line for each warning and hint.
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "document {}: {} ", self.number, self.subject)?;
+        write!(f, "{} ", self.subject)?;
         match &self.result {
             Ok(Migrated { source, profile, lost, notes, .. }) => {
                 writeln!(f, "gets profile {profile:?} in place of {source}")?;
@@ -147,19 +146,19 @@ pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, Manifest
             notes.push(format!("document {number} is encrypted by sops, whose checksum covers all of it: decrypt it, migrate it, and encrypt it again"));
         }
     }
-    let migration = Migration { text: String::new(), attempts: Vec::new(), notes, profiles };
-    let mut run = Run { migration, elsewhere };
-    let said = |run: &Run| run.migration.attempts.len() + run.migration.notes.len();
+    let (done, attempts) = (String::new(), Vec::new());
+    let mut migration = Migration { text: done, attempts, notes, profiles, elsewhere };
+    let said = |migration: &Migration| migration.attempts.len() + migration.notes.len();
     for (number, document) in (1..).zip(documents) {
-        run.elsewhere.document = number;
-        let before = said(&run);
-        let document = run.document("", document, text)?;
+        migration.elsewhere.document = number;
+        let before = said(&migration);
+        let document = migration.document(&format!("document {number}: "), document, text)?;
         if let Some((line, _, mark)) = leftovers::marks(&document).next()
-            && said(&run) == before
+            && said(&migration) == before
         {
-            run.migration.notes.push(format!("document {number}, line {line}: {mark:?} is there, but not where this command looks: migrate it by hand if it is in use, and not a comment or a field that the cluster sets"));
+            migration.notes.push(format!("document {number}, line {line}: {mark:?} is there, but not where this command looks: migrate it by hand if it is in use, and not a comment or a field that the cluster sets"));
         }
-        run.migration.text.push_str(&document);
+        migration.text.push_str(&document);
     }
-    Ok(run.migration)
+    Ok(migration)
 }

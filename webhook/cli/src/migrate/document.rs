@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::{
     Attempt, Migrated, Migration, OrReasons,
     changes::replace,
-    elsewhere::Elsewhere,
     leftovers::{leftovers, mark_in},
     plan::{Plan, plans},
     replacement::replacement,
@@ -23,20 +22,11 @@ use crate::{
     yaml::{documents, edit, is_yaml, unused_anchors},
 };
 
-/// One migration on its way.
-#[derive(Clone)]
-pub(super) struct Run {
-    /// What has been done or left so far.
-    pub(super) migration: Migration,
-    /// What other parts of the file say about its sites.
-    pub(super) elsewhere: Elsewhere,
-}
-
 /// Why what is known is not done.
 const NOT_IN_PLACE: &str = "its document cannot be edited in place because of";
 
-impl Run {
-    /// The text of a document of `file`; `place` says where in another it is a text.
+impl Migration {
+    /// The text of a document of `file`; `place` is which, and where in it this is a text.
     ///
     /// # Errors
     /// Where it is no YAML.
@@ -58,10 +48,11 @@ impl Run {
         }
         let (mut edited, mut known) = ((document.to_owned(), original.clone()), Vec::new());
         let sites = sites(&original);
-        let mut results: Vec<_> = sites.iter().map(|site| self.site(site, &mut edited)).collect();
+        let mut results: Vec<_> =
+            sites.iter().map(|site| self.site(place, site, &mut edited)).collect();
         for (site, result) in sites.iter().zip(&mut results).filter(|(_, result)| result.is_err()) {
             // Where an alias has gone since, what it led to can go as well.
-            *result = self.site(site, &mut edited);
+            *result = self.site(place, site, &mut edited);
         }
         for (site, result) in sites.iter().zip(results) {
             known.extend(result.is_err().then(|| site.path.clone()));
@@ -76,9 +67,8 @@ impl Run {
         for anchor in unused_anchors(text).into_iter().filter(|path| !path.iter().any(is_list)) {
             let left = at(value, &anchor).map(|node| leftovers(node, &[]).stays);
             if left.is_some_and(|left| !left.is_empty()) {
-                let place = format!("{place}{}", anchor.join("."));
-                let number = self.elsewhere.document;
-                self.migration.notes.push(format!("document {number}: no alias refers to the anchor at {place}: remove it, unless something else reads it"));
+                let path = anchor.join(".");
+                self.notes.push(format!("{place}no alias refers to the anchor at {path}: remove it, unless something else reads it"));
                 known.push(anchor);
             }
         }
@@ -95,15 +85,15 @@ impl Run {
         Ok(self.texts(place, left.texts, edited))
     }
 
-    fn attempt(&mut self, subject: String, result: Result<Migrated, Vec<String>>) {
-        let number = self.elsewhere.document;
-        self.migration.attempts.push(Attempt { number, subject, result });
+    fn attempt(&mut self, subject: String, result: OrReasons<Migrated>) {
+        self.attempts.push(Attempt { subject, result });
     }
 
     /// Does to a text, and to what it says, what takes the place of the source at `site`, if
     /// there is one.
     fn site(
         &mut self,
+        place: &str,
         site: &Site<'_>,
         (text, value): &mut (String, Value),
     ) -> OrReasons<Option<Migrated>> {
@@ -114,12 +104,20 @@ impl Run {
         if let Some(reason) = sources.iter().find_map(|source| source.stays(site, &sources)) {
             return Err(vec![reason]);
         }
-        let plans = plans(site, &sources, &self.migration.profiles)?;
+        let plans = plans(site, &sources, &self.profiles)?;
+        let open: Vec<_> = plans.iter().flat_map(|plan| plan.profile.templates()).collect();
+        // An OpenShift Template, or a text in one.
+        if format!("{place}{}", site.path.join(".")).contains(": objects.") && !open.is_empty() {
+            let open = open.join(", ");
+            return Err(vec![format!(
+                "parameters of this Template are in its {open}: migrate what oc process prints"
+            )]);
+        }
         let (changes, mut migrated) = replacement(site, value, &plans)?;
         self.elsewhere.references(site, &changes[1])?;
         for plan in &plans {
             migrated.notes.extend(self.elsewhere.services(plan));
-            self.migration.profiles.add(&plan.name, plan.profile.clone());
+            self.profiles.add(&plan.name, plan.profile.clone());
         }
         (*text, *value) = edit::apply_all(text, value, &changes).map_err(|reason| {
             let whole: Vec<_> = changes.iter().flat_map(|patch| &patch.0).collect();
@@ -134,11 +132,11 @@ impl Run {
     fn by_hand(&mut self, document: &Value, path: &[String], source: &Source) -> Vec<String> {
         let above = path.len().checked_sub(2).and_then(|depth| at(document, path.get(..depth)?));
         let site = Site::supposed(above.unwrap_or(&Value::Null), path);
-        match plans(&site, slice::from_ref(source), &self.migration.profiles) {
+        match plans(&site, slice::from_ref(source), &self.profiles) {
             Err(reasons) => reasons,
             Ok(plans) => plans.into_iter().map(|Plan { name, url, profile, .. }| {
                 let annotations = report::annotations(&name);
-                self.migration.profiles.add(&name, profile);
+                self.profiles.add(&name, profile);
                 format!("by hand, with profile {name:?}: remove the container (or the azuread block), annotate the pod with {annotations} (charts and operators have podMetadata.annotations or podAnnotations), and let it write to {url}")
             }).collect(),
         }

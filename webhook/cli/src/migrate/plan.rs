@@ -96,12 +96,6 @@ fn plan<'a>(
     files.lost.extend(lost);
     let more = files.keys.iter().cloned().chain(amounts).collect();
     let profile = NewProfile::new(&settings, &given, &elsewhere, more);
-    let open = profile.templates().join(", ");
-    if site.path.first().is_some_and(|list| list == "objects") && !open.is_empty() {
-        return Err(vec![format!(
-            "parameters of this Template are in its {open}: migrate what oc process prints"
-        )]);
-    }
     let port = settings.listening_port;
     let Some(first) = before.first() else {
         let name = profiles.name_of(&profile, site, &[], None);

@@ -176,4 +176,8 @@ fn a_parameter_of_a_template_that_reaches_the_container_stays() {
     assert!(said(&migration).contains(expected), "{}", said(&migration));
     assert_eq!(migration.values(), "");
     assert!(migrated(&template(URL)).is_whole());
+    let text = "kind: Template\nobjects:\n- kind: ConfigMap\n  data:\n    prometheus.yml: |\n      remote_write:\n      - url: ${URL}\n        azuread: {managed_identity: {}}\n";
+    let migration = migrated(text);
+    assert_eq!((migration.text.as_str(), migration.values().as_str()), (text, ""));
+    assert!(said(&migration).contains(expected), "{}", said(&migration));
 }
