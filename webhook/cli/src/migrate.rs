@@ -53,7 +53,7 @@ pub use profile::Profiles;
 type OrReasons<T> = Result<T, Vec<String>>;
 
 /// A text without hand-written sidecars, and all there is to say about it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Migration {
     /// The whole text.
     pub text: String,
@@ -135,19 +135,17 @@ impl fmt::Display for Attempt {
 ///
 /// # Errors
 /// Where a document is no YAML.
-pub fn migrate(text: &str, mut profiles: Profiles) -> Result<Migration, ManifestError> {
+pub fn migrate(text: &str, profiles: Profiles) -> Result<Migration, ManifestError> {
     let documents = documents(text);
-    let (mut elsewhere, mut notes) = (Elsewhere::default(), Vec::new());
+    let mut migration = Migration { profiles, ..Migration::default() };
     for (number, document) in (1..).zip(&documents) {
         let value = read(document).unwrap_or_default();
-        elsewhere.document = number;
-        elsewhere.read(&value, &mut profiles);
+        migration.elsewhere.document = number;
+        migration.elsewhere.read(&value, &mut migration.profiles);
         if value.pointer("/sops/mac").is_some() {
-            notes.push(format!("document {number} is encrypted by sops, whose checksum covers all of it: decrypt it, migrate it, and encrypt it again"));
+            migration.notes.push(format!("document {number} is encrypted by sops, whose checksum covers all of it: decrypt it, migrate it, and encrypt it again"));
         }
     }
-    let (done, attempts) = (String::new(), Vec::new());
-    let mut migration = Migration { text: done, attempts, notes, profiles, elsewhere };
     let said = |migration: &Migration| migration.attempts.len() + migration.notes.len();
     for (number, document) in (1..).zip(documents) {
         migration.elsewhere.document = number;

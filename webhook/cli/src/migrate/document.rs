@@ -47,7 +47,8 @@ impl Migration {
             return Ok(document.to_owned());
         }
         let (mut edited, mut known) = ((document.to_owned(), original.clone()), Vec::new());
-        let sites = sites(&original);
+        let mut sites = sites(&original);
+        sites.retain(|site| !sources(site).is_empty());
         let mut results: Vec<_> =
             sites.iter().map(|site| self.site(place, site, &mut edited)).collect();
         for (site, result) in sites.iter().zip(&mut results).filter(|(_, result)| result.is_err()) {
@@ -56,9 +57,7 @@ impl Migration {
         }
         for (site, result) in sites.iter().zip(results) {
             known.extend(result.is_err().then(|| site.path.clone()));
-            if let Some(result) = result.transpose() {
-                self.attempt(format!("{place}{}", site.subject), result);
-            }
+            self.attempt(format!("{place}{}", site.subject), result);
         }
         let (text, value) = &edited;
         // Where an alias led to what has gone, what it meant is left.
@@ -89,18 +88,14 @@ impl Migration {
         self.attempts.push(Attempt { subject, result });
     }
 
-    /// Does to a text, and to what it says, what takes the place of the source at `site`, if
-    /// there is one.
+    /// Does to a text, and to what it says, what takes the place of the sources at `site`.
     fn site(
         &mut self,
         place: &str,
         site: &Site<'_>,
         (text, value): &mut (String, Value),
-    ) -> OrReasons<Option<Migrated>> {
+    ) -> OrReasons<Migrated> {
         let sources = sources(site);
-        if sources.is_empty() {
-            return Ok(None);
-        }
         if let Some(reason) = sources.iter().find_map(|source| source.stays(site, &sources)) {
             return Err(vec![reason]);
         }
@@ -125,7 +120,7 @@ impl Migration {
             let profile = &migrated.profile;
             vec![format!("{NOT_IN_PLACE} {reason}; this JSON patch shows what to do by hand, with profile {profile:?}:\n{patch}")]
         })?;
-        Ok(Some(migrated))
+        Ok(migrated)
     }
 
     /// What to do with a source at a place that is not known.

@@ -114,7 +114,7 @@ pub(super) fn configuration<'a>(
 
 /// The profiles of a migration, in the order in which they are needed, and the
 /// names that are taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Profiles {
     first: String,
     pub(super) new: Vec<(String, NewProfile)>,
