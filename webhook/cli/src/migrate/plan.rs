@@ -24,6 +24,8 @@ pub(super) struct Plan<'a> {
     pub(super) profile: NewProfile,
     /// The profile's name.
     pub(super) name: String,
+    /// Whether no source before has the same profile.
+    pub(super) is_first: bool,
     pub(super) files: Files,
     /// Variables that azure-workload-identity's webhook provides.
     pub(super) elsewhere: Vec<&'static str>,
@@ -66,10 +68,9 @@ pub(super) fn plans<'a>(
     for source in sources {
         match plan(site, source, profiles, &plans) {
             Ok(plan) => plans.push(plan),
-            Err(more) => reasons.extend(more.into_iter().map(|reason| match sources {
-                [_] => reason,
-                _ => format!("{}: {reason}", source.name()),
-            })),
+            Err(more) => {
+                reasons.extend(more.iter().map(|reason| format!("{}: {reason}", source.name())));
+            }
         }
     }
     if reasons.is_empty() { Ok(plans) } else { Err(reasons) }
@@ -100,7 +101,7 @@ fn plan<'a>(
     let Some(first) = before.first() else {
         let name = profiles.name_of(&profile, site, &[], None);
         let url = format!("http://localhost:{port}{WRITE_PATH}");
-        return Ok(Plan { source, settings, profile, name, files, elsewhere, url });
+        return Ok(Plan { source, settings, profile, name, is_first: true, files, elsewhere, url });
     };
     let is_native = |source: &Source| source.program == Program::Native;
     let mut listening = before.iter().filter(|it| it.settings.listening_port == port);
@@ -115,11 +116,12 @@ fn plan<'a>(
         (name.clone(), url.clone(), profile.clone())
     } else {
         let others: Vec<&str> = before.iter().map(|plan| plan.name.as_str()).collect();
-        let name = profiles.name_of(&profile, site, &others, source.label());
+        let name = profiles.name_of(&profile, site, &others, source.value["name"].as_str());
         let url = format!("http://localhost:{}/{name}{WRITE_PATH}", first.settings.listening_port);
         (name, url, profile)
     };
-    Ok(Plan { source, settings, profile, name, files, elsewhere, url })
+    let is_first = same.is_none();
+    Ok(Plan { source, settings, profile, name, is_first, files, elsewhere, url })
 }
 
 /// The amounts as keys of a profile, and those that it cannot say. A request that is not

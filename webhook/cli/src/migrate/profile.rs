@@ -163,6 +163,7 @@ impl Profiles {
         }
         let first = (self.new.is_empty() && before.is_empty()).then_some(self.first.as_str());
         let object = site.object.and_then(|object| object.pointer("/metadata/name")?.as_str());
+        let label = label.map(|it| it.strip_prefix("prom-remotewrite-").unwrap_or(it));
         let named = [first, label, object].into_iter().flatten();
         let numbered = (2_u32..).map(|number| format!("{DEFAULT_PROFILE}-{number}"));
         let mut candidates = named.filter_map(|name| profile_name(name).ok()).chain(numbered);

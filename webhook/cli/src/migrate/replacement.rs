@@ -28,10 +28,8 @@ pub(super) fn replacement(
     document: &Value,
     plans: &[Plan<'_>],
 ) -> OrReasons<([Patch; 2], Migrated)> {
-    let mut names: Vec<&str> = Vec::new();
-    for Plan { name, .. } in plans {
-        names.extend((!names.contains(&name.as_str())).then_some(name.as_str()));
-    }
+    let different = plans.iter().filter(|plan| plan.is_first);
+    let names: Vec<&str> = different.map(|plan| plan.name.as_str()).collect();
     let profile = names.join(",");
     let changes = changes(site, document, plans, &profile)?;
     taken(site, plans)?;
@@ -60,16 +58,12 @@ pub(super) fn replacement(
 /// Where it does.
 fn taken(site: &Site<'_>, plans: &[Plan<'_>]) -> OrReasons<()> {
     let own: Vec<_> = plans.iter().flat_map(|plan| plan.writes(site)).collect();
-    for entry in site.writes().filter(|entry| !own.contains(entry)) {
-        if let Some(plan) = plans.iter().find(|plan| plan.is_written_by(entry.1)) {
-            return Err(vec![format!(
-                "another entry has {} already, for a sidecar that is not described here: migrate that first, or write a profile for {} as a further destination by hand",
-                plan.url,
-                plan.source.name()
-            )]);
-        }
-    }
-    Ok(())
+    let mut others = site.writes().filter(|entry| !own.contains(entry));
+    let taken = others.find_map(|(_, entry)| plans.iter().find(|plan| plan.is_written_by(entry)));
+    taken.map_or(Ok(()), |Plan { url, source, .. }| {
+        let source = source.name();
+        Err(vec![format!("another entry has {url} already, for a sidecar that is not described here: migrate that first, or write a profile for {source} as a further destination by hand")])
+    })
 }
 
 /// What the webhook decides about `pod`, and does to it.

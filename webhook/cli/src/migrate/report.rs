@@ -65,13 +65,18 @@ fn other_port(item: &Value, plan: &Plan<'_>) -> Option<String> {
 /// About a site whose sources get `plans`, with these `profiles`.
 pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<String> {
     let mut notes = Vec::new();
-    for (index, plan) in plans.iter().enumerate() {
-        let url = &plan.url;
-        let mut before = plans.iter().take(index);
-        if plan.writes(site).next().is_some() && before.any(|other| other.url == *url) {
-            notes.push(format!("two entries of remoteWrite have the URL {url} now: delete one, unless they differ in something else, because Prometheus does not start with two equal ones"));
+    for plan in plans {
+        let (port, url) = (plan.settings.listening_port, &plan.url);
+        let same = plans.iter().filter(|other| other.url == *url);
+        let written = same.filter(|other| other.writes(site).next().is_some()).count();
+        match written {
+            0 if site.form.is_pod => notes.push(format!(
+                "the remote-write URL with port {port} is not in this object: set it to {url}"
+            )),
+            0 if plan.is_first => notes.push(format!("nothing here writes to the sidecar: add {url} to remoteWrite, unless an entry that is filled in later has it")),
+            2.. if plan.is_first => notes.push(format!("{written} entries of remoteWrite have the URL {url} now: delete all but one, unless they differ in something else, because Prometheus does not start with equal ones")),
+            _ => {}
         }
-        notes.extend(unwritten(site, plan, plans));
     }
     if site.form.annotations.is_empty() {
         let annotations = annotations(profiles);
@@ -89,19 +94,6 @@ pub(super) fn notes(site: &Site<'_>, plans: &[Plan<'_>], profiles: &str) -> Vec<
         notes.extend((!elsewhere.is_empty()).then(|| format!("{} is not in this file: keep the label {LABEL}, so that azure-workload-identity's webhook provides it, or write it into the profile", elsewhere.join(" or "))));
     }
     notes
-}
-
-/// What has to write to the sidecar, where this object does not say so.
-fn unwritten(site: &Site<'_>, plan: &Plan<'_>, plans: &[Plan<'_>]) -> Option<String> {
-    let (port, url) = (plan.settings.listening_port, &plan.url);
-    if site.form.is_pod {
-        return Some(format!(
-            "the remote-write URL with port {port} is not in this object: set it to {url}"
-        ));
-    }
-    let mut same = plans.iter().filter(|other| other.url == *url);
-    let is_written = same.any(|plan| plan.writes(site).next().is_some());
-    (!is_written).then(|| format!("nothing here writes to the sidecar: add {url} to remoteWrite, unless an entry that is filled in later has it"))
 }
 
 /// What the pod has to be annotated with.

@@ -77,12 +77,6 @@ impl Source {
         }
     }
 
-    /// What people call it, where it is not alone: a destination's name perhaps.
-    pub(super) fn label(&self) -> Option<&str> {
-        let name = self.value.get("name")?.as_str()?;
-        Some(name.strip_prefix("prom-remotewrite-").unwrap_or(name))
-    }
-
     /// Why it stays, whatever its settings are; `all` are the sources of its site.
     pub(super) fn stays(&self, site: &Site<'_>, all: &[Self]) -> Option<String> {
         if self.program == Program::Native {
