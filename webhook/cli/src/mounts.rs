@@ -13,8 +13,6 @@ pub(crate) struct MountedFile<'a> {
     pub(crate) file: String,
     /// The mount's path, as the container has it.
     pub(crate) mount: &'a str,
-    /// Whether the volume as a whole is mounted there.
-    pub(crate) is_whole: bool,
 }
 
 /// The file at `path` of `container`: that of the deepest mount.
@@ -31,7 +29,7 @@ pub(crate) fn file<'a>(
     let volume = volumes.iter().find(|volume| volume.get("name") == mount.get("name"))?;
     let part = text(mount, "/subPath").unwrap_or_default();
     let file = format!("{part}/{inner}").trim_matches('/').to_owned();
-    Some(MountedFile { volume, file, mount: directory, is_whole: part.is_empty() })
+    Some(MountedFile { volume, file, mount: directory })
 }
 
 /// Whether `mounts` has the volume of this name.

@@ -73,10 +73,6 @@ impl Files {
             _ => return None,
         };
         self.keys.extend([(kind, name.into()), ("certificateName", key.into())]);
-        let directory = file.mount.trim_end_matches('/');
-        if file.is_whole && directory != names::DEFAULT_MOUNT_PATH {
-            self.keys.push(("mountPath", directory.into()));
-        }
         self.take_over(file);
         Some(())
     }

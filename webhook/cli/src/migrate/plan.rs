@@ -39,13 +39,12 @@ impl Plan<'_> {
         &self,
         site: &Site<'b>,
     ) -> impl Iterator<Item = (Vec<String>, &'b Value)> {
-        let port = self.settings.listening_port.get();
-        let is_native = self.source.program == Program::Native;
+        let (source, port) = (self.source, self.settings.listening_port.get());
         let leads = move |entry: &Value| {
             let url = entry.get("url").and_then(Value::as_str).and_then(loopback::parse);
-            !is_native && url.is_some_and(|url| url.port == port)
+            source.program != Program::Native && url.is_some_and(|url| url.port == port)
         };
-        site.writes().filter(move |(path, entry)| *path == self.source.path || leads(entry))
+        site.writes().filter(move |(path, entry)| *path == source.path || leads(entry))
     }
 
     /// Whether an entry of remote write has this URL.

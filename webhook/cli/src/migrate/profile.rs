@@ -77,16 +77,14 @@ impl NewProfile {
         self.0.iter().filter(|(_, value)| open(value)).map(|(key, _)| *key).collect()
     }
 
-    /// What of it describes a further destination. Where its certificate is mounted is
-    /// left to the webhook, which gives each destination a place of its own.
+    /// What of it describes a further destination.
     pub(super) fn of_destination(&self) -> Self {
         let is_its_own = |key: &str| {
             let only = PROFILE_ONLY.iter().find(|only| only.key == key);
             let known = Key::ALL.iter().find(|known| known.profile() == key);
             key == IDENTITY_BINDING
                 || only.is_some_and(|only| DESTINATION_VARIABLES.contains(&only.variable))
-                || known
-                    .is_some_and(|known| describes_destination(*known) && *known != Key::MountPath)
+                || known.is_some_and(|known| describes_destination(*known))
         };
         Self(self.0.iter().filter(|(key, _)| is_its_own(key)).cloned().collect())
     }
