@@ -49,13 +49,10 @@ impl Migration {
         let (mut edited, mut known) = ((document.to_owned(), original.clone()), Vec::new());
         let mut sites = sites(&original);
         sites.retain(|site| !sources(site).is_empty());
-        let mut results: Vec<_> =
-            sites.iter().map(|site| self.site(place, site, &mut edited)).collect();
-        for (site, result) in sites.iter().zip(&mut results).filter(|(_, result)| result.is_err()) {
+        let tried: Vec<_> = sites.iter().map(|site| self.site(place, site, &mut edited)).collect();
+        for (site, result) in sites.iter().zip(tried) {
             // Where an alias has gone since, what it led to can go as well.
-            *result = self.site(place, site, &mut edited);
-        }
-        for (site, result) in sites.iter().zip(results) {
+            let result = result.or_else(|_| self.site(place, site, &mut edited));
             known.extend(result.is_err().then(|| site.path.clone()));
             self.attempt(format!("{place}{}", site.subject), result);
         }

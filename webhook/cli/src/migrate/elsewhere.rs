@@ -51,8 +51,7 @@ impl Elsewhere {
             let ports = node.pointer("/spec/ports").and_then(Value::as_array);
             let ports = ports.filter(|_| is_service).into_iter().flatten();
             let targets = ports.filter_map(|port| port.get("targetPort").or(port.get("port")));
-            let whose = || subject(node, "Service");
-            self.services.extend(targets.map(|target| (None, whose(), target.clone())));
+            self.services.extend(targets.map(|it| (None, subject(node, "Service"), it.clone())));
             !is_service
         });
     }

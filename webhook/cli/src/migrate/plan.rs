@@ -92,8 +92,7 @@ fn plan<'a>(
     let settings = Settings::from_env(usable)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let mut files = files::of(site, &source.value, &settings)?;
-    let (amounts, lost) = amounts(&source.value);
-    files.lost.extend(lost);
+    let amounts = amounts(&source.value, &mut files.lost);
     let more = files.keys.iter().cloned().chain(amounts).collect();
     let profile = NewProfile::new(&settings, &given, &elsewhere, more);
     let port = settings.listening_port;
@@ -123,10 +122,10 @@ fn plan<'a>(
     Ok(Plan { source, settings, profile, name, is_first, files, elsewhere, url })
 }
 
-/// The amounts as keys of a profile, and those that it cannot say. A request that is not
-/// written is the limit, as Kubernetes has it.
-fn amounts(container: &Value) -> (BTreeMap<&'static str, Value>, Vec<String>) {
-    let (mut keys, mut lost) = (BTreeMap::new(), Vec::new());
+/// The amounts as keys of a profile; those that it cannot say are `lost`. A request that is
+/// not written is the limit, as Kubernetes has it.
+fn amounts(container: &Value, lost: &mut Vec<String>) -> BTreeMap<&'static str, Value> {
+    let mut keys = BTreeMap::new();
     for list in ["limits", "requests"] {
         let given = at(container, &["resources", list]).and_then(Value::as_object);
         for (name, amount) in given.into_iter().flatten() {
@@ -143,5 +142,5 @@ fn amounts(container: &Value) -> (BTreeMap<&'static str, Value>, Vec<String>) {
             lost.extend(of_profile.is_empty().then(words));
         }
     }
-    (keys, lost)
+    keys
 }

@@ -127,8 +127,7 @@ impl Profiles {
     /// # Errors
     /// Where `release` is no YAML.
     pub fn new(first: &str, release: &str) -> Result<Self, ManifestError> {
-        let (first, new) = (first.to_owned(), Vec::new());
-        let mut profiles = Self { first, new, in_use: BTreeSet::new() };
+        let mut profiles = Self { first: first.to_owned(), ..Self::default() };
         profiles.reserve(&manifests::parse(1, release, release)?);
         Ok(profiles)
     }

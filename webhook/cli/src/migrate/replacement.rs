@@ -34,9 +34,8 @@ pub(super) fn replacement(
     let changes = changes(site, document, plans, &profile)?;
     taken(site, plans)?;
     let mut after = document.clone();
-    let failed = |error: &dyn ToString| vec![error.to_string()];
     for patch in &changes {
-        json_patch::patch(&mut after, patch).map_err(|error| failed(&error))?;
+        json_patch::patch(&mut after, patch).map_err(|error| vec![error.to_string()])?;
     }
     let mut pod = site.pod(at(&after, &site.path).unwrap_or(&Value::Null), &profile);
     let injection = injection(plans, &mut pod)?;
