@@ -43,6 +43,8 @@ fn values_of_the_chart_mean_what_helm_makes_of_them() {
     assert_eq!(pinned.resources.cpu_request, None);
     assert_eq!(pinned.resources.memory_request, Resources::default().memory_request);
     assert_eq!(pinned.resources.memory_limit.unwrap().as_str(), "1Gi");
+    let removed = config("config: {profiles: {old: null, new: {}}}").profiles;
+    assert!(removed.contains_key("new") && !removed.contains_key("old"));
     assert_eq!(config("images: {tag: '2'}").image.as_str(), format!("{CHARTS_IMAGE}:2"));
     let own = "images: {registry: a, tag: '2', sidecar: {registry: b/, repository: c/d, tag: '3'}}";
     assert_eq!(config(own).image.as_str(), "b/c/d:3");

@@ -107,6 +107,10 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<SettingError>> {
         return Err(removed);
     }
     config.insert("image".to_owned(), image(values).into());
+    // As Helm does, which keeps an older one otherwise.
+    if let Some(Value::Object(profiles)) = config.get_mut("profiles") {
+        profiles.retain(|_, profile| !profile.is_null());
+    }
     if let Some(given @ Value::Object(_)) = config.get_mut("resources") {
         let mut merged = usual_resources();
         json_patch::merge(&mut merged, given);
