@@ -83,8 +83,9 @@ impl Files {
         let automatic = Path::new(names::API_TOKEN_MOUNT_PATH).join(names::BINDING_CA_FILE);
         self.has_cluster_authority =
             file.as_ref().map_or(path == automatic, MountedFile::is_cluster_authority);
-        let ours = file.filter(|_| self.has_cluster_authority);
-        ours.iter().for_each(|file| self.take_over(file));
+        if let Some(file) = file.filter(|_| self.has_cluster_authority) {
+            self.take_over(&file);
+        }
     }
 
     /// The webhook mounts this; of its volume may be lost what the webhook's own

@@ -101,9 +101,8 @@ fn plan<'a>(
         let url = format!("http://localhost:{port}{WRITE_PATH}");
         return Ok(Plan { source, settings, profile, name, is_first: true, files, elsewhere, url });
     };
-    let is_native = |source: &Source| source.program == Program::Native;
-    let mut listening = before.iter().filter(|it| it.settings.listening_port == port);
-    let rival = listening.find(|it| !is_native(it.source) && !is_native(source));
+    let both = |it: &Plan<'_>| [it.source, source].iter().all(|it| it.program != Program::Native);
+    let rival = before.iter().find(|it| it.settings.listening_port == port && both(it));
     if let Some(rival) = rival.map(|it| it.source.name()) {
         return Err(vec![format!("{rival} listens on port {port}, too: give each its own")]);
     }
@@ -114,7 +113,8 @@ fn plan<'a>(
         (name.clone(), url.clone(), profile.clone())
     } else {
         let others: Vec<&str> = before.iter().map(|plan| plan.name.as_str()).collect();
-        let name = profiles.name_of(&profile, site, &others, source.value["name"].as_str());
+        let label = source.value.get("name").and_then(Value::as_str);
+        let name = profiles.name_of(&profile, site, &others, label);
         let url = format!("http://localhost:{}/{name}{WRITE_PATH}", first.settings.listening_port);
         (name, url, profile)
     };
