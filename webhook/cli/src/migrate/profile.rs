@@ -116,7 +116,7 @@ pub(super) fn configuration<'a>(
 pub struct Profiles {
     first: String,
     pub(super) new: Vec<(String, NewProfile)>,
-    /// Names that the file or the running release uses already.
+    /// The names of these, and those that the file or the running release uses already.
     pub(super) in_use: BTreeSet<String>,
 }
 
@@ -164,14 +164,13 @@ impl Profiles {
         let named = [first, label, object].into_iter().flatten();
         let numbered = (2_u32..).map(|number| format!("{DEFAULT_PROFILE}-{number}"));
         let mut candidates = named.filter_map(|name| profile_name(name).ok()).chain(numbered);
-        let is_new = |name: &String| self.new.iter().all(|(other, _)| other != name);
-        let is_free = |name: &String| is_new(name) && !self.in_use.contains(name) && fits(name);
+        let is_free = |name: &String| !self.in_use.contains(name) && fits(name);
         candidates.find(is_free).unwrap_or_default()
     }
 
     /// Adds a profile, unless it is there.
     pub(super) fn add(&mut self, name: &str, profile: NewProfile) {
-        if !self.new.iter().any(|(other, _)| other == name) {
+        if self.in_use.insert(name.to_owned()) {
             self.new.push((name.to_owned(), profile));
         }
     }
