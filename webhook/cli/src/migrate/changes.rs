@@ -76,29 +76,24 @@ fn unused(site: &Site<'_>, plans: &[Plan<'_>]) -> Vec<Vec<String>> {
     unused.map(|(place, _)| list.clone().chain([place.to_string()]).collect()).collect()
 }
 
-/// What the annotations lack, with the mappings that they are to be in.
+/// The annotations, with the mappings that they are to be in.
 fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Patch> {
-    let (default, asks) = (Value::from(DEFAULT_PROFILE), site.annotation(INJECT));
-    // What names no profile has the default one.
-    let is_default = asks.is_some() || profile == DEFAULT_PROFILE;
-    let named = site.annotation(PROFILE).or(is_default.then_some(&default));
-    let mut added = Map::new();
-    for (name, given, needed) in [(INJECT, asks, "true"), (PROFILE, named, profile)] {
-        let Some(given) = given else {
-            added.insert(name.to_owned(), needed.into());
-            continue;
-        };
-        // A list may have blanks in it.
-        if given.as_str().is_none_or(|given| given.replace(' ', "") != needed) {
-            return Err(vec![format!(
-                "it is annotated already: {name} is {given}, and this needs {needed:?}: to replace it, write that, and migrate again; to have one more profile, add its name to {PROFILE} by hand"
-            )]);
-        }
+    let mut given = [PROFILE, INJECT].into_iter();
+    let given = given.find_map(|name| Some((name, site.annotation(name)?)));
+    // Nobody knows whether a profile that is there is meant for these settings.
+    if let Some((name, given)) = given {
+        return Err(vec![format!(
+            "it is annotated already: {name} is {given}, and this needs profile {profile:?}: to replace it, remove {INJECT} and {PROFILE}, and migrate again; to have one more profile, write it, and add its name to {PROFILE}, by hand"
+        )]);
     }
     let path = site.form.annotations;
-    if path.is_empty() || added.is_empty() {
+    if path.is_empty() {
         return Ok(Patch::default());
     }
+    // What names no profile has the default one.
+    let texts = [(INJECT, "true"), (PROFILE, profile)].into_iter();
+    let texts = texts.filter(|(_, text)| *text != DEFAULT_PROFILE);
+    let added: Map<_, _> = texts.map(|(name, text)| (name.to_owned(), text.into())).collect();
     let whole = path.iter().rev().fold(added.into(), |inner: Value, name| json!({*name: inner}));
     let mut after = document.clone();
     if let Some(node) = after.pointer_mut(pointer(site, &[]).as_str()) {

@@ -104,7 +104,7 @@ fn further_names_are_free_and_those_of_destinations() {
 fn a_pod_that_names_its_profiles_stays() {
     let both = [container("a", "ops", 8081, ""), container("b", "dev", 8082, "")];
     let text = prometheus("prom-remotewrite/profile: 'ops, dev'", &both, &[8081, 8082]);
-    stays(&text, "prom-remotewrite/profile is \"ops, dev\", and this needs \"default,b\"");
+    stays(&text, "prom-remotewrite/profile is \"ops, dev\", and this needs profile \"default,b\"");
 }
 
 /// An entry that authenticates itself, for the workspace `dev`.
@@ -127,13 +127,14 @@ fn a_workspace_that_the_pod_writes_to_already_keeps_its_sidecar() {
         assert_eq!(migrated(&values(inject, &entries)).text, values(inject, &entries));
     }
     let release = "config: {profiles: {default: {cluster: a}}}\n";
-    for annotations in [inject, named] {
+    for (annotations, given) in
+        [(inject, "prom-remotewrite/inject is \"true\""), (named, "profile is \"default\"")]
+    {
         let text = values(annotations, NATIVE);
         let migration = with_release(&text, "default", release);
         assert_eq!(migration.text, text);
-        let expected =
-            "it is annotated already: prom-remotewrite/profile is \"default\", and this needs";
-        assert!(said(&migration).contains(expected), "{}", said(&migration));
+        let expected = format!("{given}, and this needs");
+        assert!(said(&migration).contains(&expected), "{}", said(&migration));
     }
     // Another path is another destination's, and another port another sidecar's.
     let entries = format!("{}{}{NATIVE}", local("/ops/api/v1/write"), same.replace("8081", "9"));

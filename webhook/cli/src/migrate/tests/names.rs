@@ -31,7 +31,8 @@ fn profiles_are_shared_and_told_apart() {
 #[test]
 fn an_object_that_names_a_profile_stays() {
     for (name, said) in [("team-a", "\"team-a\""), ("1", "1")] {
-        let because = format!("prom-remotewrite/profile is {said}, and this needs \"default\"");
+        let because =
+            format!("prom-remotewrite/profile is {said}, and this needs profile \"default\"");
         stays(&annotated(name, &[]), &because);
     }
 }
