@@ -90,6 +90,11 @@ fn further_names_are_free_and_those_of_destinations() {
     // In the release, both are others.
     let other = "config: {profiles: {default: {cluster: a}, dev: {cluster: a}}}\n";
     assert_eq!(name(&with_release(&both("dev"), "default", other)), "main,default-2");
+    // A name as long as names can be has no room for a number.
+    let long = "a".repeat(63);
+    let taken = format!("config: {{profiles: {{{long}: {{cluster: a}}}}}}\n");
+    let text = both(&long).replace("{name: main}", &format!("{{name: {long}}}"));
+    assert_eq!(name(&with_release(&text, "default", &taken)), "default,default-2");
     // Two objects with the same two workspaces name the same two profiles.
     let twice = migrated(&format!("{}---\n{}", both("dev"), both("dev").replace("main", "again")));
     assert_eq!(twice.profiles.new.len(), 2);
