@@ -187,7 +187,7 @@ mod tests {
         {
             assert_eq!(parse(names), Ok(()), "{names:?}");
         }
-        let told = parse(&[]).unwrap_err();
-        assert!(told.contains("<--dns-name <NAME>|--ip <ADDRESS>>"), "{told}");
+        let error = parse(&[]).unwrap_err();
+        assert!(error.contains("<--dns-name <NAME>|--ip <ADDRESS>>"), "{error}");
     }
 }

@@ -118,7 +118,7 @@ async fn watch(arguments: &Rotate) -> Result<(), Box<dyn Error>> {
 /// Never returns. A port that is in use, for example by an earlier instance on the node's
 /// network, must not keep the certificate from being renewed.
 async fn serve_admin(address: SocketAddr, status: &Arc<Status>) {
-    let mut was_told = false;
+    let mut is_logged = false;
     loop {
         match bind(address).await {
             Ok(listener) => {
@@ -126,9 +126,9 @@ async fn serve_admin(address: SocketAddr, status: &Arc<Status>) {
                 tracing::info!(address, "serving probes and metrics");
                 match admin::serve(listener, status.clone()).await {}
             }
-            Err(error) if !was_told => {
+            Err(error) if !is_logged => {
                 tracing::warn!(%address, %error, "cannot serve probes and metrics yet");
-                was_told = true;
+                is_logged = true;
             }
             Err(_) => {}
         }

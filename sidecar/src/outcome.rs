@@ -129,20 +129,23 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table() {
-        let check = |status: u16,
-                     field: Option<&str>,
-                     protective: (u16, Option<&str>),
-                     as_is: bool| {
-            let fields: Vec<_> = field.map(|value| ("retry-after", value)).into_iter().collect();
-            let result = Ok(received(status, &fields));
-            let now = SystemTime::UNIX_EPOCH;
-            let told = answer(&result, ResponseMode::Protective, now);
-            assert_eq!((told.status(), told.field("retry-after")), protective, "{status}");
-            let told = answer(&result, ResponseMode::Transparent, now);
-            if as_is {
-                assert_eq!((told.status(), told.field("retry-after")), (status, field), "{status}");
-            }
-        };
+        let check =
+            |status: u16, field: Option<&str>, protective: (u16, Option<&str>), as_is: bool| {
+                let fields: Vec<_> =
+                    field.map(|value| ("retry-after", value)).into_iter().collect();
+                let result = Ok(received(status, &fields));
+                let now = SystemTime::UNIX_EPOCH;
+                let reply = answer(&result, ResponseMode::Protective, now);
+                assert_eq!((reply.status(), reply.field("retry-after")), protective, "{status}");
+                let reply = answer(&result, ResponseMode::Transparent, now);
+                if as_is {
+                    assert_eq!(
+                        (reply.status(), reply.field("retry-after")),
+                        (status, field),
+                        "{status}"
+                    );
+                }
+            };
         check(200, None, (200, None), true);
         check(204, None, (204, None), true);
         for mended_in_time in
@@ -177,9 +180,9 @@ mod tests {
     #[test]
     fn a_refusal_of_everything_says_what_to_do_whether_settings_or_series_are_wrong() {
         let refused = Rescued::AboutRequest(received(400, &[]));
-        let told = rescued(&refused, ResponseMode::Protective, SystemTime::UNIX_EPOCH);
-        assert_eq!((told.status(), told.field("retry-after")), (503, Some("5")));
-        let text = String::from_utf8_lossy(told.body());
+        let reply = rescued(&refused, ResponseMode::Protective, SystemTime::UNIX_EPOCH);
+        assert_eq!((reply.status(), reply.field("retry-after")), (503, Some("5")));
+        let text = String::from_utf8_lossy(reply.body());
         for remedy in ["INGESTION_URL", "write_relabel_configs", "answered 400: why"] {
             assert!(text.contains(remedy), "{text}");
         }
@@ -200,8 +203,8 @@ mod tests {
         ] {
             let failed = Err(failure);
             for mode in [ResponseMode::Protective, ResponseMode::Transparent] {
-                let told = answer(&failed, mode, SystemTime::UNIX_EPOCH);
-                assert_eq!((told.status(), told.field("retry-after")), (status, Some("1")));
+                let reply = answer(&failed, mode, SystemTime::UNIX_EPOCH);
+                assert_eq!((reply.status(), reply.field("retry-after")), (status, Some("1")));
             }
         }
     }

@@ -74,12 +74,12 @@ fn announce(destinations: &Destinations) {
             port = settings.listening_port.get(),
             "listening"
         );
-        for doubt in settings.destination_doubts() {
-            warn!(destination = name, "{}", explain::with_variables_of(name, &doubt));
+        for warning in settings.destination_warnings() {
+            warn!(destination = name, "{}", explain::with_variables_of(name, &warning));
         }
     }
-    for doubt in destinations.doubts() {
-        warn!("{doubt}");
+    for warning in destinations.warnings() {
+        warn!("{warning}");
     }
 }
 

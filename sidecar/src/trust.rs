@@ -213,8 +213,8 @@ impl Trust {
 
 fn place(file: Option<&Path>, dir: Option<&Path>) -> String {
     let variables = [(env::SSL_CERT_FILE, file), (env::SSL_CERT_DIR, dir)];
-    let given = variables.iter().filter_map(|(name, path)| Some((name, (*path)?.display())));
-    let places: Vec<String> = given.map(|(name, path)| format!("{name}={path}")).collect();
+    let variables = variables.iter().filter_map(|(name, path)| Some((name, (*path)?.display())));
+    let places: Vec<String> = variables.map(|(name, path)| format!("{name}={path}")).collect();
     if places.is_empty() {
         return "the system's certificate store".to_owned();
     }

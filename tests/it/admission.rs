@@ -4,7 +4,11 @@ use std::{fs, path::PathBuf};
 
 use json_patch::PatchOperation;
 use serde_json::{Value, json};
-use tests::{machine::environment, product::webhook::{IssuedCertificate, Webhook}, scene::{self, Scene}};
+use tests::{
+    machine::environment,
+    product::webhook::{IssuedCertificate, Webhook},
+    scene::{self, Scene},
+};
 
 /// A port that is free in the pod; no one listens on it here.
 const PORT: u16 = 18_081;

@@ -14,7 +14,10 @@ use std::{
 use cli::manifests;
 use contract::{IngestionUrl, Key, names};
 use serde_json::{Value, json};
-use tests::{kubernetes::control_plane::say_skipped, machine::{environment, process::Program}};
+use tests::{
+    kubernetes::control_plane::say_skipped,
+    machine::{environment, process::Program},
+};
 use webhook::{
     config::{Config, IDENTITY_BINDING, PROFILE_ONLY},
     decide::Decision,
@@ -169,7 +172,7 @@ fn the_templates_url_is_one_that_azure_takes() {
         .replace("${rule.properties.immutableId}", RULE)
         .replace("${stream}", between(&template, "var stream = '", "'"));
     let url: IngestionUrl = url.parse().unwrap();
-    assert_eq!(url.doubts(), Vec::<String>::new());
+    assert_eq!(url.warnings(), Vec::<String>::new());
 }
 
 #[test]

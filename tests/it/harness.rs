@@ -3,7 +3,10 @@
 use std::{os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
 use rustix::process::Signal;
-use tests::{machine::process::Program, prometheus::{Mode, Options, Prometheus}};
+use tests::{
+    machine::process::Program,
+    prometheus::{Mode, Options, Prometheus},
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

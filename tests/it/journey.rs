@@ -6,7 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tests::{azure::{Azure, Labels, PUBLIC_AUDIENCES, SubjectTrust}, keys::authority::Authority, machine::ports, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, prometheus::{Options, Prometheus, Range}, scene::{CLUSTER, Role, Scene}};
+use tests::{
+    azure::{Azure, Labels, PUBLIC_AUDIENCES, SubjectTrust},
+    keys::authority::Authority,
+    machine::ports,
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    prometheus::{Options, Prometheus, Range},
+    scene::{CLUSTER, Role, Scene},
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -120,17 +131,17 @@ fn compare(azure: &Azure, role: &Role, held: &[Range]) {
         assert_eq!(workspace.writers.keys().collect::<Vec<_>>(), [&role.principal.client_id]);
         assert_eq!(workspace.audiences.keys().collect::<Vec<_>>(), [PUBLIC_AUDIENCES[0]]);
         for (labels, series) in workspace.series() {
-            let wanted = expected.remove(labels).unwrap_or_default();
+            let expected = expected.remove(labels).unwrap_or_default();
             let arrived: BTreeSet<(i64, u64)> = series
                 .samples
                 .iter()
                 .filter(|sample| sample.value.to_bits() != STALE)
                 .map(|sample| (sample.timestamp, bits(sample.value)))
                 .collect();
-            let missing: Vec<_> = wanted.difference(&arrived).collect();
+            let missing: Vec<_> = expected.difference(&arrived).collect();
             assert!(missing.is_empty(), "{}: {labels:?} lacks {missing:?}", role.name);
             let early: Vec<_> =
-                arrived.difference(&wanted).filter(|(time, _)| *time < asked_at - 1000).collect();
+                arrived.difference(&expected).filter(|(time, _)| *time < asked_at - 1000).collect();
             assert!(early.is_empty(), "{}: {labels:?} has {early:?}", role.name);
         }
         assert!(expected.is_empty(), "{}: never arrived: {:?}", role.name, expected.keys());

@@ -12,7 +12,10 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use http::Request;
 use kube::{Client, api::DeleteParams, client::Body};
 use serde_json::{Value, json};
-use tests::{machine::{folder, process::Program}, product::binaries::{self, CLI}};
+use tests::{
+    machine::{folder, process::Program},
+    product::binaries::{self, CLI},
+};
 
 use crate::{
     chart::{

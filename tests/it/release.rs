@@ -32,7 +32,7 @@ fn every_image_of_the_chart_is_released_under_its_name() {
     let workflow: Value = serde_saphyr::from_str(&read(".github/workflows/release.yml")).unwrap();
     let images = values["images"].as_object().unwrap().iter();
     // The workflow's rule: the sidecar has the bare name.
-    let wanted: BTreeMap<_, _> = images
+    let expected: BTreeMap<_, _> = images
         .filter_map(|(program, image)| Some((program.clone(), image["name"].as_str()?.to_owned())))
         .collect();
     for job in ["image", "publish"] {
@@ -42,7 +42,7 @@ fn every_image_of_the_chart_is_released_under_its_name() {
             let suffix = if program == "sidecar" { String::new() } else { format!("-{program}") };
             (program.to_owned(), format!("prom-remotewrite{suffix}"))
         });
-        assert_eq!(named.collect::<BTreeMap<_, _>>(), wanted, "job {job}");
+        assert_eq!(named.collect::<BTreeMap<_, _>>(), expected, "job {job}");
     }
 }
 
@@ -87,16 +87,16 @@ async fn the_plugins_manifest_has_what_krew_demands_for_every_archive() {
     let workflow: Value = serde_saphyr::from_str(&read(".github/workflows/release.yml")).unwrap();
     let builds = workflow["jobs"]["plugin"]["strategy"]["matrix"]["include"].as_array().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut wanted = BTreeSet::new();
+    let mut expected = BTreeSet::new();
     for build in builds {
         let text = |key: &str| build[key].as_str().unwrap_or_default();
         let (os, arch, suffix) = (text("os"), text("arch"), text("suffix"));
         let archive = format!("kubectl-prom_remotewrite-{VERSION}-{os}-{arch}.tar.gz");
         fs::write(folder.path().join(&archive), &archive).unwrap();
         let program = format!("kubectl-prom_remotewrite{suffix}");
-        wanted.insert([os.to_owned(), arch.to_owned(), archive, program]);
+        expected.insert([os.to_owned(), arch.to_owned(), archive, program]);
     }
-    assert_eq!(wanted.len(), 5, "{wanted:?}");
+    assert_eq!(expected.len(), 5, "{expected:?}");
     let script = environment::crate_folder().join("../webhook/cli/krew.sh");
     let script = Program::new("krew.sh", script).args([VERSION, folder.path().to_str().unwrap()]);
     let printed = script.run(Duration::from_mins(1)).await.unwrap();
@@ -127,5 +127,5 @@ async fn the_plugins_manifest_has_what_krew_demands_for_every_archive() {
         let label = |name| text(&format!("/selector/matchLabels/{name}"));
         found.insert([label("os"), label("arch"), archive.to_owned(), text("/bin")]);
     }
-    assert_eq!(found, wanted);
+    assert_eq!(found, expected);
 }

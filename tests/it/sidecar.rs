@@ -31,7 +31,20 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 use tempfile::TempDir;
-use tests::{azure::{Azure, Principal, Service, Setup, wire::{Label, Sample, TimeSeries, WriteRequest}}, client::{Client, Reply}, keys::authority::ApplicationCertificate, kubernetes::control_plane::say_skipped, machine::{ports, process::{Process, Program}}, product::{architecture::Architecture, binaries}};
+use tests::{
+    azure::{
+        Azure, Principal, Service, Setup,
+        wire::{Label, Sample, TimeSeries, WriteRequest},
+    },
+    client::{Client, Reply},
+    keys::authority::ApplicationCertificate,
+    kubernetes::control_plane::say_skipped,
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::{architecture::Architecture, binaries},
+};
 
 /// The headers of a remote-write request of version 1.0.
 pub(crate) const HEADERS: [(&str, &str); 3] = [

@@ -6,7 +6,11 @@ mod imds;
 mod ingestion;
 mod program;
 
-use tests::{azure::{Azure, Principal, Setup}, client::Client, keys::authority::ApplicationCertificate};
+use tests::{
+    azure::{Azure, Principal, Setup},
+    client::Client,
+    keys::authority::ApplicationCertificate,
+};
 
 /// A stand-in with one managed identity, one application, and a rule to which
 /// both may write.

@@ -15,7 +15,19 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tests::{kubernetes::{control_plane::{ControlPlane, say_skipped}, kubelet::Prepared}, machine::{ports, process::Program}, product::{binaries::{self, CLI}, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, scene::{Role, Scene}};
+use tests::{
+    kubernetes::{
+        control_plane::{ControlPlane, say_skipped},
+        kubelet::Prepared,
+    },
+    machine::{ports, process::Program},
+    product::{
+        binaries::{self, CLI},
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    scene::{Role, Scene},
+};
 use tokio::time::sleep;
 
 use self::{

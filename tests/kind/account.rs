@@ -3,7 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{failure::{Failure, Outcome}, kubernetes::deployment::{IDENTITIES, Identity}, prometheus::account::{Difference, Loss, arrived, count, difference, held}};
+use tests::{
+    failure::{Failure, Outcome},
+    kubernetes::deployment::{IDENTITIES, Identity},
+    prometheus::account::{Difference, Loss, arrived, count, difference, held},
+};
 use tokio::time::sleep;
 
 use super::stack::{Stack, external};

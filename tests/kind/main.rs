@@ -12,7 +12,15 @@ mod stack;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
-use tests::{failure::{Context, Failure, Outcome}, kubernetes::{deployment, kind::{self, Cluster, Steps}}, machine::environment, say};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    kubernetes::{
+        deployment,
+        kind::{self, Cluster, Steps},
+    },
+    machine::environment,
+    say,
+};
 
 use self::{account::Account, scenarios::Scenario, stack::Stack};
 

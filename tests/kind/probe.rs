@@ -9,7 +9,10 @@ use std::{
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
-use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::MONITORING};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    kubernetes::deployment::MONITORING,
+};
 use tokio::{task::JoinHandle, time::sleep};
 
 /// Between two pods: several within the shortest thing that can go wrong.

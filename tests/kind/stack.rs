@@ -6,7 +6,16 @@ use std::{sync::Arc, time::Duration};
 use http::{Method, Request};
 use kube::Client;
 use serde_json::{Value, json};
-use tests::{azure::{Labels, Report}, failure::{Context, Failure, Outcome}, kubernetes::{deployment::{self, AZURE, Identity, MONITORING}, kind::Cluster}, machine::clock::{Clock, since_epoch}, prometheus::{Range, ranges}};
+use tests::{
+    azure::{Labels, Report},
+    failure::{Context, Failure, Outcome},
+    kubernetes::{
+        deployment::{self, AZURE, Identity, MONITORING},
+        kind::Cluster,
+    },
+    machine::clock::{Clock, since_epoch},
+    prometheus::{Range, ranges},
+};
 use tokio::time::{Instant, sleep, timeout};
 use url::form_urlencoded;
 

@@ -84,7 +84,7 @@ impl Config {
         let resources = resources::read(reader, &mut top);
         let profiles = profiles(reader, &mut top);
         let policy = policy::read(reader, &mut top);
-        reader.finish(top);
+        reader.reject_rest(top);
         Some(Self {
             image: image?,
             image_pull_policy,
@@ -105,7 +105,7 @@ fn pull_secrets(reader: &mut Reader, top: &mut Section) -> Vec<ObjectName> {
         if item.is_object() {
             let Some(mut entry) = reader.section(&path, item) else { continue };
             names.extend(reader.required(&mut entry, "name", "the Secret's name"));
-            reader.finish(entry);
+            reader.reject_rest(entry);
         } else {
             names.extend(reader.value(&path, &item));
         }
@@ -114,9 +114,9 @@ fn pull_secrets(reader: &mut Reader, top: &mut Section) -> Vec<ObjectName> {
 }
 
 fn profiles(reader: &mut Reader, top: &mut Section) -> BTreeMap<String, Profile> {
-    let Some(given) = reader.subsection(top, "profiles") else { return BTreeMap::new() };
+    let Some(section) = reader.subsection(top, "profiles") else { return BTreeMap::new() };
     let mut profiles = BTreeMap::new();
-    for (name, path, value) in given.into_entries() {
+    for (name, path, value) in section.into_entries() {
         // A pod could not name it.
         if name.contains(',') {
             let expected = "a name without a comma, which separates profiles in an annotation";

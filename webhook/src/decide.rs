@@ -17,7 +17,7 @@ use contract::{
 
 use crate::{
     config::Config,
-    effective::{Effective, wanted},
+    effective::{Effective, settings_for},
     inject,
     pod::{Container, Pod},
 };
@@ -109,9 +109,9 @@ fn asked(config: &Config, pod: Pod<'_>) -> Decision {
         }
         None => {}
     }
-    let wanted = wanted(config, pod);
-    let obstacles = neighbours::obstacles(pod, wanted.as_ref().ok());
-    match wanted {
+    let settings = settings_for(config, pod);
+    let obstacles = neighbours::obstacles(pod, settings.as_ref().ok());
+    match settings {
         Ok(effective) if obstacles.is_empty() => {
             let spelling = pod.annotation(INJECT).and_then(unusual);
             let warnings = spelling.into_iter().chain(neighbours::warnings(pod, &effective));
@@ -130,7 +130,7 @@ fn there_already(
     index: usize,
     container: Container<'_>,
 ) -> Decision {
-    let effective = wanted(config, pod).ok();
+    let effective = settings_for(config, pod).ok();
     let mut warnings: Vec<String> =
         effective.as_ref().and_then(|effective| stale(effective, pod)).into_iter().collect();
     let mut additions = inject::repair(pod, (index, container), effective.as_ref());

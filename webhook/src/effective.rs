@@ -34,7 +34,7 @@ use chosen::chosen;
 pub use destination::{Destination, DestinationView};
 pub use ignored::describes_destination;
 use merge::Merge;
-pub use resources::memory_doubt;
+pub use resources::memory_warning;
 
 /// A sidecar's settings and the shape of its container, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,12 +132,12 @@ pub enum CertificateSource {
 /// # Errors
 /// Everything that is unreadable, missing, contradicts itself, or is not the
 /// pod's to say.
-pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<SettingError>> {
-    let (given, unreadable) = annotated::readable(pod);
+pub fn settings_for(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<SettingError>> {
+    let (annotations, unreadable) = annotated::readable(pod);
     if annotated::could_provide(&unreadable, annotations::PROFILE) {
         return Err(unreadable);
     }
-    match effective(config, pod, &given) {
+    match effective(config, pod, &annotations) {
         Ok(effective) if unreadable.is_empty() => Ok(effective),
         Ok(_) => Err(unreadable),
         Err(more) => {
@@ -152,10 +152,10 @@ pub fn wanted(config: &Config, pod: Pod<'_>) -> Result<Effective, Vec<SettingErr
 fn effective(
     config: &Config,
     pod: Pod<'_>,
-    given: &Annotations,
+    annotations: &Annotations,
 ) -> Result<Effective, Vec<SettingError>> {
-    let mut errors = annotated::policy_errors(&config.policy, &given.overrides);
-    let chosen = chosen(config, given.profile.as_deref());
+    let mut errors = annotated::policy_errors(&config.policy, &annotations.overrides);
+    let chosen = chosen(config, annotations.profile.as_deref());
     errors.extend(chosen.errors);
     let (mut further, mut of_further) = (Vec::new(), Vec::new());
     for (name, profile) in &chosen.further {
@@ -179,7 +179,7 @@ fn effective(
     };
     let nothing = Profile::default();
     let profile = profile.unwrap_or(&nothing);
-    let merged = identity::with_own_certificate(&given.overrides, &profile.overrides);
+    let merged = identity::with_own_certificate(&annotations.overrides, &profile.overrides);
     let mut merge = Merge { config, pod, name, destination: None, profile, merged, errors };
     let effective = merge.effective(further);
     merge.errors.append(&mut of_further);

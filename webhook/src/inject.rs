@@ -129,8 +129,8 @@ fn unset_of_binding(effective: &Effective, pod: Pod<'_>) -> impl Iterator<Item =
     let is_unset = move |name: &&str| {
         !may_be_added(name) && effective.variables.iter().all(|(other, _)| other != name)
     };
-    let is_wanted = asks && matches!(identity, Identity::WorkloadIdentity { .. });
-    let all = if is_wanted { TokenProxy::VARIABLES.as_slice() } else { &[] };
+    let is_bound = asks && matches!(identity, Identity::WorkloadIdentity { .. });
+    let all = if is_bound { TokenProxy::VARIABLES.as_slice() } else { &[] };
     all.iter().copied().filter(is_unset)
 }
 
@@ -166,7 +166,7 @@ fn exec_probe() -> Probe {
     }
 }
 
-fn resources(given: &Resources) -> ResourceRequirements {
+fn resources(resources: &Resources) -> ResourceRequirements {
     let amounts = |cpu: &Option<Quantity>, memory: &Option<Quantity>| {
         let amount = |name: &str, quantity: &Option<Quantity>| {
             let text = quantity.as_ref()?.to_string();
@@ -177,8 +177,8 @@ fn resources(given: &Resources) -> ResourceRequirements {
         Some(both).filter(|both| !both.is_empty())
     };
     ResourceRequirements {
-        requests: amounts(&given.cpu_request, &given.memory_request),
-        limits: amounts(&given.cpu_limit, &given.memory_limit),
+        requests: amounts(&resources.cpu_request, &resources.memory_request),
+        limits: amounts(&resources.cpu_limit, &resources.memory_limit),
         ..ResourceRequirements::default()
     }
 }

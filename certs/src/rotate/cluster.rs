@@ -151,8 +151,8 @@ impl Cluster {
             })
             .unzip();
         let stored = secret.as_ref().map(objects::stored).unwrap_or_default();
-        let wanted = account.as_ref().filter(|_| !self.keep_owners);
-        let owner = secret.as_ref().map(|secret| objects::owner(secret, wanted));
+        let expected = account.as_ref().filter(|_| !self.keep_owners);
+        let owner = secret.as_ref().map(|secret| objects::owner(secret, expected));
         Ok(Snapshot {
             observed: Observed::new(stored, owner, trust),
             secret,

@@ -75,9 +75,9 @@ impl Observed {
         match (&policy.provided, &self.current) {
             (None, Ok(pair)) => pair.ca().clone(),
             (None, Err(_)) => Bundle::default(),
-            (Some(given), _) => {
+            (Some(provided), _) => {
                 let mut bundle = Bundle::parse(&self.stored.current.ca);
-                bundle.add(given);
+                bundle.add(provided);
                 bundle
             }
         }

@@ -104,7 +104,7 @@ pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTi
         return if observed.in_use(policy).is_empty() {
             Step::Blocked(Obstacle::NoAuthority)
         } else {
-            finish(observed, memory, policy, &needed, None)
+            in_use(observed, memory, policy, &needed, None)
         };
     }
     let step = match policy.check(&observed.current, now) {
@@ -113,7 +113,7 @@ pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTi
         Ok(pair) => match (&observed.trust, staged, renewal(pair, observed, policy, now)) {
             (Some(_), Some(_), _) => settle(memory, policy),
             (Some(_), None, Some(reason)) => Step::Stage(reason),
-            _ => finish(observed, memory, policy, &needed, Some(pair)),
+            _ => in_use(observed, memory, policy, &needed, Some(pair)),
         },
     };
     match (step, &observed.owner) {
@@ -196,7 +196,7 @@ fn settle(memory: &Memory, policy: &Policy) -> Step {
 }
 
 /// The remaining steps when the right pair is in use.
-fn finish(
+fn in_use(
     observed: &Observed,
     memory: &Memory,
     policy: &Policy,

@@ -50,9 +50,9 @@ pub fn write<E>(
         Step::Stage(_) => Write::Secret(Stored { next: new_pair()?.into_pem(), ..stored }),
         Step::Promote => Write::Secret(Stored { current: stored.next, ..Stored::default() }),
         Step::Publish => {
-            let mut wanted = observed.trust.clone().unwrap_or_default().bundle;
-            wanted.add(&needed());
-            bundle(wanted)
+            let mut trusted = observed.trust.clone().unwrap_or_default().bundle;
+            trusted.add(&needed());
+            bundle(trusted)
         }
         Step::Prune => bundle(needed()),
         Step::Settle(_) | Step::Done(_) | Step::Blocked(_) => return Ok(None),

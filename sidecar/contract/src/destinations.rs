@@ -1,10 +1,10 @@
 //! A sidecar's destinations, read from its environment and written to one.
 
-mod doubts;
 mod links;
 mod read;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod write;
 
 use crate::{Destination, Limits, SettingError, Settings};
@@ -15,13 +15,13 @@ use crate::{Destination, Limits, SettingError, Settings};
 pub struct Destinations {
     first: Destination,
     others: Vec<Destination>,
-    doubts: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Destinations {
     /// These, the first of which is the unnamed one if there is one.
     pub fn new(first: Destination, others: Vec<Destination>) -> Self {
-        Self { first, others, doubts: Vec::new() }
+        Self { first, others, warnings: Vec::new() }
     }
 
     /// Reads an environment. Without a suffixed variable, it is what
@@ -62,7 +62,7 @@ impl Destinations {
 
     /// What looks wrong beside what [`Settings::destination_doubts`] says of each: one
     /// sentence each.
-    pub fn doubts(&self) -> Vec<String> {
-        self.doubts.iter().cloned().chain(self.sidecar().sidecar_doubts()).collect()
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.sidecar().sidecar_doubts()).collect()
     }
 }

@@ -68,16 +68,16 @@ impl IngestionUrl {
     }
 
     /// What looks wrong with it, though it might be meant: one sentence each.
-    pub fn doubts(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<String> {
         let host = self.host();
-        let mut doubts = Vec::new();
+        let mut warnings = Vec::new();
         if host.contains(QUERY_LABELS) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "the ingestion host {host} is the query endpoint of a workspace, which stores nothing: copy \"Metrics ingestion\" from the data collection endpoint's overview"
             ));
         }
         if self.cloud().is_some() && !host.contains(METRICS_LABEL) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "the ingestion host {host} has no \".metrics.\" in it: this is the endpoint for logs; copy \"Metrics ingestion\" from the data collection endpoint's overview"
             ));
         }
@@ -89,15 +89,15 @@ impl IngestionUrl {
                     && streams.eq_ignore_ascii_case("streams")
         );
         if !shape_is_known {
-            doubts.push(format!(
+            warnings.push(format!(
                 "the ingestion path {} is not /dataCollectionRules/DCR-IMMUTABLE-ID/streams/Microsoft-PrometheusMetrics/api/v1/write: Azure accepts no other",
                 self.0.path()
             ));
         }
         if !self.0.query_pairs().any(|(name, _)| name == "api-version") {
-            doubts.push("the ingestion URL has no ?api-version=2023-04-24".to_owned());
+            warnings.push("the ingestion URL has no ?api-version=2023-04-24".to_owned());
         }
-        doubts
+        warnings
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_documented_url_raises_no_doubt() {
         let url: IngestionUrl = GOOD.parse().unwrap();
-        assert_eq!(url.doubts(), Vec::<String>::new());
+        assert_eq!(url.warnings(), Vec::<String>::new());
         assert_eq!(url.to_string(), GOOD);
         assert!(url.is_below(".ingest.monitor.azure.com"));
         assert!(!url.is_below(".monitor.azure.us"));
@@ -183,13 +183,13 @@ mod tests {
     #[test]
     fn doubts_name_the_usual_slips() {
         let url: IngestionUrl = GOOD.replace(".metrics", "").parse().unwrap();
-        assert!(url.doubts().iter().any(|doubt| doubt.contains("endpoint for logs")));
+        assert!(url.warnings().iter().any(|warning| warning.contains("endpoint for logs")));
         let url: IngestionUrl =
             "https://ws-ab12.westeurope.prometheus.monitor.azure.com".parse().unwrap();
-        assert!(url.doubts()[0].contains("query endpoint of a workspace"));
+        assert!(url.warnings()[0].contains("query endpoint of a workspace"));
         let url: IngestionUrl =
             "https://dce.westeurope-1.metrics.ingest.monitor.azure.com".parse().unwrap();
-        assert_eq!(url.doubts().len(), 2);
+        assert_eq!(url.warnings().len(), 2);
     }
 
     #[test]

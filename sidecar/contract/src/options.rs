@@ -128,7 +128,7 @@ const SMALLEST_USUAL: ByteSize = ByteSize::kibibytes(64);
 impl Limits {
     /// The first limit that is so small that its unit was probably forgotten: one
     /// sentence.
-    pub(crate) fn doubt(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let limits = [
             (env::MAX_IN_FLIGHT_BYTES, self.max_in_flight),
             (env::MAX_REQUEST_BYTES, self.max_request),

@@ -123,10 +123,10 @@ impl Settings {
     }
 
     /// What looks wrong, though it might be meant: one sentence each.
-    pub fn doubts(&self) -> Vec<String> {
-        let mut doubts = self.destination_doubts();
-        doubts.extend(self.sidecar_doubts());
-        doubts
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.destination_warnings();
+        warnings.extend(self.sidecar_doubts());
+        warnings
     }
 
     /// The same of the sidecar, whatever its destinations are.
@@ -137,7 +137,7 @@ impl Settings {
                 env::ACCEPT_FROM
             )
         });
-        any.into_iter().chain(self.limits.doubt()).collect()
+        any.into_iter().chain(self.limits.warning()).collect()
     }
 
     /// Whether a token for one is a token for the other: the same identity asks for the
@@ -147,31 +147,31 @@ impl Settings {
     }
 
     /// The same of the destination alone, and not of the sidecar.
-    pub fn destination_doubts(&self) -> Vec<String> {
-        let mut doubts = self.ingestion_url.doubts();
-        doubts.extend(self.cloud_doubt());
-        doubts.extend(self.identity.token_proxy().and_then(TokenProxy::doubt));
+    pub fn destination_warnings(&self) -> Vec<String> {
+        let mut warnings = self.ingestion_url.warnings();
+        warnings.extend(self.cloud_warning());
+        warnings.extend(self.identity.token_proxy().and_then(TokenProxy::warning));
         if self.cloud == Cloud::Int && self.cloud.is_audience(&self.audience) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "{}=INT without {}: the public cloud's audience is used",
                 env::CLOUD,
                 env::INGESTION_AAD_AUDIENCE
             ));
         }
         if self.audience.is_for_queries() {
-            doubts.push(format!(
+            warnings.push(format!(
                 "{}={} is the audience of queries, whose tokens ingestion refuses: unset it, so that {} decides",
                 env::INGESTION_AAD_AUDIENCE,
                 self.audience.resource(),
                 env::CLOUD
             ));
         }
-        doubts
+        warnings
     }
 
     /// A token of one cloud is refused in another. An audience that is given is asked
     /// for in any cloud.
-    fn cloud_doubt(&self) -> Option<String> {
+    fn cloud_warning(&self) -> Option<String> {
         let (suffix, of_url) = self.ingestion_url.cloud()?;
         let is_meant = matches!(self.cloud, Cloud::Custom | Cloud::Int)
             || !self.cloud.is_audience(&self.audience);
@@ -221,7 +221,7 @@ impl Settings {
 
     fn add_limits(&self, add: &mut impl FnMut(&'static str, Option<String>)) {
         let (limits, usual) = (self.limits, Limits::default());
-        let duration = |given: Duration, usual| (given != usual).then(|| format_duration(given));
+        let duration = |value: Duration, usual| (value != usual).then(|| format_duration(value));
         add(env::MAX_IN_FLIGHT_BYTES, differs(&limits.max_in_flight, &usual.max_in_flight));
         add(env::MAX_CONNECTIONS, differs(&limits.max_connections, &usual.max_connections));
         add(env::MAX_REQUEST_BYTES, differs(&limits.max_request, &usual.max_request));
@@ -236,8 +236,8 @@ impl Settings {
     }
 }
 
-fn differs<T: PartialEq + ToString>(given: &T, usual: &T) -> Option<String> {
-    (given != usual).then(|| given.to_string())
+fn differs<T: PartialEq + ToString>(value: &T, usual: &T) -> Option<String> {
+    (value != usual).then(|| value.to_string())
 }
 
 pub(crate) fn path_text(path: &Path) -> String {

@@ -1,29 +1,29 @@
 //! Did you mean …?
 
-/// The candidate closest to `given`, if it is close enough to be a typing
+/// The candidate closest to `name`, if it is close enough to be a typing
 /// error: at most a third of its letters differ, case aside.
 pub fn did_you_mean<'a>(
-    given: &str,
+    name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    closest(given, candidates, |length| length.div_ceil(3)).map(str::to_owned)
+    closest(name, candidates, |length| length.div_ceil(3)).map(str::to_owned)
 }
 
-/// The candidate closest to `given`, case aside, if no more letters differ than `bound`
+/// The candidate closest to `name`, case aside, if no more letters differ than `bound`
 /// says for the candidate's length.
 pub(crate) fn closest<'a>(
-    given: &str,
+    name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     bound: impl Fn(usize) -> usize,
 ) -> Option<&'a str> {
-    let given: String = given.chars().take(MAX_CHARS).collect::<String>().to_lowercase();
-    let letters = given.chars().count();
+    let name: String = name.chars().take(MAX_CHARS).collect::<String>().to_lowercase();
+    let letters = name.chars().count();
     let near = candidates.into_iter().filter_map(|candidate| {
         let length = candidate.chars().count();
         let bound = bound(length);
         // So many letters differ at least; the comparison itself takes longer.
         (length.abs_diff(letters) <= bound).then_some(())?;
-        let distance = strsim::osa_distance(&given, &candidate.to_lowercase());
+        let distance = strsim::osa_distance(&name, &candidate.to_lowercase());
         (distance <= bound).then_some((distance, candidate))
     });
     near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
@@ -38,9 +38,9 @@ mod tests {
 
     #[test]
     fn suggests_what_is_close_and_nothing_else() {
-        let check = |given: &str, expected: Option<&str>| {
+        let check = |name: &str, expected: Option<&str>| {
             let names = ["userAssigned", "systemAssigned", "aadApplication", "workloadIdentity"];
-            assert_eq!(did_you_mean(given, names).as_deref(), expected, "{given}");
+            assert_eq!(did_you_mean(name, names).as_deref(), expected, "{name}");
         };
         check("userasigned", Some("userAssigned"));
         check("usreAssigned", Some("userAssigned"));

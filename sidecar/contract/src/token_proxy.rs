@@ -62,7 +62,7 @@ impl TokenProxy {
 
     /// What looks wrong: in AKS, the API server's own address leads to the proxy only
     /// by the name that TLS asks for.
-    pub(crate) fn doubt(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let host = self.address.url().host_str().unwrap_or_default();
         (self.server_name.is_none() && is_api_server(host)).then(|| {
             format!(

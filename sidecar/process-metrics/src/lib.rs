@@ -130,8 +130,8 @@ mod tests {
         assert!(open >= 4.0 && open <= value(&text, "process_max_fds"), "{text}");
         let started = fs::metadata("/proc/self").unwrap().modified().unwrap();
         let started = started.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-        let told = value(&text, "process_start_time_seconds");
-        assert!((told - started).abs() < 60.0, "{told} {started}");
+        let exposed = value(&text, "process_start_time_seconds");
+        assert!((exposed - started).abs() < 60.0, "{exposed} {started}");
         assert!(!text.contains("EOF"));
     }
 }

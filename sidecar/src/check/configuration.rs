@@ -23,15 +23,16 @@ pub(super) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Fou
             });
             let seen: Vec<String> = seen.collect();
             let of_each = destinations.iter().flat_map(|one| {
-                let doubts = one.settings.destination_doubts().into_iter();
-                doubts.map(|doubt| match &one.name {
-                    Some(name) => format!("{name}: {}", name.in_text(&doubt)),
-                    None => doubt,
+                let warnings = one.settings.destination_warnings().into_iter();
+                warnings.map(|warning| match &one.name {
+                    Some(name) => format!("{name}: {}", name.in_text(&warning)),
+                    None => warning,
                 })
             });
-            let doubts = of_each.chain(destinations.doubts());
-            let doubts: Vec<_> = doubts.map(|doubt| (Code::DoubtfulConfiguration, doubt)).collect();
-            Found::ok(destinations, seen.join("; ")).doubting(doubts)
+            let warnings = of_each.chain(destinations.warnings());
+            let warnings: Vec<_> =
+                warnings.map(|warning| (Code::DoubtfulConfiguration, warning)).collect();
+            Found::ok(destinations, seen.join("; ")).with_warnings(warnings)
         }
         Err(errors) => {
             let noun = if errors.len() == 1 { "error" } else { "errors" };
@@ -58,7 +59,7 @@ pub(super) fn trusted_roots(settings: &Settings) -> Found<Trust> {
             let errors =
                 trust.errors().into_iter().map(|error| (Code::TrustedRootsUnusable, error));
             let errors: Vec<_> = errors.collect();
-            Found::ok(trust, seen).doubting(errors)
+            Found::ok(trust, seen).with_warnings(errors)
         }
         Err(trouble) => Found::failed(
             Code::TrustedRootsUnusable,

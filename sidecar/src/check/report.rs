@@ -223,8 +223,11 @@ impl<T> Found<T> {
 
     /// A warning, if there is a doubt: a code and what to do.
     #[must_use]
-    pub(super) fn doubting(mut self, doubts: impl IntoIterator<Item = (Code, String)>) -> Self {
-        let (codes, texts): (Vec<Code>, Vec<String>) = doubts.into_iter().unzip();
+    pub(super) fn with_warnings(
+        mut self,
+        warnings: impl IntoIterator<Item = (Code, String)>,
+    ) -> Self {
+        let (codes, texts): (Vec<Code>, Vec<String>) = warnings.into_iter().unzip();
         if self.status == Status::Ok && !texts.is_empty() {
             self.status = Status::Warning;
             self.code = codes.first().copied();
@@ -289,14 +292,14 @@ mod tests {
 
     #[test]
     fn a_doubt_does_not_hide_a_failure() {
-        let doubt = || (Code::ClockSkew, "odd".to_owned());
-        let found =
-            Found::<()>::failed(Code::TokenFailed, "broken", "repair it").doubting([doubt()]);
+        let warning = || (Code::ClockSkew, "odd".to_owned());
+        let found = Found::<()>::failed(Code::TokenFailed, "broken", "repair it")
+            .with_warnings([warning()]);
         assert_eq!((found.status, found.code), (Status::Failed, Some(Code::TokenFailed)));
         assert_eq!(found.remedy.as_deref(), Some("repair it"));
-        let found = Found::ok((), "good").doubting([doubt()]);
+        let found = Found::ok((), "good").with_warnings([warning()]);
         assert_eq!((found.status, found.code), (Status::Warning, Some(Code::ClockSkew)));
-        let found = Found::ok((), "good").doubting([]);
+        let found = Found::ok((), "good").with_warnings([]);
         assert_eq!((found.status, found.code, found.remedy), (Status::Ok, None, None));
     }
 }

@@ -67,8 +67,8 @@ async fn managed(settings: &Settings, dialer: &Dialer) -> Found<()> {
             "managed identities need it: let the pod reach it (AKS' IMDS restriction, a NetworkPolicy or a service mesh may block it), and run on an Azure node; on Container Apps and App Service, which have no IMDS, assign the identity to the app",
         )
     };
-    let given = platform.or_else(|| settings.metadata_host.as_ref().map(MetadataHost::url));
-    let origin = given.map_or_else(Origin::metadata_service, Origin::of);
+    let url = platform.or_else(|| settings.metadata_host.as_ref().map(MetadataHost::url));
+    let origin = url.map_or_else(Origin::metadata_service, Origin::of);
     match dialer.for_metadata().tcp(&origin).await {
         Ok(_) => {
             let (host, port) = (origin.host(), origin.port());
@@ -87,8 +87,9 @@ async fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
     match (issuer.certificate(), found) {
         (Some(summary), _) => {
             let seen = format!("the certificate {summary} {}", end(summary.not_after, now));
-            Found::ok((), seen).doubting(
-                certificate_doubt(summary, now).map(|doubt| (Code::CertificateExpiring, doubt)),
+            Found::ok((), seen).with_warnings(
+                certificate_warning(summary, now)
+                    .map(|warning| (Code::CertificateExpiring, warning)),
             )
         }
         (None, Reload::Failed(trouble)) => Found::failed(
@@ -106,7 +107,7 @@ async fn certificate(issuer: &mut Issuer, now: SystemTime) -> Found<()> {
     }
 }
 
-fn certificate_doubt(summary: &Summary, now: SystemTime) -> Option<String> {
+fn certificate_warning(summary: &Summary, now: SystemTime) -> Option<String> {
     if now < summary.not_before {
         return Some("it is not valid yet, by this node's clock: check the clock".to_owned());
     }
@@ -159,13 +160,14 @@ async fn service_account(path: &Path, recipient: Recipient, now: SystemTime) -> 
     let age = age.map_or_else(String::new, |age| format!(", written {} ago", span(age)));
     let place = format!("the service account token {}{age}", path.display());
     let Some(claims) = unverified_claims(&token) else {
-        return Found::ok((), format!("{place}, is not a JWT and cannot be decoded")).doubting([(
-            Code::TokenFileUnusable,
-            "it is not a JWT, so Entra will reject it: mount another one".to_owned(),
-        )]);
+        return Found::ok((), format!("{place}, is not a JWT and cannot be decoded"))
+            .with_warnings([(
+                Code::TokenFileUnusable,
+                "it is not a JWT, so Entra will reject it: mount another one".to_owned(),
+            )]);
     };
-    let (seen, doubts) = describe(&claims, recipient, now);
-    Found::ok((), format!("{place}: {seen}")).doubting(doubts)
+    let (seen, warnings) = describe(&claims, recipient, now);
+    Found::ok((), format!("{place}: {seen}")).with_warnings(warnings)
 }
 
 /// What has to be, letter by letter, in the federated credential; and what
@@ -190,19 +192,19 @@ fn describe(
         if audiences.is_empty() { "none".to_owned() } else { audiences.join(" and ") }
     );
     let ends = expires.map(|at| format!(", {}", end(at, now))).unwrap_or_default();
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     let Recipient { name, token_audience } = recipient;
     if !audiences.contains(&token_audience) {
-        let doubt = format!(
+        let warning = format!(
             "{name} expects the audience {token_audience}: name it where the token is projected"
         );
-        doubts.push((Code::TokenFileAudience, doubt));
+        warnings.push((Code::TokenFileAudience, warning));
     }
     if expires.is_some_and(|at| at <= now) {
-        let doubt = "it has expired: the kubelet renews it while the pod runs, so check the node and its clock";
-        doubts.push((Code::TokenFileExpired, doubt.to_owned()));
+        let warning = "it has expired: the kubelet renews it while the pod runs, so check the node and its clock";
+        warnings.push((Code::TokenFileExpired, warning.to_owned()));
     }
-    (format!("{seen}{ends}"), doubts)
+    (format!("{seen}{ends}"), warnings)
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub(super) async fn fetch(
         Ok(token) => {
             let claims = token.claims();
             let seen = describe(&token, claims.as_ref(), now());
-            let doubts = doubts(settings, &token, claims.as_ref(), now());
-            Found::ok(token, seen).doubting(doubts)
+            let warnings = warnings(settings, &token, claims.as_ref(), now());
+            Found::ok(token, seen).with_warnings(warnings)
         }
         Err(error) => {
             let detail = format!("no token ({})", error.kind.as_str());
@@ -60,44 +60,46 @@ fn describe(token: &Token, claims: Option<&Claims>, now: SystemTime) -> String {
     )
 }
 
-fn doubts(
+fn warnings(
     settings: &Settings,
     token: &Token,
     claims: Option<&Claims>,
     now: SystemTime,
 ) -> Vec<(Code, String)> {
-    let mut doubts = Vec::new();
-    let wanted = settings.audience.resource();
+    let mut warnings = Vec::new();
+    let expected = settings.audience.resource();
     if let Some(audience) = claims.and_then(|claims| claims.audience.as_deref())
-        && !names_same_resource(audience, wanted)
+        && !names_same_resource(audience, expected)
     {
-        let doubt = format!(
-            "it is not for {wanted}, as was asked: check {} and {}",
+        let warning = format!(
+            "it is not for {expected}, as was asked: check {} and {}",
             env::INGESTION_AAD_AUDIENCE,
             env::CLOUD
         );
-        doubts.push((Code::TokenAudience, doubt));
+        warnings.push((Code::TokenAudience, warning));
     }
     let application = claims.and_then(|claims| claims.application.as_deref());
-    if let (Some(application), Some(wanted)) = (application, settings.identity.client_id())
-        && !application.eq_ignore_ascii_case(wanted.as_str())
+    if let (Some(application), Some(expected)) = (application, settings.identity.client_id())
+        && !application.eq_ignore_ascii_case(expected.as_str())
     {
-        let doubt = format!("it is for another application than {}={wanted}", env::AZURE_CLIENT_ID);
-        doubts.push((Code::TokenApplication, doubt));
+        let warning =
+            format!("it is for another application than {}={expected}", env::AZURE_CLIENT_ID);
+        warnings.push((Code::TokenApplication, warning));
     }
     if token.expires_on <= now {
-        let doubt = "it had already expired when it arrived, by this node's clock: check the clock";
-        doubts.push((Code::TokenExpired, doubt.to_owned()));
+        let warning =
+            "it had already expired when it arrived, by this node's clock: check the clock";
+        warnings.push((Code::TokenExpired, warning.to_owned()));
     }
-    doubts
+    warnings
 }
 
 /// Azure writes a resource with and without a slash at its end, and tokens of
 /// version 2 name it by its id.
-fn names_same_resource(audience: &str, wanted: &str) -> bool {
+fn names_same_resource(audience: &str, expected: &str) -> bool {
     let is_id = |text: &str| text.parse::<ClientId>().is_ok();
-    audience.trim_end_matches('/').eq_ignore_ascii_case(wanted.trim_end_matches('/'))
-        || (is_id(audience) && !is_id(wanted))
+    audience.trim_end_matches('/').eq_ignore_ascii_case(expected.trim_end_matches('/'))
+        || (is_id(audience) && !is_id(expected))
 }
 
 #[cfg(test)]

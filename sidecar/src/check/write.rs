@@ -99,7 +99,7 @@ fn judge(received: &Received, host: &str, claims: Option<&Claims>) -> Verdict {
         Code::ContentRefused => Verdict::Unclear(explain::quoted(received)),
         Code::Throttled => Verdict::Found(
             Found::ok(received.clone(), format!("{seen}: reached and authorised, and throttled"))
-                .doubting([(explanation.code, explanation.text)]),
+                .with_warnings([(explanation.code, explanation.text)]),
         ),
         _ => Verdict::Found(Found::explained(seen, explanation)),
     }
@@ -113,7 +113,7 @@ fn compare_answers(without: Option<&Received>, with: &Received, said: &str) -> F
         // The token is looked at first, so ours was accepted.
         Some(401 | 403) => Found::ok(with.clone(), accepted(status, said)),
         _ => Found::ok(with.clone(), format!("Azure answered {status} to an empty write; {said}"))
-            .doubting([(
+            .with_warnings([(
                 Code::ProbeInconclusive,
                 format!(
                     "this answer does not show whether writes with samples are accepted: compare {} with \"Metrics ingestion\" of the data collection endpoint, and look at the sidecar's log",
@@ -140,11 +140,11 @@ pub(super) fn compare_clocks(received: &Received, now: SystemTime) -> Found<()> 
     } else {
         format!("{} {direction} Azure's", span(difference))
     };
-    let doubt = (difference > TOLERATED_SKEW).then(|| {
+    let warning = (difference > TOLERATED_SKEW).then(|| {
         let remedy = "set the node's clock (NTP): Entra forgives 5 minutes, and Azure drops samples that are 20 minutes off";
         (Code::ClockSkew, remedy.to_owned())
     });
-    Found::ok((), seen).doubting(doubt)
+    Found::ok((), seen).with_warnings(warning)
 }
 
 #[cfg(test)]

@@ -130,17 +130,17 @@ proptest! {
         host in "([a-zA-Z0-9_.~!$&'()*+,;=é-]|--|\\.\\.|xn--){1,70}|[a-z]{60,64}(\\.[a-z-]{58,64}){0,4}",
     ) {
         let url = format!("https://{host}/");
-        let given = [
+        let urls = [
             url.parse::<IngestionUrl>().ok().map(|url| url.url().clone()),
             url.parse::<AuthorityHost>().ok().map(|host| host.as_str().parse().unwrap()),
             url.parse::<MetadataHost>().ok().map(|host| host.url().clone()),
         ];
-        for url in given.iter().flatten() {
+        for url in urls.iter().flatten() {
             let origin = Origin::of(url);
             let name = pki_types::ServerName::try_from(origin.name().to_owned());
             prop_assert!(origin.tls && name.is_ok(), "{url}");
         }
-        prop_assert!(given.iter().all(|one| one.is_some() == given[0].is_some()));
+        prop_assert!(urls.iter().all(|one| one.is_some() == urls[0].is_some()));
         // The name that TLS asks for instead is read by the same rule.
         if let Ok(name) = host.parse::<ServerName>() {
             let dialer = dialer(None).for_token_proxy(Some(&name));
@@ -152,7 +152,7 @@ proptest! {
         let parsed = Url::parse(&url).ok().map(|url| Origin::of(&url));
         let parsed = parsed.filter(|to| !to.name().ends_with('.'));
         if parsed.is_some_and(|to| pki_types::ServerName::try_from(to.name().to_owned()).is_ok()) {
-            prop_assert!(given[0].is_some(), "{url}");
+            prop_assert!(urls[0].is_some(), "{url}");
         }
     }
 }

@@ -99,12 +99,12 @@ pub enum CertificateError {
     /// The password opens neither the integrity check nor the contents.
     #[error(
         "cannot open the PFX with {}",
-        if *.given { "the password of AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE" }
+        if *.has_password { "the password of AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE" }
         else { "an empty password: if it has one, set AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE" }
     )]
     WrongPassword {
         /// Whether a password was given, other than the empty one.
-        given: bool,
+        has_password: bool,
     },
     /// A method of encryption or integrity that is not known here.
     #[error("cannot open the PFX: it uses {0}, which is not supported")]

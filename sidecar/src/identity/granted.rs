@@ -81,13 +81,13 @@ mod tests {
     use super::*;
 
     /// End and rest of life that `azure_identity` is told at second 1000.
-    fn told(answer: &str, age: Age) -> Option<(String, u64)> {
+    fn granted(answer: &str, age: Age) -> Option<(String, u64)> {
         let answer = serde_json::from_str(answer).ok()?;
         let completed = completed(answer, age, UNIX_EPOCH + Duration::from_secs(1000))?;
-        let told: Value = serde_json::from_slice(&completed).unwrap();
-        assert_eq!((&told["token_type"], &told["resource"]), (&"Bearer".into(), &"".into()));
-        assert_eq!(told["expires_in"], told["ext_expires_in"]);
-        Some((told["expires_on"].as_str()?.to_owned(), told["expires_in"].as_u64()?))
+        let granted: Value = serde_json::from_slice(&completed).unwrap();
+        assert_eq!((&granted["token_type"], &granted["resource"]), (&"Bearer".into(), &"".into()));
+        assert_eq!(granted["expires_in"], granted["ext_expires_in"]);
+        Some((granted["expires_on"].as_str()?.to_owned(), granted["expires_in"].as_u64()?))
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
             r#"{"expires_on":null,"expires_in":3600,"token_type":"Bearer","resource":""}"#,
         ] {
             for age in [Age::New, Age::Any] {
-                assert_eq!(told(answer, age), Some(("4600".to_owned(), 3600)), "{answer}");
+                assert_eq!(granted(answer, age), Some(("4600".to_owned(), 3600)), "{answer}");
             }
         }
     }
@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn a_kept_token_ends_when_it_says_and_a_new_one_after_its_life() {
         let both = r#"{"expires_on":"2000","expires_in":"3600"}"#;
-        assert_eq!(told(both, Age::Any), Some(("2000".to_owned(), 1000)));
-        assert_eq!(told(both, Age::New), Some(("4600".to_owned(), 3600)));
-        assert_eq!(told(r#"{"expires_on":"900"}"#, Age::Any), Some(("900".to_owned(), 0)));
+        assert_eq!(granted(both, Age::Any), Some(("2000".to_owned(), 1000)));
+        assert_eq!(granted(both, Age::New), Some(("4600".to_owned(), 3600)));
+        assert_eq!(granted(r#"{"expires_on":"900"}"#, Age::Any), Some(("900".to_owned(), 0)));
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
             r#"{"expires_in":9223372036854775807}"#,
             r#"{"expires_on":"9223372036854775807"}"#,
         ] {
-            assert_eq!(told(answer, Age::Any), None, "{answer}");
+            assert_eq!(granted(answer, Age::Any), None, "{answer}");
         }
     }
 

@@ -23,8 +23,8 @@ const OK: &[u8] = b"HTTP/1.1 200 ";
 /// # Errors
 /// One line with the reason why the sidecar does not count as alive.
 pub(crate) fn health(listening_port: Option<&str>) -> Result<(), String> {
-    let given = listening_port.map(str::trim).filter(|text| !text.is_empty());
-    let port = match given {
+    let text = listening_port.map(str::trim).filter(|text| !text.is_empty());
+    let port = match text {
         None => Port::DEFAULT,
         Some(text) => text.parse().map_err(|rejected: contract::InvalidValue| {
             rejected.at(names::env::LISTENING_PORT, text).to_string()

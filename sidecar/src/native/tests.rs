@@ -22,17 +22,17 @@ fn destinations<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 }
 
 /// The configuration without the remarks behind it.
-fn check(variables: &[(&str, &str)], since: &str, expected: &[&str]) {
+fn check(variables: &[(&str, &str)], since: &str, lines: &[&str]) {
     let text = native_of(variables);
-    let mut wanted = format!(
+    let mut expected = format!(
         "# Prometheus {since} and newer write without the sidecar, with this in its own configuration.\nremote_write:\n  - url: '{URL}'\n"
     );
-    for line in expected {
-        let _ = writeln!(wanted, "    {line}");
+    for line in lines {
+        let _ = writeln!(expected, "    {line}");
     }
-    wanted.push_str(&queue(Language::Prometheus));
+    expected.push_str(&queue(Language::Prometheus));
     let configuration = text.split_once("\n# Differences").map(|(configuration, _)| configuration);
-    assert_eq!(configuration, Some(wanted.as_str()));
+    assert_eq!(configuration, Some(expected.as_str()));
 }
 
 #[test]
@@ -175,10 +175,10 @@ fn settings_without_an_equivalent_are_listed() {
 
 #[test]
 fn differences_are_those_to_the_sidecar_as_it_is_set() {
-    let check = |variables: &[(&str, &str)], expected: &str, told: bool| {
+    let check = |variables: &[(&str, &str)], expected: &str, is_reported: bool| {
         let text = native_of(variables);
         let (_, differences) = text.split_once("# Differences from the sidecar:").unwrap();
-        assert_eq!(differences.contains(expected), told, "{differences}");
+        assert_eq!(differences.contains(expected), is_reported, "{differences}");
     };
     let user = ("IDENTITY_TYPE", "userAssigned");
     let workload = ("IDENTITY_TYPE", "workloadIdentity");

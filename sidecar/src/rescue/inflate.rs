@@ -54,18 +54,18 @@ impl<'a> Inflate<'a> {
         self.window.get(self.taken..).unwrap_or_default()
     }
 
-    /// Makes `wanted` bytes ready, or all that are left; `None` if the block is
+    /// Makes `expected` bytes ready, or all that are left; `None` if the block is
     /// damaged.
-    pub(super) fn fill(&mut self, wanted: usize) -> Option<()> {
+    pub(super) fn fill(&mut self, expected: usize) -> Option<()> {
         if self.window.capacity() == 0 {
             // Made at once, for a vector that grows takes up to twice its size.
             self.window.reserve_exact(self.missing.min(self.history + GARBAGE + HISTORY));
         }
-        while self.ready().len() < wanted && self.missing > 0 {
+        while self.ready().len() < expected && self.missing > 0 {
             if self.literal == 0 {
                 self.element()?;
             } else {
-                let enough = wanted - self.ready().len();
+                let enough = expected - self.ready().len();
                 self.copy_literal(self.literal.min(enough.max(HISTORY)))?;
             }
         }

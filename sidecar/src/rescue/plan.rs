@@ -29,7 +29,7 @@ use std::{
 use tokio::time::Instant;
 
 pub(super) use self::part::{Class, Limit, Part, Settled, Verdict};
-use self::part::{Place, Untried};
+use self::part::{Scope, Untried};
 
 /// The records of one series that are undecided, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +199,7 @@ impl Plan {
     }
 
     fn part(&self, untried: Untried) -> Part {
-        Part { records: self.records(&untried.range).collect(), place: Place::Units(untried) }
+        Part { records: self.records(&untried.range).collect(), place: Scope::Units(untried) }
     }
 
     fn records(&self, range: &Range<usize>) -> impl Iterator<Item = usize> {

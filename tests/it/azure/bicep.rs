@@ -168,8 +168,8 @@ fn modules_and_parameter_files_give_the_parameters_that_there_are() {
     let find = |name: &str| templates.iter().find(|template| template.name == name).unwrap();
     let example = find("main.bicepparam");
     let all = find("main.bicep").declared("parameter_declaration");
-    let given = example.declared("variable_declaration");
-    assert!(given.len() > 3 && given.is_subset(&all), "{given:?}");
+    let parameters = example.declared("variable_declaration");
+    assert!(parameters.len() > 3 && parameters.is_subset(&all), "{parameters:?}");
     let main = find("main.bicep");
     let modules = main.of_kind("module_declaration");
     assert_eq!(modules.len(), 2);
@@ -179,9 +179,9 @@ fn modules_and_parameter_files_give_the_parameters_that_there_are() {
         let inside = properties.filter(|node| module.byte_range().contains(&node.start_byte()));
         let params = inside.clone().find(|node| main.text(first(*node)) == "params").unwrap();
         let object = children(params)[1];
-        let given: BTreeSet<&str> =
+        let parameters: BTreeSet<&str> =
             children(object).into_iter().map(|property| main.text(first(property))).collect();
-        assert_eq!(given, target.declared("parameter_declaration"), "{}", target.name);
+        assert_eq!(parameters, target.declared("parameter_declaration"), "{}", target.name);
     }
 }
 

@@ -62,10 +62,10 @@ async fn it_counts_what_the_alert_asks_for() {
             let request = Request::get("/metrics").body(Vec::new()).unwrap();
             let text = client.request_text(request).await.unwrap();
             let name = format!("name=\"{NAME}\"");
-            let told = |line: &&str| {
+            let is_about = |line: &&str| {
                 line.starts_with(&metric) && line.contains(&name) && line.contains(labels)
             };
-            text.lines().find(told).map(str::to_owned)
+            text.lines().find(is_about).map(str::to_owned)
         })
         .await;
         let asked = alerts().into_iter().find(|one| one.name.ends_with("WebhookUnreachable"));

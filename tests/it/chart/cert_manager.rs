@@ -9,7 +9,10 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tests::{machine::process::{Process, Program}, tools::{self, CERT_MANAGER}};
+use tests::{
+    machine::process::{Process, Program},
+    tools::{self, CERT_MANAGER},
+};
 
 use super::{
     creating::Creating,

@@ -71,11 +71,11 @@ pub(crate) fn definitions(test: &str, kinds: &[&str]) -> Option<Vec<Value>> {
         say_skipped(test, "Go, which fetches the resources' definitions, is not installed");
         return None;
     }
-    let read = |wanted: &&str| {
-        let (_, path, file) = DEFINITIONS.iter().find(|(kind, ..)| kind == wanted).unwrap();
+    let read = |expected: &&str| {
+        let (_, path, file) = DEFINITIONS.iter().find(|(kind, ..)| kind == expected).unwrap();
         let yaml = fs::read_to_string(tools::source("crds", path).unwrap().join(file)).unwrap();
         let definition = objects::documents(&yaml).remove(0);
-        assert_eq!(text(&definition, "/metadata/name"), *wanted);
+        assert_eq!(text(&definition, "/metadata/name"), *expected);
         definition
     };
     Some(kinds.iter().map(read).collect())

@@ -9,7 +9,12 @@ use std::{
 
 use serde_json::Value;
 use tempfile::{Builder, TempDir};
-use tests::{failure::{Context, Outcome}, kubernetes::control_plane::{ControlPlane, say_skipped}, machine::{environment, process::Program}, tools::{self, HELM}};
+use tests::{
+    failure::{Context, Outcome},
+    kubernetes::control_plane::{ControlPlane, say_skipped},
+    machine::{environment, process::Program},
+    tools::{self, HELM},
+};
 
 use super::objects;
 use crate::cluster::control_plane;

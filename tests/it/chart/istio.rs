@@ -15,7 +15,15 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use serde_json::{Value, json};
-use tests::{client::Client, machine::{ports, process::{Process, Program}}, product::{admission, webhook::IssuedCertificate}, tools::{self, ISTIO}};
+use tests::{
+    client::Client,
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::{admission, webhook::IssuedCertificate},
+    tools::{self, ISTIO},
+};
 
 use super::{
     helm::Helm,

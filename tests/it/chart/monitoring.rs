@@ -3,7 +3,10 @@
 use std::{fs, time::Duration};
 
 use serde_json::{Map, Value, json};
-use tests::{machine::process::Program, tools::{self, PROMTOOL}};
+use tests::{
+    machine::process::Program,
+    tools::{self, PROMTOOL},
+};
 
 use super::{
     helm::{Helm, chart},
@@ -133,8 +136,8 @@ async fn alerts_look_for_the_webhook_by_its_name() {
 fn check_endpoint(rendered: &[Value], monitor: &Value) {
     let is_selected = |object: &&Value| {
         let labels = object["spec"]["template"]["metadata"]["labels"].as_object();
-        let mut wanted = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap().iter();
-        labels.is_some_and(|labels| wanted.all(|(key, value)| labels.get(key) == Some(value)))
+        let mut expected = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap().iter();
+        labels.is_some_and(|labels| expected.all(|(key, value)| labels.get(key) == Some(value)))
     };
     let selected: Vec<&Value> = rendered.iter().filter(is_selected).collect();
     let [deployment] = selected[..] else { panic!("{monitor:#}: {selected:#?}") };

@@ -13,7 +13,12 @@ use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{failure::Outcome, kubernetes::control_plane::ControlPlane, machine::process::{Process, Program}, product::binaries};
+use tests::{
+    failure::Outcome,
+    kubernetes::control_plane::ControlPlane,
+    machine::process::{Process, Program},
+    product::binaries,
+};
 
 use super::{
     helm::{Helm, chart},

@@ -8,7 +8,13 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tests::{machine::{ports, process::{Process, Program, Usage}}, product::binaries};
+use tests::{
+    machine::{
+        ports,
+        process::{Process, Program, Usage},
+    },
+    product::binaries,
+};
 
 /// From start to its first line, or to its end; each is some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -189,8 +189,8 @@ pub(crate) fn pod(namespace: &str, name: &str, annotations: &[(&str, &str)]) -> 
 fn template(annotations: &[(&str, &str)]) -> Value {
     let mut pod = prometheus();
     let spec = pod["spec"].as_object_mut().unwrap();
-    for given in ["nodeName", "serviceAccount", "serviceAccountName", "priority", "tolerations"] {
-        spec.remove(given);
+    for field in ["nodeName", "serviceAccount", "serviceAccountName", "priority", "tolerations"] {
+        spec.remove(field);
     }
     let of_cluster = |item: &Value| !text(item, "/name").starts_with("kube-api-access-");
     spec["volumes"].as_array_mut().unwrap().retain(of_cluster);

@@ -9,7 +9,11 @@ use std::{path::PathBuf, time::Duration};
 use kube::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{kubernetes::control_plane::ControlPlane, machine::{environment, process::Program}, product::binaries};
+use tests::{
+    kubernetes::control_plane::ControlPlane,
+    machine::{environment, process::Program},
+    product::binaries,
+};
 
 use super::{
     creating::Creating,

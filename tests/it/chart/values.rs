@@ -183,10 +183,10 @@ async fn every_number_can_be_given_on_the_command_line() {
     for (path, number) in numbers {
         // Another number, which all of them accept, and their own.
         for number in [number, number + 1] {
-            let given = format!("webhook.replicas=4,{path}={number}");
-            let more = ["--set", &given];
+            let values = format!("webhook.replicas=4,{path}={number}");
+            let more = ["--set", &values];
             let rendered = helm.template(("one", "two"), &json!({}), &more).await;
-            rendered.unwrap_or_else(|failure| panic!("{given}: {failure}"));
+            rendered.unwrap_or_else(|failure| panic!("{values}: {failure}"));
         }
     }
     let same = ["--set", "webhook.port=9000,webhook.adminPort=9000"];

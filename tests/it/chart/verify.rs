@@ -5,7 +5,12 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{failure::Outcome, kubernetes::control_plane::ControlPlane, machine::process::{Process, Program}, product::binaries};
+use tests::{
+    failure::Outcome,
+    kubernetes::control_plane::ControlPlane,
+    machine::process::{Process, Program},
+    product::binaries,
+};
 
 use super::{
     helm::Helm,

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use tests::{machine::process::Program, product::binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK}};
+use tests::{
+    machine::process::Program,
+    product::binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
+};
 
 use super::{pages, root};
 use crate::chart::helm::Helm;

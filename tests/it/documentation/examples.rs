@@ -4,7 +4,10 @@ use std::fs;
 
 use cli::manifests;
 use serde_json::{Value, json};
-use tests::{machine::process::Program, tools::{self, PROMTOOL}};
+use tests::{
+    machine::process::Program,
+    tools::{self, PROMTOOL},
+};
 use webhook::{config::Config, decide::Decision};
 
 use super::{markdown::Block, pages};

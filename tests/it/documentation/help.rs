@@ -3,7 +3,10 @@
 
 use std::{fs, time::Duration};
 
-use tests::{machine::{environment, process::Program}, product::binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK}};
+use tests::{
+    machine::{environment, process::Program},
+    product::binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
+};
 
 use super::{WRITING, root};
 

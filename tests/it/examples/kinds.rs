@@ -47,7 +47,7 @@ async fn every_object_is_of_its_kind() {
     let single =
         ["network-policies.yaml", "prometheus.yaml", "statefulset.yaml"].map(str::to_owned);
     let files = [list("gitops"), list("secret-provider-class"), single.to_vec()].concat();
-    let given = files.iter().flat_map(|file| {
+    let examples = files.iter().flat_map(|file| {
         objects::documents(&read(file)).into_iter().map(move |object| (file.clone(), object))
     });
     let stacks = list("kube-prometheus-stack").into_iter().map(|file| {
@@ -55,7 +55,7 @@ async fn every_object_is_of_its_kind() {
         (file, prometheus(&values))
     });
     let mut checked = 0;
-    for (file, mut object) in given.chain(stacks) {
+    for (file, mut object) in examples.chain(stacks) {
         object["metadata"]["namespace"] = json!("examples");
         // A definition is in use a moment after it was written.
         eventually(text(&object, "/kind"), async || {

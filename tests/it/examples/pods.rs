@@ -3,7 +3,10 @@
 use cli::manifests::{self, Injected, explain::explain};
 use contract::names::env;
 use serde_json::{Map, Value, json};
-use tests::{machine::{environment, process::Program}, tools::{self, PROMTOOL}};
+use tests::{
+    machine::{environment, process::Program},
+    tools::{self, PROMTOOL},
+};
 use webhook::{config::Config, decide::Decision};
 
 use super::{config, list, read};
@@ -123,16 +126,16 @@ fn an_object_of_the_operator_gets_a_sidecar() {
 
 #[tokio::test]
 async fn the_plain_stateful_set_gets_a_sidecar_and_its_configuration_is_one() {
-    let given = read("statefulset.yaml");
-    let injected = inject("statefulset.yaml", &config("user-assigned"), &given);
+    let example = read("statefulset.yaml");
+    let injected = inject("statefulset.yaml", &config("user-assigned"), &example);
     let patched = objects::documents(&injected.text);
     let template = &of_kind(&patched, "StatefulSet")["spec"]["template"];
     assert_eq!(variable(template, env::IDENTITY_TYPE), "userAssigned");
     // 120 s of grace leave the sidecar its usual time.
     assert_eq!(variable(template, env::SHUTDOWN_TIMEOUT), "");
 
-    let given = objects::documents(&given);
-    let configuration = text(of_kind(&given, "ConfigMap"), "/data/prometheus.yml");
+    let example = objects::documents(&example);
+    let configuration = text(of_kind(&example, "ConfigMap"), "/data/prometheus.yml");
     let here = tempfile::tempdir().unwrap();
     let file = here.path().join("prometheus.yml");
     std::fs::write(&file, configuration).unwrap();

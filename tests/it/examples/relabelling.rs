@@ -16,7 +16,10 @@ use axum::{
 };
 use prost::Message;
 use serde_json::{Map, Value};
-use tests::{azure::wire::WriteRequest, prometheus::{Options, Prometheus}};
+use tests::{
+    azure::wire::WriteRequest,
+    prometheus::{Options, Prometheus},
+};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fmt::Write, fs, time::Duration};
 
 use serde_json::Value;
-use tests::{machine::{environment, process::Program}, tools::{self, PROMTOOL}};
+use tests::{
+    machine::{environment, process::Program},
+    tools::{self, PROMTOOL},
+};
 
 use super::{alerts, manifest, read, rules};
 

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, fs};
 
-use tests::{machine::environment, prometheus::{Options, Prometheus}};
+use tests::{
+    machine::environment,
+    prometheus::{Options, Prometheus},
+};
 
 use super::{alerts, dashboard};
 

@@ -7,7 +7,18 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{azure::{Fault, Moment, Service}, client::Client, machine::{ports, process::Process}, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, prometheus::{Options, Prometheus}, scene::{Role, Scene}};
+use tests::{
+    azure::{Fault, Moment, Service},
+    client::Client,
+    machine::{ports, process::Process},
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    prometheus::{Options, Prometheus},
+    scene::{Role, Scene},
+};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{

@@ -89,8 +89,8 @@ pub(crate) fn mirrors() -> [Value; 2] {
 /// What someone would create: without what a cluster has given it.
 fn as_created(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();
-    for given in ["nodeName", "serviceAccount", "serviceAccountName", "priority", "tolerations"] {
-        spec.as_object_mut().unwrap().remove(given);
+    for field in ["nodeName", "serviceAccount", "serviceAccountName", "priority", "tolerations"] {
+        spec.as_object_mut().unwrap().remove(field);
     }
     remove(&mut spec["volumes"], |name| name.starts_with("kube-api-access-"));
     // Some have other volumes than the pod that they were made of, and its mounts.

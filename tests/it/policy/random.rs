@@ -188,11 +188,11 @@ fn resources(dice: &mut Dice, spec: &mut Value) {
     let kind = dice.below(4);
     for list in ["containers", "initContainers"] {
         for container in spec[list].as_array_mut().into_iter().flatten() {
-            let given = amounts(dice);
+            let amounts = amounts(dice);
             container["resources"] = match kind {
                 0 => json!({}),
-                1 => json!({"limits": given}),
-                2 => json!({"requests": given}),
+                1 => json!({"limits": amounts}),
+                2 => json!({"requests": amounts}),
                 _ => {
                     json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": *dice.one(&["1Gi", "1024Mi"])}})
                 }

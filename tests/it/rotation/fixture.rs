@@ -23,7 +23,11 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tests::{kubernetes::control_plane::ControlPlane, machine::process::{Process, Program}, product::binaries};
+use tests::{
+    kubernetes::control_plane::ControlPlane,
+    machine::process::{Process, Program},
+    product::binaries,
+};
 
 use crate::chart::{
     helm::Helm,

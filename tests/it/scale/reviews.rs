@@ -19,7 +19,9 @@ use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tests::{client::Client, keys::secret, machine::clock::Clock, product::admission, scene::Scene};
+use tests::{
+    client::Client, keys::secret, machine::clock::Clock, product::admission, scene::Scene,
+};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{pods::mebibytes, table::Table};

@@ -8,7 +8,16 @@ use std::{
 use futures_util::future::try_join_all;
 use rustix::process::Signal;
 use serde_json::Value;
-use tests::{azure::{Azure, Fault, Service}, machine::ports, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, scene::Scene};
+use tests::{
+    azure::{Azure, Fault, Service},
+    machine::ports,
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    scene::Scene,
+};
 use tokio::time::{interval, sleep};
 
 use super::table::Table;

@@ -4,7 +4,12 @@ mod binding;
 mod identity;
 
 use serde_json::Value;
-use tests::{azure::{Fault, Service}, keys::authority::Authority, machine::process::Program, product::binaries};
+use tests::{
+    azure::{Fault, Service},
+    keys::authority::Authority,
+    machine::process::Program,
+    product::binaries,
+};
 
 use super::{PATIENCE, Stage};
 

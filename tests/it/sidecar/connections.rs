@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tests::{azure::{Fault, Service}, client::Client};
+use tests::{
+    azure::{Fault, Service},
+    client::Client,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},

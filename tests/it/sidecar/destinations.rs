@@ -8,7 +8,11 @@ mod settings;
 
 use std::collections::BTreeMap;
 
-use tests::{azure::{Azure, Principal, Service, Setup}, client::Reply, keys::authority::ApplicationCertificate};
+use tests::{
+    azure::{Azure, Principal, Service, Setup},
+    client::Reply,
+    keys::authority::ApplicationCertificate,
+};
 
 use super::{HEADERS, PATIENCE, Rig, Stage, batch, stored};
 

@@ -3,7 +3,17 @@
 
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tests::{azure::{Service, wire::{ BucketSpan, Exemplar, Histogram, Label, MetricMetadata, Sample, TimeSeries, WriteRequest, v2, }}, machine::process::Program, tools};
+use tests::{
+    azure::{
+        Service,
+        wire::{
+            BucketSpan, Exemplar, Histogram, Label, MetricMetadata, Sample, TimeSeries,
+            WriteRequest, v2,
+        },
+    },
+    machine::process::Program,
+    tools,
+};
 
 use super::{HEADERS, PATIENCE, Rig, Stage, batch, few, noise, series};
 

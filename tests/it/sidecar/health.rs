@@ -3,7 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tests::{machine::{ports, process::{Process, Program}}, product::binaries};
+use tests::{
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::binaries,
+};
 
 use super::{PATIENCE, Stage};
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{azure::{Fault, Moment, Service}, machine::ports};
+use tests::{
+    azure::{Fault, Moment, Service},
+    machine::ports,
+};
 
 use super::{PATIENCE, Stage, batch, few, noise};
 
@@ -37,7 +40,7 @@ async fn every_status_in_both_modes() {
         stage.set("RESPONSE_MODE", mode);
         let rig = stage.ready().await;
         let faults = rig.azure().faults(Service::Ingestion);
-        for (status, after, told) in PROTECTIVE {
+        for (status, after, answered) in PROTECTIVE {
             let mut fault = Fault::status(status).header("location", "https://localhost:1/");
             if let Some(after) = after {
                 fault = fault.header("retry-after", after);
@@ -47,7 +50,8 @@ async fn every_status_in_both_modes() {
             let reply = rig.post(few(["up"])).await;
             let said = reply.headers.get("retry-after").map(|value| value.to_str().unwrap());
             let redirect = (300..400).contains(&status);
-            let expected = if mode == "protective" || redirect { told } else { (status, after) };
+            let expected =
+                if mode == "protective" || redirect { answered } else { (status, after) };
             assert_eq!((reply.status.as_u16(), said), expected, "{mode} {status} {after:?}");
             assert_eq!(faults.waiting(), 0, "{mode} {status}: one request each");
         }

@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tests::{azure::{Fault, Moment, Service}, machine::clock::{Clock, since_epoch}, prometheus::{Options, Prometheus}};
+use tests::{
+    azure::{Fault, Moment, Service},
+    machine::clock::{Clock, since_epoch},
+    prometheus::{Options, Prometheus},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{Rig, Stage, few};

@@ -6,7 +6,13 @@ mod version_2;
 use std::time::Duration;
 
 use prost::Message;
-use tests::{azure::{Fault, Service, wire::{MetricMetadata, Sample, TimeSeries, WriteRequest}}, machine::clock::{Clock, since_epoch}};
+use tests::{
+    azure::{
+        Fault, Service,
+        wire::{MetricMetadata, Sample, TimeSeries, WriteRequest},
+    },
+    machine::clock::{Clock, since_epoch},
+};
 use tokio::time::sleep;
 
 use super::{PATIENCE, Stage, encode, few, noise, series};

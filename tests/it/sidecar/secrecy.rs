@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use tests::{azure::{Fault, Service}, machine::process::Program, product::binaries};
+use tests::{
+    azure::{Fault, Service},
+    machine::process::Program,
+    product::binaries,
+};
 
 use super::{PATIENCE, Stage, batch};
 

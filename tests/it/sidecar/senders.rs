@@ -7,7 +7,16 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tests::{azure::{Fault, Moment, Service}, client::Client, machine::{clock::{Clock, since_epoch}, ports, process::{Process, Program}}, tools::{self, COLLECTOR, TELEGRAF, VMAGENT}};
+use tests::{
+    azure::{Fault, Moment, Service},
+    client::Client,
+    machine::{
+        clock::{Clock, since_epoch},
+        ports,
+        process::{Process, Program},
+    },
+    tools::{self, COLLECTOR, TELEGRAF, VMAGENT},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{PATIENCE, Rig, Stage};

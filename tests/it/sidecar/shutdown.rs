@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tests::{azure::{Fault, Service}, client::Client};
+use tests::{
+    azure::{Fault, Service},
+    client::Client,
+};
 use tokio::time::sleep;
 
 use super::{HEADERS, PATIENCE, Rig, Stage, batch};

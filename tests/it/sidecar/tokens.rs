@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{azure::{Fault, Service}, keys::authority::ApplicationCertificate, machine::process::Process};
+use tests::{
+    azure::{Fault, Service},
+    keys::authority::ApplicationCertificate,
+    machine::process::Process,
+};
 use tokio::time::sleep;
 
 use super::{PATIENCE, Rig, Stage, batch};

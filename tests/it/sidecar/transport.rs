@@ -2,7 +2,11 @@
 
 use std::{fs, time::Duration};
 
-use tests::{azure::{Fault, Moment, Service}, keys::authority::Authority, kubernetes::kubelet::{AtomicFolder, Files}};
+use tests::{
+    azure::{Fault, Moment, Service},
+    keys::authority::Authority,
+    kubernetes::kubelet::{AtomicFolder, Files},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{PATIENCE, Rig, Stage, batch};

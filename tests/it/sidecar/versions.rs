@@ -12,7 +12,11 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use tests::{azure::Service, kubernetes::control_plane::say_skipped, prometheus::{Mode, Options, Prometheus}};
+use tests::{
+    azure::Service,
+    kubernetes::control_plane::say_skipped,
+    prometheus::{Mode, Options, Prometheus},
+};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
@@ -124,7 +128,7 @@ async fn where_remote_write_2_is_refused_the_sidecar_logs_what_to_set() {
     let (target, _scrapes) = target().await;
     let options = Options { message: Some(VERSION_2), ..options(&rig, target) };
     let _running = Prometheus::start(&options).await.unwrap();
-    let told =
+    let advice =
         |line: &str| line.contains("set protobuf_message to prometheus.WriteRequest").then_some(());
-    rig.process.line("it says what to set", PATIENCE, told).await.unwrap();
+    rig.process.line("it says what to set", PATIENCE, advice).await.unwrap();
 }

@@ -7,7 +7,14 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use serde_json::{Value, json};
-use tests::{azure::{Federation, Principal, SubjectTrust}, keys::{authority::{ApplicationCertificate, Authority}, jwt::Algorithm, secret}};
+use tests::{
+    azure::{Federation, Principal, SubjectTrust},
+    keys::{
+        authority::{ApplicationCertificate, Authority},
+        jwt::Algorithm,
+        secret,
+    },
+};
 
 use self::attempt::{Attempt, refused};
 use super::Scene;

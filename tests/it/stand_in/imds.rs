@@ -3,7 +3,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
-use tests::{azure::{Fault, Principal, Service}, client::Reply};
+use tests::{
+    azure::{Fault, Principal, Service},
+    client::Reply,
+};
 
 use super::Scene;
 

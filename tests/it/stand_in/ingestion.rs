@@ -1,7 +1,14 @@
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use tests::{azure::{Fault, Moment, OTHER_RESOURCE, PUBLIC_AUDIENCES, Principal, Service, wire::{self, Label, Sample, TimeSeries, WriteRequest}}, client::Reply, keys::secret};
+use tests::{
+    azure::{
+        Fault, Moment, OTHER_RESOURCE, PUBLIC_AUDIENCES, Principal, Service,
+        wire::{self, Label, Sample, TimeSeries, WriteRequest},
+    },
+    client::Reply,
+    keys::secret,
+};
 
 use super::Scene;
 

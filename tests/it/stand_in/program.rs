@@ -7,7 +7,16 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{azure::{Report, Reported}, client::{Client, Reply}, keys::authority::{ApplicationCertificate, Authority}, machine::{ports, process::{Process, Program}}, product::binaries};
+use tests::{
+    azure::{Report, Reported},
+    client::{Client, Reply},
+    keys::authority::{ApplicationCertificate, Authority},
+    machine::{
+        ports,
+        process::{Process, Program},
+    },
+    product::binaries,
+};
 
 use super::ingestion::{HEADERS, good};
 

@@ -26,7 +26,10 @@ use rustls::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{client::Client, failure::Outcome, kubernetes::control_plane::ControlPlane, machine::process::Program};
+use tests::{
+    client::Client, failure::Outcome, kubernetes::control_plane::ControlPlane,
+    machine::process::Program,
+};
 use tokio::net::TcpListener;
 use tokio_tungstenite::{
     WebSocketStream,

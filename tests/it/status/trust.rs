@@ -8,7 +8,10 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::json;
-use tests::{product::webhook::{IssuedCertificate, Webhook}, scene::Scene};
+use tests::{
+    product::webhook::{IssuedCertificate, Webhook},
+    scene::Scene,
+};
 
 use super::{BROKEN, RELEASE, runs, status};
 use crate::chart::{

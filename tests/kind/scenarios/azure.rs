@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
-use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{AZURE, Credentials, IDENTITIES, Identity}, prometheus::account::Loss};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{AZURE, Credentials, IDENTITIES, Identity},
+    prometheus::account::Loss,
+};
 use tokio::time::sleep;
 
 use crate::{
@@ -55,12 +59,12 @@ pub(super) async fn certificate(stack: &Stack) -> Outcome<Tolerance> {
 /// Entra and IMDS fail for longer than any token lives.
 pub(super) async fn identity(stack: &Stack) -> Outcome<Tolerance> {
     renew_all_tokens(stack, SHORT).await?;
-    let before = told_to_wait(stack).await?;
+    let before = throttled(stack).await?;
     for service in ["imds", "entra"] {
         stack.misbehave(service, &json!({"status": 503})).await?;
     }
     sleep(OUTAGE).await;
-    let after = told_to_wait(stack).await?;
+    let after = throttled(stack).await?;
     stack.behave().await?;
     bitten(&before, &after)?;
     for identity in IDENTITIES {
@@ -75,7 +79,7 @@ pub(super) async fn identity(stack: &Stack) -> Outcome<Tolerance> {
 pub(super) async fn cut(stack: &Stack) -> Outcome<Tolerance> {
     let address = "jsonpath={.items[0].status.podIP}";
     let address = stack.kubectl(&["get", "pods", "-n", AZURE, "-l", "app=azure", "-o", address])?;
-    let before = told_to_wait(stack).await?;
+    let before = throttled(stack).await?;
     {
         let _cut = Cut::new(
             stack,
@@ -88,7 +92,7 @@ pub(super) async fn cut(stack: &Stack) -> Outcome<Tolerance> {
         let _cut = Cut::new(stack, &address, &["-j", "DROP"])?;
         sleep(SWALLOWED).await;
     }
-    bitten(&before, &told_to_wait(stack).await?)?;
+    bitten(&before, &throttled(stack).await?)?;
     Ok(Tolerance { replays: true, ..Tolerance::default() })
 }
 
@@ -155,7 +159,7 @@ async fn fetches(stack: &Stack, identity: Identity) -> Outcome<f64> {
 
 /// How many requests each sidecar has answered with "later", whether it asked
 /// Azure or had no token to ask with.
-async fn told_to_wait(stack: &Stack) -> Outcome<[f64; 3]> {
+async fn throttled(stack: &Stack) -> Outcome<[f64; 3]> {
     let mut counts = [0.0; 3];
     for (count, identity) in counts.iter_mut().zip(IDENTITIES) {
         for (name, label) in [

@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
-use tests::{azure::Labels, failure::{Context, Failure, Outcome}, kubernetes::deployment::{self, IN_MESH, MESH_NAMESPACE}, prometheus::account::{self, difference}};
+use tests::{
+    azure::Labels,
+    failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{self, IN_MESH, MESH_NAMESPACE},
+    prometheus::account::{self, difference},
+};
 use tokio::time::sleep;
 
 use super::prometheus::A_WHILE;
@@ -63,7 +68,8 @@ async fn writes(stack: &Stack, from: i64) -> Outcome<String> {
     let connections = stack.ask(Method::GET, MESH_NAMESPACE, &path, Vec::new()).await?;
     let connections: Value =
         serde_json::from_str(&connections).context("read the proxy's answer")?;
-    let number = |way: &str| connections.get(way).and_then(Value::as_u64).unwrap_or_default();
+    let number =
+        |direction: &str| connections.get(direction).and_then(Value::as_u64).unwrap_or_default();
     let (inbound, outbound) = (number("inbound"), number("outbound"));
     if inbound == 0 || outbound == 0 {
         return Err(Failure::new(format!("connections avoided the mesh's proxy: {connections}")));

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tests::{failure::{Failure, Outcome}, kubernetes::deployment::{self, IDENTITIES, MONITORING}};
+use tests::{
+    failure::{Failure, Outcome},
+    kubernetes::deployment::{self, IDENTITIES, MONITORING},
+};
 use tokio::time::sleep;
 
 use super::prometheus;

@@ -3,7 +3,10 @@
 use std::{process::Command, time::Duration};
 
 use serde_json::{Value, json};
-use tests::{failure::{Context, Failure, Outcome}, product::binaries::{self, CLI}};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    product::binaries::{self, CLI},
+};
 
 use crate::{
     account::Tolerance,

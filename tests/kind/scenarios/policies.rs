@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{self, Helm, IDENTITIES, MONITORING, RELEASE_NAMESPACE}, machine::environment};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{self, Helm, IDENTITIES, MONITORING, RELEASE_NAMESPACE},
+    machine::environment,
+};
 
 use super::nodes::restarts;
 use crate::{

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, api::ListParams};
-use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{self, IDENTITIES, Identity, MONITORING}, prometheus::account::Loss};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{self, IDENTITIES, Identity, MONITORING},
+    prometheus::account::Loss,
+};
 use tokio::time::sleep;
 
 use crate::{
@@ -63,12 +67,12 @@ pub(super) async fn last_moments(stack: &Stack, start: i64) -> Outcome<Vec<Loss>
             event.involved_object.name.as_ref() == Some(&pod)
                 && event.message.as_deref() == Some(STOPPING)
         });
-        let told =
+        let stopped =
             of_pod.filter_map(|event| Some(event.last_timestamp.as_ref()?.0.as_millisecond()));
-        losses.extend(told.filter(|told| *told > start - 1000).map(|told| Loss {
+        losses.extend(stopped.filter(|stopped| *stopped > start - 1000).map(|stopped| Loss {
             identity: identity.name,
-            after: told - LAST_MOMENT,
-            until: told + LAST_WORDS,
+            after: stopped - LAST_MOMENT,
+            until: stopped + LAST_WORDS,
         }));
     }
     if losses.len() >= IDENTITIES.len() {

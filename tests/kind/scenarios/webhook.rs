@@ -4,7 +4,10 @@
 use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use tests::{failure::{Context, Failure, Outcome}, kubernetes::deployment::{Helm, RELEASE, RELEASE_NAMESPACE}};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    kubernetes::deployment::{Helm, RELEASE, RELEASE_NAMESPACE},
+};
 
 use crate::{
     account::Tolerance,
@@ -63,12 +66,12 @@ pub(super) async fn secret(stack: &Stack) -> Outcome<Tolerance> {
     // With new pods as well, which have never seen the former Secret.
     stack.kubectl(&["rollout", "restart", DEPLOYMENT, "-n", RELEASE_NAMESPACE])?;
     stack.cluster.rolled_out(RELEASE_NAMESPACE, DEPLOYMENT)?;
-    let told = [
+    let notes = [
         format!("Secret: {}", probe.all_injected()?),
         format!("configuration: {}", without_configuration(stack, false).await?),
         format!("both: {}", without_configuration(stack, true).await?),
     ];
-    Ok(Tolerance::none(told.join("; ")))
+    Ok(Tolerance::none(notes.join("; ")))
 }
 
 /// Deletes the configuration, with the Secret or without, and brings it back.

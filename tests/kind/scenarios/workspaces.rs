@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{azure::Labels, failure::{Failure, Outcome}, kubernetes::deployment::{self, Identity, MONITORING, TWO_WORKSPACES}, prometheus::account::{self, Samples, difference}};
+use tests::{
+    azure::Labels,
+    failure::{Failure, Outcome},
+    kubernetes::deployment::{self, Identity, MONITORING, TWO_WORKSPACES},
+    prometheus::account::{self, Samples, difference},
+};
 use tokio::time::sleep;
 
 use super::prometheus::A_WHILE;

@@ -172,8 +172,8 @@ impl Rules {
         let (status, body) = match self.granted(&parts.method, parts.uri.path(), &body).await {
             Ok((status, body)) => (status, body),
             Err((status, message)) => {
-                let told = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status.as_u16()});
-                (status, Bytes::from(told.to_string()))
+                let message = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status.as_u16()});
+                (status, Bytes::from(message.to_string()))
             }
         };
         let mut response = Response::new(Full::new(body));
@@ -244,9 +244,9 @@ impl Rules {
             return Ok(());
         }
         let user = user.username.as_deref().unwrap_or_default();
-        let told =
+        let message =
             format!("User {user:?} cannot {VERB} resource {client:?} in API group {GROUP:?}");
-        Err((StatusCode::FORBIDDEN, told))
+        Err((StatusCode::FORBIDDEN, message))
     }
 
     /// What Entra trusts of it.

@@ -9,7 +9,14 @@ use std::{
 };
 
 use clap::Parser;
-use tests::{failure::{Context, Outcome}, kubernetes::images, product::{architecture::Architecture, binaries::{self, CERTS, SIDECAR, WEBHOOK}}};
+use tests::{
+    failure::{Context, Outcome},
+    kubernetes::images,
+    product::{
+        architecture::Architecture,
+        binaries::{self, CERTS, SIDECAR, WEBHOOK},
+    },
+};
 
 /// Writes prom-remotewrite's images as archives for `docker load`.
 #[derive(Debug, Parser)]

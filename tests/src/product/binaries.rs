@@ -52,7 +52,7 @@ pub fn find(name: &str) -> Outcome<PathBuf> {
     if let Some(file) = built.get(name) {
         return Ok(file.clone());
     }
-    let Place { profile, target } = Place::find()?;
+    let BuildDirectory { profile, target } = BuildDirectory::find()?;
     // Of the whole workspace, for its features: a package's own would build all libraries
     // a second time. Of it this program only: the demo waits for no other.
     let what = ["build", "--workspace", "--bin", name, &format!("--profile={profile}")];
@@ -88,7 +88,7 @@ pub fn find_auditable(name: &str, architecture: Architecture) -> Outcome<PathBuf
 }
 
 fn optimised(name: &str, command: &[&str], architecture: Architecture) -> Outcome<PathBuf> {
-    let Place { target, .. } = Place::find()?;
+    let BuildDirectory { target, .. } = BuildDirectory::find()?;
     let package = match name {
         WEBHOOK => "webhook",
         CERTS => "certs",
@@ -134,12 +134,12 @@ fn cargo(
 
 /// Profile and target directory, from where this program itself lies:
 /// `TARGET/PROFILE/demo` or `TARGET/PROFILE/deps/it-HASH`.
-struct Place {
+struct BuildDirectory {
     profile: String,
     target: PathBuf,
 }
 
-impl Place {
+impl BuildDirectory {
     fn find() -> Outcome<Self> {
         let file = std::env::current_exe().context("find out where this program lies")?;
         let folder = file.parent().context("find out where this program lies")?;

@@ -62,9 +62,9 @@ pub fn difference(held: &Samples, arrived: &Samples, losses: &[Loss]) -> Differe
     let nothing = BTreeSet::new();
     let excused = |time: i64| losses.iter().any(|loss| time > loss.after && time <= loss.until);
     let mut difference = Difference::default();
-    for (labels, wanted) in held {
+    for (labels, expected) in held {
         let found = arrived.get(labels).unwrap_or(&nothing);
-        for (time, _) in wanted.difference(found) {
+        for (time, _) in expected.difference(found) {
             if excused(*time) {
                 difference.excused += 1;
             } else {
@@ -73,8 +73,8 @@ pub fn difference(held: &Samples, arrived: &Samples, losses: &[Loss]) -> Differe
         }
     }
     for (labels, found) in arrived {
-        let wanted = held.get(labels).unwrap_or(&nothing);
-        let more = found.difference(wanted).map(|(time, _)| (labels.clone(), *time));
+        let expected = held.get(labels).unwrap_or(&nothing);
+        let more = found.difference(expected).map(|(time, _)| (labels.clone(), *time));
         difference.invented.extend(more);
     }
     difference

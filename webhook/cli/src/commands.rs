@@ -21,14 +21,14 @@ use contract::names::EXIT_CONFIGURATION;
 use webhook::config::{self, ConfigFile};
 
 use crate::arguments::{Explain, Manifests, Policy, Validate};
-use streams::{CommandError, finish, name, read, say, text, write};
+use streams::{CommandError, exit_code, name, read, say, text, write};
 
 pub(crate) use fleet::{check, status};
 pub(crate) use migration::migrate;
 
 /// Writes the manifests with sidecars, or nothing at all.
 pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
-    finish(read(arguments).and_then(|(config, text)| {
+    exit_code(read(arguments).and_then(|(config, text)| {
         let injected = manifests::inject(&config, &text).map_err(|source| {
             CommandError::Manifests { file: name(&arguments.filename), source }
         })?;
@@ -50,7 +50,7 @@ pub(crate) fn inject(arguments: &Manifests) -> ExitCode {
 /// Writes what would happen to each pod, and why.
 pub(crate) fn explain(arguments: &Explain) -> ExitCode {
     let files = &arguments.manifests;
-    finish(read(files).and_then(|(config, text)| {
+    exit_code(read(files).and_then(|(config, text)| {
         let mut explained = explain::explain(&config, &text)
             .map_err(|source| CommandError::Manifests { file: name(&files.filename), source })?;
         if arguments.cluster {
@@ -83,7 +83,7 @@ const HELM_CHECKS: &str = "note: only config was validated; Helm also validates 
 
 /// Reports whether the configuration can be used.
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
-    finish(text(&arguments.config).and_then(|text| {
+    exit_code(text(&arguments.config).and_then(|text| {
         let file = ConfigFile::parse(&text)
             .map_err(|errors| CommandError::Config { file: name(&arguments.config), errors })?;
         let contradictions = validate::contradictions(&file.config);
@@ -110,7 +110,7 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
 /// Writes policies that do the webhook's work, or nothing at all.
 pub(crate) fn policy(arguments: &Policy) -> ExitCode {
     let Policy { config, profiles, namespace } = arguments;
-    finish(text(config).and_then(|text| {
+    exit_code(text(config).and_then(|text| {
         let options = Options { profiles: profiles.clone(), namespace: namespace.clone() };
         let policies = policy::policy(&text, &options)
             .map_err(|errors| CommandError::Config { file: name(config), errors })?;
@@ -120,5 +120,5 @@ pub(crate) fn policy(arguments: &Policy) -> ExitCode {
 
 /// Writes the schema, as it is shipped.
 pub(crate) fn schema() -> ExitCode {
-    finish(write(&format!("{:#}\n", config::schema())).map(|()| ExitCode::SUCCESS))
+    exit_code(write(&format!("{:#}\n", config::schema())).map(|()| ExitCode::SUCCESS))
 }

@@ -84,13 +84,13 @@ pub(crate) fn add(
 /// with its label.
 pub(crate) fn provided(pod: &Value) -> Value {
     let mut pod = pod.clone();
-    let given = [
+    let provided = [
         (AZURE_CLIENT_ID, SOMEBODY),
         (AZURE_TENANT_ID, SOMEBODY),
         (AZURE_FEDERATED_TOKEN_FILE, TOKEN),
     ];
     let is_bound = asks_for_binding(Pod::new(&pod).annotation(ASKS_FOR_BINDING));
-    let added = given.into_iter().chain(PROXY.into_iter().filter(|_| is_bound));
+    let added = provided.into_iter().chain(PROXY.into_iter().filter(|_| is_bound));
     let added: Vec<Value> =
         added.map(|(name, value)| json!({"name": name, "value": value})).collect();
     let first = pod.pointer_mut("/spec/containers/0").and_then(Value::as_object_mut);

@@ -104,9 +104,9 @@ fn models<'a>(
             errors.push(InvalidValue { expected, suggestion }.at("--profile", name));
         }
     }
-    let is_wanted =
+    let is_expected =
         |name: &&str| options.profiles.is_empty() || options.profiles.iter().any(|one| one == name);
-    for name in known().filter(is_wanted) {
+    for name in known().filter(is_expected) {
         if let Err(expected) = crate::validate::profile_name(name) {
             let expected = expected.trim_start_matches("expected ").to_owned();
             errors.push(InvalidValue::expected(expected).at("profiles", name));

@@ -4,7 +4,7 @@
 use contract::{Cloud, IdentityType, Key};
 use webhook::{
     config::{Config, Profile},
-    effective::memory_doubt,
+    effective::memory_warning,
 };
 
 /// Settings of an application, which do nothing for other identities.
@@ -73,15 +73,15 @@ pub fn without_effect(config: &Config) -> Vec<String> {
 /// Profiles whose sidecars are killed under load.
 pub fn short_of_memory(config: &Config) -> impl Iterator<Item = String> {
     config.profiles.iter().filter_map(|(name, profile)| {
-        let doubt = memory_doubt(&config.resources, profile)?;
-        Some(format!("profiles.{name}: {doubt}"))
+        let warning = memory_warning(&config.resources, profile)?;
+        Some(format!("profiles.{name}: {warning}"))
     })
 }
 
 /// The keys that the profile gives.
 fn keys(profile: &Profile) -> impl Iterator<Item = &'static str> {
     let overrides = Key::ALL.iter().filter(|key| profile.overrides.has(**key));
-    let only = profile.given.iter().map(|(key, _)| *key);
+    let only = profile.only.iter().map(|(key, _)| *key);
     overrides.map(|key| key.profile()).chain(only)
 }
 

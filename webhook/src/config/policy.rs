@@ -70,14 +70,14 @@ fn host_rule(text: &str) -> Result<HostRule, InvalidValue> {
 /// Reads the section `policy`.
 pub(super) fn read(reader: &mut Reader, top: &mut Section) -> Policy {
     let usual = Policy::default();
-    let Some(mut given) = reader.subsection(top, "policy") else { return usual };
-    let overridable = reader.list(&mut given, "overridable").map(|items| {
+    let Some(mut policy) = reader.subsection(top, "policy") else { return usual };
+    let overridable = reader.list(&mut policy, "overridable").map(|items| {
         items.iter().filter_map(|(path, item)| reader.value_with(path, item, overridable)).collect()
     });
-    let ingestion_hosts = reader.list(&mut given, "ingestionHosts").map(|items| {
+    let ingestion_hosts = reader.list(&mut policy, "ingestionHosts").map(|items| {
         items.iter().filter_map(|(path, item)| reader.value_with(path, item, host_rule)).collect()
     });
-    reader.finish(given);
+    reader.reject_rest(policy);
     Policy {
         overridable: overridable.unwrap_or(usual.overridable),
         ingestion_hosts: ingestion_hosts.unwrap_or(usual.ingestion_hosts),

@@ -30,7 +30,7 @@ pub struct Profile {
     /// Settings that an annotation can set as well.
     pub overrides: Overrides,
     /// What [`PROFILE_ONLY`] gives: each key with its text, in that order.
-    pub given: Vec<(&'static str, String)>,
+    pub only: Vec<(&'static str, String)>,
     /// The authority, instead of the cloud's.
     pub authority_host: Option<AuthorityHost>,
     /// Whether assertions carry the certificate's chain.
@@ -39,7 +39,7 @@ pub struct Profile {
     pub trust: Option<TrustConfigMap>,
     /// Settings of the identity binding, if the identity is used by one.
     pub binding: Option<Binding>,
-    /// The sidecar's settings with `given`; the others have the sidecar's default, and
+    /// The sidecar's settings with `only`; the others have the sidecar's default, and
     /// URL, identity and audience are placeholders.
     settings: Option<Box<Settings>>,
 }
@@ -63,7 +63,7 @@ impl Profile {
         audience: Audience,
     ) -> Settings {
         match self.settings.as_deref() {
-            Some(given) => Settings { ingestion_url, identity, audience, ..given.clone() },
+            Some(settings) => Settings { ingestion_url, identity, audience, ..settings.clone() },
             None => Settings::new(ingestion_url, identity, audience),
         }
     }
@@ -79,19 +79,19 @@ pub(super) fn read(reader: &mut Reader, path: &str, value: Value) -> Option<Prof
     let mut section = reader.section(path, value)?;
     let overrides = overrides(reader, &mut section);
     let trust = trust(reader, &mut section);
-    let (given, mut settings) = profile_only(reader, &mut section);
+    let (only, mut settings) = profile_only(reader, &mut section);
     let placeholder = Identity::SystemAssigned;
     let identity = settings.as_mut().map(|one| mem::replace(&mut one.identity, placeholder));
-    let is_given = given.iter().any(|(key, _)| *key == "authorityHost");
+    let is_given = only.iter().any(|(key, _)| *key == "authorityHost");
     let authority_host = identity.as_ref().and_then(Identity::authority).filter(|_| is_given);
     let sends_chain = matches!(
         &identity,
         Some(Identity::AadApplication { certificate, .. }) if certificate.send_chain
     );
-    let binding = binding::read(reader, &mut section, overrides.identity_type, &given);
-    reader.finish(section);
+    let binding = binding::read(reader, &mut section, overrides.identity_type, &only);
+    reader.reject_rest(section);
     let authority_host = authority_host.cloned();
-    Some(Profile { overrides, given, authority_host, sends_chain, trust, binding, settings })
+    Some(Profile { overrides, only, authority_host, sends_chain, trust, binding, settings })
 }
 
 fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
@@ -118,15 +118,15 @@ fn overrides(reader: &mut Reader, section: &mut Section) -> Overrides {
 }
 
 fn trust(reader: &mut Reader, section: &mut Section) -> Option<TrustConfigMap> {
-    let mut given = reader.subsection(section, "trustConfigMap")?;
-    let name = reader.required(&mut given, "name", "the ConfigMap's name");
+    let mut reference = reader.subsection(section, "trustConfigMap")?;
+    let name = reader.required(&mut reference, "name", "the ConfigMap's name");
     let key: Option<CertificateName> =
-        reader.required(&mut given, "key", "the ConfigMap's key, such as ca.crt");
+        reader.required(&mut reference, "key", "the ConfigMap's key, such as ca.crt");
     if let Some(key) = key.as_ref().filter(|key| key.as_str().contains('/')) {
         let rejected = InvalidValue::expected("a ConfigMap's key, which has no /");
-        reader.errors.push(rejected.at(given.path_of("key"), key.as_str()));
+        reader.errors.push(rejected.at(reference.path_of("key"), key.as_str()));
     }
-    reader.finish(given);
+    reader.reject_rest(reference);
     Some(TrustConfigMap { name: name?, key: key? })
 }
 
@@ -135,17 +135,17 @@ fn profile_only(
     reader: &mut Reader,
     section: &mut Section,
 ) -> (Vec<(&'static str, String)>, Option<Box<Settings>>) {
-    let mut given = Vec::new();
+    let mut only = Vec::new();
     for ProfileOnly { key, .. } in PROFILE_ONLY {
         let text = reader.parsed_with(section, key, |text| Ok(text.to_owned()));
-        given.extend(text.map(|text| (*key, text)));
+        only.extend(text.map(|text| (*key, text)));
     }
-    if given.is_empty() {
-        return (given, None);
+    if only.is_empty() {
+        return (only, None);
     }
     let text_of = |variable: &str| {
         let setting = PROFILE_ONLY.iter().find(|setting| setting.variable == variable)?;
-        given.iter().find(|(key, _)| *key == setting.key).map(|(_, text)| text.clone())
+        only.iter().find(|(key, _)| *key == setting.key).map(|(_, text)| text.clone())
     };
     let lookup = |variable: &str| text_of(variable).or_else(|| placeholder(variable));
     let settings = match Settings::from_env(lookup) {
@@ -153,11 +153,11 @@ fn profile_only(
         Err(errors) => {
             let errors = errors.into_iter().map(|error| named_by_key(error, section));
             reader.errors.extend(errors);
-            return (given, None);
+            return (only, None);
         }
     };
     reader.errors.extend(proxy_error(&settings, section));
-    (given, Some(Box::new(settings)))
+    (only, Some(Box::new(settings)))
 }
 
 /// Placeholders that the sidecar's parser requires, and a profile does not: an

@@ -174,7 +174,7 @@ impl Reader {
     }
 
     /// Whatever no one has asked for is an error.
-    pub(super) fn finish(&mut self, section: Section) {
+    pub(super) fn reject_rest(&mut self, section: Section) {
         let names: Vec<String> = section.fields.keys().map(|name| section.path_of(name)).collect();
         let Section { fields, known, .. } = section;
         for (name, key) in names.into_iter().zip(fields.keys()) {

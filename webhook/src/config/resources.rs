@@ -54,18 +54,20 @@ impl Default for Resources {
 
 /// Resources that are given replace the defaults as a whole.
 pub(super) fn read(reader: &mut Reader, top: &mut Section) -> Resources {
-    let Some(mut given) = reader.subsection(top, "resources") else { return Resources::default() };
-    let mut amounts = |name| match reader.subsection(&mut given, name) {
+    let Some(mut resources) = reader.subsection(top, "resources") else {
+        return Resources::default();
+    };
+    let mut amounts = |name| match reader.subsection(&mut resources, name) {
         None => (None, None),
         Some(mut section) => {
             let both = (reader.parsed(&mut section, "cpu"), reader.parsed(&mut section, "memory"));
-            reader.finish(section);
+            reader.reject_rest(section);
             both
         }
     };
     let (cpu_request, memory_request) = amounts("requests");
     let (cpu_limit, memory_limit) = amounts("limits");
-    reader.finish(given);
+    reader.reject_rest(resources);
     let resources = Resources { cpu_request, cpu_limit, memory_request, memory_limit };
     reader.errors.extend(resources.errors());
     resources

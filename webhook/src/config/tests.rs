@@ -63,9 +63,9 @@ fn an_image_that_values_take_out_is_missed() {
 
 #[test]
 fn values_of_the_chart_are_not_the_file() {
-    let told = errors("config: {profiles: {}}\n");
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("these are values of the chart"), "{told:?}");
+    let errors = errors("config: {profiles: {}}\n");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("these are values of the chart"), "{errors:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_whole_file() {
     assert_eq!(config.image_pull_secrets.len(), 1);
     assert_eq!(config.profiles.len(), 7);
     let stack = &config.profiles["stack"];
-    let value = |key| stack.given.iter().find(|(name, _)| *name == key).unwrap().1.as_str();
+    let value = |key| stack.only.iter().find(|(name, _)| *name == key).unwrap().1.as_str();
     assert_eq!((value("upstreamTimeout"), value("noProxy")), ("20s", ".svc"));
     assert_eq!(stack.trust.as_ref().unwrap().key.as_str(), "ca.crt");
 }
@@ -139,7 +139,7 @@ fn scalars_are_read_whatever_yaml_makes_of_them() {
     let zeros = "image: a\nprofiles: {default: {secretProviderClass: 0815, cluster: 0123}}";
     let profile = &Config::parse(zeros).unwrap().profiles["default"];
     assert_eq!(profile.overrides.secret_provider_class.as_ref().unwrap().as_str(), "0815");
-    assert_eq!(profile.given, [("cluster", "0123".to_owned())]);
+    assert_eq!(profile.only, [("cluster", "0123".to_owned())]);
 }
 
 #[test]

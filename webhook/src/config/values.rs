@@ -111,10 +111,10 @@ fn read(values: &Value) -> Result<ConfigFile, Vec<SettingError>> {
     if let Some(Value::Object(profiles)) = config.get_mut("profiles") {
         profiles.retain(|_, profile| !profile.is_null());
     }
-    if let Some(given @ Value::Object(_)) = config.get_mut("resources") {
+    if let Some(resources @ Value::Object(_)) = config.get_mut("resources") {
         let mut merged = usual_resources();
-        json_patch::merge(&mut merged, given);
-        *given = merged;
+        json_patch::merge(&mut merged, resources);
+        *resources = merged;
     }
     let config = Value::from(config);
     let explicit = explicit(&config);

@@ -146,13 +146,14 @@ pub(super) fn warnings(pod: Pod<'_>, effective: &Effective) -> Vec<String> {
             warnings.push(format!("the certificate is read from the pod's own volume {name:?}"));
         }
     }
-    let doubts = effective.settings.doubts();
+    let of_first = effective.settings.warnings();
     let further = effective.further.iter().flat_map(|destination| {
-        let others = destination.settings.doubts().into_iter().filter(|one| !doubts.contains(one));
+        let others =
+            destination.settings.warnings().into_iter().filter(|one| !of_first.contains(one));
         others.map(|one| format!("destination {}: {one}", destination.name))
     });
     let further: Vec<String> = further.collect();
-    warnings.extend(doubts.into_iter().chain(further));
+    warnings.extend(of_first.into_iter().chain(further));
     warnings.extend(effective.warnings.iter().cloned());
     warnings
 }

@@ -43,10 +43,10 @@ pub(super) fn could_provide(unreadable: &[SettingError], missing: &str) -> bool 
 }
 
 /// Settings that the policy does not allow to pods.
-pub(super) fn policy_errors(policy: &Policy, given: &Overrides) -> Vec<SettingError> {
+pub(super) fn policy_errors(policy: &Policy, overrides: &Overrides) -> Vec<SettingError> {
     let mut errors = Vec::new();
     for key in Key::ALL.iter().filter(|key| !policy.overridable.contains(key)) {
-        if let Some(value) = given.get(*key) {
+        if let Some(value) = overrides.get(*key) {
             let names: Vec<&str> = policy.overridable.iter().map(|key| key.annotation()).collect();
             let expected = format!(
                 "no such annotation: the webhook's policy lets pods set {}",
@@ -55,7 +55,7 @@ pub(super) fn policy_errors(policy: &Policy, given: &Overrides) -> Vec<SettingEr
             errors.push(InvalidValue::expected(expected).at(annotation(*key), key.shown(&value)));
         }
     }
-    let url = given.ingestion_url.as_ref().filter(|url| !policy.allows(url));
+    let url = overrides.ingestion_url.as_ref().filter(|url| !policy.allows(url));
     if let (Some(url), true) = (url, policy.overridable.contains(&Key::IngestionUrl)) {
         let hosts: Vec<&str> = policy.ingestion_hosts.iter().map(HostRule::as_str).collect();
         let expected = format!(

@@ -19,15 +19,15 @@ const AZURES_LABEL: &str = "azure.workload.identity/use";
 
 /// Annotations over profile. A pod that names another source for its
 /// certificate does not mean the profile's source, nor the file's name there.
-pub(super) fn with_own_certificate(given: &Overrides, profile: &Overrides) -> Overrides {
-    let mut merged = given.clone().or(profile);
-    if given.has(Key::CertificateSecret) && profile.has(Key::SecretProviderClass) {
-        merged.secret_provider_class.clone_from(&given.secret_provider_class);
-        merged.certificate_name.clone_from(&given.certificate_name);
+pub(super) fn with_own_certificate(annotated: &Overrides, profile: &Overrides) -> Overrides {
+    let mut merged = annotated.clone().or(profile);
+    if annotated.has(Key::CertificateSecret) && profile.has(Key::SecretProviderClass) {
+        merged.secret_provider_class.clone_from(&annotated.secret_provider_class);
+        merged.certificate_name.clone_from(&annotated.certificate_name);
     }
-    if given.has(Key::SecretProviderClass) && profile.has(Key::CertificateSecret) {
-        merged.certificate_secret.clone_from(&given.certificate_secret);
-        merged.certificate_name.clone_from(&given.certificate_name);
+    if annotated.has(Key::SecretProviderClass) && profile.has(Key::CertificateSecret) {
+        merged.certificate_secret.clone_from(&annotated.certificate_secret);
+        merged.certificate_name.clone_from(&annotated.certificate_name);
     }
     merged
 }
@@ -78,19 +78,19 @@ impl Merge<'_> {
     }
 
     fn certificate_name(&mut self) -> Option<String> {
-        let given = self.merged.certificate_name.as_ref().map(ToString::to_string);
-        if given.is_none() && self.merged.certificate_secret.is_some() {
+        let annotated = self.merged.certificate_name.as_ref().map(ToString::to_string);
+        if annotated.is_none() && self.merged.certificate_secret.is_some() {
             return Some(TLS_SECRET_FILE.to_owned());
         }
         // The CSI driver has directories, where it keeps several versions.
-        if let Some(name) = given.as_ref().filter(|name| name.contains('/'))
+        if let Some(name) = annotated.as_ref().filter(|name| name.contains('/'))
             && self.merged.certificate_secret.is_some()
         {
             let rejected = InvalidValue::expected("a key of the Secret, which has no /");
             self.errors.push(rejected.at(self.place(Key::CertificateName), name));
         }
         self.required(
-            given,
+            annotated,
             Key::CertificateName,
             "the certificate's file name (objectAlias, else objectName, in the SecretProviderClass)",
         )

@@ -32,12 +32,12 @@ impl Merge<'_> {
             !describes_destination(*key) && value.is_some() && value != self.merged.get(*key)
         };
         let keys = Key::ALL.iter().copied().filter(is_other).map(Key::profile);
-        let is_given = |one: &&ProfileOnly| {
-            let other = profile.given.iter().find(|(key, _)| *key == one.key);
+        let is_set = |one: &&ProfileOnly| {
+            let other = profile.only.iter().find(|(key, _)| *key == one.key);
             !DESTINATION_VARIABLES.contains(&one.variable)
-                && other.is_some_and(|other| !self.profile.given.contains(other))
+                && other.is_some_and(|other| !self.profile.only.contains(other))
         };
-        let only = PROFILE_ONLY.iter().filter(is_given).map(|one| one.key);
+        let only = PROFILE_ONLY.iter().filter(is_set).map(|one| one.key);
         let trust = profile.trust.is_some() && profile.trust != self.profile.trust;
         keys.chain(only).chain(trust.then_some("trustConfigMap")).collect()
     }

@@ -79,15 +79,15 @@ impl Merge<'_> {
         amounts: Amounts,
         warnings: &mut Vec<String>,
     ) -> Amounts {
-        let given = given(&self.merged, resource);
-        if given.limit.is_some() && !given.is_equal() {
+        let overridden = overridden(&self.merged, resource);
+        if overridden.limit.is_some() && !overridden.is_equal() {
             let name = resource.name();
             warnings.push(format!(
                 "this pod was Guaranteed and becomes Burstable: set prom-remotewrite/{name}-request and prom-remotewrite/{name}-limit to the same amount"
             ));
             return amounts;
         }
-        let single = given.limit.or(given.request);
+        let single = overridden.limit.or(overridden.request);
         let usual = match resource {
             Resource::Cpu => amounts.limit.or_else(|| {
                 let least: Option<Quantity> = GUARANTEED_CPU.parse().ok();
@@ -109,7 +109,7 @@ impl Merge<'_> {
     ) -> Amounts {
         let own = self.pod.own(resource);
         if own.is_requested_by_limit {
-            if given(&self.merged, resource) != Amounts::default() {
+            if overridden(&self.merged, resource) != Amounts::default() {
                 let name = resource.name();
                 warnings.push(format!(
                     "the pod-level resources have a limit of {name} and no request, which would become the sidecar's: the sidecar has neither, and uses the pod's; add a pod-level request of {name}"
@@ -118,13 +118,13 @@ impl Merge<'_> {
             // A limit alone would be a request of the container.
             return Amounts::default();
         }
-        let wanted = amounts.request.as_ref().or(amounts.limit.as_ref()).cloned();
-        if let (Some(total), Some(wanted)) = (own.request, wanted) {
+        let own_amount = amounts.request.as_ref().or(amounts.limit.as_ref()).cloned();
+        if let (Some(total), Some(own_amount)) = (own.request, own_amount) {
             let room = total.saturating_sub(self.pod.requested_by_others(resource));
-            if wanted.thousandths() > room {
-                if given(&self.merged, resource) != Amounts::default() {
+            if own_amount.thousandths() > room {
+                if overridden(&self.merged, resource) != Amounts::default() {
                     warnings.push(format!(
-                        "the pod-level resources leave no room for {} {wanted}: the sidecar requests 0, and uses the pod's",
+                        "the pod-level resources leave no room for {} {own_amount}: the sidecar requests 0, and uses the pod's",
                         resource.name()
                     ));
                 }
@@ -142,7 +142,7 @@ impl Merge<'_> {
 }
 
 /// A profile's memory limit with which the sidecar is killed under load: one sentence.
-pub fn memory_doubt(config: &Resources, profile: &Profile) -> Option<String> {
+pub fn memory_warning(config: &Resources, profile: &Profile) -> Option<String> {
     let limit = configured(config, &profile.overrides, Resource::Memory).limit?;
     short_of_memory(&limit, &profile.limits())
 }
@@ -161,21 +161,21 @@ pub(super) fn short_of_memory(limit: &Quantity, limits: &Limits) -> Option<Strin
 
 fn configured(config: &Resources, settings: &Overrides, resource: Resource) -> Amounts {
     let Amounts { request, limit } = of(config, resource);
-    match given(settings, resource) {
+    match overridden(settings, resource) {
         Amounts { request: None, limit: None } => Amounts { request, limit },
-        Amounts { request: Some(given), limit: None } => Amounts {
-            limit: limit.map(|usual| limit_for(&given, usual, resource)),
-            request: Some(given),
+        Amounts { request: Some(request), limit: None } => Amounts {
+            limit: limit.map(|usual| limit_for(&request, usual, resource)),
+            request: Some(request),
         },
-        Amounts { request: None, limit: Some(given) } => Amounts {
-            request: request.map(|usual| request_for(&given, usual, resource)),
-            limit: Some(given),
+        Amounts { request: None, limit: Some(limit) } => Amounts {
+            request: request.map(|usual| request_for(&limit, usual, resource)),
+            limit: Some(limit),
         },
         both => both,
     }
 }
 
-fn given(settings: &Overrides, resource: Resource) -> Amounts {
+fn overridden(settings: &Overrides, resource: Resource) -> Amounts {
     let (request, limit) = match resource {
         Resource::Cpu => (&settings.cpu_request, &settings.cpu_limit),
         Resource::Memory => (&settings.memory_request, &settings.memory_limit),

@@ -243,20 +243,21 @@ fn roots(trust: &TrustConfigMap) -> Volume {
     }
 }
 
-/// Whether `found` is `wanted`, apart from what the API server has filled in.
-fn is_same(found: &Value, wanted: &Value) -> bool {
+/// Whether `found` is `expected`, apart from what the API server has filled in.
+fn is_same(found: &Value, expected: &Value) -> bool {
     const DEFAULTED: &str = "defaultMode";
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            let is_known = |name: &String| name == DEFAULTED || wanted.contains_key(name);
-            let is_in = |(name, wanted)| found.get(name).is_some_and(|one| is_same(one, wanted));
-            found.keys().all(is_known) && wanted.iter().all(is_in)
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            let is_known = |name: &String| name == DEFAULTED || expected.contains_key(name);
+            let is_in =
+                |(name, expected)| found.get(name).is_some_and(|one| is_same(one, expected));
+            found.keys().all(is_known) && expected.iter().all(is_in)
         }
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && found.iter().zip(wanted).all(|(found, wanted)| is_same(found, wanted))
+        (Value::Array(found), Value::Array(expected)) => {
+            found.len() == expected.len()
+                && found.iter().zip(expected).all(|(found, expected)| is_same(found, expected))
         }
-        _ => found == wanted,
+        _ => found == expected,
     }
 }
 

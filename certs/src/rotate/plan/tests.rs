@@ -272,7 +272,7 @@ fn of_a_provided_certificate_only_the_ca_matters() {
     none.policy.provided = Some(Bundle::default());
     none.stored = Stored::default();
     none.check(start(), &Step::Blocked(Obstacle::NoAuthority));
-    let given = Bundle::parse(&pair(start()).ca);
-    none.policy.provided = Some(given);
+    let provided = Bundle::parse(&pair(start()).ca);
+    none.policy.provided = Some(provided);
     none.check(start(), &Step::Publish);
 }

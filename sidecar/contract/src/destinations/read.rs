@@ -51,7 +51,7 @@ pub(super) struct Reader {
     pub(super) has_unnamed: bool,
     pub(super) names: Vec<DestinationName>,
     pub(super) errors: Vec<SettingError>,
-    pub(super) doubts: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Reader {
@@ -66,7 +66,7 @@ impl Reader {
         let is_meant =
             [env::INGESTION_URL, env::IDENTITY_TYPE].iter().any(|name| is_set(&known, name));
         let has_unnamed = names.is_empty() || is_meant;
-        Self { variables: known, has_unnamed, names, errors, doubts: Vec::new() }
+        Self { variables: known, has_unnamed, names, errors, warnings: Vec::new() }
     }
 
     fn destinations(&mut self) -> Option<Destinations> {
@@ -82,18 +82,19 @@ impl Reader {
         self.count();
         self.strays();
         self.ignored();
-        self.doubt_misspelt();
+        self.warn_of_misspelt();
         let mut all = all.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
-        let found = Destinations { first: all.next()?, others: all.collect(), doubts: Vec::new() };
+        let found =
+            Destinations { first: all.next()?, others: all.collect(), warnings: Vec::new() };
         self.check_share(&found);
-        self.doubt_twins(&found);
-        Some(Destinations { doubts: std::mem::take(&mut self.doubts), ..found })
+        self.warn_of_twins(&found);
+        Some(Destinations { warnings: std::mem::take(&mut self.warnings), ..found })
     }
 
     fn named(&mut self, name: DestinationName) -> Option<Destination> {
         match Settings::from_env(|variable| self.value(&name, variable)) {
             Ok(settings) => {
-                self.doubt_audience(&name);
+                self.warn_of_audience(&name);
                 Some(Destination { name: Some(name), settings })
             }
             Err(errors) => {
@@ -143,7 +144,7 @@ impl Reader {
 
     /// Variables of destinations that there are not.
     fn strays(&mut self) {
-        let (mut errors, mut doubts) = (Vec::new(), Vec::new());
+        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         for (variable, value) in &self.variables {
             let Some((base, suffix)) = split(variable) else { continue };
             let name = DestinationName::of_suffix(suffix);
@@ -157,7 +158,7 @@ impl Reader {
             let known: Vec<String> = self.names.iter().map(|name| name.variable(base)).collect();
             let suggestion = did_you_mean(variable, known.iter().map(String::as_str));
             if base == env::CLOUD {
-                doubts.extend(self.doubt_cloud(value, suffix, suggestion));
+                warnings.extend(self.warn_of_cloud(value, suffix, suggestion));
                 continue;
             }
             let expected = format!(
@@ -168,7 +169,7 @@ impl Reader {
             errors.push(SettingError { name: variable.clone(), value, expected, suggestion });
         }
         self.errors.extend(errors);
-        self.doubts.extend(doubts);
+        self.warnings.extend(warnings);
     }
 }
 

@@ -1,5 +1,5 @@
 mod any;
-mod doubts;
+mod warnings;
 
 use super::*;
 use crate::{ByteSize, Cloud, Identity, MAX_DESTINATIONS, ResponseMode, TokenProxyAuthority};

@@ -38,13 +38,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     /// A request that is larger than all requests together may be would be told
     /// to retry for ever. The default gives way; a value that was set does not.
     fn max_request(&mut self, max_in_flight: ByteSize, usual: ByteSize) -> ByteSize {
-        let given: Option<ByteSize> = self.parsed(env::MAX_REQUEST_BYTES);
-        if let Some(given) = given.filter(|given| *given > max_in_flight) {
+        let max_request: Option<ByteSize> = self.parsed(env::MAX_REQUEST_BYTES);
+        if let Some(max_request) = max_request.filter(|max_request| *max_request > max_in_flight) {
             let default =
                 if self.text(env::MAX_IN_FLIGHT_BYTES).is_none() { " (default)" } else { "" };
             self.errors.push(SettingError {
                 name: env::MAX_REQUEST_BYTES.to_owned(),
-                value: Some(given.to_string()),
+                value: Some(max_request.to_string()),
                 expected: format!(
                     "at most {}={max_in_flight}{default}: raise that, too, together with the container's memory limit",
                     env::MAX_IN_FLIGHT_BYTES
@@ -52,6 +52,6 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 suggestion: None,
             });
         }
-        given.unwrap_or(usual.min(max_in_flight))
+        max_request.unwrap_or(usual.min(max_in_flight))
     }
 }

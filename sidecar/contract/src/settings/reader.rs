@@ -190,10 +190,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     /// The Azure SDKs' name goes before Microsoft's image's.
     fn authority(&mut self, cloud: Cloud, kind: Option<IdentityType>) -> Option<AuthorityHost> {
         let names = [env::AZURE_AUTHORITY_HOST, env::AAD_HOST_ENDPOINT];
-        let given: Vec<Option<AuthorityHost>> =
+        let hosts: Vec<Option<AuthorityHost>> =
             names.iter().map(|name| self.parsed(name)).collect();
         if names.iter().any(|name| self.text(name).is_some()) {
-            return given.into_iter().flatten().next();
+            return hosts.into_iter().flatten().next();
         }
         let usual = cloud.authority();
         if usual.is_none() && kind.is_some_and(IdentityType::has_authority) {
@@ -218,11 +218,11 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     fn proxy(&mut self) -> Option<Proxy> {
-        let either_case = |name: &str| {
+        let any_case = |name: &str| {
             (self.lookup)(name).or_else(|| (self.lookup)(&name.to_lowercase())).and_then(present)
         };
-        let address = either_case(env::HTTPS_PROXY)?;
-        let exceptions = either_case(env::NO_PROXY).unwrap_or_default();
+        let address = any_case(env::HTTPS_PROXY)?;
+        let exceptions = any_case(env::NO_PROXY).unwrap_or_default();
         Proxy::new(&address, &exceptions)
             .map_err(|error| {
                 self.errors.push(error.at(env::HTTPS_PROXY, Proxy::shown(&address)));

@@ -204,22 +204,22 @@ fn settings_of_a_token_proxy_are_an_error_without_it() {
 
 #[test]
 fn the_api_server_is_no_token_proxy_without_the_name_for_it() {
-    let doubts = |more: &[(&str, &str)]| workload(more).unwrap().doubts().len();
+    let warnings = |more: &[(&str, &str)]| workload(more).unwrap().warnings().len();
     let api_server = ("AZURE_KUBERNETES_TOKEN_PROXY", "https://kubernetes.default.svc");
-    assert_eq!(doubts(&[api_server]), 1);
-    assert_eq!(doubts(&[api_server, ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks")]), 0);
-    assert_eq!(doubts(&[("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example")]), 0);
+    assert_eq!(warnings(&[api_server]), 1);
+    assert_eq!(warnings(&[api_server, ("AZURE_KUBERNETES_SNI_NAME", "a0b1.ests.aks")]), 0);
+    assert_eq!(warnings(&[("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy.example")]), 0);
 }
 
 #[test]
 fn the_audience_of_queries_is_doubted() {
-    let doubts = |audience| {
+    let warnings = |audience| {
         let settings = user_assigned(&[("INGESTION_AAD_AUDIENCE", audience)]).unwrap();
-        settings.doubts().iter().filter(|doubt| doubt.contains("audience of queries")).count()
+        settings.warnings().iter().filter(|warning| warning.contains("audience of queries")).count()
     };
-    assert_eq!(doubts("https://prometheus.monitor.azure.com"), 1);
-    assert_eq!(doubts("https://prometheus.monitor.azure.com//.default"), 1);
-    assert_eq!(doubts("https://monitor.azure.com/"), 0);
+    assert_eq!(warnings("https://prometheus.monitor.azure.com"), 1);
+    assert_eq!(warnings("https://prometheus.monitor.azure.com//.default"), 1);
+    assert_eq!(warnings("https://monitor.azure.com/"), 0);
 }
 
 #[test]
@@ -282,32 +282,32 @@ fn a_request_must_fit_into_what_all_requests_may_hold() {
 
 #[test]
 fn a_cloud_that_is_not_the_urls_is_doubted() {
-    let doubts = |more: &[(&str, &str)]| user_assigned(more).unwrap().doubts();
+    let warnings = |more: &[(&str, &str)]| user_assigned(more).unwrap().warnings();
     assert_eq!(
-        doubts(&[("CLOUD", "AzureGovernment")]),
+        warnings(&[("CLOUD", "AzureGovernment")]),
         [
             "the ingestion host is one of AzurePublic (.ingest.monitor.azure.com), and CLOUD is AzureGovernment, whose tokens it refuses: set CLOUD to AzurePublic, or correct the URL"
         ]
     );
     let audience = ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.com/");
-    assert_eq!(doubts(&[("CLOUD", "AzureGovernment"), audience]), Vec::<String>::new());
-    assert_eq!(doubts(&[("CLOUD", "AzurePublic")]), Vec::<String>::new());
+    assert_eq!(warnings(&[("CLOUD", "AzureGovernment"), audience]), Vec::<String>::new());
+    assert_eq!(warnings(&[("CLOUD", "AzurePublic")]), Vec::<String>::new());
 }
 
 #[test]
 fn a_limit_without_its_unit_is_doubted() {
-    let doubts = |name, value| user_assigned(&[(name, value)]).unwrap().doubts();
+    let warnings = |name, value| user_assigned(&[(name, value)]).unwrap().warnings();
     for name in ["MAX_IN_FLIGHT_BYTES", "MAX_REQUEST_BYTES", "MAX_DECOMPRESSED_BYTES"] {
-        let doubts_of = doubts(name, "32");
-        let [doubt] = &doubts_of[..] else { panic!("{name}: {doubts_of:?}") };
-        assert!(doubt.starts_with(&format!("{name}=32 is less than a usual write")), "{doubt}");
-        assert_eq!(doubts(name, "128Ki"), Vec::<String>::new(), "{name}");
+        let doubts_of = warnings(name, "32");
+        let [warning] = &doubts_of[..] else { panic!("{name}: {doubts_of:?}") };
+        assert!(warning.starts_with(&format!("{name}=32 is less than a usual write")), "{warning}");
+        assert_eq!(warnings(name, "128Ki"), Vec::<String>::new(), "{name}");
     }
 }
 
 #[test]
 fn doubts_do_not_stop_it() {
     let settings = user_assigned(&[("CLOUD", "INT"), ("ACCEPT_FROM", "any")]).unwrap();
-    assert_eq!(settings.doubts().len(), 2);
-    assert_eq!(user_assigned(&[]).unwrap().doubts(), Vec::<String>::new());
+    assert_eq!(settings.warnings().len(), 2);
+    assert_eq!(user_assigned(&[]).unwrap().warnings(), Vec::<String>::new());
 }

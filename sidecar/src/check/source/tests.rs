@@ -82,9 +82,9 @@ fn a_certificate_is_worth_a_word_a_month_before_its_end() {
             not_before: at(from),
             not_after: at(to),
         };
-        let doubt = certificate_doubt(&summary, at(NOW));
-        assert_eq!(doubt.is_some(), expected.is_some(), "{doubt:?}");
-        assert!(doubt.unwrap_or_default().contains(expected.unwrap_or_default()));
+        let warning = certificate_warning(&summary, at(NOW));
+        assert_eq!(warning.is_some(), expected.is_some(), "{warning:?}");
+        assert!(warning.unwrap_or_default().contains(expected.unwrap_or_default()));
     };
     let month = 30 * 86_400;
     check(0, NOW + month, None);

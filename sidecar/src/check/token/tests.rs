@@ -28,7 +28,7 @@ fn found_doubts(audience: &str, application: &str, left: u64) -> Vec<(Code, Stri
         ..Claims::default()
     };
     assert!(describe(&token, Some(&claims), now).contains(audience));
-    doubts(&settings, &token, Some(&claims), now)
+    warnings(&settings, &token, Some(&claims), now)
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn a_token_for_somebody_or_something_else_is_doubted() {
     let check = |audience: &str, application: &str, left: u64, expected: &[&str]| {
         let found = found_doubts(audience, application, left);
         assert_eq!(found.len(), expected.len(), "{found:?}");
-        for ((_, doubt), expected) in found.iter().zip(expected) {
-            assert!(doubt.contains(expected), "{doubt}");
+        for ((_, warning), expected) in found.iter().zip(expected) {
+            assert!(warning.contains(expected), "{warning}");
         }
     };
     check(WANTED, ID, 60, &[]);

@@ -49,7 +49,7 @@ pub(super) fn read(der: &[u8], password: &str) -> Result<Contents> {
         Err(CertificateError::WrongPassword { .. }) if password.is_empty() => {
             open(&pfx, &Password::absent(), &mut budget).map_err(|second| match second {
                 CertificateError::TooExpensive => second,
-                _ => CertificateError::WrongPassword { given: false },
+                _ => CertificateError::WrongPassword { has_password: false },
             })
         }
         first => first,

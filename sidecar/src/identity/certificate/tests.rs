@@ -112,7 +112,7 @@ fn each_error_has_its_own_words() {
     let check = |content: &[u8], password: &str, expected: CertificateError| {
         assert_eq!(Certificate::from_bytes(content, password).unwrap_err(), expected);
     };
-    let wrong = |given| CertificateError::WrongPassword { given };
+    let wrong = |has_password| CertificateError::WrongPassword { has_password };
     check(b"", "", CertificateError::Unrecognised);
     check(b"not a certificate", "", CertificateError::Unrecognised);
     check(b"SGVsbG8gd29ybGQ=", "", CertificateError::Unrecognised);

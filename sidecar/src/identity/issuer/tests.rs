@@ -24,9 +24,9 @@ fn now() -> SystemTime {
 /// Settings with the variables that every identity needs, and these.
 fn settings(variables: &[(&str, &str)]) -> Settings {
     let lookup = |name: &str| {
-        let given = variables.iter().find(|(key, _)| *key == name);
+        let variable = variables.iter().find(|(key, _)| *key == name);
         let usual = (name == env::INGESTION_URL).then_some(URL);
-        given.map(|(_, value)| *value).or(usual).map(ToOwned::to_owned)
+        variable.map(|(_, value)| *value).or(usual).map(ToOwned::to_owned)
     };
     Settings::from_env(lookup).unwrap_or_else(|errors| panic!("{}", contract::report(&errors)))
 }

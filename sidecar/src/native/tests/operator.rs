@@ -19,7 +19,7 @@ fn the_operator_has_names_of_its_own() {
         ("SSL_CERT_FILE", "/etc/roots.pem"),
     ]);
     let (entry, remarks) = text.split_once("\n# Differences").unwrap();
-    let wanted = format!(
+    let expected = format!(
         "\
 # Prometheus 3.9.0 and newer, made by prometheus-operator 0.88.0 or newer, write without
 # the sidecar, with this in spec of their Prometheus object. An older operator's definition
@@ -40,7 +40,7 @@ remoteWrite:
       retryOnRateLimit: true  # since 2.26.0; without it, Prometheus drops what Azure throttles
 "
     );
-    assert_eq!(entry, wanted);
+    assert_eq!(entry, expected);
     assert!(remarks.contains("the token's file ('/var/token')"), "{remarks}");
     let managed = operators(&[("IDENTITY_TYPE", "systemAssigned")]);
     assert!(

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use tokio::time::Instant;
 
-use super::{super::cut, Chain, Class, Part, Place, Plan, Untried, Waiting};
+use super::{super::cut, Chain, Class, Part, Plan, Scope, Untried, Waiting};
 
 /// Every fourth part is the smallest: so single bad series are found early, and with them
 /// what they have in common.
@@ -72,7 +72,7 @@ impl Plan {
         let chain = self.chains.iter_mut().find(may_be_sent)?;
         let Waiting { records, after } = chain.waiting.pop_front()?;
         chain.busy = true;
-        Some(Part { records, place: Place::Within { unit: chain.unit, after } })
+        Some(Part { records, place: Scope::Within { unit: chain.unit, after } })
     }
 
     /// A refused record that has to be sent again, if it `is_meant`.

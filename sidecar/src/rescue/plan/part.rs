@@ -47,27 +47,27 @@ impl Limit {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::rescue) struct Part {
     pub(in crate::rescue) records: Vec<usize>,
-    pub(super) place: Place,
+    pub(super) place: Scope,
 }
 
 impl Part {
     /// Whether it exceeds a limit.
     pub(in crate::rescue) const fn is_beyond_limit(&self) -> bool {
-        matches!(&self.place, Place::Units(Untried { class: Class::Beyond(_), .. }))
+        matches!(&self.place, Scope::Units(Untried { class: Class::Beyond(_), .. }))
     }
 
     /// Whether a refusal of it gives up other records with it.
     pub(in crate::rescue) const fn stands_for_others(&self) -> bool {
         matches!(
             &self.place,
-            Place::Units(Untried { class: Class::Beyond(_) | Class::Doomed(_), .. })
+            Scope::Units(Untried { class: Class::Beyond(_) | Class::Doomed(_), .. })
         )
     }
 
     /// The same part, of which a refusal gives up nothing else.
     pub(in crate::rescue) fn standing_for_itself(mut self) -> Self {
         if self.stands_for_others()
-            && let Place::Units(untried) = &mut self.place
+            && let Scope::Units(untried) = &mut self.place
         {
             (untried.class, untried.after_refused) = (Class::Suspect, false);
         }
@@ -76,7 +76,7 @@ impl Part {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Scope {
     /// These units, whole.
     Units(Untried),
     /// All of which the most is expected: these units, and the witnesses.

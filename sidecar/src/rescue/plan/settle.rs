@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{cut, search},
-    Chain, Class, PLENTY, Part, Place, Plan, Settled, Untried, Verdict, Waiting,
+    Chain, Class, PLENTY, Part, Plan, Scope, Settled, Untried, Verdict, Waiting,
 };
 
 /// What comes after a part: the other half, and the rest.
@@ -21,8 +21,8 @@ impl Plan {
     /// Notes what became of a part.
     pub(in crate::rescue) fn settle(&mut self, part: Part, verdict: Verdict) -> Settled {
         match part.place {
-            Place::Units(untried) => self.settle_units(part.records, untried, verdict),
-            Place::Promising { range, witnesses } => {
+            Scope::Units(untried) => self.settle_units(part.records, untried, verdict),
+            Scope::Promising { range, witnesses } => {
                 if verdict == Verdict::Stored {
                     return Settled::Stored(part.records);
                 }
@@ -32,7 +32,7 @@ impl Plan {
                 self.push(range, Class::Ordinary, known_bad);
                 Settled::Open
             }
-            Place::Within { unit, after } => self.settle_within(part.records, unit, after, verdict),
+            Scope::Within { unit, after } => self.settle_within(part.records, unit, after, verdict),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Class, Part, Place, Plan, Unit, Untried};
+use super::{Class, Part, Plan, Scope, Unit, Untried};
 
 impl Plan {
     /// Keeps ordinary units back.
@@ -37,7 +37,7 @@ impl Plan {
             return None;
         }
         let middle = all.start + all.len().div_ceil(2);
-        let place = Place::Promising { range: all.start..middle, witnesses: middle..all.end };
+        let place = Scope::Promising { range: all.start..middle, witnesses: middle..all.end };
         (!all.is_empty()).then(|| Part { records: self.records(&all).collect(), place })
     }
 
@@ -64,7 +64,7 @@ impl Plan {
         let Untried { range, .. } = self.untried.swap_remove(index);
         let witnesses = std::mem::replace(&mut self.witnesses, 0..0);
         let records = self.records(&range).chain(self.records(&witnesses)).collect();
-        Some(Part { records, place: Place::Promising { range, witnesses } })
+        Some(Part { records, place: Scope::Promising { range, witnesses } })
     }
 
     /// One of the units that look best, chosen by a `number`.

@@ -9,7 +9,10 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tests::{machine::{folder, process::Program}, product::binaries::{self, CLI}};
+use tests::{
+    machine::{folder, process::Program},
+    product::binaries::{self, CLI},
+};
 
 use super::{
     super::{

@@ -7,7 +7,13 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
-use tests::{azure::{Service, token_proxy::{AUDIENCE, TokenProxy}}, machine::process::Process};
+use tests::{
+    azure::{
+        Service,
+        token_proxy::{AUDIENCE, TokenProxy},
+    },
+    machine::process::Process,
+};
 
 use super::{PATIENCE, Stage, says};
 use crate::{

@@ -1,6 +1,9 @@
 //! The steps that get a token, for each kind of identity.
 
-use tests::{azure::{Fault, OTHER_RESOURCE, Service}, keys::jwt::{self, Algorithm}};
+use tests::{
+    azure::{Fault, OTHER_RESOURCE, Service},
+    keys::jwt::{self, Algorithm},
+};
 
 use super::{ALL_OK, Stage, WRITE_FAILED, says};
 

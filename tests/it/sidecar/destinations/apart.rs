@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tests::{azure::{Fault, Moment, Service}, client::Client};
+use tests::{
+    azure::{Fault, Moment, Service},
+    client::Client,
+};
 
 use super::{super::few, *};
 
@@ -21,8 +24,8 @@ async fn stream(rig: &Rig, label: &str) -> Vec<String> {
 
 /// Everything that was streamed is stored exactly once, and nothing else.
 fn stored_once(rig: &Rig, names: &[String]) {
-    let wanted = names.iter().map(|name| (name.clone(), 1)).collect::<BTreeMap<_, _>>();
-    assert_eq!(rig.stored(), wanted);
+    let expected = names.iter().map(|name| (name.clone(), 1)).collect::<BTreeMap<_, _>>();
+    assert_eq!(rig.stored(), expected);
 }
 
 /// Sends what was not stored again, as Prometheus does.

@@ -1,7 +1,10 @@
 //! Batches of remote write 2.0, whose series share a table of symbols.
 
 use prost::Message;
-use tests::{azure::wire::{Histogram, Sample, v2}, client::Reply};
+use tests::{
+    azure::wire::{Histogram, Sample, v2},
+    client::Reply,
+};
 
 use super::super::{Rig, Stage, noise};
 

@@ -2,7 +2,13 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use tests::{client::Reply, keys::{jwt::{self, Algorithm}, secret}};
+use tests::{
+    client::Reply,
+    keys::{
+        jwt::{self, Algorithm},
+        secret,
+    },
+};
 use url::form_urlencoded;
 
 use crate::stand_in::Scene;

@@ -4,7 +4,10 @@ use std::{fs, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tests::{azure::{Addresses, Site}, failure::{Context, Outcome}};
+use tests::{
+    azure::{Addresses, Site},
+    failure::{Context, Outcome},
+};
 use tokio::net::TcpListener;
 
 /// Plays Azure: instance metadata, Entra and metrics ingestion.

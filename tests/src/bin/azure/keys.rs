@@ -10,7 +10,11 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{azure::Azure, failure::{Context, Outcome}, keys::jwt};
+use tests::{
+    azure::Azure,
+    failure::{Context, Outcome},
+    keys::jwt,
+};
 use tokio::time::sleep;
 
 /// An API server that is restarted has other keys seldom, and soon enough.

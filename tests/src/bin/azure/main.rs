@@ -15,7 +15,11 @@ use std::{
 };
 
 use clap::Parser;
-use tests::{azure::Azure, failure::{Context, Outcome}, say};
+use tests::{
+    azure::Azure,
+    failure::{Context, Outcome},
+    say,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},

@@ -7,7 +7,10 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, de::DeserializeOwned};
-use tests::{azure::{Application, Federation, Principal, Rule, Setup}, failure::{Context, Outcome}};
+use tests::{
+    azure::{Application, Federation, Principal, Rule, Setup},
+    failure::{Context, Outcome},
+};
 
 /// The file.
 #[derive(Debug, Deserialize)]

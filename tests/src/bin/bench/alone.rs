@@ -5,7 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::tests::{failure::{Context, Failure, Outcome}, machine::{folder, ports, process::{Process, Program}}, product::webhook::{self, IssuedCertificate}, scene::Scene};
+use ::tests::{
+    failure::{Context, Failure, Outcome},
+    machine::{
+        folder, ports,
+        process::{Process, Program},
+    },
+    product::webhook::{self, IssuedCertificate},
+    scene::Scene,
+};
 use bytes::Bytes;
 use contract::names::READY_PATH;
 use tokio::time::sleep;

@@ -9,7 +9,13 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use contract::names::WRITE_PATH;
 use serde::{Deserialize, Serialize};
-use tests::{failure::Outcome, machine::{environment, ports, process::{Process, Program, Usage}}};
+use tests::{
+    failure::Outcome,
+    machine::{
+        environment, ports,
+        process::{Process, Program, Usage},
+    },
+};
 use tokio::{net::TcpStream, task::JoinSet};
 
 pub(crate) use self::bare_hyper::{Proxy, serve};

@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use ::tests::{failure::{Context, Failure, Outcome}, keys::secret, kubernetes::control_plane::{Availability, ControlPlane}, product::webhook::Webhook, scene::Scene};
+use ::tests::{
+    failure::{Context, Failure, Outcome},
+    keys::secret,
+    kubernetes::control_plane::{Availability, ControlPlane},
+    product::webhook::Webhook,
+    scene::Scene,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use contract::annotations::{INJECT, INJECTED};
 use k8s_openapi::api::{

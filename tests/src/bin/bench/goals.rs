@@ -95,7 +95,7 @@ fn of_cell(measured: &Measured) -> Vec<Goal> {
     let Some(sidecar) = of(Kind::Sidecar) else { return Vec::new() };
     let mut goals = Vec::new();
     let limit = |list: &[(Cell, f64)]| {
-        list.iter().find(|(wanted, _)| *wanted == cell).map(|(_, limit)| *limit)
+        list.iter().find(|(expected, _)| *expected == cell).map(|(_, limit)| *limit)
     };
     if let (Some(limit), Some(ratio)) = (limit(&RATIOS), sidecar.ratio) {
         goals.push(Goal::at_most(format!("{cell}: CPU to nginx'"), ratio.median, limit));

@@ -11,7 +11,10 @@ mod count;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use ::tests::{failure::{Context, Failure, Outcome}, machine::environment};
+use ::tests::{
+    failure::{Context, Failure, Outcome},
+    machine::environment,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{stage::Stage, table};

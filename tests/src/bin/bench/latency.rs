@@ -20,11 +20,11 @@ impl Latencies {
     }
 
     /// The times below which lie so many per mille of all; zero without any.
-    pub(crate) fn per_mille<const N: usize>(mut self, wanted: [usize; N]) -> [Duration; N] {
+    pub(crate) fn per_mille<const N: usize>(mut self, expected: [usize; N]) -> [Duration; N] {
         self.0.sort_unstable();
-        wanted.map(|wanted| {
+        expected.map(|expected| {
             // The nearest rank.
-            let rank = (self.0.len() * wanted).div_ceil(1000).saturating_sub(1);
+            let rank = (self.0.len() * expected).div_ceil(1000).saturating_sub(1);
             self.0.get(rank).copied().unwrap_or_default()
         })
     }

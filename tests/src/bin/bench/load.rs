@@ -175,10 +175,10 @@ pub(crate) fn whole_answer(input: &[u8]) -> Option<Answer> {
     let end = input.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(input.get(..end)?).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
-    let field = |wanted: &str| {
+    let field = |expected: &str| {
         let fields = head.lines().filter_map(|line| line.split_once(':'));
         fields.into_iter().find_map(|(name, value)| {
-            name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+            name.eq_ignore_ascii_case(expected).then(|| value.trim().to_owned())
         })
     };
     let length = field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);

@@ -25,7 +25,10 @@ mod table;
 
 use std::{fs, path::Path, process::ExitCode};
 
-use ::tests::{failure::{Context, Outcome}, scene::Scene};
+use ::tests::{
+    failure::{Context, Outcome},
+    scene::Scene,
+};
 use clap::Parser;
 
 use self::{

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use ::tests::{failure::{Context, Outcome}, svg::escape};
+use ::tests::{
+    failure::{Context, Outcome},
+    svg::escape,
+};
 
 use crate::{
     contenders::Kind,

@@ -8,7 +8,19 @@ use std::{
     time::Duration,
 };
 
-use ::tests::{failure::{Context, Failure, Outcome}, keys::secret, machine::{ports, process::{Process, Program, Usage}}, product::{admission, webhook::{IssuedCertificate, Webhook}}, scene::{self, Scene}};
+use ::tests::{
+    failure::{Context, Failure, Outcome},
+    keys::secret,
+    machine::{
+        ports,
+        process::{Process, Program, Usage},
+    },
+    product::{
+        admission,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    scene::{self, Scene},
+};
 use bytes::Bytes;
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
@@ -90,7 +102,7 @@ pub(crate) async fn measure(
     for runner in runners {
         let beside = before.replace((runner.name, runner.cpu.clone()));
         let beside = beside.filter(|_| [NOT_OPTED_IN, OPTED_IN].contains(&runner.name));
-        all.push(runner.finish(beside, effort).await?);
+        all.push(runner.figures(beside, effort).await?);
     }
     Ok(all)
 }
@@ -174,7 +186,7 @@ impl Runner {
         Ok(())
     }
 
-    async fn finish(
+    async fn figures(
         mut self,
         beside: Option<(&'static str, Vec<f64>)>,
         effort: Effort,

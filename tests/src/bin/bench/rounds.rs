@@ -90,7 +90,7 @@ pub(crate) async fn measure(
     let nginx = nginx.map(|runner| runner.cpu.clone());
     let mut contenders = Vec::new();
     for runner in runners {
-        contenders.push(runner.finish(nginx.as_deref()).await?);
+        contenders.push(runner.figures(nginx.as_deref()).await?);
     }
     Ok(Measured { cell, contenders })
 }
@@ -128,7 +128,7 @@ impl Runner {
         Ok(())
     }
 
-    async fn finish(self, nginx: Option<&[f64]>) -> Outcome<Figures> {
+    async fn figures(self, nginx: Option<&[f64]>) -> Outcome<Figures> {
         let peak_memory_bytes = self.contender.usage()?.peak_memory;
         let contender = self.contender.kind;
         drop(self.load);

@@ -17,7 +17,10 @@ use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tests::{failure::{Context, Outcome}, keys::authority::Authority};
+use tests::{
+    failure::{Context, Outcome},
+    keys::authority::Authority,
+};
 use tokio::{net::TcpListener, runtime::Builder};
 use tokio_rustls::TlsAcceptor;
 

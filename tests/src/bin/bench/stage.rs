@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tests::{azure::{Azure, PUBLIC_AUDIENCES, Principal, Setup}, failure::{Context, Outcome}, machine::folder, product::binaries};
+use tests::{
+    azure::{Azure, PUBLIC_AUDIENCES, Principal, Setup},
+    failure::{Context, Outcome},
+    machine::folder,
+    product::binaries,
+};
 
 use crate::sink::Sink;
 

@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use serde_json::json;
-use tests::{azure::{Fault, Service}, keys::secret, scene::Scene};
+use tests::{
+    azure::{Fault, Service},
+    keys::secret,
+    scene::Scene,
+};
 
 /// Samples must be stored within this time from when Prometheus is ready.
 const PATIENCE: u64 = 60;

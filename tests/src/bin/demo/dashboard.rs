@@ -12,7 +12,11 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{azure::{Fault, Service}, failure::{Context, Outcome}, machine::environment};
+use tests::{
+    azure::{Fault, Service},
+    failure::{Context, Outcome},
+    machine::environment,
+};
 use tokio::time::sleep;
 
 use super::{screen::Screen, stage::Stage};

@@ -50,7 +50,7 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
     let mut signals = Signals::new()?;
     // What is dropped by an interruption is killed.
     let (mut stage, mut proofs) = tokio::select! {
-        proved = prove(arguments, screen, &sidecar) => proved?,
+        proved = prove_delivery(arguments, screen, &sidecar) => proved?,
         () = signals.next() => return Err(Failure::new("interrupted before anything was proved")),
     };
     table::show(screen, &stage);
@@ -64,12 +64,12 @@ async fn demo(arguments: &Arguments, screen: &Screen) -> Outcome<String> {
             () = signals.next() => return Err(Failure::new("interrupted before the dashboard was drawn")),
         }
     }
-    steps::finish(screen, &mut stage, arguments.optimised).await?;
+    steps::summarize(screen, &mut stage, arguments.optimised).await?;
     Ok(proof::sentence(&proofs))
 }
 
 /// Everything up to the first samples of every kind.
-async fn prove(
+async fn prove_delivery(
     arguments: &Arguments,
     screen: &Screen,
     sidecar: &Path,

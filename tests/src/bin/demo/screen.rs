@@ -8,7 +8,10 @@ use std::{
 };
 
 use rustix::termios::tcgetwinsize;
-use tests::{failure::{Context, Failure, Outcome}, machine::environment};
+use tests::{
+    failure::{Context, Failure, Outcome},
+    machine::environment,
+};
 
 use super::{
     line::{Piece, Style, wrap},

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use tests::{azure::Service, machine::process::Usage, product::{sidecar::Sidecar, webhook::Webhook}, prometheus::Prometheus, scene::{Role, Scene}};
+use tests::{
+    azure::Service,
+    machine::process::Usage,
+    product::{sidecar::Sidecar, webhook::Webhook},
+    prometheus::Prometheus,
+    scene::{Role, Scene},
+};
 
 /// The jobs that Prometheus scrapes, itself first.
 pub(crate) const JOBS: [&str; 3] = ["prometheus", "webhook", "sidecar"];

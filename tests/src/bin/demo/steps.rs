@@ -7,7 +7,18 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{failure::{Failure, Outcome}, machine::ports, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, prometheus::{Options, Prometheus}, scene::{CLUSTER, Scene}, tools};
+use tests::{
+    failure::{Failure, Outcome},
+    machine::ports,
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    prometheus::{Options, Prometheus},
+    scene::{CLUSTER, Scene},
+    tools,
+};
 
 use super::{
     brief,
@@ -151,7 +162,7 @@ pub(crate) async fn prometheus(screen: &Screen, stage: &mut Stage, pod: &Value) 
 }
 
 /// Stops everything in the order in which nothing is lost.
-pub(crate) async fn finish(screen: &Screen, stage: &mut Stage, optimised: bool) -> Outcome<()> {
+pub(crate) async fn summarize(screen: &Screen, stage: &mut Stage, optimised: bool) -> Outcome<()> {
     screen.step("Cost", "of the sidecar so far");
     match stage.cost() {
         None => screen.detail("not available on this system"),

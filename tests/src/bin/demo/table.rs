@@ -35,10 +35,10 @@ pub(crate) fn show(screen: &Screen, stage: &Stage) {
 fn rows(stage: &Stage, rule: &str) -> Vec<Row> {
     let none: &[&str] = &[];
     let ups = JOBS.iter().map(|job| ("up", *job, none));
-    let wanted: Vec<_> = ups.chain(SERIES).collect();
+    let expected: Vec<_> = ups.chain(SERIES).collect();
     stage.scene.azure.workspace(rule, |workspace| {
         let mut rows = Vec::new();
-        for (metric, job, besides) in wanted {
+        for (metric, job, besides) in expected {
             let labels = [("__name__", metric), ("job", job), ("cluster", CLUSTER)];
             for (labels, series) in workspace.find(&labels) {
                 // Most of what is counted has never happened.

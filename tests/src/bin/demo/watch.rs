@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tests::{failure::{Failure, Outcome}, scene::{CLUSTER, Role}};
+use tests::{
+    failure::{Failure, Outcome},
+    scene::{CLUSTER, Role},
+};
 use tokio::time::sleep;
 
 use super::{

@@ -8,7 +8,13 @@ use std::{
 };
 
 use clap::Parser;
-use tests::{failure::{Failure, Outcome}, kubernetes::{deployment, kind::{Cluster, Steps}}};
+use tests::{
+    failure::{Failure, Outcome},
+    kubernetes::{
+        deployment,
+        kind::{Cluster, Steps},
+    },
+};
 
 use self::arguments::{Action, Arguments, Image};
 

@@ -1,6 +1,13 @@
 //! What is tested with what: data only.
 
-use ::tests::{product::architecture::Architecture, tools::{CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32, KUBERNETES_1_34, KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53, PROMETHEUS_3_5, Recipe, TELEGRAF, VMAGENT}};
+use ::tests::{
+    product::architecture::Architecture,
+    tools::{
+        CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32,
+        KUBERNETES_1_34, KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53,
+        PROMETHEUS_3_5, Recipe, TELEGRAF, VMAGENT,
+    },
+};
 
 /// A part that the product works with.
 #[derive(Debug)]

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, fs};
 
-use ::tests::{failure::{Context, Outcome}, machine::environment};
+use ::tests::{
+    failure::{Context, Outcome},
+    machine::environment,
+};
 
 use crate::{
     cells::{Cell, ROWS, Row},

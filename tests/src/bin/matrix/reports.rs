@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use ::tests::{failure::{Context, Outcome}, machine::environment};
+use ::tests::{
+    failure::{Context, Outcome},
+    machine::environment,
+};
 use serde::{Deserialize, Serialize};
 
 /// What came of one cell.

@@ -8,7 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::tests::{failure::{Context, Failure, Outcome}, machine::{clock::Clock, environment, process::{Process, Program}}, product::architecture, say, tools::{self, Recipe, Variable}};
+use ::tests::{
+    failure::{Context, Failure, Outcome},
+    machine::{
+        clock::Clock,
+        environment,
+        process::{Process, Program},
+    },
+    product::architecture,
+    say,
+    tools::{self, Recipe, Variable},
+};
 use time::OffsetDateTime;
 use tokio::time::sleep;
 
@@ -85,9 +95,9 @@ fn obtained(cell: Cell) -> Outcome<Obtained> {
 /// The folder with the part, built once. A build that takes too long ends with this
 /// process.
 fn built(recipe: &'static Recipe) -> Outcome<PathBuf> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(tools::built(recipe)));
-    told.recv_timeout(BUILT_WITHIN).context(format!("build {} in an hour", recipe.folder))?
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(tools::built(recipe)));
+    receiver.recv_timeout(BUILT_WITHIN).context(format!("build {} in an hour", recipe.folder))?
 }
 
 /// Waits for the end, and says now and then how far it is.

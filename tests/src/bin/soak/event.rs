@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 use rustix::process::Signal;
-use tests::{azure::{Fault, Moment, Service}, failure::Outcome};
+use tests::{
+    azure::{Fault, Moment, Service},
+    failure::Outcome,
+};
 use tokio::time::sleep;
 
 use super::{chance::Chance, fleet::Fleet};

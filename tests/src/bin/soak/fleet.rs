@@ -10,7 +10,27 @@ use std::{
 use contract::names;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tests::{azure::{Labels, Report}, failure::{Context, Failure, Outcome}, keys::authority::ApplicationCertificate, kubernetes::kubelet::Files, machine::{clock::{Clock, since_epoch}, ports, process::Process}, product::{binaries, sidecar::Sidecar, webhook::{IssuedCertificate, Webhook}}, prometheus::{Options, Prometheus, account::{self, Difference}}, scene::{CLUSTER, Scene}};
+use tests::{
+    azure::{Labels, Report},
+    failure::{Context, Failure, Outcome},
+    keys::authority::ApplicationCertificate,
+    kubernetes::kubelet::Files,
+    machine::{
+        clock::{Clock, since_epoch},
+        ports,
+        process::Process,
+    },
+    product::{
+        binaries,
+        sidecar::Sidecar,
+        webhook::{IssuedCertificate, Webhook},
+    },
+    prometheus::{
+        Options, Prometheus,
+        account::{self, Difference},
+    },
+    scene::{CLUSTER, Scene},
+};
 use tokio::time::sleep;
 
 use super::chance::Chance;

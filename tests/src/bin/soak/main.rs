@@ -18,7 +18,10 @@ use std::{
 };
 
 use clap::Parser;
-use tests::{failure::{Context, Outcome}, say};
+use tests::{
+    failure::{Context, Outcome},
+    say,
+};
 use tokio::time::sleep;
 
 use self::{chance::Chance, event::Event, fleet::Fleet, load::Load, readings::Readings};

@@ -41,8 +41,8 @@ pub(super) fn of(ports: &Ports) -> Outcome<String> {
     for node in nodes {
         for mapping in list(node, "extraPortMappings") {
             let port = mapping.get("containerPort").and_then(Value::as_u64);
-            let wanted = ports.0.iter().find(|(node, _)| Some(*node) == port);
-            if let (Some((_, host)), Some(found)) = (wanted, mapping.get_mut("hostPort")) {
+            let expected = ports.0.iter().find(|(node, _)| Some(*node) == port);
+            if let (Some((_, host)), Some(found)) = (expected, mapping.get_mut("hostPort")) {
                 *found = (*host).into();
             }
         }

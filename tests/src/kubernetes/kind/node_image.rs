@@ -51,9 +51,9 @@ enum Source {
 
 /// The name of an image that the engine then has.
 pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
-    let wanted = environment::variable(VARIABLE);
+    let expected = environment::variable(VARIABLE);
     let available = || is_there(engine, PUBLIC) || registry_answers(engine);
-    match choose(wanted.as_deref(), available) {
+    match choose(expected.as_deref(), available) {
         Source::Named(image) => {
             if !is_there(engine, &image) {
                 // Not left to kind, which prints nothing for minutes.
@@ -69,8 +69,8 @@ pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
     }
 }
 
-fn choose(wanted: Option<&str>, public_is_available: impl FnOnce() -> bool) -> Source {
-    match wanted {
+fn choose(expected: Option<&str>, public_is_available: impl FnOnce() -> bool) -> Source {
+    match expected {
         Some("build") => Source::Built,
         Some(name) => Source::Named(name.to_owned()),
         None if public_is_available() => Source::Named(PUBLIC.to_owned()),
@@ -123,14 +123,14 @@ fn key(scripts: &Path, programs: &[(&str, PathBuf)], suite: &str) -> Outcome<Str
     Ok(short(hash))
 }
 
-fn hash_files(folder: &Path, wanted: impl Fn(&str) -> bool, hash: &mut Sha256) -> Outcome<()> {
+fn hash_files(folder: &Path, expected: impl Fn(&str) -> bool, hash: &mut Sha256) -> Outcome<()> {
     let what = || format!("read {}", folder.display());
     let entries = fs::read_dir(folder).context(what())?;
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        if wanted(&name) {
+        if expected(&name) {
             hash.update(Sha256::digest(fs::read(&file).context(what())?));
         }
     }

@@ -9,16 +9,16 @@ use cli::{
 
 use super::{
     kubeconfig::with_client,
-    streams::{CommandError, finish, write},
+    streams::{CommandError, exit_code, write},
 };
 use crate::arguments::{Check, Clusters, Output, Status};
 
 /// Writes a line for each sidecar, and all problems, at a time in seconds since 1970.
 pub(crate) fn status(arguments: &Status, now: i64) -> ExitCode {
     if arguments.rbac {
-        return finish(write(status::RIGHTS).map(|()| ExitCode::SUCCESS));
+        return exit_code(write(status::RIGHTS).map(|()| ExitCode::SUCCESS));
     }
-    finish(gathered(arguments).and_then(|clusters| {
+    exit_code(gathered(arguments).and_then(|clusters| {
         let overview = Overview::new(&clusters, now);
         write(&match arguments.output {
             Output::Text => render::text(&overview, false, now),
@@ -43,16 +43,18 @@ fn gathered(arguments: &Status) -> Result<Vec<FoundCluster>, CommandError> {
 pub(crate) fn check(arguments: &Check) -> ExitCode {
     let Check { clusters, pods } = arguments;
     let namespace = clusters.namespace.as_deref();
-    finish(each(clusters, async |client| doctor::check(&client, namespace, pods).await).and_then(
-        |all| {
-            for (context, checked) in &all {
-                let context = context.as_ref().map(|name| format!("{name}:\n"));
-                write(&(context.unwrap_or_default() + &doctor::render(checked)))?;
-            }
-            let bad = all.iter().any(|(_, checked)| doctor::is_bad(checked));
-            Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        },
-    ))
+    exit_code(
+        each(clusters, async |client| doctor::check(&client, namespace, pods).await).and_then(
+            |all| {
+                for (context, checked) in &all {
+                    let context = context.as_ref().map(|name| format!("{name}:\n"));
+                    write(&(context.unwrap_or_default() + &doctor::render(checked)))?;
+                }
+                let bad = all.iter().any(|(_, checked)| doctor::is_bad(checked));
+                Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            },
+        ),
+    )
 }
 
 /// The content of each cluster, with its name if there are several.

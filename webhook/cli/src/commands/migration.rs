@@ -13,14 +13,14 @@ use cli::{
     migrate::{self, Profiles},
 };
 
-use super::streams::{CommandError, finish, name, say, text, write};
+use super::streams::{CommandError, exit_code, name, say, text, write};
 use crate::arguments::Migrate;
 
 /// Writes the manifests without hand-written sidecars; the report goes to standard error,
 /// with the profile last, to be pasted.
 pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
     let Migrate { filename, profile, release_values, profile_to, diff } = arguments;
-    finish(text(filename).and_then(|text| {
+    exit_code(text(filename).and_then(|text| {
         let profiles = profiles(profile, release_values.as_deref())?;
         let migration =
             migrate::migrate(&text, profiles).map_err(|source| unreadable(filename, source))?;

@@ -45,7 +45,7 @@ impl CommandError {
     }
 }
 
-pub(super) fn finish(result: Result<ExitCode, CommandError>) -> ExitCode {
+pub(super) fn exit_code(result: Result<ExitCode, CommandError>) -> ExitCode {
     result.unwrap_or_else(|error| {
         match &error {
             CommandError::Config { file, errors } => {

@@ -41,16 +41,16 @@ fn assert_same_meaning(before: &str, after: &str) {
     assert_eq!(before.len(), after.len());
     for (before, after) in before.into_iter().zip(after) {
         let before: Value = serde_saphyr::from_str(before).unwrap();
-        let mut wanted = before.clone();
+        let mut expected = before.clone();
         for workload in workloads(&before) {
             let pod = Pod::new(&workload.pod);
             let decision = decide(&config_file().config, pod);
             let patch = review::patch_for(&decision, &mut pod.raw().clone()).unwrap();
             if let Some(patch) = patch {
-                json_patch::patch(&mut wanted, &below(&workload, patch)).unwrap();
+                json_patch::patch(&mut expected, &below(&workload, patch)).unwrap();
             }
         }
-        assert_eq!(serde_saphyr::from_str::<Value>(after).unwrap(), wanted);
+        assert_eq!(serde_saphyr::from_str::<Value>(after).unwrap(), expected);
     }
 }
 

@@ -36,8 +36,10 @@ fn each_identity_needs_its_own() {
                 (need.kind, need.name.as_str(), need.expected.iter().map(String::as_str).collect())
             })
             .collect();
-        let expected: Vec<_> =
-            expected.iter().map(|(kind, name, wanted)| (*kind, *name, wanted.to_vec())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(kind, name, expected)| (*kind, *name, expected.to_vec()))
+            .collect();
         assert_eq!(found, expected);
     };
     check(&[], &[]);

@@ -42,15 +42,15 @@ pub(super) fn literal(value: &Value, of: &str) -> String {
     }
 }
 
-/// Whether what is at `path` is `wanted`, apart from fields called `ignored`.
-pub(super) fn is_same(path: &str, wanted: &Value, ignored: &[&str]) -> String {
+/// Whether what is at `path` is `expected`, apart from fields called `ignored`.
+pub(super) fn is_same(path: &str, expected: &Value, ignored: &[&str]) -> String {
     let mut conditions = Vec::new();
-    collect(path, wanted, ignored, &mut conditions);
+    collect(path, expected, ignored, &mut conditions);
     conditions.join(" && ")
 }
 
-fn collect(path: &str, wanted: &Value, ignored: &[&str], conditions: &mut Vec<String>) {
-    match wanted {
+fn collect(path: &str, expected: &Value, ignored: &[&str], conditions: &mut Vec<String>) {
+    match expected {
         Value::Object(map) => {
             let known = map.keys().map(String::as_str).chain(ignored.iter().copied());
             conditions.push(format!("{path}.all(k, k in {})", texts(known)));

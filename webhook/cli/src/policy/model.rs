@@ -171,7 +171,7 @@ fn incomplete(
     decision: &Decision,
 ) -> Vec<SettingError> {
     let name = format!("profiles.{profile}");
-    let errors = webhook::effective::wanted(config, Pod::new(pod)).err().unwrap_or_default();
+    let errors = webhook::effective::settings_for(config, Pod::new(pod)).err().unwrap_or_default();
     if errors.is_empty() {
         let message = match decision {
             Decision::Deny(denial) => denial.message.clone(),

@@ -92,9 +92,9 @@ impl FoundCluster {
 
     /// The policy for a pod's profile.
     pub(super) fn policy(&self, pod: Pod<'_>) -> Option<&FoundPolicy> {
-        let wanted = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
+        let expected = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
         let mut policies = self.policies.iter();
-        policies.find(|policy| text(&policy.parameters, "/data/profile") == wanted.trim())
+        policies.find(|policy| text(&policy.parameters, "/data/profile") == expected.trim())
     }
 
     /// Why no webhook is called for a pod in this namespace with these `labels`, if they

@@ -68,8 +68,8 @@ impl Figures {
         counts
     }
 
-    fn of(&self, wanted: &str) -> impl Iterator<Item = (&str, f64)> {
-        let samples = self.samples.iter().filter(move |(name, ..)| name == wanted);
+    fn of(&self, expected: &str) -> impl Iterator<Item = (&str, f64)> {
+        let samples = self.samples.iter().filter(move |(name, ..)| name == expected);
         samples.map(|(_, labels, value)| (labels.as_str(), *value))
     }
 }

@@ -205,8 +205,9 @@ impl ApiServer<'_> {
         let (policies, bindings) = tokio::join!(self.list(&paths[0]), self.list(&paths[1]));
         let found = bindings.iter().map(async |binding| {
             let of = |field| text(binding, field);
-            let wanted = of("/spec/policyName");
-            let policy = policies.iter().find(|policy| text(policy, "/metadata/name") == wanted)?;
+            let expected = of("/spec/policyName");
+            let policy =
+                policies.iter().find(|policy| text(policy, "/metadata/name") == expected)?;
             let (place, name) = (of("/spec/paramRef/namespace"), of("/spec/paramRef/name"));
             let path = format!("/api/v1/namespaces/{place}/configmaps/{name}");
             let selectors =
@@ -263,11 +264,11 @@ impl ApiServer<'_> {
 }
 
 /// The number of a pod's port of this name.
-fn port_of(pod: &Value, wanted: &str) -> Option<u64> {
+fn port_of(pod: &Value, expected: &str) -> Option<u64> {
     let containers = ["/spec/initContainers", "/spec/containers"];
     let containers = containers.into_iter().flat_map(|list| items(pod, list));
     let mut ports = containers.flat_map(|container| items(container, "/ports"));
-    ports.find(|port| text(port, "/name") == wanted)?.get("containerPort")?.as_u64()
+    ports.find(|port| text(port, "/name") == expected)?.get("containerPort")?.as_u64()
 }
 
 /// The list of fields is longer than the rest, and has been of use.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::{DestinationName, annotations, names};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use webhook::{effective::wanted, pod::Container};
+use webhook::{effective::settings_for, pod::Container};
 
 use super::facts::{Figures, FoundCluster, FoundPod, Standing, items, text};
 use crate::policy;
@@ -154,12 +154,14 @@ fn line(
 /// By the configuration of what injected it.
 fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshness {
     let pod = found.pod();
-    let wanted = if policy::is_by_policy(pod) {
+    let settings = if policy::is_by_policy(pod) {
         cluster.policy(pod).map(|found| Ok(policy::settings(&found.parameters, pod)))
     } else {
-        cluster.file().map(|file| wanted(&file.config, pod).map(|effective| effective.fingerprint))
+        cluster
+            .file()
+            .map(|file| settings_for(&file.config, pod).map(|effective| effective.fingerprint))
     };
-    match wanted {
+    match settings {
         Some(Ok(hash)) if injected.ends_with(&hash) => Freshness::Current,
         Some(Ok(_)) => Freshness::Outdated,
         Some(Err(_)) => Freshness::Invalid,

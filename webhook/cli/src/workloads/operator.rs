@@ -38,8 +38,8 @@ pub(crate) fn pod(object: &Value) -> Option<Value> {
 }
 
 /// The same, where the object's `spec` stands by itself, as in values of a chart.
-pub(crate) fn pod_of_spec(given: &Value) -> Value {
-    let field = |name: &str| given.get(name).cloned();
+pub(crate) fn pod_of_spec(spec: &Value) -> Value {
+    let field = |name: &str| spec.get(name).cloned();
     let more = field("containers").and_then(|list| list.as_array().cloned()).unwrap_or_default();
     let mut spec: Map<String, Value> =
         FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), field(name)?))).collect();

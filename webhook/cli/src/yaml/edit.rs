@@ -53,10 +53,10 @@ impl fmt::Display for NotInPlace {
 /// # Errors
 /// Where lines that are inserted or taken out do not come to the same as `patch`.
 pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> Result<String, NotInPlace> {
-    let mut wanted = value.clone();
-    let applies = json_patch::patch(&mut wanted, patch).is_ok();
+    let mut expected = value.clone();
+    let applies = json_patch::patch(&mut expected, patch).is_ok();
     let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
-    let right = |text: &String| applies && read(text).is_ok_and(|is| is == wanted);
+    let right = |text: &String| applies && read(text).is_ok_and(|is| is == expected);
     edited.filter(right).ok_or_else(|| NotInPlace { alias: first_alias(document) })
 }
 

@@ -23,9 +23,9 @@ fn edited(text: &str, operations: &[PatchOperation]) -> String {
     let patch = Patch(operations.to_vec());
     let apply = |text: &str| edit::apply(text, &read(text).unwrap(), &patch).unwrap();
     let after = apply(text);
-    let mut wanted = read(text).unwrap();
-    json_patch::patch(&mut wanted, &patch).unwrap();
-    assert_eq!(read(&after).unwrap(), wanted, "{after}");
+    let mut expected = read(text).unwrap();
+    json_patch::patch(&mut expected, &patch).unwrap();
+    assert_eq!(read(&after).unwrap(), expected, "{after}");
     let windows = |text: &str| text.replace('\n', "\r\n");
     assert_eq!(apply(&windows(text)), windows(&after));
     after
@@ -228,10 +228,10 @@ proptest! {
         let (mut path, is_list) = place.get(&paths).clone();
         path.push_back(if is_list { "-" } else { "new" });
         let patch = Patch(vec![PatchOperation::Add(AddOperation { path, value: added })]);
-        let mut wanted = value.clone();
-        json_patch::patch(&mut wanted, &patch).unwrap();
+        let mut expected = value.clone();
+        json_patch::patch(&mut expected, &patch).unwrap();
         let after = edit::apply(&text, &value, &patch).unwrap();
-        prop_assert_eq!(read(&after).unwrap(), wanted, "{}", after);
+        prop_assert_eq!(read(&after).unwrap(), expected, "{}", after);
         prop_assert_eq!(comments(&text), comments(&after), "{}\n{}", text, after);
     }
 

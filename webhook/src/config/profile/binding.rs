@@ -26,15 +26,15 @@ pub struct Binding {
 }
 
 /// Reads the key, and those of [`PROFILE_ONLY`] that mean something beside it alone;
-/// `given` are the texts of that table.
+/// `only` are the texts of that table.
 pub(super) fn read(
     reader: &mut Reader,
     section: &mut Section,
     kind: Option<IdentityType>,
-    given: &[(&'static str, String)],
+    only: &[(&'static str, String)],
 ) -> Option<Binding> {
     let is_bound = reader.parsed_with(section, IDENTITY_BINDING, parse_bool).unwrap_or(false);
-    let mut texts = Texts { section, given, is_bound, errors: Vec::new() };
+    let mut texts = Texts { section, only, is_bound, errors: Vec::new() };
     let binding = Binding {
         address: texts.value(env::AZURE_KUBERNETES_TOKEN_PROXY),
         server_name: texts.value(env::AZURE_KUBERNETES_SNI_NAME),
@@ -51,7 +51,7 @@ pub(super) fn read(
 
 struct Texts<'a> {
     section: &'a Section,
-    given: &'a [(&'static str, String)],
+    only: &'a [(&'static str, String)],
     is_bound: bool,
     errors: Vec<SettingError>,
 }
@@ -61,7 +61,7 @@ impl Texts<'_> {
     /// not shown if it has several lines.
     fn value<T: FromStr<Err = InvalidValue>>(&mut self, variable: &str) -> Option<T> {
         let key = PROFILE_ONLY.iter().find(|one| one.variable == variable)?.key;
-        let (_, text) = self.given.iter().find(|(name, _)| *name == key)?;
+        let (_, text) = self.only.iter().find(|(name, _)| *name == key)?;
         let parsed = if self.is_bound {
             text.parse()
         } else {

@@ -143,11 +143,11 @@ fn windows_is_also_known_by_affinity() {
     let windows: &[(&str, &str, &[&str])] = &[("pool", "In", &["a"]), (OS, "In", &["windows"])];
     let not_linux: &[(&str, &str, &[&str])] = &[(OS, "NotIn", &["linux"])];
     let linux: &[(&str, &str, &[&str])] = &[(OS, "In", &["linux"])];
-    let either: &[(&str, &str, &[&str])] = &[(OS, "In", &["linux", "windows"])];
+    let both: &[(&str, &str, &[&str])] = &[(OS, "In", &["linux", "windows"])];
     for terms in [&[windows][..], &[not_linux], &[windows, not_linux]] {
         check(&with_affinity(terms), "deny", "windows_pod", "Windows pod");
     }
-    for terms in [&[linux][..], &[either], &[windows, linux], &[]] {
+    for terms in [&[linux][..], &[both], &[windows, linux], &[]] {
         check(&with_affinity(terms), "inject", "asked_for", "");
     }
 }

@@ -71,8 +71,8 @@ fn requests_fit_the_pods_own_resources() {
     let capped = json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "100Mi"}});
     assert_eq!(with(&[], &pod(capped, json!({}))).0["limits"], json!({"memory": "100Mi"}));
     // The pod's request is then the sum of its containers'.
-    let stated = with(&[], &pod(small, json!({"memory": "20Mi"})));
-    assert_eq!(stated.0, cpu_only("100Mi"));
+    let explicit = with(&[], &pod(small, json!({"memory": "20Mi"})));
+    assert_eq!(explicit.0, cpu_only("100Mi"));
     let (resources, warnings) = with(&[("cpu-request", "20m")], &pod(own, all));
     assert_eq!(resources, nothing);
     assert!(warnings[0].contains("no room for cpu 20m"), "{warnings:?}");
@@ -124,7 +124,7 @@ fn a_guaranteed_pod_stays_so_or_its_author_is_told() {
     let both = json!({"cpu": "100m", "memory": "128Mi"});
     let equal = (json!({"requests": both, "limits": both}), vec![]);
     assert_eq!(with(&[], &guaranteed()), equal);
-    let (given, warnings) =
+    let (amounts, warnings) =
         with(&[("cpu-request", "200m"), ("memory-limit", "256Mi")], &guaranteed());
     for (cpu, memory) in [("1", "1e9"), ("1e0", "129E6"), ("1000000u", "1181116006400m")] {
         let amounts = json!({"cpu": cpu, "memory": memory});
@@ -134,10 +134,10 @@ fn a_guaranteed_pod_stays_so_or_its_author_is_told() {
         assert_eq!(with(&[], &spec), equal, "{cpu} {memory}");
     }
     let both = json!({"cpu": "200m", "memory": "256Mi"});
-    assert_eq!((given, warnings), (json!({"requests": both, "limits": both}), vec![]));
+    assert_eq!((amounts, warnings), (json!({"requests": both, "limits": both}), vec![]));
     let unequal = [("memory-request", "64Mi"), ("memory-limit", "256Mi")];
-    let (given, warnings) = with(&unequal, &guaranteed());
-    assert_eq!(given["requests"]["memory"], "64Mi");
+    let (amounts, warnings) = with(&unequal, &guaranteed());
+    assert_eq!(amounts["requests"]["memory"], "64Mi");
     assert!(warnings[0].contains("becomes Burstable"), "{warnings:?}");
     let mut burstable = guaranteed();
     burstable["initContainers"][0]["resources"] = json!({});

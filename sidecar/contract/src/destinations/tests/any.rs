@@ -42,7 +42,7 @@ proptest! {
         let variables = all.to_env();
         let names: std::collections::BTreeSet<_> = variables.iter().map(|(name, _)| name).collect();
         prop_assert_eq!(names.len(), variables.len(), "a variable is written twice");
-        let read = Destinations::from_env(variables).map(|read| Destinations { doubts: vec![], ..read });
+        let read = Destinations::from_env(variables).map(|read| Destinations { warnings: vec![], ..read });
         prop_assert_eq!(read, Ok(all));
     }
 

@@ -65,7 +65,7 @@ impl Password {
     }
 
     pub(super) fn wrong(&self) -> CertificateError {
-        CertificateError::WrongPassword { given: !self.utf8.is_empty() }
+        CertificateError::WrongPassword { has_password: !self.utf8.is_empty() }
     }
 
     /// Derives a key of `length` bytes as RFC 7292, appendix B.2, has it.
@@ -168,7 +168,7 @@ fn derive_pbkdf2(
     let parameters = derivation.parameters.as_ref().ok_or(CertificateError::Damaged("the PFX"))?;
     let Pbkdf2Parameters { salt, iterations, key_length, prf } =
         parameters.decode_as().map_err(damaged)?;
-    if key_length.is_some_and(|given| usize::from(given) != length) {
+    if key_length.is_some_and(|has_password| usize::from(has_password) != length) {
         return Err(CertificateError::Damaged("the PFX"));
     }
     let prf = match prf.map_or(HMAC_SHA1, |prf| prf.oid) {

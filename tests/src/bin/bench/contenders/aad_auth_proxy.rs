@@ -9,7 +9,11 @@ use std::net::SocketAddr;
 
 use axum::{Json, Router, http::HeaderMap, routing::get};
 use serde_json::{Value, json};
-use tests::{azure::PUBLIC_AUDIENCES, failure::{Context, Outcome}, machine::{clock::Clock, environment, process::Program}};
+use tests::{
+    azure::PUBLIC_AUDIENCES,
+    failure::{Context, Outcome},
+    machine::{clock::Clock, environment, process::Program},
+};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::stage::Stage;

@@ -20,7 +20,10 @@ use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tests::{failure::{Context, Outcome}, machine::process::Program};
+use tests::{
+    failure::{Context, Outcome},
+    machine::process::Program,
+};
 use tokio::net::TcpListener;
 
 use crate::stage::Stage;

@@ -1,6 +1,9 @@
 //! nginx as a reverse proxy with a fixed token.
 
-use tests::{failure::{Context, Outcome}, machine::{environment, process::Program}};
+use tests::{
+    failure::{Context, Outcome},
+    machine::{environment, process::Program},
+};
 
 use crate::stage::{PATH, Stage};
 

@@ -3,7 +3,15 @@
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
-use ::tests::{failure::{Context, Failure, Outcome}, machine::{environment, ports, process::{Process, Program}}, product::webhook::{IssuedCertificate, Webhook}, scene::Scene};
+use ::tests::{
+    failure::{Context, Failure, Outcome},
+    machine::{
+        environment, ports,
+        process::{Process, Program},
+    },
+    product::webhook::{IssuedCertificate, Webhook},
+    scene::Scene,
+};
 use contract::names::WRITE_PATH;
 use rustix::process::Signal;
 use tokio::time::sleep;

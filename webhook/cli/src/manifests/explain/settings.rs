@@ -22,12 +22,12 @@ pub(super) fn destinations(
     pod: Pod<'_>,
     effective: &Effective,
 ) -> Vec<ExplainedDestination> {
-    let given = annotations::parse(pod.annotations()).unwrap_or_default();
+    let annotations = annotations::parse(pod.annotations()).unwrap_or_default();
     let explained = effective.destinations().map(|destination| ExplainedDestination {
         name: destination.name.map(ToString::to_string),
         remote_write_url: destination.remote_write_url(),
         settings: match destination.name {
-            None => settings(file, &given, effective, destination),
+            None => settings(file, &annotations, effective, destination),
             Some(name) => further(file, name.as_str(), effective, destination),
         },
     });
@@ -37,22 +37,24 @@ pub(super) fn destinations(
 /// The settings of the sidecar and its unnamed destination.
 fn settings(
     file: &ConfigFile,
-    given: &Annotations,
+    annotations: &Annotations,
     effective: &Effective,
     destination: DestinationView<'_>,
 ) -> Vec<Setting> {
     let nothing = Profile::default();
     let profile = file.config.profiles.get(&effective.profile).unwrap_or(&nothing);
-    let of_profile = if given.profile.is_some() { Origin::Annotation } else { Origin::Default };
+    let of_profile =
+        if annotations.profile.is_some() { Origin::Annotation } else { Origin::Default };
     let mut settings =
         vec![Setting { name: "profile", value: effective.profile.clone(), source: of_profile }];
     let values = Key::ALL.iter().map(|key| (*key, value(*key, effective, destination)));
-    settings
-        .extend(values.filter_map(|(key, value)| Some(setting(key, value?, given, profile, file))));
+    settings.extend(
+        values.filter_map(|(key, value)| Some(setting(key, value?, annotations, profile, file))),
+    );
     let trust = profile.trust.as_ref().map(|trust| format!("{}/{}", trust.name, trust.key));
     settings.extend(trust.map(|value| of_profile_alone("trustConfigMap", value)));
     settings.extend(binding(profile));
-    let only = profile.given.iter();
+    let only = profile.only.iter();
     settings.extend(only.map(|(name, value)| of_profile_alone(name, value.clone())));
     settings.extend(shutdown_timeout(profile, effective));
     settings
@@ -65,21 +67,21 @@ fn further(
     effective: &Effective,
     destination: DestinationView<'_>,
 ) -> Vec<Setting> {
-    let (nothing, given) = (Profile::default(), Annotations::default());
+    let (nothing, annotations) = (Profile::default(), Annotations::default());
     let profile = file.config.profiles.get(name).unwrap_or(&nothing);
     let mut settings =
         vec![Setting { name: "profile", value: name.to_owned(), source: Origin::Annotation }];
     let keys = Key::ALL.iter().copied().filter(|key| describes_destination(*key));
     let values = keys.map(|key| (key, value(key, effective, destination)));
     settings.extend(
-        values.filter_map(|(key, value)| Some(setting(key, value?, &given, profile, file))),
+        values.filter_map(|(key, value)| Some(setting(key, value?, &annotations, profile, file))),
     );
     let is_its_own = |key: &str| {
         let known = PROFILE_ONLY.iter().find(|one| one.key == key);
         known.is_some_and(|one| DESTINATION_VARIABLES.contains(&one.variable))
     };
     settings.extend(binding(profile));
-    let only = profile.given.iter().filter(|(key, _)| is_its_own(key));
+    let only = profile.only.iter().filter(|(key, _)| is_its_own(key));
     settings.extend(only.map(|(name, value)| of_profile_alone(name, value.clone())));
     settings
 }
@@ -87,11 +89,11 @@ fn further(
 fn setting(
     key: Key,
     value: String,
-    given: &Annotations,
+    annotations: &Annotations,
     profile: &Profile,
     file: &ConfigFile,
 ) -> Setting {
-    let source = source(key, &value, given, profile, file);
+    let source = source(key, &value, annotations, profile, file);
     let is_somebody = value == identity_webhook::SOMEBODY;
     let value = if is_somebody { PROVIDED.to_owned() } else { value };
     Setting { name: key.annotation(), value, source }
@@ -120,12 +122,12 @@ fn shutdown_timeout(profile: &Profile, effective: &Effective) -> Option<Setting>
 fn source(
     key: Key,
     value: &str,
-    given: &Annotations,
+    annotations: &Annotations,
     profile: &Profile,
     file: &ConfigFile,
 ) -> Origin {
     for (overrides, source) in
-        [(&given.overrides, Origin::Annotation), (&profile.overrides, Origin::Profile)]
+        [(&annotations.overrides, Origin::Annotation), (&profile.overrides, Origin::Profile)]
     {
         match overrides.get(key) {
             Some(text) if is_amount(key) && text != value => return Origin::Pod,

@@ -49,7 +49,7 @@ pub(super) fn variables(model: &Model) -> Vec<Variable> {
         variable("guaranteed", is_guaranteed()),
     ];
     for Resource { name, request, limit } in all(model) {
-        let Some(wanted) = request.or(limit) else { continue };
+        let Some(own) = request.or(limit) else { continue };
         let of = |kind: &str| format!("c.?resources.?{kind}[?\"{name}\"]");
         let sum = format!("variables.{name}Requested");
         variables.push(variable(
@@ -64,7 +64,7 @@ pub(super) fn variables(model: &Model) -> Vec<Variable> {
         variables.push(variable(
             &format!("{name}Full"),
             format!(
-                "\"{name}\" in variables.ownRequests ? {wanted} > {} - {sum} : \"{name}\" in variables.ownLimits && {sum} > 0",
+                "\"{name}\" in variables.ownRequests ? {own} > {} - {sum} : \"{name}\" in variables.ownLimits && {sum} > 0",
                 thousandths(&format!("variables.ownRequests[\"{name}\"]")),
             ),
         ));

@@ -35,8 +35,8 @@ pub(super) fn problems(webhook: &FoundWebhook, now: i64) -> Vec<Problem> {
             "it has no CA bundle that can be read, so API servers do not trust the webhook";
         return vec![problem(&subject(webhook), message, WRITER)];
     }
-    let told = webhook.replicas.iter().filter_map(|(found, chain)| Some((found, chain.as_ref()?)));
-    let refused = told.filter_map(|(found, chain)| {
+    let known = webhook.replicas.iter().filter_map(|(found, chain)| Some((found, chain.as_ref()?)));
+    let refused = known.filter_map(|(found, chain)| {
         let reason = verify(&bundle, &certificates(chain.as_bytes()), &name, now).err()?;
         let message = format!(
             "its CA bundle does not verify the certificate of {}, so API servers do not trust it: {reason}",

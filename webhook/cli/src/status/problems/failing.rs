@@ -1,7 +1,7 @@
 //! Injected sidecars that do not do what they are for.
 
 use contract::{DestinationName, names};
-use webhook::effective::wanted;
+use webhook::effective::settings_for;
 
 use super::{Problem, ProblemKind, expiry, kind_of_denial, names_of};
 use crate::status::{
@@ -74,7 +74,7 @@ fn of(line: &SidecarLine) -> String {
 
 fn invalid(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
     let (file, pod) = (cluster.file()?, found.pod());
-    let errors = wanted(&file.config, pod).err()?;
+    let errors = settings_for(&file.config, pod).err()?;
     let kind = kind_of_denial(file, pod, ProblemKind::Denied);
     let message = format!("a pod that replaces it would be denied: {}", contract::report(&errors));
     let next = "correct its annotations, or the profile in the chart's values, before the pod is recreated";

@@ -67,14 +67,14 @@ fn deployment(webhook: &FoundWebhook) -> Option<Problem> {
     let deployment = webhook.deployment.as_ref()?;
     let count = |path| deployment.pointer(path).and_then(Value::as_u64);
     // Without any, nobody answers either.
-    let wanted = count("/spec/replicas").unwrap_or(1).max(1);
+    let expected = count("/spec/replicas").unwrap_or(1).max(1);
     let ready = count("/status/readyReplicas").unwrap_or(0);
     let selector = "app.kubernetes.io/component=webhook";
     let namespace = text(deployment, "/metadata/namespace");
-    (ready < wanted).then(|| {
+    (ready < expected).then(|| {
         let none =
             if ready == 0 { ", so annotated pods are denied, or get no sidecar" } else { "" };
-        let message = format!("{ready} of {wanted} replicas are ready{none}");
+        let message = format!("{ready} of {expected} replicas are ready{none}");
         let next = format!("`kubectl describe pod -n {namespace} -l {selector}` shows why");
         problem(&crate::workloads::subject(deployment, "Deployment"), &message, &next)
     })

@@ -121,13 +121,14 @@ impl Writer<'_> {
     /// or is not trusted, a quota, Pod Security.
     fn not_created(&self) -> Option<Problem> {
         let count = |path| self.object.pointer(path).and_then(Value::as_u64);
-        let wanted = count("/spec/replicas").or_else(|| count("/status/desiredNumberScheduled"))?;
+        let expected =
+            count("/spec/replicas").or_else(|| count("/status/desiredNumberScheduled"))?;
         let created = count("/status/replicas").or_else(|| count("/status/currentNumberScheduled"));
         let created = created.unwrap_or(0);
         let subject = &self.workload.subject;
-        let mut refusals = self.cluster.refusals.iter().rev().filter(|_| created < wanted);
+        let mut refusals = self.cluster.refusals.iter().rev().filter(|_| created < expected);
         let (_, why) = refusals.find(|(who, _)| who == subject)?;
-        let message = format!("{created} of {wanted} pods are created: {why}");
+        let message = format!("{created} of {expected} pods are created: {why}");
         let next = "correct what it names; its controller then retries";
         Some(Problem::new(ProblemKind::Denied, subject, message, next))
     }

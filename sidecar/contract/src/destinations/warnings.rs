@@ -25,7 +25,7 @@ const MIN_MISSPELT: usize = 12;
 impl Reader {
     /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no error. It is
     /// doubted where it looks like ours.
-    pub(super) fn doubt_cloud(
+    pub(super) fn warn_of_cloud(
         &self,
         value: &str,
         suffix: &str,
@@ -46,7 +46,7 @@ impl Reader {
             // Azure's own webhook sets these in every container.
             if !AZURES.contains(name) {
                 let own: Vec<String> = self.names.iter().map(|one| one.variable(name)).collect();
-                self.doubts.push(format!(
+                self.warnings.push(format!(
                     "{name} is ignored, because every destination has a name: set {}",
                     own.join(" or ")
                 ));
@@ -56,7 +56,7 @@ impl Reader {
             let names = env::ALL.iter().map(|variable| variable.name);
             let shared = names.filter(|name| !DESTINATION_VARIABLES.contains(name));
             for variable in shared.filter(|name| is_set(&one.variable(name))) {
-                self.doubts.push(format!(
+                self.warnings.push(format!(
                     "{} is ignored: {variable} is the same for all destinations",
                     one.variable(variable)
                 ));
@@ -65,7 +65,7 @@ impl Reader {
     }
 
     /// Names that differ in a letter or two from a variable's: such a setting has no effect.
-    pub(super) fn doubt_misspelt(&mut self) {
+    pub(super) fn warn_of_misspelt(&mut self) {
         let long = || env::ALL.iter().map(|one| one.name).filter(|name| name.len() >= MIN_MISSPELT);
         for name in self.variables.keys().filter(|name| is_set(&self.variables, name)) {
             // With or without a destination's suffix.
@@ -74,19 +74,19 @@ impl Reader {
             let is_known = known.any(is_suffix);
             let meant = closest(name, long(), |_| MAX_MISSPELT);
             if let Some(meant) = meant.filter(|_| !is_known) {
-                self.doubts.push(format!("{name} is ignored: did you mean {meant}?"));
+                self.warnings.push(format!("{name} is ignored: did you mean {meant}?"));
             }
         }
     }
 
     /// Two destinations with one URL are most often an error of copying.
-    pub(super) fn doubt_twins(&mut self, found: &Destinations) {
+    pub(super) fn warn_of_twins(&mut self, found: &Destinations) {
         let all: Vec<&Destination> = found.iter().collect();
         for (index, one) in all.iter().enumerate() {
             let is_twin =
                 |other: &&&Destination| other.settings.ingestion_url == one.settings.ingestion_url;
             if let Some(other) = all.iter().take(index).find(is_twin) {
-                self.doubts.push(format!(
+                self.warnings.push(format!(
                     "{} is the same as {}: samples of both go to one data collection rule",
                     variable_of(one, env::INGESTION_URL),
                     variable_of(other, env::INGESTION_URL)
@@ -96,14 +96,14 @@ impl Reader {
     }
 
     /// Each cloud has its own audience.
-    pub(super) fn doubt_audience(&mut self, name: &DestinationName) {
+    pub(super) fn warn_of_audience(&mut self, name: &DestinationName) {
         let own = |variable| is_set(&self.variables, &name.variable(variable));
         if self.has_unnamed
             && own(env::CLOUD)
             && !own(env::INGESTION_AAD_AUDIENCE)
             && is_set(&self.variables, env::INGESTION_AAD_AUDIENCE)
         {
-            self.doubts.push(format!(
+            self.warnings.push(format!(
                 "{} is set and {} is not: the audience is that of {}",
                 name.variable(env::CLOUD),
                 name.variable(env::INGESTION_AAD_AUDIENCE),

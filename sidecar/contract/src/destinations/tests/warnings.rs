@@ -4,20 +4,20 @@ use super::*;
 
 #[test]
 fn valid_settings_that_look_wrong_cause_a_warning() {
-    let doubts = |more: &[(&str, &str)]| {
+    let warnings = |more: &[(&str, &str)]| {
         let url = URL.replace("dcr-0", "dcr-1");
         let more = [&[("INGESTION_URL_TENANTS", url.as_str())], more].concat();
-        beside(&more).unwrap().doubts()
+        beside(&more).unwrap().warnings()
     };
-    assert_eq!(doubts(&[("CLOUD_PROVIDER", "azure")]), Vec::<String>::new());
+    assert_eq!(warnings(&[("CLOUD_PROVIDER", "azure")]), Vec::<String>::new());
     assert_eq!(
-        doubts(&[("CLOUD_TENNANTS", "AzureChina")]),
+        warnings(&[("CLOUD_TENNANTS", "AzureChina")]),
         [
             "CLOUD_TENNANTS is ignored, because there is no INGESTION_URL_TENNANTS (did you mean CLOUD_TENANTS?)"
         ]
     );
     assert_eq!(
-        doubts(&[
+        warnings(&[
             ("INGESTION_AAD_AUDIENCE", "https://monitor.azure.com/"),
             ("CLOUD_TENANTS", "AzureChina")
         ]),
@@ -30,9 +30,9 @@ fn valid_settings_that_look_wrong_cause_a_warning() {
 #[test]
 fn misspelt_variables_are_doubted() {
     let one = [("INGESTION_URL", URL), ("IDENTITY_TYPE", "systemAssigned")];
-    let doubts = |more: &[(&str, &str)]| read(&[&one, more].concat()).unwrap().doubts();
+    let warnings = |more: &[(&str, &str)]| read(&[&one, more].concat()).unwrap().warnings();
     assert_eq!(
-        doubts(&[("MAX_REQUEST_BYTE", "1Mi"), ("UPSTREAM_TIMOUT", "9s"), ("idle_timeout", "9s")]),
+        warnings(&[("MAX_REQUEST_BYTE", "1Mi"), ("UPSTREAM_TIMOUT", "9s"), ("idle_timeout", "9s")]),
         [
             "MAX_REQUEST_BYTE is ignored: did you mean MAX_REQUEST_BYTES?",
             "UPSTREAM_TIMOUT is ignored: did you mean UPSTREAM_TIMEOUT?",
@@ -40,8 +40,8 @@ fn misspelt_variables_are_doubted() {
         ]
     );
     let others = ["HTTP_PROXY", "https_proxy", "AZURE_CLIENT_SECRET", "CLUSTER_ID", "NO_COLOR"];
-    assert_eq!(doubts(&others.map(|name| (name, "http://proxy:1"))), Vec::<String>::new());
-    assert_eq!(doubts(&[("MAX_REQUEST_BYTE", "")]), Vec::<String>::new());
+    assert_eq!(warnings(&others.map(|name| (name, "http://proxy:1"))), Vec::<String>::new());
+    assert_eq!(warnings(&[("MAX_REQUEST_BYTE", "")]), Vec::<String>::new());
 }
 
 #[test]
@@ -51,19 +51,19 @@ fn a_variable_that_no_destination_reads_is_doubted() {
         ("IDENTITY_TYPE_A", "userAssigned"),
         ("AZURE_CLIENT_ID_A", GUID),
     ];
-    let doubts = |more: &[(&str, &str)]| read(&[&named, more].concat()).unwrap().doubts();
-    assert_eq!(doubts(&[]), Vec::<String>::new());
+    let warnings = |more: &[(&str, &str)]| read(&[&named, more].concat()).unwrap().warnings();
+    assert_eq!(warnings(&[]), Vec::<String>::new());
     // As the webhook of azure-workload-identity sets it in every container.
-    assert_eq!(doubts(&[("AZURE_CLIENT_ID", OTHER)]), Vec::<String>::new());
+    assert_eq!(warnings(&[("AZURE_CLIENT_ID", OTHER)]), Vec::<String>::new());
     assert_eq!(
-        doubts(&[("CLOUD", "AzureChina"), ("UPSTREAM_TIMEOUT_A", "5s"), ("PORT_A", "1")]),
+        warnings(&[("CLOUD", "AzureChina"), ("UPSTREAM_TIMEOUT_A", "5s"), ("PORT_A", "1")]),
         [
             "CLOUD is ignored, because every destination has a name: set CLOUD_A",
             "UPSTREAM_TIMEOUT_A is ignored: UPSTREAM_TIMEOUT is the same for all destinations",
         ]
     );
     assert_eq!(
-        doubts(&[
+        warnings(&[
             ("INGESTION_URL_B", URL),
             ("IDENTITY_TYPE_B", "systemAssigned"),
             ("RESPONSE_MODE", "transparent")
