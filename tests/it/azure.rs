@@ -125,7 +125,7 @@ async fn the_commands_print_values_that_work() {
 
 /// The four that Microsoft recommends, in both ways of creating them.
 #[tokio::test]
-async fn alerts_on_the_workspaces_limits_are_created_if_somebody_is_to_be_told() {
+async fn alerts_on_the_workspaces_limits_are_created_with_an_action_group() {
     let (_, without) = run_commands(&[]).await;
     assert!(!without.contains("alert create"), "{without}");
     let (_, log) = run_commands(&[("ACTION_GROUP", "/groups/one")]).await;

@@ -93,7 +93,7 @@ async fn dry_runs_and_obstacles_are_explained() {
 /// one change that who may not delete the Secret; elsewhere it is changed. A renewal
 /// fails on neither.
 #[tokio::test]
-async fn renewals_work_whoever_owns_the_secret() {
+async fn renewals_work_with_every_owner_of_the_secret() {
     let Some(fixture) = fixture("renewals_work").await else { return };
     let configuration = fixture.configuration().await;
     let owner = json!({

@@ -17,7 +17,7 @@ use self::table::Table;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes ten minutes: just scale"]
-async fn what_grows_with_the_cluster() {
+async fn the_product_scales_with_the_cluster() {
     let mut table = Table::default();
     for count in [10, 100] {
         sidecars::measure(count, &mut table).await;

@@ -114,7 +114,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn no_replica_loses_trust_unless_somebody_interferes(
+    fn no_replica_loses_trust_unless_another_client_interferes(
         events in prop::collection::vec(ordinary(), 1..120),
     ) {
         let mut world = World::new();

@@ -157,7 +157,7 @@ mod tests {
     const GOOD: &str = "https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24";
 
     #[test]
-    fn a_documented_url_raises_no_doubt() {
+    fn a_documented_url_causes_no_warning() {
         let url: IngestionUrl = GOOD.parse().unwrap();
         assert_eq!(url.warnings(), Vec::<String>::new());
         assert_eq!(url.to_string(), GOOD);

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_stands_still_blocks_nobody_and_loses_only_what_does_not_fit() {
+    fn an_output_that_is_not_read_blocks_no_caller_and_loses_only_what_does_not_fit() {
         let (allow, allowed) = mpsc::channel();
         let (write, written) = mpsc::channel();
         let queue = Arc::new(Queue::new());

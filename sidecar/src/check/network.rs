@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_readable_certificate_the_version_is_still_told() {
+    fn without_a_readable_certificate_the_version_is_still_reported() {
         let handshake = Handshake { version: Some(ProtocolVersion::TLSv1_2), certificate: None };
         assert_eq!(agreed(&handshake, UNIX_EPOCH), "TLS 1.2");
     }

@@ -24,7 +24,7 @@ async fn checked(variables: &[(&str, &str)], time: Duration) -> Report {
 }
 
 #[tokio::test]
-async fn every_error_is_told_and_nothing_else_is_tried() {
+async fn every_error_is_reported_and_nothing_else_is_tried() {
     let report =
         checked(&[("IDENTITY_TYPE", "managed"), ("CLOUD", "mars")], Duration::from_secs(5)).await;
     let configuration = &report.steps[0];

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_service_is_told_from_a_portal() {
+    fn a_token_service_differs_from_a_portal() {
         for body in [r#"{"access_token":"a"}"#, r#"{"access_token":"a","expires_in":3599}"#] {
             assert!(read(body.as_bytes()).is_some(), "{body}");
         }

@@ -56,7 +56,7 @@ fn each_destination_has_its_own_and_each_metric_is_declared_once() {
 }
 
 #[test]
-fn where_every_destination_is_named_nothing_is_told_of_another() {
+fn where_every_destination_is_named_no_metric_is_about_another() {
     let exposition = Exposition::new("1.0.0", "userAssigned", "");
     let _tenants = exposition.destination("tenants");
     let text = exposition.text().unwrap();

@@ -112,7 +112,7 @@ fn a_workload_identity() {
 }
 
 #[test]
-fn a_custom_cloud_is_told_as_the_one_whose_authority_it_asks() {
+fn a_custom_cloud_is_written_as_the_one_whose_authority_it_uses() {
     let custom = |authority: &str| {
         native_of(&[
             ("IDENTITY_TYPE", "workloadIdentity"),

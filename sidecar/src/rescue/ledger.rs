@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_told_from_each_other() {
+    fn parts_differ_from_each_other() {
         let ledger = Ledger::new(1);
         let hash = |parts: &[&[u8]]| ledger.hash(parts.iter().copied());
         assert_eq!(hash(&[b"ab", b"c"]), hash(&[b"ab", b"c"]));

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_told_from_all_else() {
+    fn age_differs_from_all_else() {
         assert!(is_about_age(b"Sample is TOO OLD"));
         assert!(is_about_age(b"out of bounds"));
         assert!(!is_about_age(b"out of order sample"));

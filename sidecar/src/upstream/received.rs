@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_shows_neither_what_was_sent_nor_what_nobody_can_read() {
+    fn an_answer_shows_neither_what_was_sent_nor_what_is_unreadable() {
         let sent =
             "Bearer eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiIsImtpZCI6IkEifQ.eyJhdWQiOiJh".to_owned();
         let received = Received {

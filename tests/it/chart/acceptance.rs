@@ -109,8 +109,8 @@ async fn with_an_example_one_annotation_is_enough() {
 }
 
 #[tokio::test]
-async fn an_older_cluster_is_told_so() {
-    let Some(helm) = Helm::find("an_older_cluster_is_told_so") else { return };
+async fn an_older_cluster_is_rejected_with_its_version() {
+    let Some(helm) = Helm::find("an_older_cluster_is_rejected_with_its_version") else { return };
     let older = ["--kube-version", "1.28.15"];
     let failure = helm.template(("one", "two"), &json!({}), &older).await.unwrap_err();
     assert!(failure.to_string().contains(">=1.29.0-0"), "{failure}");

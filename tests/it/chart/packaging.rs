@@ -23,8 +23,8 @@ async fn helm_lint_has_nothing_to_say() {
 }
 
 #[tokio::test]
-async fn artifact_hub_is_told_the_images_that_run() {
-    let Some(helm) = Helm::find("artifact_hub_is_told_the_images_that_run") else { return };
+async fn artifact_hub_lists_the_images_that_run() {
+    let Some(helm) = Helm::find("artifact_hub_lists_the_images_that_run") else { return };
     let chart = chart_yaml();
     assert_eq!(chart["version"], chart["appVersion"]);
     let images = text(&chart, "/annotations/artifacthub.io~1images");

@@ -210,8 +210,8 @@ async fn warnings(client: &Client, pod: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_policy_is_there_where_it_can_be_and_is_wanted() {
-    const TEST: &str = "the_policy_is_there_where_it_can_be_and_is_wanted";
+async fn the_policy_is_rendered_where_it_is_possible_and_enabled() {
+    const TEST: &str = "the_policy_is_rendered_where_it_is_possible_and_enabled";
     let Some(helm) = Helm::find(TEST) else { return };
     let has = async |values: Value, version: &str| {
         let more = ["--kube-version", version];

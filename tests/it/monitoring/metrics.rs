@@ -64,7 +64,7 @@ async fn prometheus() -> Prometheus {
 }
 
 #[tokio::test]
-async fn nobody_asks_for_a_metric_that_is_not_there() {
+async fn every_query_asks_for_metrics_that_exist() {
     let prometheus = prometheus().await;
     let ours = ours();
     let known = |name: &str| ours.contains(family(name)) || is_foreign(name);
@@ -93,7 +93,7 @@ async fn nobody_asks_for_a_metric_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn the_dashboard_shows_all_that_is_told() {
+async fn the_dashboard_shows_every_metric() {
     let prometheus = prometheus().await;
     let mut shown = BTreeSet::new();
     for query in dashboard::queries() {

@@ -227,7 +227,7 @@ async fn probes_say_whether_it_works() {
 }
 
 #[tokio::test]
-async fn trust_follows_what_somebody_else_writes() {
+async fn trust_follows_what_another_client_writes() {
     let mode = json!({"mode": "certManager"});
     let Some(fixture) = fixture_of("trust_follows", &mode).await else { return };
     let watcher = fixture.watch(&["--overlap", "2s"]);

@@ -52,7 +52,7 @@ fn raise_open_files() {
 }
 
 #[tokio::test]
-async fn idle_connections_in_any_number_keep_nobody_out() {
+async fn idle_connections_in_any_number_keep_no_client_out() {
     raise_open_files();
     for (most, counts) in [(4, [3, 4, 5, 300]), (64, [63, 64, 65, 500])] {
         let mut stage = Stage::new().await;
@@ -99,7 +99,7 @@ async fn connections_from_another_pod_do_not_keep_its_node_from_probing() {
 }
 
 #[tokio::test]
-async fn writes_beyond_the_limit_are_told_to_retry_and_probes_are_answered() {
+async fn writes_beyond_the_limit_are_asked_to_retry_and_probes_are_answered() {
     let mut stage = Stage::new().await;
     stage.set("MAX_CONNECTIONS", "3");
     let rig = stage.ready().await;

@@ -8,7 +8,7 @@ use std::{
 use super::{Stage, batch};
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_keeps_no_batch_waiting() {
+async fn a_log_that_is_not_read_keeps_no_batch_waiting() {
     let (mut reader, mut writer) = std::io::pipe().unwrap();
     let size = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
     writer.write_all(&vec![b'\n'; size]).unwrap();

@@ -145,7 +145,7 @@ async fn it_says_what_was_stored_and_what_was_refused() {
 }
 
 #[tokio::test]
-async fn it_misbehaves_as_it_is_told() {
+async fn it_fails_as_configured() {
     let azure = Running::start().await;
     let put = async |path: &str, body: Value| {
         azure.admin(Method::PUT, path, &body.to_string()).await.status.as_u16()

@@ -164,7 +164,7 @@ fn closed_port(path: &str) -> (u16, Value) {
 }
 
 #[test]
-fn why_a_sidecar_does_not_answer_is_told() {
+fn the_reason_why_a_sidecar_does_not_answer_is_reported() {
     let (output, asked) = run(&["status"], closed_port);
     let shown = String::from_utf8(output.stdout).unwrap();
     let reason = "Pod a/b (error trying to reach service: dial tcp 10.0.0.1:8081: connect: connection refused)";

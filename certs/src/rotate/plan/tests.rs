@@ -127,7 +127,7 @@ fn a_staged_pair_that_grew_old_is_replaced() {
 }
 
 #[test]
-fn a_pair_that_nobody_would_accept_is_replaced_by_the_last_one_or_a_new_one() {
+fn a_pair_that_no_client_accepts_is_replaced_by_the_last_one_or_a_new_one() {
     let good = Scene::new();
     let (late, early) = (start() + 90 * DAY + SECOND, start() - DAY - SECOND);
     let broken =

@@ -32,7 +32,7 @@ fn found_doubts(audience: &str, application: &str, left: u64) -> Vec<(Code, Stri
 }
 
 #[test]
-fn a_token_for_somebody_or_something_else_is_doubted() {
+fn a_token_for_another_application_or_audience_is_a_warning() {
     let check = |audience: &str, application: &str, left: u64, expected: &[&str]| {
         let found = found_doubts(audience, application, left);
         assert_eq!(found.len(), expected.len(), "{found:?}");

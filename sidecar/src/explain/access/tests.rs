@@ -20,7 +20,7 @@ fn refusal(flags: &str, rule: &str) -> String {
 }
 
 #[test]
-fn a_missing_role_is_told_with_the_command_that_assigns_it() {
+fn a_missing_role_is_reported_with_the_command_that_assigns_it() {
     let body = refusal("IsRbacPresent: False, IsDcrDceBindingValid: ", RULE);
     let Explanation { code, text } = explained(&body, Some(OBJECT));
     assert_eq!(code, Code::RoleMissing);
@@ -37,7 +37,7 @@ fn a_missing_role_is_told_with_the_command_that_assigns_it() {
 }
 
 #[test]
-fn without_the_rule_s_id_the_way_to_it_is_told() {
+fn without_the_rule_s_id_the_text_says_how_to_find_it() {
     let body = refusal("IsRbacPresent: False, IsDcrDceBindingValid: ", "");
     let text = explained(&body, Some(OBJECT)).text;
     assert!(text.contains("--scope RULE-RESOURCE-ID"), "{text}");
@@ -45,7 +45,7 @@ fn without_the_rule_s_id_the_way_to_it_is_told() {
 }
 
 #[test]
-fn a_binding_that_is_missing_is_told_and_the_role_with_it() {
+fn a_missing_binding_is_reported_and_the_role_with_it() {
     let body = refusal("IsRbacPresent: True, IsDcrDceBindingValid: False", RULE);
     let Explanation { code, text } = explained(&body, Some(OBJECT));
     assert_eq!(code, Code::RuleNotBound);

@@ -39,7 +39,7 @@ pub(super) fn metadata_refused(
     let status = answer.status.as_u16();
     let (advice, transient) = if let Some(meaning) = answer.code.and_then(Refusal::of) {
         (meaning.advice.to_owned(), meaning.transient)
-    } else if let Some(advice) = somebody_else(answer) {
+    } else if let Some(advice) = another_program(answer) {
         (advice.to_owned(), answer.status.is_server_error())
     } else {
         match status {
@@ -64,7 +64,7 @@ pub(super) fn metadata_refused(
 }
 
 /// What is known to answer in place of the metadata service.
-fn somebody_else(answer: &Answer) -> Option<&'static str> {
+fn another_program(answer: &Answer) -> Option<&'static str> {
     let server = answer.server.as_deref().unwrap_or_default().to_lowercase();
     let description = answer.description.to_lowercase();
     let of_a_proxy = ["upstream connect error", "no healthy upstream", "fail-fast"];

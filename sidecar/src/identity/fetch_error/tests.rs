@@ -211,7 +211,7 @@ fn the_ids_for_a_support_case_come_last() {
 }
 
 #[test]
-fn trouble_that_passes_is_told_from_trouble_that_waits_for_somebody() {
+fn temporary_errors_differ_from_those_that_need_an_operator() {
     for (status, code, transient) in [
         (400, None, false),
         (400, Some(90_033), true),

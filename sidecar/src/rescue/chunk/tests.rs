@@ -227,7 +227,7 @@ fn records_are_bounded() {
 }
 
 #[test]
-fn damage_is_told_from_size() {
+fn damage_differs_from_size() {
     let raw = RequestV1 { series: vec![series_v1("a")], ..RequestV1::default() }.encode_to_vec();
     for damaged in [&raw[..raw.len() - 1], &[0xff; 9], b"no batch at all"] {
         let found = survey(Message::V1, &compressed(damaged)).err();

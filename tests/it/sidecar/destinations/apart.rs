@@ -84,7 +84,7 @@ async fn whatever_one_destination_answers_the_other_stores_everything_once() {
 }
 
 #[tokio::test]
-async fn a_destination_that_hangs_is_waited_for_by_nobody_else() {
+async fn no_destination_waits_for_another_that_hangs() {
     let mut stage = Stage::new().await;
     let tenants = Other::beside(&mut stage, "tenants").await;
     let rig = stage.ready().await;

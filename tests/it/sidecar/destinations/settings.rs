@@ -48,7 +48,7 @@ async fn errors_of_all_destinations_are_reported_together() {
 }
 
 #[tokio::test]
-async fn variables_of_platforms_keep_nobody_from_starting() {
+async fn variables_of_platforms_do_not_prevent_the_start() {
     let mut stage = Stage::new().await;
     let _tenants = Other::beside(&mut stage, "tenants").await;
     for (name, value) in [
@@ -68,7 +68,7 @@ async fn variables_of_platforms_keep_nobody_from_starting() {
 }
 
 #[tokio::test]
-async fn a_write_for_no_destination_is_told_which_there_are() {
+async fn a_write_for_no_destination_is_answered_with_their_names() {
     let mut stage = Stage::new().await;
     let tenants = Other::beside(&mut stage, "tenants").await;
     let mut rig = stage.ready().await;

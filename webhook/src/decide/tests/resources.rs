@@ -112,7 +112,7 @@ fn init_containers_that_end_take_no_room() {
 }
 
 #[test]
-fn a_guaranteed_pod_stays_so_or_its_author_is_told() {
+fn a_guaranteed_pod_stays_so_or_gets_a_warning() {
     let guaranteed = || {
         let equal =
             json!({"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1Gi"}});

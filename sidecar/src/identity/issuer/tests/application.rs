@@ -70,7 +70,7 @@ async fn a_missing_certificate_is_a_state_and_not_the_end() {
 }
 
 #[tokio::test]
-async fn a_bad_file_changes_nothing_and_is_told_once() {
+async fn a_bad_file_changes_nothing_and_is_logged_once() {
     let mut setup = Setup::new().await;
     setup.put(OLD);
     assert_eq!(setup.issuer.reload().await, Reload::Unchanged, "the first is no change");
