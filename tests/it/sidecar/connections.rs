@@ -215,8 +215,13 @@ async fn fifty_connections_lose_nothing_while_the_token_is_replaced() {
             let client = Client::plain();
             for _ in 0..WRITES {
                 let begun = Instant::now();
-                while client.post(&url, &HEADERS, body.clone()).await.unwrap().status != 204 {
-                    assert!(begun.elapsed() < PATIENCE, "shard {shard} is blocked");
+                loop {
+                    let reply = client.post(&url, &HEADERS, body.clone()).await.unwrap();
+                    if reply.status == 204 {
+                        break;
+                    }
+                    let answer = (reply.status, reply.text());
+                    assert!(begun.elapsed() < PATIENCE, "shard {shard} is blocked: {answer:?}");
                     sleep(Duration::from_millis(200)).await;
                 }
             }
