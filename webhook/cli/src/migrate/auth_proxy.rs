@@ -28,8 +28,8 @@ pub(super) const NAMES: [(&str, &str); 7] = [
 /// # Errors
 /// Where it is not obvious what it is for.
 pub(super) fn variables(container: &Value, site: &Site<'_>) -> Result<Variables, Vec<String>> {
-    let given = variables::of_container(container)?;
-    let ours = NAMES.map(|(theirs, ours)| Some((ours.to_owned(), given.get(theirs)?.clone())));
+    let variables = variables::of_container(container)?;
+    let ours = NAMES.map(|(theirs, ours)| Some((ours.to_owned(), variables.get(theirs)?.clone())));
     let mut variables: Variables = ours.into_iter().flatten().collect();
     let port: Option<u16> = variables.get(env::LISTENING_PORT).and_then(|port| port.parse().ok());
     let port = port.ok_or_else(|| vec!["its LISTENING_PORT is not a number".to_owned()])?;

@@ -82,19 +82,19 @@ fn plan<'a>(
     profiles: &Profiles,
     before: &[Plan<'_>],
 ) -> OrReasons<Plan<'a>> {
-    let mut given = source.variables(site)?;
+    let mut variables = source.variables(site)?;
     let label = site.label(identity_webhook::LABEL);
     let asks = site.annotation(ASKS_FOR_BINDING).and_then(Value::as_str);
     let is_bound = identity_webhook::asks_for_binding(asks);
-    let elsewhere = identity_webhook::add(&mut given, label, site.account, is_bound);
-    variables::filled_in(&given)?;
-    let usable = |name: &str| given.get(name).map(|text| variables::usable(name, text));
+    let elsewhere = identity_webhook::add(&mut variables, label, site.account, is_bound);
+    variables::filled_in(&variables)?;
+    let usable = |name: &str| variables.get(name).map(|text| variables::usable(name, text));
     let settings = Settings::from_env(usable)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let mut files = files::of(site, &source.value, &settings)?;
     let amounts = amounts(&source.value, &mut files.lost);
     let more = files.keys.iter().cloned().chain(amounts).collect();
-    let profile = NewProfile::new(&settings, &given, &elsewhere, more);
+    let profile = NewProfile::new(&settings, &variables, &elsewhere, more);
     let port = settings.listening_port;
     let Some(first) = before.first() else {
         let name = profiles.name_of(&profile, site, &[], None);
@@ -127,8 +127,8 @@ fn plan<'a>(
 fn amounts(container: &Value, lost: &mut Vec<String>) -> BTreeMap<&'static str, Value> {
     let mut keys = BTreeMap::new();
     for list in ["limits", "requests"] {
-        let given = at(container, &["resources", list]).and_then(Value::as_object);
-        for (name, amount) in given.into_iter().flatten() {
+        let amounts = at(container, &["resources", list]).and_then(Value::as_object);
+        for (name, amount) in amounts.into_iter().flatten() {
             let of_profile: &[_] = match (name.as_str(), list) {
                 ("cpu", "limits") => &["cpuRequest", "cpuLimit"],
                 ("memory", "limits") => &["memoryRequest", "memoryLimit"],

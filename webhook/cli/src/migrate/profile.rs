@@ -49,7 +49,7 @@ impl NewProfile {
     /// `more` keys; URLs and ids as they are written, since they may be templates.
     pub(super) fn new(
         settings: &Settings,
-        given: &Variables,
+        written: &Variables,
         without: &[&str],
         more: Vec<(&'static str, Value)>,
     ) -> Self {
@@ -64,7 +64,7 @@ impl NewProfile {
             let value = variables.get(variable).filter(|_| !is_left_out)?;
             let is_as_written =
                 ["ingestionUrl", "clientId", "tenantId", "httpsProxy"].contains(&key);
-            let text = given.get(variable).filter(|_| is_as_written).unwrap_or(value);
+            let text = written.get(variable).filter(|_| is_as_written).unwrap_or(value);
             let number = serde_json::from_str(text).ok().filter(|_| is_number);
             Some((key, number.unwrap_or_else(|| text.as_str().into())))
         });
@@ -134,11 +134,11 @@ impl Profiles {
 
     /// Takes the names in `node`, if it is values of the chart or the configuration.
     pub(super) fn reserve(&mut self, node: &Value) {
-        let given = node.pointer("/config/profiles").or_else(|| node.get("profiles"));
-        let given = given.and_then(Value::as_object).into_iter().flatten();
+        let profiles = node.pointer("/config/profiles").or_else(|| node.get("profiles"));
+        let profiles = profiles.and_then(Value::as_object).into_iter().flatten();
         // Helm removes what is null.
-        let given = given.filter(|(_, profile)| !profile.is_null());
-        self.in_use.extend(given.map(|(name, _)| name.clone()));
+        let profiles = profiles.filter(|(_, profile)| !profile.is_null());
+        self.in_use.extend(profiles.map(|(name, _)| name.clone()));
     }
 
     /// The name of a profile: that of the same profile, or one that is free: the first,

@@ -44,8 +44,8 @@ pub(super) fn usable(name: &str, text: &str) -> String {
 /// # Errors
 /// Those that are filled in later, with the next step: a port, and words that are marked as
 /// a template in no way that is known.
-pub(super) fn filled_in(given: &Variables) -> Result<(), Vec<String>> {
-    let later = given.iter().filter(|(name, text)| match name.as_str() {
+pub(super) fn filled_in(variables: &Variables) -> Result<(), Vec<String>> {
+    let later = variables.iter().filter(|(name, text)| match name.as_str() {
         _ if text.is_empty() || usable(name, text) != **text => false,
         env::AZURE_CLIENT_ID | env::AZURE_TENANT_ID => {
             text.bytes().any(|byte| !byte.is_ascii_hexdigit() && byte != b'-')
