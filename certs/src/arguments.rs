@@ -9,7 +9,7 @@ use std::{
 use certs::{
     bundle::Bundle,
     lifetime::Lifetime,
-    rotate::{cluster::Target, policy::Policy},
+    rotate::{cluster::Target, policy::RotationPolicy},
 };
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use contract::{InvalidValue, LogFormat, LogLevel};
@@ -129,8 +129,8 @@ impl Rotate {
         }
     }
 
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
+    pub(crate) fn policy(&self) -> RotationPolicy {
+        RotationPolicy {
             dns_names: self.dns_name.clone(),
             settle: self.settle,
             overlap: self.overlap,

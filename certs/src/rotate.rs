@@ -57,7 +57,7 @@ use cluster::{Cluster, Snapshot};
 use memory::Memory;
 use pace::pause_after;
 use plan::{Obstacle, Outlook, Step, plan};
-use policy::Policy;
+use policy::RotationPolicy;
 use write::{Write, write};
 
 /// Why a rotation stopped early. Completed steps remain, and a later run continues.
@@ -89,7 +89,7 @@ impl Error {
 /// Where, what for, and how new certificates look.
 pub struct Rotation {
     cluster: Cluster,
-    policy: Policy,
+    policy: RotationPolicy,
     lifetime: Lifetime,
     memory: Memory,
     process: String,
@@ -97,7 +97,7 @@ pub struct Rotation {
 
 impl Rotation {
     /// Manages the objects of `cluster`; new certificates live for `lifetime`.
-    pub fn new(cluster: Cluster, policy: Policy, lifetime: Lifetime) -> Self {
+    pub fn new(cluster: Cluster, policy: RotationPolicy, lifetime: Lifetime) -> Self {
         let process = random_name();
         Self { cluster, policy, lifetime, memory: Memory::default(), process }
     }

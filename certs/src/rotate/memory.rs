@@ -10,7 +10,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{observed::Observed, policy::Policy};
+use super::{observed::Observed, policy::RotationPolicy};
 use crate::{bundle::Bundle, pair::Pair};
 
 /// What this process has seen so far.
@@ -29,7 +29,13 @@ pub struct Memory {
 
 impl Memory {
     /// Takes in what was read at `now`, when the process was `uptime` old.
-    pub fn see(&mut self, observed: &Observed, policy: &Policy, now: SystemTime, uptime: Duration) {
+    pub fn see(
+        &mut self,
+        observed: &Observed,
+        policy: &RotationPolicy,
+        now: SystemTime,
+        uptime: Duration,
+    ) {
         self.uptime = uptime;
         let in_use = observed.in_use(policy);
         let is_usable = !in_use.is_empty();
@@ -58,7 +64,7 @@ impl Memory {
     }
 
     /// What a process knows that runs once: the time that the configuration has.
-    pub fn noted(observed: &Observed, policy: &Policy, now: SystemTime) -> Self {
+    pub fn noted(observed: &Observed, policy: &RotationPolicy, now: SystemTime) -> Self {
         let in_use = observed.in_use(policy);
         let trust = observed.trust.clone().unwrap_or_default();
         let same = trust.published_for.as_ref() == Some(&observed.mark(policy));

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::policy::Policy;
+use super::policy::RotationPolicy;
 use crate::{
     bundle::Bundle,
     pair::{Damage, Pair, Pem},
@@ -71,7 +71,7 @@ impl Observed {
 
     /// The CAs of the certificate that replicas will serve when they have the
     /// Secret; none if it is unknown.
-    pub fn in_use(&self, policy: &Policy) -> Bundle {
+    pub fn in_use(&self, policy: &RotationPolicy) -> Bundle {
         match (&policy.provided, &self.current) {
             (None, Ok(pair)) => pair.ca().clone(),
             (None, Err(_)) => Bundle::default(),
@@ -86,7 +86,7 @@ impl Observed {
     /// What tells a pair in use from the one before: the fingerprint of its CAs in the
     /// Secret. What one process was given besides is not part of it, or two processes that
     /// were given others would correct each other without end.
-    pub fn mark(&self, policy: &Policy) -> String {
+    pub fn mark(&self, policy: &RotationPolicy) -> String {
         match policy.provided {
             None => self.in_use(policy).fingerprint(),
             Some(_) => Bundle::parse(&self.stored.current.ca).fingerprint(),

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 use super::{
     memory::Memory,
     observed::{Observed, Owner, Trust},
-    policy::{Policy, Reason},
+    policy::{Reason, RotationPolicy},
 };
 use crate::{
     bundle::Bundle,
@@ -92,7 +92,12 @@ pub struct Outlook {
 }
 
 /// The next step towards `policy`.
-pub fn plan(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTime) -> Step {
+pub fn plan(
+    observed: &Observed,
+    memory: &Memory,
+    policy: &RotationPolicy,
+    now: SystemTime,
+) -> Step {
     let staged = staged(observed, policy, now);
     let needed = needed(observed, memory, policy, now);
     if let Some(trust) = &observed.trust
@@ -129,7 +134,7 @@ fn is_published(
     trust: &Trust,
     needed: &Bundle,
     observed: &Observed,
-    policy: &Policy,
+    policy: &RotationPolicy,
     now: SystemTime,
 ) -> bool {
     trust.bundle.includes(needed)
@@ -137,20 +142,29 @@ fn is_published(
 }
 
 /// Whether the configuration says since when the pair in use has been so.
-fn is_noted(observed: &Observed, trust: &Trust, policy: &Policy, now: SystemTime) -> bool {
+fn is_noted(observed: &Observed, trust: &Trust, policy: &RotationPolicy, now: SystemTime) -> bool {
     let is_known = trust.published.is_some_and(|at| at <= now);
     observed.in_use(policy).is_empty()
         || (is_known && trust.published_for.as_ref() == Some(&observed.mark(policy)))
 }
 
 /// The staged pair, if it is worth promoting.
-fn staged<'a>(observed: &'a Observed, policy: &Policy, now: SystemTime) -> Option<&'a Pair> {
+fn staged<'a>(
+    observed: &'a Observed,
+    policy: &RotationPolicy,
+    now: SystemTime,
+) -> Option<&'a Pair> {
     let pair = policy.check(&observed.next, now).ok()?;
     (policy.provided.is_none() && now < pair.renewal()).then_some(pair)
 }
 
 /// The CAs that the API server must trust.
-pub fn needed(observed: &Observed, memory: &Memory, policy: &Policy, now: SystemTime) -> Bundle {
+pub fn needed(
+    observed: &Observed,
+    memory: &Memory,
+    policy: &RotationPolicy,
+    now: SystemTime,
+) -> Bundle {
     let mut needed = memory.served();
     for pair in [memory.good(), staged(observed, policy, now)].into_iter().flatten() {
         needed.add(pair.ca());
@@ -166,7 +180,7 @@ fn replace(
     reason: Reason,
     staged: Option<&Pair>,
     memory: &Memory,
-    policy: &Policy,
+    policy: &RotationPolicy,
     now: SystemTime,
 ) -> Step {
     let remembered = memory.good().cloned().ok_or(Damage::Absent);
@@ -180,7 +194,12 @@ fn replace(
 }
 
 /// Why `pair` should be renewed.
-fn renewal(pair: &Pair, observed: &Observed, policy: &Policy, now: SystemTime) -> Option<Reason> {
+fn renewal(
+    pair: &Pair,
+    observed: &Observed,
+    policy: &RotationPolicy,
+    now: SystemTime,
+) -> Option<Reason> {
     if policy.force || !observed.stored.renew.is_empty() {
         return Some(Reason::Requested);
     }
@@ -188,7 +207,7 @@ fn renewal(pair: &Pair, observed: &Observed, policy: &Policy, now: SystemTime) -
 }
 
 /// The bundle first, then a pause, then the pair.
-fn settle(memory: &Memory, policy: &Policy) -> Step {
+fn settle(memory: &Memory, policy: &RotationPolicy) -> Step {
     match policy.settle.saturating_sub(memory.unchanged()) {
         Duration::ZERO => Step::Promote,
         rest => Step::Settle(rest),
@@ -199,7 +218,7 @@ fn settle(memory: &Memory, policy: &Policy) -> Step {
 fn in_use(
     observed: &Observed,
     memory: &Memory,
-    policy: &Policy,
+    policy: &RotationPolicy,
     needed: &Bundle,
     pair: Option<&Pair>,
 ) -> Step {

@@ -9,7 +9,7 @@ use crate::{
 
 /// The wanted state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct RotationPolicy {
     /// The names under which the API server calls the webhook.
     pub dns_names: Vec<String>,
     /// How long a new bundle may take to reach every API server.
@@ -42,7 +42,7 @@ pub enum Reason {
     Owner,
 }
 
-impl Policy {
+impl RotationPolicy {
     /// The pair, or why no API server would accept it.
     pub fn check<'a>(
         &self,

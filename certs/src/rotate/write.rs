@@ -6,7 +6,7 @@ use super::{
     memory::Memory,
     observed::{Observed, Stored},
     plan::{Step, needed},
-    policy::Policy,
+    policy::RotationPolicy,
 };
 use crate::{bundle::Bundle, pair::Pair};
 
@@ -27,7 +27,7 @@ pub fn write<E>(
     step: &Step,
     observed: &Observed,
     memory: &Memory,
-    policy: &Policy,
+    policy: &RotationPolicy,
     now: SystemTime,
     new_pair: impl FnOnce() -> Result<Pair, E>,
 ) -> Result<Option<Write>, E> {

@@ -49,8 +49,8 @@ pub(super) async fn nothing(
     };
     let claims = token.claims();
     match judge(&received, &host, claims.as_ref()) {
-        Verdict::Found(found) => found.but(received),
-        Verdict::Unclear(said) => {
+        ProbeResult::Found(found) => found.but(received),
+        ProbeResult::Unclear(said) => {
             let without = post(settings, upstream, &NO_TOKEN).await;
             compare_answers(without.ok().as_ref(), &received, &said).but(received)
         }
@@ -67,7 +67,7 @@ async fn post(
 }
 
 /// What the answer to the probe shows.
-enum Verdict {
+enum ProbeResult {
     Found(Found<Received>),
     /// A refusal of the batch that does not say whether it is because the batch
     /// is empty; and what it says.
@@ -77,7 +77,7 @@ enum Verdict {
 /// What Azure answers to an empty write is not documented. An endpoint may
 /// refuse it as a matter of course, which proves that the write reached it; or
 /// refuse the request before it looks at the batch, which proves the opposite.
-fn judge(received: &Received, host: &str, claims: Option<&Claims>) -> Verdict {
+fn judge(received: &Received, host: &str, claims: Option<&Claims>) -> ProbeResult {
     let status = received.status;
     let seen = format!("Azure answered {status}");
     let Some(explanation) = explain::explanation(received, host, claims) else {
@@ -89,19 +89,18 @@ fn judge(received: &Received, host: &str, claims: Option<&Claims>) -> Verdict {
                 format!("something other than an ingestion endpoint answers at {host}"),
             ),
         };
-        return Verdict::Found(found);
+        return ProbeResult::Found(found);
     };
     match explanation.code {
-        Code::ContentRefused if explain::concerns_emptiness(received) => Verdict::Found(Found::ok(
-            received.clone(),
-            accepted(status, &explain::quoted(received)),
-        )),
-        Code::ContentRefused => Verdict::Unclear(explain::quoted(received)),
-        Code::Throttled => Verdict::Found(
+        Code::ContentRefused if explain::concerns_emptiness(received) => ProbeResult::Found(
+            Found::ok(received.clone(), accepted(status, &explain::quoted(received))),
+        ),
+        Code::ContentRefused => ProbeResult::Unclear(explain::quoted(received)),
+        Code::Throttled => ProbeResult::Found(
             Found::ok(received.clone(), format!("{seen}: reached and authorised, and throttled"))
                 .with_warnings([(explanation.code, explanation.text)]),
         ),
-        _ => Verdict::Found(Found::explained(seen, explanation)),
+        _ => ProbeResult::Found(Found::explained(seen, explanation)),
     }
 }
 

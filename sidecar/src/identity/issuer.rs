@@ -25,12 +25,12 @@ use crate::dial::Dialer;
 #[derive(Debug)]
 pub struct Issuer {
     exchange: Exchange,
-    source: Source,
+    proof: Proof,
 }
 
 /// What an identity shows to get a token.
 #[derive(Debug)]
-enum Source {
+enum Proof {
     /// Nothing: being on the node is enough.
     Node(Option<ClientId>),
     /// The secret that the platform has given to the app.
@@ -47,14 +47,14 @@ impl Issuer {
     /// for [`Self::fetch`] to say.
     pub(crate) fn new(settings: &Settings, dialer: &Dialer, now: fn() -> SystemTime) -> Self {
         let identity = settings.identity.clone();
-        let (source, service, dialer) = match identity.clone() {
+        let (proof, service, dialer) = match identity.clone() {
             Identity::SystemAssigned => managed(settings, dialer, None),
             Identity::UserAssigned { client_id } => managed(settings, dialer, Some(client_id)),
             Identity::AadApplication { client_id, tenant_id, authority, certificate } => {
                 let registration = Registration { client_id, tenant_id, authority };
                 let application = Application::new(registration, &certificate, now);
-                let source = Source::Application(application);
-                (source, TokenService::Entra, dialer.for_authority())
+                let proof = Proof::Application(application);
+                (proof, TokenService::Entra, dialer.for_authority())
             }
             Identity::WorkloadIdentity {
                 client_id,
@@ -64,32 +64,32 @@ impl Issuer {
                 token_proxy,
             } => {
                 let registration = Registration { client_id, tenant_id, authority };
-                let source = Source::Federated { registration, token_file };
+                let proof = Proof::Federated { registration, token_file };
                 match token_proxy {
-                    None => (source, TokenService::Entra, dialer.for_authority()),
+                    None => (proof, TokenService::Entra, dialer.for_authority()),
                     Some(proxy) => {
                         let dialer = dialer.for_token_proxy(proxy.server_name.as_ref());
-                        (source, TokenService::TokenProxy(proxy), dialer)
+                        (proof, TokenService::TokenProxy(proxy), dialer)
                     }
                 }
             }
         };
         let transport = Transport::new(service, dialer, ATTEMPT_TIMEOUT, now);
-        Self { exchange: Exchange::new(identity, &settings.audience, transport), source }
+        Self { exchange: Exchange::new(identity, &settings.audience, transport), proof }
     }
 
     /// One attempt to get a new token, of 20 s at most; where a certificate is
     /// refused and a newer one is tried, of twice that.
     pub async fn fetch(&mut self) -> Result<Token, FetchError> {
-        match &mut self.source {
-            Source::Node(client_id) => {
+        match &mut self.proof {
+            Proof::Node(client_id) => {
                 self.exchange.managed_identity_token(client_id.as_ref()).await
             }
-            Source::Platform(endpoint, client_id) => {
+            Proof::Platform(endpoint, client_id) => {
                 self.exchange.platform_token(endpoint, client_id.as_ref()).await
             }
-            Source::Application(application) => application.fetch(&self.exchange).await,
-            Source::Federated { registration, token_file } => {
+            Proof::Application(application) => application.fetch(&self.exchange).await,
+            Proof::Federated { registration, token_file } => {
                 let assertion = ServiceAccountToken(read_token(token_file).await?);
                 self.exchange.client_assertion_token(registration, assertion).await
             }
@@ -113,8 +113,8 @@ impl Issuer {
     /// Tries a certificate that Entra has not accepted yet, if it is time to; `None`
     /// if it is not. With its first token it is in use.
     pub async fn try_next_certificate(&mut self) -> Option<Result<Token, FetchError>> {
-        match &mut self.source {
-            Source::Application(application) if application.next_is_due() => {
+        match &mut self.proof {
+            Proof::Application(application) if application.next_is_due() => {
                 application.try_next(&self.exchange).await
             }
             _ => None,
@@ -133,15 +133,15 @@ impl Issuer {
     }
 
     const fn application(&self) -> Option<&Application> {
-        match &self.source {
-            Source::Application(application) => Some(application),
+        match &self.proof {
+            Proof::Application(application) => Some(application),
             _ => None,
         }
     }
 
     const fn application_mut(&mut self) -> Option<&mut Application> {
-        match &mut self.source {
-            Source::Application(application) => Some(application),
+        match &mut self.proof {
+            Proof::Application(application) => Some(application),
             _ => None,
         }
     }
@@ -152,13 +152,13 @@ fn managed(
     settings: &Settings,
     dialer: &Dialer,
     client_id: Option<ClientId>,
-) -> (Source, TokenService, Dialer) {
+) -> (Proof, TokenService, Dialer) {
     let dialer = dialer.for_metadata();
     if let Some(endpoint) = settings.identity_endpoint.clone() {
-        return (Source::Platform(endpoint, client_id), TokenService::Platform, dialer);
+        return (Proof::Platform(endpoint, client_id), TokenService::Platform, dialer);
     }
     let host = settings.metadata_host.as_ref().map(|host| host.url().clone());
-    (Source::Node(client_id), TokenService::Imds(host), dialer)
+    (Proof::Node(client_id), TokenService::Imds(host), dialer)
 }
 
 /// The service account token, without the line's end that an editor may leave.

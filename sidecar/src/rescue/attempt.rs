@@ -16,7 +16,7 @@ use self::{
 use super::{
     Deliver, Reason,
     case::Case,
-    ledger::Decision,
+    ledger::Fate,
     opened::Opened,
     plan::{Class, Limit, Part, Plan, Settled, Verdict},
     search,
@@ -249,12 +249,12 @@ impl<'a, 'b, 'c> Attempt<'a, 'b, 'c> {
             Settled::Open => {}
             Settled::Stored(records) => {
                 for record in records {
-                    self.opened.decide(self.case, record, Decision::Stored);
+                    self.opened.decide(self.case, record, Fate::Stored);
                 }
             }
             Settled::Refused(records, reason) => {
                 for record in records {
-                    self.opened.decide(self.case, record, Decision::Refused(reason));
+                    self.opened.decide(self.case, record, Fate::Refused(reason));
                 }
             }
             Settled::Single { record, unit } => {

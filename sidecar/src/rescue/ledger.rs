@@ -22,7 +22,7 @@ pub(super) type Hash = [u8; 16];
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum Fate {
     /// Azure has it.
     Stored,
     /// Azure refuses it.
@@ -36,7 +36,7 @@ pub(super) struct Ledger {
 }
 
 struct State {
-    records: Generations<Decision>,
+    records: Generations<Fate>,
     /// The labels of series that were refused.
     labels: Generations<Guilt>,
 }
@@ -111,7 +111,7 @@ impl Ledger {
     }
 
     /// What became of a record, if that is known.
-    pub(super) fn decision(&self, record: &Hash) -> Option<Decision> {
+    pub(super) fn decision(&self, record: &Hash) -> Option<Fate> {
         self.state().records.get(record).copied()
     }
 
@@ -121,7 +121,7 @@ impl Ledger {
     }
 
     /// Notes what became of a record; `false` if that was known.
-    pub(super) fn decide(&self, record: Hash, decision: Decision) -> bool {
+    pub(super) fn decide(&self, record: Hash, decision: Fate) -> bool {
         self.state().records.insert(record, decision)
     }
 
@@ -229,12 +229,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn decisions_are_kept_for_ten_to_twenty_minutes() {
         let ledger = Ledger::new(1);
-        assert!(ledger.decide([1; 16], Decision::Stored));
-        assert!(!ledger.decide([1; 16], Decision::Stored));
+        assert!(ledger.decide([1; 16], Fate::Stored));
+        assert!(!ledger.decide([1; 16], Fate::Stored));
         ledger.suspect([2; 16], Reason::Other, Instant::now());
         tokio::time::advance(PERIOD).await;
         ledger.reap();
-        assert_eq!(ledger.decision(&[1; 16]), Some(Decision::Stored));
+        assert_eq!(ledger.decision(&[1; 16]), Some(Fate::Stored));
         assert_eq!(ledger.expected(&[2; 16]), Class::Suspect);
         tokio::time::advance(PERIOD).await;
         ledger.reap();

@@ -14,7 +14,7 @@ use super::{
     cases::Key,
     chunk::Chunks,
     cut, inflate,
-    ledger::Decision,
+    ledger::Fate,
     opened::{Opened, Surroundings},
     search,
     survey::{Survey, Unopened, survey},
@@ -124,9 +124,9 @@ impl Rescue {
         only_witness: bool,
         send: &Deliver<'_>,
     ) -> Result<(), Stop> {
-        let count = |decision: Decision, samples: u64| match decision {
-            Decision::Stored => drop(self.metrics.rescued_samples.inc_by(samples)),
-            Decision::Refused(reason) => self.metrics.refuse_samples(reason, samples),
+        let count = |decision: Fate, samples: u64| match decision {
+            Fate::Stored => drop(self.metrics.rescued_samples.inc_by(samples)),
+            Fate::Refused(reason) => self.metrics.refuse_samples(reason, samples),
         };
         let around = Surroundings {
             ledger: &self.ledger,

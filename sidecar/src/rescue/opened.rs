@@ -18,7 +18,7 @@ use super::{
     case::Case,
     chunk::Chunk,
     evidence::Evidence,
-    ledger::{Decision, Hash, Ledger},
+    ledger::{Fate, Hash, Ledger},
     message::Samples,
     search,
 };
@@ -30,7 +30,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) memory: &'a Arc<Memory>,
     /// Counts samples that were stored, or refused for a reason.
-    pub(super) count: &'a (dyn Fn(Decision, u64) + Sync),
+    pub(super) count: &'a (dyn Fn(Fate, u64) + Sync),
     /// The times that Azure takes, in milliseconds since 1970.
     pub(super) times: RangeInclusive<i64>,
 }
@@ -152,13 +152,13 @@ impl<'a> Opened<'a> {
     }
 
     /// What became of a record, if that is known.
-    pub(super) fn decision(&self, record: usize) -> Option<Decision> {
+    pub(super) fn decision(&self, record: usize) -> Option<Fate> {
         self.around.ledger.decision(&self.hash(record)?)
     }
 
     /// Notes that a record was refused by itself.
     pub(super) fn refuse_alone(&mut self, case: &mut Case, record: usize, reason: Reason) {
-        self.decide(case, record, Decision::Refused(reason));
+        self.decide(case, record, Fate::Refused(reason));
         // Age says nothing about the next sample of the series.
         if reason != Reason::TooOld
             && let Some((_, labels)) = self.hashes.get(record)
@@ -168,23 +168,23 @@ impl<'a> Opened<'a> {
     }
 
     /// Notes what became of a record, once.
-    pub(super) fn decide(&mut self, case: &mut Case, record: usize, decision: Decision) {
+    pub(super) fn decide(&mut self, case: &mut Case, record: usize, decision: Fate) {
         let Some((hash, labels)) = self.hashes.get(record).copied() else { return };
-        case.any_refused |= decision != Decision::Stored;
-        case.refusals.settle(&hash, decision == Decision::Stored);
+        case.any_refused |= decision != Fate::Stored;
+        case.refusals.settle(&hash, decision == Fate::Stored);
         if !self.around.ledger.decide(hash, decision) {
             return;
         }
         self.note(record, decision);
         let samples = self.chunk.samples(record);
         match decision {
-            Decision::Stored => {
+            Fate::Stored => {
                 (self.around.count)(decision, samples.count);
                 case.account.store(&samples);
                 self.around.ledger.clear(&labels);
                 self.refuse_exemplars(case, record);
             }
-            Decision::Refused(reason) => {
+            Fate::Refused(reason) => {
                 // Its exemplars are refused with it.
                 let samples =
                     self.whole_of(record).map_or(samples, |whole| self.chunk.samples(whole));
@@ -198,23 +198,23 @@ impl<'a> Opened<'a> {
             0 if samples.exemplars > 0 => (Reason::Exemplar, samples.exemplars),
             count => (reason, count),
         };
-        (self.around.count)(Decision::Refused(reason), count);
+        (self.around.count)(Fate::Refused(reason), count);
         let is_new = self.note_refused(record);
         case.account.refuse(samples, is_new, reason, || self.chunk.name(record));
     }
 
     /// Notes that a record's series was refused, if it was; `false` if that was known.
     fn note_refused(&mut self, record: usize) -> bool {
-        let is_refused = matches!(self.decision(record), Some(Decision::Refused(_)));
+        let is_refused = matches!(self.decision(record), Some(Fate::Refused(_)));
         let labels = self.hashes.get(record).map(|(_, labels)| *labels);
         is_refused && labels.is_some_and(|labels| self.refused_series.insert(labels))
     }
 
     /// Counts what became of a metric's series.
-    fn note(&mut self, record: usize, decision: Decision) {
+    fn note(&mut self, record: usize, decision: Fate) {
         self.count(record, |count| match decision {
-            Decision::Stored | Decision::Refused(Reason::Exemplar) => count.stored += 1,
-            Decision::Refused(_) => count.refused += 1,
+            Fate::Stored | Fate::Refused(Reason::Exemplar) => count.stored += 1,
+            Fate::Refused(_) => count.refused += 1,
         });
     }
 
@@ -248,7 +248,7 @@ impl<'a> Opened<'a> {
             let is_hopeless = |count: &Count| count.stored == 0 && count.refused >= HOPELESS_AFTER;
             let hopeless = any && counts.get(metric).is_some_and(is_hopeless);
             if hopeless || all {
-                self.decide(case, record, Decision::Refused(Reason::NotTried));
+                self.decide(case, record, Fate::Refused(Reason::NotTried));
             } else {
                 any_left = true;
             }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Where tokens come from, and the metrics of the destinations that share them.
-pub(super) struct Source<'a> {
+pub(super) struct TokenSource<'a> {
     settings: &'a Settings,
     pub(super) issuer: Issuer,
     pub(super) tokens: Tokens,
@@ -36,7 +36,7 @@ pub(super) fn assemble<'a>(
     destinations: &'a Destinations,
     trust: &Trust,
     now: fn() -> SystemTime,
-) -> (Shared, Vec<Source<'a>>) {
+) -> (Shared, Vec<TokenSource<'a>>) {
     let settings = destinations.sidecar();
     let exposition = exposition(destinations);
     let (mut forwarders, mut sources) = (Vec::new(), Vec::new());
@@ -89,7 +89,7 @@ fn exposition(destinations: &Destinations) -> Exposition {
 
 /// The tokens for a destination: those of another one, if they serve both.
 fn tokens<'a>(
-    sources: &mut Vec<Source<'a>>,
+    sources: &mut Vec<TokenSource<'a>>,
     settings: &'a Settings,
     dialer: &Dialer,
     metrics: &Arc<Metrics>,
@@ -103,6 +103,6 @@ fn tokens<'a>(
     }
     let issuer = Issuer::new(settings, dialer, now);
     let tokens = Tokens::new(now);
-    sources.push(Source { settings, issuer, tokens: tokens.clone(), metrics: vec![metrics] });
+    sources.push(TokenSource { settings, issuer, tokens: tokens.clone(), metrics: vec![metrics] });
     tokens
 }

@@ -1,6 +1,6 @@
 //! Objects, against the definitions of their kinds on a real API server.
 
-use cli::{manifests::explain::explain, needs::Verdict};
+use cli::{manifests::explain::explain, needs::Fit};
 use serde_json::{Value, json};
 
 use super::{list, read};
@@ -80,7 +80,7 @@ fn every_class_delivers_the_certificate() {
     for file in list("secret-provider-class") {
         let class = objects::documents(&read(&file)).remove(0);
         assert_eq!(text(&class, "/metadata/name"), need.name, "{file}");
-        let verdict = need.judge(Some(&class));
-        assert!(matches!(verdict, Verdict::Good), "{file}: {verdict:?}");
+        let fit = need.judge(Some(&class));
+        assert!(matches!(fit, Fit::Good), "{file}: {fit:?}");
     }
 }

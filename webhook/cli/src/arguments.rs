@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// requires Kubernetes 1.36. If the configuration is invalid, nothing is printed and
     /// the exit status is 78.
     #[command(after_long_help = examples::POLICY)]
-    Policy(Policy),
+    Policy(PolicyArguments),
     /// Show every sidecar of a cluster, and all problems with their next steps.
     ///
     /// Prints a line for each destination of each injected pod: the version that injected
@@ -84,7 +84,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Policy {
+pub(crate) struct PolicyArguments {
     /// Configuration of the webhook, or values of the chart; - is standard input.
     #[arg(long, env = "CONFIG", value_name = "FILE")]
     pub(crate) config: PathBuf,

@@ -20,7 +20,7 @@ use cli::{
 use contract::names::EXIT_CONFIGURATION;
 use webhook::config::{self, ConfigFile};
 
-use crate::arguments::{Explain, Manifests, Policy, Validate};
+use crate::arguments::{Explain, Manifests, PolicyArguments, Validate};
 use streams::{CommandError, exit_code, name, read, say, text, write};
 
 pub(crate) use fleet::{check, status};
@@ -108,8 +108,8 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
 }
 
 /// Writes policies that do the webhook's work, or nothing at all.
-pub(crate) fn policy(arguments: &Policy) -> ExitCode {
-    let Policy { config, profiles, namespace } = arguments;
+pub(crate) fn policy(arguments: &PolicyArguments) -> ExitCode {
+    let PolicyArguments { config, profiles, namespace } = arguments;
     exit_code(text(config).and_then(|text| {
         let options = Options { profiles: profiles.clone(), namespace: namespace.clone() };
         let policies = policy::policy(&text, &options)

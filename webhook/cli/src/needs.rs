@@ -67,7 +67,7 @@ impl Kind {
 
 /// Whether the existing object fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Fit {
     /// It will.
     Good,
     /// It may not.
@@ -124,87 +124,87 @@ fn add(needs: &mut Vec<Need>, kind: Kind, name: &str, expected: Vec<String>) {
 
 impl Need {
     /// Judges what the API server has by this name.
-    pub fn judge(&self, found: Option<&Value>) -> Verdict {
+    pub fn judge(&self, found: Option<&Value>) -> Fit {
         let Some(found) = found else { return self.missing() };
         match self.kind {
             Kind::SecretProviderClass => self.judge_class(found),
             Kind::Secret => self.judge_keys(found, &["data"]),
             Kind::ConfigMap => self.judge_keys(found, &["data", "binaryData"]),
             Kind::ServiceAccount => self.judge_account(found),
-            Kind::PullSecret => Verdict::Good,
+            Kind::PullSecret => Fit::Good,
         }
     }
 
-    fn missing(&self) -> Verdict {
+    fn missing(&self) -> Fit {
         match self.kind {
-            Kind::PullSecret => Verdict::Doubtful(
+            Kind::PullSecret => Fit::Doubtful(
                 "is not there: if the image needs it, it will not be pulled".to_owned(),
             ),
             Kind::ServiceAccount => {
-                Verdict::Bad("is not there: the pod will not be created".to_owned())
+                Fit::Bad("is not there: the pod will not be created".to_owned())
             }
-            Kind::SecretProviderClass => Verdict::Bad(
+            Kind::SecretProviderClass => Fit::Bad(
                 "is not there, or the Secrets Store CSI driver is not installed: the pod will stay in ContainerCreating"
                     .to_owned(),
             ),
             Kind::Secret | Kind::ConfigMap => {
-                Verdict::Bad("is not there: the pod will stay in ContainerCreating".to_owned())
+                Fit::Bad("is not there: the pod will stay in ContainerCreating".to_owned())
             }
         }
     }
 
-    fn judge_keys(&self, found: &Value, fields: &[&str]) -> Verdict {
+    fn judge_keys(&self, found: &Value, fields: &[&str]) -> Fit {
         let maps = fields.iter().filter_map(|field| found.get(field)?.as_object());
         let keys: Vec<&str> = maps.flatten().map(|(key, _)| key.as_str()).collect();
         match self.expected.iter().find(|expected| !keys.contains(&expected.as_str())) {
-            None => Verdict::Good,
-            Some(expected) => Verdict::Bad(lacks("key", expected, &keys)),
+            None => Fit::Good,
+            Some(expected) => Fit::Bad(lacks("key", expected, &keys)),
         }
     }
 
     /// The class names its files in YAML within YAML.
-    fn judge_class(&self, found: &Value) -> Verdict {
+    fn judge_class(&self, found: &Value) -> Fit {
         let text = |path| found.pointer(path).and_then(Value::as_str);
         if text("/spec/provider") != Some("azure") {
-            return Verdict::Doubtful("is not of the provider azure".to_owned());
+            return Fit::Doubtful("is not of the provider azure".to_owned());
         }
         let Some(objects) = text("/spec/parameters/objects").and_then(objects) else {
-            return Verdict::Bad("has no readable spec.parameters.objects".to_owned());
+            return Fit::Bad("has no readable spec.parameters.objects".to_owned());
         };
-        let mut verdicts = self.expected.iter().map(|expected| delivers(&objects, expected));
-        verdicts.find(|verdict| *verdict != Verdict::Good).unwrap_or(Verdict::Good)
+        let mut fits = self.expected.iter().map(|expected| delivers(&objects, expected));
+        fits.find(|fit| *fit != Fit::Good).unwrap_or(Fit::Good)
     }
 
-    fn judge_account(&self, found: &Value) -> Verdict {
+    fn judge_account(&self, found: &Value) -> Fit {
         let annotation = "azure.workload.identity/client-id";
         let annotations = found.pointer("/metadata/annotations");
         let said = annotations.and_then(|map| map.get(annotation)?.as_str());
         let is_expected = |said: &str| self.expected.iter().any(|id| said.eq_ignore_ascii_case(id));
         match said {
             Some(said) if !self.expected.is_empty() && !is_expected(said) => {
-                Verdict::Doubtful(format!(
+                Fit::Doubtful(format!(
                     "is annotated with the client id {said}; the sidecar uses {}",
                     self.expected.join(", ")
                 ))
             }
-            None if self.expected.is_empty() => Verdict::Bad(format!(
+            None if self.expected.is_empty() => Fit::Bad(format!(
                 "has no annotation {annotation}, from which the sidecar's client id has to come"
             )),
-            _ => Verdict::Good,
+            _ => Fit::Good,
         }
     }
 }
 
 /// Whether a class with these objects delivers `expected`, a certificate with its key.
-fn delivers(objects: &[Object], expected: &str) -> Verdict {
+fn delivers(objects: &[Object], expected: &str) -> Fit {
     let Some(object) = objects.iter().find(|object| object.file == expected) else {
         let files: Vec<&str> = objects.iter().map(|object| object.file.as_str()).collect();
-        return Verdict::Bad(lacks("file", expected, &files));
+        return Fit::Bad(lacks("file", expected, &files));
     };
     if object.kind == "secret" {
-        return Verdict::Good;
+        return Fit::Good;
     }
-    Verdict::Bad(format!(
+    Fit::Bad(format!(
         "delivers {expected:?} as objectType {:?}, which is incomplete: a certificate with its key has objectType secret",
         object.kind
     ))

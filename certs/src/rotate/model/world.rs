@@ -15,7 +15,7 @@ use crate::{
         cluster::REQUEST_LIMIT,
         memory::Memory,
         observed::{Owner, Stored, Trust},
-        policy::Policy,
+        policy::RotationPolicy,
         write::Write,
     },
 };
@@ -198,8 +198,8 @@ fn reload(replica: &mut Option<Pem>, secret: &Versioned<(Stored, Owner)>) {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
+fn policy() -> RotationPolicy {
+    RotationPolicy {
         dns_names: vec![NAME.to_owned()],
         settle: SETTLE,
         overlap: OVERLAP,

@@ -21,9 +21,9 @@ fn pair(at: SystemTime) -> Pem {
     issue(&Request { dns_names, addresses: Vec::new(), lifetime }, at).unwrap().into_pem()
 }
 
-fn policy() -> Policy {
+fn policy() -> RotationPolicy {
     let dns_names = vec![NAME.to_owned()];
-    Policy { dns_names, settle: 30 * SECOND, overlap: HOUR, force: false, provided: None }
+    RotationPolicy { dns_names, settle: 30 * SECOND, overlap: HOUR, force: false, provided: None }
 }
 
 /// A cluster in the usual state, which tests then change.
@@ -31,7 +31,7 @@ struct Scene {
     stored: Stored,
     owner: Owner,
     trust: Option<Trust>,
-    policy: Policy,
+    policy: RotationPolicy,
 }
 
 impl Scene {

@@ -35,7 +35,7 @@ const REPLACED_BY: [(&[&str], &[&str]); 4] = [
 pub(super) fn read(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Destinations, Vec<SettingError>> {
-    let mut reader = Reader::new(variables);
+    let mut reader = DestinationsReader::new(variables);
     let destinations = reader.destinations();
     match destinations {
         Some(destinations) if reader.errors.is_empty() => Ok(destinations),
@@ -43,7 +43,7 @@ pub(super) fn read(
     }
 }
 
-pub(super) struct Reader {
+pub(super) struct DestinationsReader {
     /// All, empty ones too: an empty `HTTPS_PROXY` goes before `https_proxy`.
     pub(super) variables: BTreeMap<String, String>,
     /// Whether there is an unnamed destination, from which others take what they
@@ -54,7 +54,7 @@ pub(super) struct Reader {
     pub(super) warnings: Vec<String>,
 }
 
-impl Reader {
+impl DestinationsReader {
     fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut known = BTreeMap::new();
         for (name, value) in variables {

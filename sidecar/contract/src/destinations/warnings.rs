@@ -2,7 +2,7 @@
 
 use super::{
     Destinations,
-    read::{Reader, is_set},
+    read::{DestinationsReader, is_set},
 };
 use crate::{
     Cloud, DESTINATION_VARIABLES, Destination, DestinationName, InvalidValue, names::env,
@@ -22,7 +22,7 @@ const MAX_MISSPELT: usize = 2;
 /// if it is so long: `HTTP_PROXY` is no `HTTPS_PROXY`.
 const MIN_MISSPELT: usize = 12;
 
-impl Reader {
+impl DestinationsReader {
     /// `CLOUD` is everybody's word: a platform's `CLOUD_PROVIDER` is no error. It is
     /// doubted where it looks like ours.
     pub(super) fn warn_of_cloud(

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use crate::{ByteSize, InvalidValue, Limits, SettingError, names::env, parse_duration};
 
-impl<L: Fn(&str) -> Option<String>> Reader<L> {
+impl<L: Fn(&str) -> Option<String>> SettingsReader<L> {
     pub(super) fn limits(&mut self) -> Limits {
         let usual = Limits::default();
         let mut duration =

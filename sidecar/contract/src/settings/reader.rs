@@ -14,7 +14,7 @@ const HIDDEN: &str = "…";
 
 /// Reads every variable, so that every error is found.
 pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Vec<SettingError>> {
-    let mut reader = Reader { lookup, errors: Vec::new() };
+    let mut reader = SettingsReader { lookup, errors: Vec::new() };
     let settings = reader.settings();
     match settings {
         Some(settings) if reader.errors.is_empty() => Ok(settings),
@@ -22,12 +22,12 @@ pub(super) fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, 
     }
 }
 
-pub(super) struct Reader<L> {
+pub(super) struct SettingsReader<L> {
     lookup: L,
     pub(super) errors: Vec<SettingError>,
 }
 
-impl<L: Fn(&str) -> Option<String>> Reader<L> {
+impl<L: Fn(&str) -> Option<String>> SettingsReader<L> {
     fn settings(&mut self) -> Option<Settings> {
         let ingestion_url = self.ingestion_url();
         let cloud: Cloud = self.parsed(env::CLOUD).unwrap_or_default();

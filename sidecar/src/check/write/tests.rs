@@ -25,7 +25,7 @@ fn received(status: u16, body: &str) -> Received {
 fn every_answer_is_judged() {
     let check = |status: u16, body: &str, expected: Status, code: Option<Code>| {
         let verdict = judge(&received(status, body), "dce.example", None);
-        let Verdict::Found(found) = verdict else { panic!("{status} {body}: unclear") };
+        let ProbeResult::Found(found) = verdict else { panic!("{status} {body}: unclear") };
         let (step, _) = noted(step::PROBE_WRITE, found);
         assert_eq!((step.status, step.code), (expected, code), "{status} {body}: {step:?}");
     };
@@ -56,7 +56,7 @@ fn every_answer_is_judged() {
 fn a_refusal_without_a_known_reason_is_judged_by_the_answer_to_no_token() {
     let refused = received(400, "InvalidPayload");
     let verdict = judge(&refused, "dce.example", None);
-    let Verdict::Unclear(said) = verdict else { panic!("it is clear") };
+    let ProbeResult::Unclear(said) = verdict else { panic!("it is clear") };
     let check = |without: Option<u16>, expected: Status, code: Option<Code>| {
         let without = without.map(|status| received(status, ""));
         let found = compare_answers(without.as_ref(), &refused, &said);

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{
-    super::{Reason, case::Case, ledger::Decision, message::Samples},
+    super::{Reason, case::Case, ledger::Fate, message::Samples},
     Opened,
 };
 use crate::{memory::Share, upstream::Failure};
@@ -91,9 +91,9 @@ impl Opened<'_> {
                 && let Some((hash, _)) = self.hashes.get(record)
             {
                 let whole = match first {
-                    Decision::Stored if parts[0] == parts[1] => Decision::Refused(Reason::Exemplar),
-                    Decision::Stored => second,
-                    Decision::Refused(_) => first,
+                    Fate::Stored if parts[0] == parts[1] => Fate::Refused(Reason::Exemplar),
+                    Fate::Stored => second,
+                    Fate::Refused(_) => first,
                 };
                 self.around.ledger.decide(*hash, whole);
             }
@@ -111,7 +111,7 @@ impl Opened<'_> {
         let Some(whole) = self.whole_of(record) else { return };
         let Some((hash, _)) = self.hashes.get(whole).copied() else { return };
         case.any_refused = true;
-        if self.around.ledger.decide(hash, Decision::Refused(Reason::Exemplar)) {
+        if self.around.ledger.decide(hash, Fate::Refused(Reason::Exemplar)) {
             let exemplars = self.chunk.samples(whole).exemplars;
             let samples = Samples { exemplars, ..Samples::default() };
             self.count_refused(case, whole, &samples, Reason::Exemplar);

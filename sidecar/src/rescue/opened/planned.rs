@@ -6,7 +6,7 @@ use super::{
     super::{
         Reason,
         case::Case,
-        ledger::{Decision, Hash},
+        ledger::{Fate, Hash},
         plan::{Class, Plan, Unit},
         search,
     },
@@ -33,10 +33,10 @@ impl Opened<'_> {
         let new_suspects = self.new_suspects;
         for record in 0..self.received {
             if self.chunk.is_cut_off(record) {
-                self.decide(case, record, Decision::Refused(Reason::TooLarge));
+                self.decide(case, record, Fate::Refused(Reason::TooLarge));
             }
             match self.decision(record) {
-                Some(decision) => case.any_refused |= decision != Decision::Stored,
+                Some(decision) => case.any_refused |= decision != Fate::Stored,
                 None => self.add_undecided(case, record, &mut undecided)?,
             }
         }

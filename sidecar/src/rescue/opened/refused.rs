@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{
     super::{
         case::Case,
-        ledger::{Decision, Hash},
+        ledger::{Fate, Hash},
     },
     Opened,
 };
@@ -64,7 +64,7 @@ impl Opened<'_> {
     }
 
     fn is_stored(&self, record: &Hash) -> bool {
-        self.around.ledger.decision(record) == Some(Decision::Stored)
+        self.around.ledger.decision(record) == Some(Fate::Stored)
     }
 
     /// When a record's series was first refused by itself, if it was in several earlier

@@ -42,7 +42,7 @@ const PROGRAMS: [(&str, &Recipe); 6] = [
 
 /// Where the image comes from.
 #[derive(Debug, PartialEq, Eq)]
-enum Source {
+enum ImageSource {
     /// It has this name in the engine, or in a registry.
     Named(String),
     /// From what is at hand.
@@ -54,7 +54,7 @@ pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
     let expected = environment::variable(VARIABLE);
     let available = || is_there(engine, PUBLIC) || registry_answers(engine);
     match choose(expected.as_deref(), available) {
-        Source::Named(image) => {
+        ImageSource::Named(image) => {
             if !is_there(engine, &image) {
                 // Not left to kind, which prints nothing for minutes.
                 let mut docker = engine.docker();
@@ -62,19 +62,19 @@ pub(super) fn provide(engine: &Engine, steps: &Steps) -> Outcome<String> {
             }
             Ok(image)
         }
-        Source::Built => {
+        ImageSource::Built => {
             steps.note("the node image is one of our own");
             built(engine, steps)
         }
     }
 }
 
-fn choose(expected: Option<&str>, public_is_available: impl FnOnce() -> bool) -> Source {
+fn choose(expected: Option<&str>, public_is_available: impl FnOnce() -> bool) -> ImageSource {
     match expected {
-        Some("build") => Source::Built,
-        Some(name) => Source::Named(name.to_owned()),
-        None if public_is_available() => Source::Named(PUBLIC.to_owned()),
-        None => Source::Built,
+        Some("build") => ImageSource::Built,
+        Some(name) => ImageSource::Named(name.to_owned()),
+        None if public_is_available() => ImageSource::Named(PUBLIC.to_owned()),
+        None => ImageSource::Built,
     }
 }
 
@@ -204,14 +204,14 @@ mod tests {
     #[test]
     fn a_requested_image_is_used_without_a_registry() {
         let never = || -> bool { panic!("asked") };
-        assert_eq!(choose(Some("build"), never), Source::Built);
-        assert_eq!(choose(Some("mine:1"), never), Source::Named("mine:1".to_owned()));
+        assert_eq!(choose(Some("build"), never), ImageSource::Built);
+        assert_eq!(choose(Some("mine:1"), never), ImageSource::Named("mine:1".to_owned()));
     }
 
     #[test]
     fn the_public_image_is_taken_where_it_can_be_had() {
-        assert_eq!(choose(None, || true), Source::Named(PUBLIC.to_owned()));
-        assert_eq!(choose(None, || false), Source::Built);
+        assert_eq!(choose(None, || true), ImageSource::Named(PUBLIC.to_owned()));
+        assert_eq!(choose(None, || false), ImageSource::Built);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use webhook::{
 use super::{ManifestError, ReviewedPod, parse};
 use crate::{
     identity_webhook,
-    needs::{self, Need, Verdict, lookup::Finding},
+    needs::{self, Fit, Need, lookup::Finding},
     workloads::workloads,
     yaml::documents,
 };
@@ -79,7 +79,7 @@ impl Explanation {
     /// was asked.
     pub fn is_bad(&self) -> bool {
         matches!(self.outcome.decision, Decision::Deny(_))
-            || self.findings.iter().any(|finding| matches!(finding.verdict, Verdict::Bad(_)))
+            || self.findings.iter().any(|finding| matches!(finding.fit, Fit::Bad(_)))
     }
 }
 
@@ -157,11 +157,11 @@ impl fmt::Display for Explanation {
                 writeln!(f, "  {source:<13}  {name:<width$}  {value}")?;
             }
         }
-        for Finding { object, verdict } in &self.findings {
-            match verdict {
-                Verdict::Good => writeln!(f, "  cluster        ok       {object}")?,
-                Verdict::Doubtful(why) => writeln!(f, "  cluster        warning  {object} {why}")?,
-                Verdict::Bad(why) => writeln!(f, "  cluster        wrong    {object} {why}")?,
+        for Finding { object, fit } in &self.findings {
+            match fit {
+                Fit::Good => writeln!(f, "  cluster        ok       {object}")?,
+                Fit::Doubtful(why) => writeln!(f, "  cluster        warning  {object} {why}")?,
+                Fit::Bad(why) => writeln!(f, "  cluster        wrong    {object} {why}")?,
             }
         }
         Ok(())

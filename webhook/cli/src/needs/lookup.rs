@@ -4,7 +4,7 @@
 use kube::Client;
 use serde_json::Value;
 
-use super::{Need, Verdict};
+use super::{Fit, Need};
 
 /// The request, and its result.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Finding {
     /// Kind, namespace and name.
     pub object: String,
     /// Whether it will do.
-    pub verdict: Verdict,
+    pub fit: Fit,
 }
 
 /// Why something cannot be read.
@@ -37,14 +37,14 @@ pub async fn look(client: &Client, namespace: &str, needs: &[Need]) -> Vec<Findi
     for need in needs {
         let (group, plural) = need.kind.path();
         let path = format!("{group}/namespaces/{namespace}/{plural}/{}", need.name);
-        let verdict = match get(client, &path).await {
+        let fit = match get(client, &path).await {
             Ok(found) => need.judge(found.as_ref()),
             Err(Unread { reason, .. }) => {
-                Verdict::Doubtful(format!("could not be looked at: {reason}"))
+                Fit::Doubtful(format!("could not be looked at: {reason}"))
             }
         };
         let object = format!("{} {namespace}/{}", need.kind.name(), need.name);
-        findings.push(Finding { object, verdict });
+        findings.push(Finding { object, fit });
     }
     findings
 }

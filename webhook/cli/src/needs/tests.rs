@@ -78,12 +78,12 @@ fn class(object: &str) -> Value {
     }}})
 }
 
-fn says(verdict: &Verdict, part: &str) {
-    let text = match verdict {
-        Verdict::Good => "",
-        Verdict::Doubtful(text) | Verdict::Bad(text) => text,
+fn says(fit: &Fit, part: &str) {
+    let text = match fit {
+        Fit::Good => "",
+        Fit::Doubtful(text) | Fit::Bad(text) => text,
     };
-    assert!(text.contains(part), "{verdict:?} lacks {part:?}");
+    assert!(text.contains(part), "{fit:?} lacks {part:?}");
 }
 
 #[test]
@@ -91,16 +91,16 @@ fn a_class_must_deliver_the_file() {
     let needs = needs_of(&[("profile", "application")]);
     let judge = |object: &str| needs[0].judge(Some(&class(object)));
     let name = "prom-remotewrite-cert";
-    assert_eq!(judge(&format!("objectName: {name}\nobjectType: secret")), Verdict::Good);
+    assert_eq!(judge(&format!("objectName: {name}\nobjectType: secret")), Fit::Good);
     let alias = format!("objectName: x\nobjectAlias: {name}\nobjectType: secret");
-    assert_eq!(judge(&alias), Verdict::Good);
+    assert_eq!(judge(&alias), Fit::Good);
     let hidden = format!("objectName: {name}\nobjectAlias: x\nobjectType: secret");
     says(&judge(&hidden), "has no file \"prom-remotewrite-cert\", but other, x");
     let close = judge("objectName: prom-remotewrite-crt\nobjectType: secret");
     says(&close, "(did you mean \"prom-remotewrite-crt\"?)");
     let half = judge(&format!("objectName: {name}\nobjectType: cert"));
     says(&half, "a certificate with its key has objectType secret");
-    assert!(matches!(half, Verdict::Bad(_)));
+    assert!(matches!(half, Fit::Bad(_)));
     says(&needs[0].judge(None), "is not there, or the Secrets Store CSI driver is not installed");
     says(&needs[0].judge(Some(&json!({"spec": {"provider": "vault"}}))), "provider azure");
     let unreadable = json!({"spec": {"provider": "azure", "parameters": {"objects": "["}}});
@@ -111,11 +111,11 @@ fn a_class_must_deliver_the_file() {
 #[test]
 fn secrets_and_accounts() {
     let secret = &needs_of(&[("profile", "application"), ("certificate-secret", "own")])[0];
-    assert_eq!(secret.judge(Some(&json!({"data": {"tls.crt": "", "tls.key": ""}}))), Verdict::Good);
+    assert_eq!(secret.judge(Some(&json!({"data": {"tls.crt": "", "tls.key": ""}}))), Fit::Good);
     says(&secret.judge(Some(&json!({"data": {"tls.crt": "c2VjcmV0"}}))), "has no key \"tls.key\"");
     says(&secret.judge(Some(&json!({}))), "but none");
     let account = &needs_of(&[("profile", "federated")])[0];
-    assert_eq!(account.judge(Some(&json!({"metadata": {}}))), Verdict::Good);
+    assert_eq!(account.judge(Some(&json!({"metadata": {}}))), Fit::Good);
     let other =
         json!({"metadata": {"annotations": {"azure.workload.identity/client-id": "other"}}});
     says(&account.judge(Some(&other)), "client id other; the sidecar uses 2222");

@@ -15,7 +15,7 @@ use rustls::{
 
 use super::{
     TlsError,
-    source::{Reload, Source},
+    source::{Reload, WatchedFiles},
 };
 
 /// The authorities in use, and the file they come from. While none are in use, no one is
@@ -23,13 +23,13 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Clients {
     provider: Arc<CryptoProvider>,
-    source: Source<Arc<dyn ClientCertVerifier>, 1>,
+    source: WatchedFiles<Arc<dyn ClientCertVerifier>, 1>,
 }
 
 impl Clients {
     /// Nothing is read yet.
     pub(super) fn new(path: &Path, provider: Arc<CryptoProvider>) -> Self {
-        Self { provider, source: Source::new([path.to_owned()]) }
+        Self { provider, source: WatchedFiles::new([path.to_owned()]) }
     }
 
     /// Looks at the file. Blocks for a small read.

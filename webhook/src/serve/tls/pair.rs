@@ -16,7 +16,7 @@ use rustls::{
 
 use super::{
     TlsError,
-    source::{Reload, Source},
+    source::{Reload, WatchedFiles},
 };
 
 /// The chain's file, leaf first.
@@ -29,7 +29,7 @@ pub(crate) const KEY_FILE: &str = "tls.key";
 #[derive(Debug)]
 pub(super) struct Certificates {
     provider: Arc<CryptoProvider>,
-    source: Source<Pair, 2>,
+    source: WatchedFiles<Pair, 2>,
 }
 
 /// Chain and key, and the expiry of the certificate, in seconds since 1970.
@@ -42,7 +42,7 @@ impl Certificates {
     /// Nothing is read yet.
     pub(super) fn new(directory: &Path, provider: Arc<CryptoProvider>) -> Self {
         let paths = [directory.join(CHAIN_FILE), directory.join(KEY_FILE)];
-        Self { provider, source: Source::new(paths) }
+        Self { provider, source: WatchedFiles::new(paths) }
     }
 
     /// Looks at the directory, at the time `now`. Blocks for two small reads.

@@ -26,13 +26,13 @@ pub enum Reload {
 }
 
 /// `N` files, what was read last, and the value in use.
-pub(super) struct Source<T, const N: usize> {
+pub(super) struct WatchedFiles<T, const N: usize> {
     paths: [PathBuf; N],
     current: ArcSwapOption<T>,
     seen: Mutex<Option<[Vec<u8>; N]>>,
 }
 
-impl<T, const N: usize> Source<T, N> {
+impl<T, const N: usize> WatchedFiles<T, N> {
     /// Nothing is in use yet.
     pub(super) fn new(paths: [PathBuf; N]) -> Self {
         Self { paths, current: ArcSwapOption::empty(), seen: Mutex::default() }
@@ -82,7 +82,7 @@ impl<T, const N: usize> Source<T, N> {
 }
 
 /// Shows where from, never what.
-impl<T, const N: usize> fmt::Debug for Source<T, N> {
+impl<T, const N: usize> fmt::Debug for WatchedFiles<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("paths", &self.paths).finish_non_exhaustive()
     }

@@ -87,7 +87,7 @@ fn settings_of_azures_webhook_are_shown_as_provided() {
     let account = serde_json::json!({"metadata": {"annotations": {}}});
     let need = &explained[0].needs[0];
     assert_eq!((need.kind.name(), need.name.as_str()), ("ServiceAccount", "account"));
-    assert!(matches!(need.judge(Some(&account)), crate::needs::Verdict::Bad(_)));
+    assert!(matches!(need.judge(Some(&account)), crate::needs::Fit::Bad(_)));
     let without = explain::explain(&config, &pod.replace("use: 'true'", "use: 'false'")).unwrap();
     assert!(without[0].is_bad(), "{}", without[0]);
 }
