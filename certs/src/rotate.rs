@@ -34,12 +34,12 @@
 
 pub mod cluster;
 pub mod memory;
+mod messages;
 pub mod objects;
 pub mod observed;
 mod pace;
 pub mod plan;
 pub mod policy;
-mod report;
 pub mod status;
 mod watch;
 pub mod write;
@@ -123,7 +123,7 @@ impl Rotation {
                 Err(error) if error.is_temporary() => {
                     let pause = pause_after(&error, failures);
                     failures += 1;
-                    report::retrying(&error, pause);
+                    messages::retrying(&error, pause);
                     tokio::time::sleep(pause).await;
                 }
                 Err(error) => return Err(error),

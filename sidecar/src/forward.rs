@@ -1,13 +1,13 @@
 //! One remote-write request, phase by phase.
 
-mod report;
+mod log_lines;
 
 use std::{sync::Arc, time::SystemTime};
 
 use contract::{ByteSize, ResponseMode};
 use tokio::{sync::Semaphore, time::Instant};
 
-pub(crate) use self::report::refuse;
+pub(crate) use self::log_lines::refuse;
 use crate::{
     answer::Answer,
     http1::RequestHead,

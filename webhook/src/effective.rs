@@ -7,6 +7,7 @@
 //! configures the whole sidecar and its unnamed destination, which annotations can
 //! override. A further profile configures its destination only.
 
+mod amounts;
 mod annotated;
 mod chosen;
 mod destination;
@@ -15,7 +16,6 @@ mod identity;
 mod ignored;
 mod merge;
 mod mount_path;
-mod resources;
 
 use std::borrow::Cow;
 
@@ -30,11 +30,11 @@ use crate::{
     config::{Config, Profile, Resources, TrustConfigMap},
     pod::{Mesh, Pod},
 };
+pub use amounts::memory_warning;
 use chosen::chosen;
 pub use destination::{Destination, DestinationView};
 pub use ignored::describes_destination;
 use merge::Merge;
-pub use resources::memory_warning;
 
 /// A sidecar's settings and the shape of its container, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "main owns the environment and the clock")]
 
 mod arguments;
-mod run;
+mod start;
 mod verify;
 
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     match command {
-        Command::Serve(arguments) => run::serve(arguments),
+        Command::Serve(arguments) => start::serve(arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
     }
 }

@@ -6,12 +6,12 @@
 
 mod mesh;
 mod nodes;
-mod resources;
+mod requests;
 
 use serde_json::Value;
 
 pub use mesh::{MESHES, Mesh, Signs};
-pub use resources::Resource;
+pub use requests::Resource;
 
 /// A view of a pod, or of a template's `metadata` and `spec`.
 #[derive(Clone, Copy, Debug)]

@@ -21,8 +21,8 @@ use k8s_openapi::{
 use serde_json::{Value, json};
 
 use super::{
+    messages::{parse_timestamp, timestamp},
     observed::{Owner, Stored, Trust},
-    report::{parse_timestamp, timestamp},
 };
 use crate::{bundle::Bundle, pair::Pem};
 

@@ -22,9 +22,9 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     Error, Rotation,
     cluster::{self, Snapshot, bounded},
+    messages,
     pace::{Pace, pause_after},
     plan::{Step, plan},
-    report,
     status::Status,
 };
 
@@ -156,7 +156,7 @@ impl Log {
 
     fn failed(&mut self, error: &Error, pause: Duration) {
         self.0 = None;
-        report::retrying(error, pause);
+        messages::retrying(error, pause);
     }
 }
 

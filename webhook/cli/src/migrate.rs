@@ -30,11 +30,11 @@ mod document;
 mod elsewhere;
 mod files;
 mod leftovers;
+mod losses;
 mod native;
+mod new_profiles;
 mod plan;
-mod profile;
 mod replacement;
-mod report;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -47,7 +47,7 @@ use crate::{
     yaml::{documents, read},
 };
 use elsewhere::Elsewhere;
-pub use profile::Profiles;
+pub use new_profiles::Profiles;
 
 /// Something, or why there is nothing: one sentence each.
 type OrReasons<T> = Result<T, Vec<String>>;

@@ -8,8 +8,8 @@ use contract::{
 };
 
 use super::{
-    CertificateSource, Destination, Effective, fingerprint::fingerprint, place,
-    resources::short_of_memory,
+    CertificateSource, Destination, Effective, amounts::short_of_memory, fingerprint::fingerprint,
+    place,
 };
 use crate::{
     config::{Config, PROFILE_ONLY, Profile, Resources},

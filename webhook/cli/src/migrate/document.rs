@@ -10,9 +10,9 @@ use super::{
     Attempt, Migrated, Migration, OrReasons,
     changes::replace,
     leftovers::{leftovers, mark_in},
+    losses,
     plan::{Plan, plans},
     replacement::replacement,
-    report,
     source::{Source, sources},
 };
 use crate::{
@@ -127,7 +127,7 @@ impl Migration {
         match plans(&site, slice::from_ref(source), &self.profiles) {
             Err(reasons) => reasons,
             Ok(plans) => plans.into_iter().map(|Plan { name, url, profile, .. }| {
-                let annotations = report::annotations(&name);
+                let annotations = losses::annotations(&name);
                 self.profiles.add(&name, profile);
                 format!("by hand, with profile {name:?}: remove the container (or the azuread block), annotate the pod with {annotations} (charts and operators have podMetadata.annotations or podAnnotations), and let it write to {url}")
             }).collect(),

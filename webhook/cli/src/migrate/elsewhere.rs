@@ -5,7 +5,7 @@ use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE};
 use json_patch::Patch;
 use serde_json::Value;
 
-use super::{leftovers, plan::Plan, profile::Profiles, source::Program};
+use super::{leftovers, new_profiles::Profiles, plan::Plan, source::Program};
 use crate::{
     helm_path,
     tree::{at, walk},

@@ -6,7 +6,7 @@
 use contract::{IdentityType, names::env};
 use serde_json::{Map, Value};
 
-use super::{OrReasons, report::is_nothing, variables::Variables};
+use super::{OrReasons, losses::is_nothing, variables::Variables};
 use crate::{identity_webhook, workloads::sites::Site};
 
 /// Keys of an entry that mean the same on the way to the sidecar, or are about

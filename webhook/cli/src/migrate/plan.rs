@@ -11,7 +11,7 @@ use webhook::inject::ASKS_FOR_BINDING;
 use super::{
     OrReasons,
     files::{self, Files},
-    profile::{NewProfile, Profiles},
+    new_profiles::{NewProfile, Profiles},
     source::{Program, Source},
     variables,
 };

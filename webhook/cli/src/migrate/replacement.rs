@@ -13,7 +13,7 @@ use webhook::{
 };
 
 use super::{
-    Migrated, OrReasons, changes::changes, plan::Plan, profile::configuration, report,
+    Migrated, OrReasons, changes::changes, losses, new_profiles::configuration, plan::Plan,
     source::Program,
 };
 use crate::{identity_webhook, tree::at, workloads::sites::Site};
@@ -40,8 +40,8 @@ pub(super) fn replacement(
     let mut pod = site.pod(at(&after, &site.path).unwrap_or(&Value::Null), &profile);
     let injection = injection(plans, &mut pod)?;
     compare(plans, &injection)?;
-    let lost = plans.iter().flat_map(report::lost).collect();
-    let mut notes = report::notes(site, plans, &profile);
+    let lost = plans.iter().flat_map(losses::lost).collect();
+    let mut notes = losses::notes(site, plans, &profile);
     notes.extend(injection.warnings);
     let yaml = |pod| serde_saphyr::to_string(pod).unwrap_or_default();
     let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);

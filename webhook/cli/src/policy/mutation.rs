@@ -2,7 +2,7 @@
 //! annotation are the model's; what is written here is on what in a pod they depend.
 
 mod mesh;
-mod resources;
+mod room;
 mod volumes;
 
 use contract::{
@@ -24,7 +24,7 @@ pub(super) fn variables(config: &Config, model: &Model) -> Vec<Variable> {
     let mut variables = conditions::variables(config, &port);
     variables.extend(mesh::variables());
     variables.push(variable("root", "object.spec.?securityContext.?runAsUser.orValue(1) == 0"));
-    variables.extend(resources::variables(model));
+    variables.extend(room::variables(model));
     variables.extend(times());
     variables.extend([
         variable("env", environment(model)),
@@ -130,7 +130,7 @@ pub(super) fn patch(model: &Model) -> String {
     }
     let path = cel::text(&format!("/spec/{}/-", model.list));
     operations.push(when("variables.injects", &add(&path, &container(model))));
-    operations.extend(resources::operations(model));
+    operations.extend(room::operations(model));
     let restart = "\"/spec/initContainers/\" + string(variables.index) + \"/restartPolicy\"";
     operations.push(when(
         "variables.ours && variables.index >= 0 && !has(variables.initContainers[variables.index].restartPolicy)",
