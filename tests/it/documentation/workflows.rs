@@ -54,6 +54,5 @@ fn every_step_of_the_gate_is_a_job() {
         serde_json::from_value::<Vec<String>>(steps).unwrap()
     };
     assert_eq!(steps("ci.yml", "check"), listed("STEPS"));
-    let apart = [vec!["advisories".to_owned()], steps("nightly.yml", "check")].concat();
-    assert_eq!(apart, listed("APART"));
+    assert_eq!(steps("nightly.yml", "check"), listed("APART"));
 }
