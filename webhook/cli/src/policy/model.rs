@@ -39,8 +39,6 @@ pub(super) struct Model {
     /// What depends on the pod's grace period, by its seconds; the last is that of all
     /// longer ones.
     pub(super) times: Vec<Time>,
-    /// The amount that it requests where the pod's own resources leave no room.
-    pub(super) no_amount: String,
 }
 
 /// A volume, and its mount in the sidecar.
@@ -78,13 +76,6 @@ impl Model {
         for (variable, changes) in remarkable() {
             variants.push((variable, sidecar(&ask(&changes)?).1));
         }
-        let full = ask(&json!({"spec": {"resources": {"requests": {"cpu": "1n", "memory": "1"}}}}));
-        let amounts = full.map(|pod| sidecar(&pod).1).map(Value::Object)?;
-        let no_amount = ["/resources/requests/cpu", "/resources/requests/memory"]
-            .iter()
-            .find_map(|path| amounts.pointer(path)?.as_str())
-            .unwrap_or_default()
-            .to_owned();
         let bound =
             sidecar(&ask(&json!({"metadata": {"annotations": {ASKS_FOR_BINDING: "true"}}}))?).1;
         let without_token = ask(&json!({"spec": {"automountServiceAccountToken": false}}))?;
@@ -98,7 +89,6 @@ impl Model {
             container,
             variants,
             times,
-            no_amount,
         })
     }
 

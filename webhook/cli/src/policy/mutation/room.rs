@@ -106,7 +106,7 @@ pub(super) fn operations(model: &Model) -> Vec<String> {
         let full = format!("variables.injects && variables.{name}Full");
         let has_limit = format!("\"{name}\" in variables.ownLimits");
         let request = path(&format!("requests/{name}"));
-        operations.push(when(&full, &add(&request, &cel::text(&model.no_amount))));
+        operations.push(when(&full, &add(&request, &cel::text(Quantity::none().as_str()))));
         let most = path(&format!("limits/{name}"));
         let own = add(&most, &format!("variables.ownLimits[\"{name}\"]"));
         let Some(limit) = limit else {
