@@ -42,7 +42,10 @@ impl<'a> Pod<'a> {
         let amount = |kind: &str| {
             self.spec_at(&["resources"])?.get(kind)?.get(resource.name()).filter(|v| !v.is_null())
         };
-        let limit = amount("limits").and_then(quantity);
+        let limit = amount("limits").and_then(|value| {
+            let is_zero = thousandths(value) == Some(0);
+            quantity(value).or_else(|| is_zero.then(Quantity::none))
+        });
         // A request that cannot be read leaves no room.
         let request = amount("requests").map(|value| thousandths(value).unwrap_or(0));
         if request.is_some() || limit.is_none() {

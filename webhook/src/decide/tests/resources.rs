@@ -83,6 +83,22 @@ fn requests_fit_the_pods_own_resources() {
     assert_eq!(unreadable.0["requests"]["cpu"], "0");
 }
 
+/// Nothing is a limit as well: the API server rejects a container with a higher one.
+#[test]
+fn a_pod_level_limit_of_nothing_is_kept() {
+    let without_cpu = json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "128Mi"}});
+    for zero in [json!("0"), json!("0.0"), json!(0)] {
+        let of = |own: Value| with(&[], &json!({"resources": own})).0;
+        assert_eq!(of(json!({"limits": {"cpu": zero}})), without_cpu, "{zero}");
+        let both = of(json!({"limits": {"cpu": zero}, "requests": {"cpu": zero}}));
+        let nothing = json!({
+            "requests": {"cpu": "0", "memory": "32Mi"},
+            "limits": {"cpu": "0", "memory": "128Mi"},
+        });
+        assert_eq!(both, nothing, "{zero}");
+    }
+}
+
 /// The API server would make a request of the sidecar the pod's, which otherwise is the
 /// limit.
 #[test]
