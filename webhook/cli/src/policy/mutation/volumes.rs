@@ -20,6 +20,15 @@ pub(super) fn variables(model: &Model) -> Vec<Variable> {
     let mut variables = vec![
         variable("volumes", "object.spec.?volumes.orValue([])"),
         variable("volumeNames", "variables.volumes.map(v, v.name)"),
+        // The names of ours are compared with these alone: with all volumes of a pod that has
+        // hundreds, the expression would cost more than an API server allows.
+        variable(
+            "namesakes",
+            format!(
+                "variables.volumes.filter(v, v.name.startsWith({}))",
+                cel::text(names::CONTAINER)
+            ),
+        ),
         // A volume that another webhook removed is still mounted.
         variable(
             "mounted",
@@ -44,7 +53,7 @@ fn choice(volume: &Volume) -> String {
     let next = cel::text(&format!("{}-", volume.name));
     let same = cel::is_same("v", &Value::Object(volume.source.clone()), &[DEFAULT_MODE, "name"]);
     let free = format!(
-        "lists.range(size(variables.volumes) + 1).map(i, i == 0 ? {name} : {next} + string(i + 1))\n  .filter(n, !variables.volumes.exists(v, v.name == n && !({same})))"
+        "lists.range(size(variables.namesakes) + 1).map(i, i == 0 ? {name} : {next} + string(i + 1))\n  .filter(n, !variables.namesakes.exists(v, v.name == n && !({same})))"
     );
     let own =
         if volume.name == names::CERTIFICATE_VOLUME { delivers(&volume.source) } else { None };
