@@ -16,8 +16,9 @@ use super::cel;
 
 /// Where the kubelet marks its mirror pods.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// Blanks and quotation marks, which are not part of the value of `inject`.
-const BLANKS: &str = r#"\s*["'\\]*\s*"#;
+/// Blanks and quotation marks, which are not part of the value of `inject`. The blanks are
+/// those of Unicode, as the webhook has them: `\s` is some of ASCII's.
+const BLANKS: &str = r#"[\s\v\x{85}\pZ]*["'\\]*[\s\v\x{85}\pZ]*"#;
 
 /// What the variables of a destination end with: a DNS label in capitals.
 const SUFFIX: &str = "_[A-Z0-9]([A-Z0-9_]{0,61}[A-Z0-9])?";
