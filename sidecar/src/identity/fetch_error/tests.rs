@@ -195,6 +195,8 @@ fn the_proxy_of_an_identity_binding_has_words_of_its_own() {
     check(&refused("proxy", 404, "", None), false, "AZURE_KUBERNETES_SNI_NAME");
     check(&refused("proxy", 503, "", None), true, "temporary error");
     check(&refused("proxy", 400, "", Some(700_211)), false, "az aks identity-binding create");
+    check(&refused("proxy", 401, "", Some(700_212)), false, "must be api://AKSIdentityBinding");
+    check(&refused("proxy", 401, "", Some(700_222)), false, "AZURE_FEDERATED_TOKEN_FILE");
     check(&refused("proxy", 400, "", Some(90_002)), false, "AZURE_TENANT_ID");
     check(&refused("proxy", 400, "", Some(12_345)), false, "error?code=12345");
 }

@@ -60,7 +60,9 @@ pub(super) fn token_proxy_refused(
         || status == StatusCode::REQUEST_TIMEOUT
         || meaning.is_some_and(|meaning| meaning.transient);
     let advice = match (answer.code, meaning) {
-        (Some(code), _) if Refusal::is_of_federation(code) => no_binding(),
+        (Some(700_212), _) => wrong_audience(),
+        // Every other code of federation but that of an assertion which Entra itself issued.
+        (Some(code), _) if Refusal::is_of_federation(code) && code != 700_222 => no_binding(),
         (Some(_), Some(meaning)) => meaning.advice.to_owned(),
         (Some(code), None) => page_about(code),
         (None, _) => of_proxy(answer, identity),
@@ -80,8 +82,8 @@ fn of_proxy(answer: &Answer, identity: &Identity) -> String {
             env::AZURE_KUBERNETES_SNI_NAME
         ),
         StatusCode::UNAUTHORIZED => format!(
-            "it does not accept the service account token: the audience must be {}; or the API server answers in its place: check {}",
-            names::BINDING_TOKEN_AUDIENCE,
+            "{}; or the API server answers in its place: check {}",
+            wrong_audience(),
             env::AZURE_KUBERNETES_SNI_NAME
         ),
         StatusCode::FORBIDDEN => format!(
@@ -97,6 +99,13 @@ fn of_proxy(answer: &Answer, identity: &Identity) -> String {
             env::AZURE_KUBERNETES_SNI_NAME
         ),
     }
+}
+
+fn wrong_audience() -> String {
+    format!(
+        "it does not accept the service account token: the audience must be {}",
+        names::BINDING_TOKEN_AUDIENCE
+    )
 }
 
 fn no_binding() -> String {
