@@ -191,7 +191,7 @@ fn names(variables: &BTreeMap<String, String>) -> (Vec<DestinationName>, Vec<Set
             name: variable.clone(),
             value: Some(without_userinfo(value).into_owned()),
             expected: format!(
-                "{}_NAME, with a name of upper case letters, digits and _ between them",
+                "{}_NAME, with a name of at most 63 upper case letters, digits and _ between them",
                 env::INGESTION_URL
             ),
             suggestion: name.map(|name| name.variable(env::INGESTION_URL)),

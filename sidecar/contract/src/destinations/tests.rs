@@ -163,8 +163,8 @@ fn every_error_of_every_destination_is_reported_once_with_its_variable() {
     assert_eq!(
         errors,
         [
-            r#"INGESTION_URL__="https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMet"…: expected INGESTION_URL_NAME, with a name of upper case letters, digits and _ between them"#,
-            r#"INGESTION_URL_tenants="https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMet"…: expected INGESTION_URL_NAME, with a name of upper case letters, digits and _ between them (did you mean "INGESTION_URL_TENANTS"?)"#,
+            r#"INGESTION_URL__="https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMet"…: expected INGESTION_URL_NAME, with a name of at most 63 upper case letters, digits and _ between them"#,
+            r#"INGESTION_URL_tenants="https://dce-ab12.westeurope-1.metrics.ingest.monitor.azure.com/dataCollectionRules/dcr-0/streams/Microsoft-PrometheusMet"…: expected INGESTION_URL_NAME, with a name of at most 63 upper case letters, digits and _ between them (did you mean "INGESTION_URL_TENANTS"?)"#,
             r#"CLOUD="mars": expected one of AzurePublic, AzureGovernment, AzureChina, Custom, INT"#,
             r#"LISTENING_PORT="0": expected a port number from 1 to 65535"#,
             r#"INGESTION_URL_A="http://a.example/": expected https://: plain http would show the token to the network"#,
@@ -176,6 +176,17 @@ fn every_error_of_every_destination_is_reported_once_with_its_variable() {
             r#"RESPONSE_MODE_C="transparent": expected INGESTION_URL_C as well, because a destination needs an ingestion URL (did you mean "RESPONSE_MODE_A"?)"#,
         ]
     );
+}
+
+#[test]
+fn a_name_that_is_too_long_is_told_how_long_it_may_be() {
+    let named = |length: usize| {
+        let variable = format!("INGESTION_URL_{}", "A".repeat(length));
+        beside(&[(variable.as_str(), URL)])
+    };
+    assert!(named(63).is_ok());
+    let errors = named(64).unwrap_err();
+    assert!(errors[0].contains("with a name of at most 63 upper case letters"), "{errors:?}");
 }
 
 #[test]
