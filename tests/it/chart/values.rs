@@ -194,6 +194,21 @@ async fn every_number_can_be_given_on_the_command_line() {
     assert!(refused.contains("are both 9000"), "{refused}");
 }
 
+/// They would be two objects of one name, of which the API server keeps one.
+#[tokio::test]
+async fn an_identity_with_two_bindings_is_refused() {
+    const TEST: &str = "an_identity_with_two_bindings_is_refused";
+    let Some(helm) = helm::Helm::find(TEST) else { return };
+    let id = "22223333-cccc-4444-dddd-5555eeee6666";
+    let binding = |id: &str, account: &str| json!({"clientId": id, "serviceAccounts": [{"namespace": "a", "name": account}]});
+    for again in [id.to_owned(), id.to_uppercase()] {
+        let values = json!({"identityBindings": [binding(id, "one"), binding(&again, "two")]});
+        let refused = helm.template(("one", "two"), &values, &[]).await.unwrap_err().to_string();
+        let expected = format!("identityBindings has two entries with clientId {again}");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+}
+
 /// With `--reuse-values`, a change of the mode has the values of the former one.
 #[tokio::test]
 async fn values_of_another_certificate_mode_have_no_effect() {
