@@ -4,6 +4,7 @@
 
 mod answers;
 pub(crate) mod compare;
+mod edges;
 mod pods;
 mod random;
 
@@ -179,7 +180,8 @@ async fn pods_come_out_of_the_policies_as_from_the_webhook() {
     install(client, &policies).await;
 
     let (mut tally, mut made) = (Tally::default(), Vec::new());
-    for (name, pod) in pods::golden().into_iter().chain(pods::meshes()).chain(pods::neighbours()) {
+    let all = pods::golden().into_iter().chain(pods::meshes()).chain(pods::neighbours());
+    for (name, pod) in all.chain(edges::pods()) {
         made.extend(tally.add(client, &name, &pod).await);
     }
     let all = (tally.refused_by_both, tally.no_pods, tally.injected + tally.repaired);
@@ -288,7 +290,7 @@ async fn configured_otherwise(trial: &Trial) {
             "resources": {"requests": {"cpu": null, "memory": null}, "limits": {"memory": "64Mi"}},
             "sidecarMode": "container",
             "profiles": {
-                "default": {"livenessProbe": "none", "listeningPort": 9201},
+                "default": {"livenessProbe": "none", "listeningPort": 9201, "cpuRequest": "1m"},
                 "application": {"mountPath": "/etc/certificate", "cpuLimit": "50m"},
                 "secret": {"certificateName": null, "shutdownTimeout": "2m"},
                 "federated": {"sidecarMode": "native", "shutdownTimeout": "1500ms"},
@@ -311,7 +313,8 @@ async fn configured_otherwise(trial: &Trial) {
     .await;
     install(client, &printed(&config).await).await;
     let mut tally = Tally::default();
-    for (name, pod) in pods::golden().into_iter().chain(pods::meshes()) {
+    let all = pods::golden().into_iter().chain(pods::meshes());
+    for (name, pod) in all.chain(edges::pods()) {
         if let Some(made) = tally.add(client, &name, &pod).await {
             for (name, damaged) in pods::damaged(&made) {
                 tally.add(client, name, &damaged).await;

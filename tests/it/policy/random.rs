@@ -51,7 +51,7 @@ pub(crate) fn pod(number: usize) -> Value {
 fn asks(dice: &mut Dice, annotations: &mut Value) {
     let inject = match dice.below(20) {
         0 => *dice.one(&["false", "no", " Off ", "", "<no value>", "~", "'0'"]),
-        1 => *dice.one(&["yes", "TRUE", " \"true\" ", "1", "Enabled"]),
+        1 => *dice.one(&["yes", "TRUE", " \"true\" ", "1", "Enabled", "\u{a0}true\u{2003}"]),
         2 if dice.rarely(2) => *dice.one(&["ture", "2", "perhaps"]),
         _ => "true",
     };
@@ -229,6 +229,7 @@ fn own_resources(dice: &mut Dice, spec: &mut Value) {
     }
     spec["resources"] = match dice.below(5) {
         0 | 1 if without_requests => json!({"limits": own, "requests": {"cpu": "10m"}}),
+        2 if without_requests => json!({"limits": {"cpu": "0", "memory": own["memory"]}}),
         _ if without_requests => json!({"limits": own}),
         0 | 1 => json!({"requests": own}),
         2 => json!({"limits": own}),
