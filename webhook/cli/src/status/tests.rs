@@ -22,7 +22,7 @@ use super::{
 use crate::tests::{config_file, prometheus};
 use authorities::{AUTHORITIES, AUTHORITY, TRUSTED};
 use destinations::DESTINATIONS;
-use installation_cases::{INSTALLATION, POLICIES};
+use installation_cases::{INSTALLATION, OPTED_OUT, POLICIES};
 use object_cases::OBJECTS;
 use pod_cases::PODS;
 
@@ -271,7 +271,7 @@ fn a_healthy_sidecar_is_no_problem() {
             cluster.objects.push(object("a", &json!({"podMetadata": null, "containers": proxy})));
         }),
     ];
-    for (name, case) in cases.into_iter().chain(TRUSTED) {
+    for (name, case) in cases.into_iter().chain(TRUSTED).chain([OPTED_OUT]) {
         assert_eq!(problems(case), [], "{name}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::annotations;
 use serde_json::Value;
 use webhook::{
     decide::{Decision, Denial, SkipReason, decide},
@@ -16,7 +17,7 @@ use crate::{
         facts::{FoundCluster, items, labels, text},
         plain,
     },
-    workloads::{OPERATORS, Workload, workloads},
+    workloads::{OPERATORS, Workload, subject, workloads},
 };
 
 /// Containers that prometheus-operator adds. An object changes them by their names.
@@ -98,6 +99,7 @@ impl Writer<'_> {
             Some(Decision::Skip(skip)) if skip.reason == SkipReason::NotAskedFor => {
                 problems.extend(self.nobody_listens());
             }
+            None if self.asks() => problems.extend(self.not_created()),
             Some(Decision::Skip(_) | Decision::Repair(_)) | None => {}
         }
         problems
@@ -117,20 +119,40 @@ impl Writer<'_> {
         Some(Problem::new(kind, &self.workload.subject, message, next))
     }
 
-    /// Pods that are not there for a reason that is not theirs: the webhook does not answer
-    /// or is not trusted, a quota, Pod Security.
+    /// Whether its pods are annotated for a sidecar. What cannot be read is denied.
+    fn asks(&self) -> bool {
+        let inject = Pod::new(&self.workload.pod).annotation(annotations::INJECT);
+        let declines = |text| annotations::parse_inject(text).is_ok_and(|inject| !inject.asks);
+        inject.is_some_and(|text| !declines(text))
+    }
+
+    /// Pods that are not there for a reason that the webhook does not give: it does not answer
+    /// or is not trusted, a policy denies them, a quota, Pod Security.
     fn not_created(&self) -> Option<Problem> {
-        let count = |path| self.object.pointer(path).and_then(Value::as_u64);
+        let own = (text(self.object, "/kind"), text(self.object, "/metadata/name"));
+        // An operator lets a StatefulSet create the pods of its object.
+        let is_made = |object: &&Value| {
+            Pod::new(object).owner() == Some(own)
+                && object.pointer("/metadata/namespace")
+                    == self.object.pointer("/metadata/namespace")
+        };
+        let made = self.cluster.objects.iter().filter(is_made);
+        let message = std::iter::once(self.object).chain(made).find_map(|it| self.refused(it))?;
+        let next = "correct what it names; its controller then retries";
+        Some(Problem::new(ProblemKind::Denied, &self.workload.subject, message, next))
+    }
+
+    /// How many pods `controller` has not created, and why.
+    fn refused(&self, controller: &Value) -> Option<String> {
+        let count = |path| controller.pointer(path).and_then(Value::as_u64);
         let expected =
             count("/spec/replicas").or_else(|| count("/status/desiredNumberScheduled"))?;
         let created = count("/status/replicas").or_else(|| count("/status/currentNumberScheduled"));
         let created = created.unwrap_or(0);
-        let subject = &self.workload.subject;
+        let subject = subject(controller, text(controller, "/kind"));
         let mut refusals = self.cluster.refusals.iter().rev().filter(|_| created < expected);
-        let (_, why) = refusals.find(|(who, _)| who == subject)?;
-        let message = format!("{created} of {expected} pods are created: {why}");
-        let next = "correct what it names; its controller then retries";
-        Some(Problem::new(ProblemKind::Denied, subject, message, next))
+        let (_, why) = refusals.find(|(who, _)| *who == subject)?;
+        Some(format!("{created} of {expected} pods are created: {why}"))
     }
 
     /// A Prometheus object that writes to a sidecar that it does not ask for. Containers of

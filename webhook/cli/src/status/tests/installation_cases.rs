@@ -137,6 +137,27 @@ fn by_policy(cluster: &mut FoundCluster) {
     cluster.pods.push(pod);
 }
 
+/// A `StatefulSet` without its pod, which has these annotations.
+fn stateful_set(name: &str, annotations: &[(&str, &str)]) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name, "namespace": "monitoring"},
+        "spec": {"replicas": 1, "template": plain(name, annotations).raw},
+        "status": {"replicas": 0},
+    })
+}
+
+/// As an event has it.
+const DENIAL: &str = "ValidatingAdmissionPolicy 'prom-remotewrite-policy' denied request";
+
+/// Pods that are to have no sidecar are not created.
+pub(super) const OPTED_OUT: (&str, Change) = ("opted out, and not created", |cluster| {
+    by_policy(cluster);
+    cluster.objects.push(stateful_set("a", &[("inject", "false")]));
+    cluster.refusals.push(("StatefulSet monitoring/a".to_owned(), "exceeded quota".to_owned()));
+});
+
 pub(super) const POLICIES: &[Case] = &[
     (
         "a policy with other settings",
@@ -214,6 +235,31 @@ pub(super) const POLICIES: &[Case] = &[
             cluster.pods.push(plain("a", &[("inject", "true"), ("profile", "other")]));
         },
         &["no policy injects its profile"],
+    ),
+    (
+        "a policy denies the pods of a workload",
+        "denied",
+        |cluster| {
+            by_policy(cluster);
+            cluster.objects.push(stateful_set("a", &[("inject", "true"), ("log-level", "debug")]));
+            cluster.refusals.push(("StatefulSet monitoring/a".to_owned(), DENIAL.to_owned()));
+        },
+        &["StatefulSet monitoring/a: 0 of 1 pods are created: ValidatingAdmissionPolicy"],
+    ),
+    (
+        "a policy denies the pods of an operator's object",
+        "denied",
+        |cluster| {
+            by_policy(cluster);
+            let mut made =
+                stateful_set("prometheus-a", &[("inject", "true"), ("log-level", "debug")]);
+            let owner = json!({"controller": true, "kind": "Prometheus", "name": "a"});
+            made["metadata"]["ownerReferences"] = json!([owner]);
+            cluster.objects.extend([object("a", &json!({})), made]);
+            let who = "StatefulSet monitoring/prometheus-a".to_owned();
+            cluster.refusals.push((who, DENIAL.to_owned()));
+        },
+        &["Prometheus monitoring/a: 0 of 1 pods are created: ValidatingAdmissionPolicy"],
     ),
     (
         "the policies are gone",
