@@ -12,6 +12,7 @@ use crate::chart::{
     trial::eventually,
 };
 
+const KIND: &str = "MutatingAdmissionPolicy";
 const NAME: &str = "prom-remotewrite-policy.managed-identity";
 
 /// The line of the pod that a policy injected.
@@ -55,9 +56,11 @@ pub(super) async fn by_policies(kubeconfig: &Path, client: &Client, scene: &Scen
         (&line["settings"], &line["profile"]),
         (&json!("current"), &json!("managed-identity"))
     );
-    let kind = "MutatingAdmissionPolicy";
-    let policy = printed.iter().find(|it| it["kind"] == kind && text(it, "/metadata/name") == NAME);
-    let mut policy = policy.unwrap().clone();
+    let of_kind = |kind: &str| {
+        let mut all = printed.iter().filter(|it| text(it, "/metadata/name") == NAME);
+        all.find(|it| it["kind"] == kind).unwrap()
+    };
+    let mut policy = of_kind(KIND).clone();
     assert!(of_away(&overview).contains("it is older than the policy"), "{overview:#}");
     let selectors = &mut policy["spec"]["matchConstraints"]["namespaceSelector"];
     let selected = json!({"key": "pol", "operator": "In", "values": ["yes"]});
@@ -65,8 +68,34 @@ pub(super) async fn by_policies(kubeconfig: &Path, client: &Client, scene: &Scen
     objects::apply(client, &policy).await.unwrap();
     let (_, overview) = status(kubeconfig, &[]).await;
     assert!(of_away(&overview).ends_with("namespaces with pol in (yes)"), "{overview:#}");
-    let api = objects::api(client, &policy);
-    api.delete(NAME, &DeleteParams::default()).await.unwrap();
-    let (_, overview) = status(kubeconfig, &[]).await;
-    assert_eq!(by_policy(&overview)["settings"], "unknown", "{overview:#}");
+    without_parts(kubeconfig, client, of_kind).await;
+}
+
+/// What is missing of a policy is named, one after the other.
+async fn without_parts<'a>(
+    kubeconfig: &Path,
+    client: &Client,
+    of_kind: impl Fn(&str) -> &'a Value,
+) {
+    let binding = &format!("{KIND}Binding");
+    for (gone, object, words) in [
+        (KIND, format!("{binding} {NAME}"), format!("{KIND} {NAME} is missing")),
+        ("ConfigMap", format!("{binding} {NAME}"), format!("ConfigMap {MONITORING}/{NAME} is")),
+        (binding, format!("{KIND} {NAME}"), "its binding is missing".to_owned()),
+    ] {
+        let api = objects::api(client, of_kind(gone));
+        api.delete(NAME, &DeleteParams::default()).await.unwrap();
+        let (_, overview) = status(kubeconfig, &[]).await;
+        assert_eq!(by_policy(&overview)["settings"], "invalid", "{overview:#}");
+        for (object, words) in [
+            (object.as_str(), words.as_str()),
+            ("Pod monitoring/by-policy", "a pod that replaces it would be denied"),
+        ] {
+            let mut problems = overview["problems"].as_array().unwrap().iter();
+            let is = |one: &&Value| text(one, "/object") == object;
+            let found = problems.find(|one| is(one) && text(one, "/message").contains(words));
+            assert!(found.is_some(), "{object} {words}: {overview:#}");
+        }
+        objects::apply(client, of_kind(gone)).await.unwrap();
+    }
 }

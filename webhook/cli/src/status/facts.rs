@@ -13,6 +13,7 @@ use webhook::{
 
 pub use super::figures::Figures;
 pub use crate::needs::lookup::Unread;
+use crate::policy::is_by_policy;
 
 /// One cluster.
 #[derive(Debug, Default)]
@@ -33,6 +34,8 @@ pub struct FoundCluster {
     pub webhooks: Vec<FoundWebhook>,
     /// Policies that inject: one for each profile.
     pub policies: Vec<FoundPolicy>,
+    /// Their objects that inject nothing: which, and what it lacks.
+    pub incomplete_policies: Vec<(String, String)>,
     /// Whether there may be webhooks or policies of ours that could not be looked at.
     pub hides_injectors: bool,
     /// Why pods were not created lately: the controller, and what it was told.
@@ -95,6 +98,20 @@ impl FoundCluster {
         let expected = pod.annotation(annotations::PROFILE).unwrap_or(annotations::DEFAULT_PROFILE);
         let mut policies = self.policies.iter();
         policies.find(|policy| text(&policy.parameters, "/data/profile") == expected.trim())
+    }
+
+    /// Whether policies of ours were applied.
+    pub(super) const fn has_policies(&self) -> bool {
+        !self.policies.is_empty() || !self.incomplete_policies.is_empty()
+    }
+
+    /// Whether a policy injected a pod, and none would inject one that replaces it.
+    pub(super) fn lost_policy(&self, pod: Pod<'_>) -> bool {
+        is_by_policy(pod)
+            && self.policy(pod).is_none()
+            && self.has_policies()
+            && self.webhooks.is_empty()
+            && !self.hides_injectors
     }
 
     /// Why no webhook is called for a pod in this namespace with these `labels`, if they

@@ -5,6 +5,7 @@
 //! API server keeps a list of all fields there (`managedFields`), and in it stand the
 //! names of containers and variables.
 
+mod policies;
 mod webhooks;
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
@@ -21,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    facts::{Figures, FoundCluster, FoundPod, FoundPolicy, Standing, Unread, items, labels, text},
+    facts::{Figures, FoundCluster, FoundPod, Standing, Unread, items, labels, text},
     plain, problems,
 };
 use crate::needs::lookup::{get, get_text};
@@ -35,8 +36,6 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const NAMESPACES: &str = "/api/v1/namespaces";
-/// Where policies that inject are; API servers before 1.36 have none there.
-const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1";
 /// In names and annotations of ours, and in what a hand-written sidecar has.
 const MARKS: [&str; 2] = [names::CONTAINER, names::env::INGESTION_URL];
 
@@ -62,7 +61,7 @@ pub async fn gather(
     let config_maps = server.all(plain::config_maps(&objects)).await;
     let failures = server.unseen.borrow().len();
     let configurations = server.list(webhooks::CONFIGURATIONS).await;
-    let policies = server.policies().await;
+    let (policies, incomplete_policies) = policies::policies(&server).await;
     let hides_injectors = server.unseen.borrow().len() > failures;
     let webhooks = webhooks::webhooks(&server, configurations).await;
     Ok(FoundCluster {
@@ -74,6 +73,7 @@ pub async fn gather(
         config_maps,
         webhooks,
         policies,
+        incomplete_policies,
         hides_injectors,
         refusals: events.iter().map(refusal).collect(),
         unseen: server.unseen.into_inner(),
@@ -194,28 +194,6 @@ impl ApiServer<'_> {
     async fn list(&self, path: &str) -> Vec<Value> {
         let list = self.object(path).await.unwrap_or_default();
         items(&list, "/items").cloned().map(without_fields).collect()
-    }
-
-    /// Each policy that injects, with the parameters that its binding names.
-    async fn policies(&self) -> Vec<FoundPolicy> {
-        let path = |kind| {
-            format!("{POLICIES}/{kind}?labelSelector=app.kubernetes.io/name={}", names::CONTAINER)
-        };
-        let paths = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"].map(path);
-        let (policies, bindings) = tokio::join!(self.list(&paths[0]), self.list(&paths[1]));
-        let found = bindings.iter().map(async |binding| {
-            let of = |field| text(binding, field);
-            let expected = of("/spec/policyName");
-            let policy =
-                policies.iter().find(|policy| text(policy, "/metadata/name") == expected)?;
-            let (place, name) = (of("/spec/paramRef/namespace"), of("/spec/paramRef/name"));
-            let path = format!("/api/v1/namespaces/{place}/configmaps/{name}");
-            let selectors =
-                [policy.pointer("/spec/matchConstraints"), binding.pointer("/spec/matchResources")];
-            let selectors = selectors.map(|one| one.cloned().unwrap_or_default());
-            Some(FoundPolicy { parameters: self.object(&path).await?, selectors })
-        });
-        join_all(found).await.into_iter().flatten().collect()
     }
 
     fn collection(&self, group: &str, kind: &str) -> String {

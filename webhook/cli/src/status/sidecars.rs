@@ -154,6 +154,9 @@ fn line(
 /// By the configuration of what injected it.
 fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshness {
     let pod = found.pod();
+    if cluster.lost_policy(pod) {
+        return Freshness::Invalid;
+    }
     let settings = if policy::is_by_policy(pod) {
         cluster.policy(pod).map(|found| Ok(policy::settings(&found.parameters, pod)))
     } else {

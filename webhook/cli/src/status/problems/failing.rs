@@ -73,10 +73,17 @@ fn of(line: &SidecarLine) -> String {
 }
 
 fn invalid(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
-    let (file, pod) = (cluster.file()?, found.pod());
+    const DENIED: &str = "a pod that replaces it would be denied";
+    let pod = found.pod();
+    if cluster.lost_policy(pod) {
+        let message = format!("{DENIED}: no policy injects its profile");
+        let next = "annotate it with another profile, or apply all objects of `kubectl prom-remotewrite policy`, before the pod is recreated";
+        return Some(Problem::new(ProblemKind::Denied, found.subject(), message, next));
+    }
+    let file = cluster.file()?;
     let errors = settings_for(&file.config, pod).err()?;
     let kind = kind_of_denial(file, pod, ProblemKind::Denied);
-    let message = format!("a pod that replaces it would be denied: {}", contract::report(&errors));
+    let message = format!("{DENIED}: {}", contract::report(&errors));
     let next = "correct its annotations, or the profile in the chart's values, before the pod is recreated";
     Some(Problem::new(kind, found.subject(), message, next))
 }

@@ -17,7 +17,14 @@ const CERTIFICATE_DAYS: i64 = 14;
 
 pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let has_none = cluster.webhooks.is_empty() && cluster.policies.is_empty();
+    // What could not be read may be there.
+    let incomplete = cluster.incomplete_policies.iter().filter(|_| !cluster.hides_injectors);
+    problems.extend(incomplete.map(|(object, lack)| {
+        let message = format!("{lack} is missing, so it injects nothing");
+        let next = "apply all objects of `kubectl prom-remotewrite policy`; if you removed the profile, delete what is left of it";
+        problem(object, &message, next)
+    }));
+    let has_none = cluster.webhooks.is_empty() && !cluster.has_policies();
     if has_none && !cluster.hides_injectors {
         problems.push(problem(
             "cluster",

@@ -83,7 +83,7 @@ fn missed(
         None if cluster.policy(found.pod()).is_some() => {
             ("it is older than the policy of its profile, or was annotated later", "")
         }
-        None if !cluster.policies.is_empty() => (
+        None if cluster.has_policies() => (
             "no policy injects its profile, or its binding or ConfigMap is missing",
             "apply all objects of `kubectl prom-remotewrite policy`; then ",
         ),

@@ -262,6 +262,44 @@ pub(super) const POLICIES: &[Case] = &[
         &["Prometheus monitoring/a: 0 of 1 pods are created: ValidatingAdmissionPolicy"],
     ),
     (
+        "the policy of a running pod's profile is gone",
+        "denied",
+        |cluster| {
+            by_policy(cluster);
+            cluster.policies[0].parameters["data"]["profile"] = json!("other");
+        },
+        &[
+            "Pod monitoring/well: a pod that replaces it would be denied: no policy injects",
+            "-> annotate it with another profile",
+        ],
+    ),
+    (
+        "a policy without its ConfigMap, and no webhook",
+        "webhook",
+        |cluster| {
+            by_policy(cluster);
+            cluster.policies.clear();
+            let object = "MutatingAdmissionPolicyBinding a".to_owned();
+            cluster.incomplete_policies.push((object, "ConfigMap b/a".to_owned()));
+        },
+        &[
+            "MutatingAdmissionPolicyBinding a: ConfigMap b/a is missing, so it injects nothing",
+            "-> apply all objects of `kubectl prom-remotewrite policy`",
+        ],
+    ),
+    (
+        "policies that could not be read",
+        "not-seen",
+        |cluster| {
+            by_policy(cluster);
+            cluster.policies.clear();
+            cluster.hides_injectors = true;
+            cluster.incomplete_policies.push(("a".to_owned(), "b".to_owned()));
+            cluster.unseen.push("mutatingadmissionpolicies: forbidden".to_owned().into());
+        },
+        &["mutatingadmissionpolicies: forbidden"],
+    ),
+    (
         "the policies are gone",
         "webhook",
         |cluster| {
