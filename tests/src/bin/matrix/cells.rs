@@ -18,6 +18,9 @@ pub(crate) struct Row {
     pub(crate) program: &'static str,
     /// Modules and names of `cargo test --test it`.
     pub(crate) tests: &'static [&'static str],
+    /// Whether those of them that are ignored without `just matrix` run, too. Other rows'
+    /// are among the tests of a whole module.
+    pub(crate) ignored: bool,
     /// What these tests prove, for the page.
     pub(crate) proves: &'static str,
     /// The versions: what they are called, and what each is.
@@ -47,6 +50,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "kubernetes",
         program: "kube-apiserver",
         tests: &["admission::", "chart::", "control_plane::", "policy::", "rotation::", "status::"],
+        ignored: false,
         proves: "the chart is installed, upgraded and removed, pods get their sidecar, certificates are rotated, policies do what the webhook does, and `kubectl prom-remotewrite status` finds what is broken. There are no nodes, and the controller manager next to 1.29 is that of 1.37",
         versions: &[
             ("1.29", Part::Tool(&KUBERNETES_1_29)),
@@ -65,6 +69,7 @@ pub(crate) const ROWS: &[Row] = &[
             "sidecar::versions::",
             "harness::prometheus_",
         ],
+        ignored: true,
         proves: "every sample that Prometheus has is in the mock of Azure, through two injected sidecars and through every fault, also with an agent and with remote write 2.0",
         versions: &[
             ("2.42", Part::Tool(&PROMETHEUS_2_42)),
@@ -77,6 +82,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "vmagent",
         program: "vmagent",
         tests: &["sidecar::senders::vmagent_"],
+        ignored: true,
         proves: "every sample that vmagent received is in the mock of Azure after 503, 429, 403, 500, no answer, broken connections, and a sidecar that is killed and one that is stopped",
         versions: &[("1.151", Part::Tool(&VMAGENT))],
     },
@@ -84,6 +90,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "collector",
         program: "otelcol",
         tests: &["sidecar::senders::an_opentelemetry_collector_"],
+        ignored: true,
         proves: "the same holds for an OpenTelemetry Collector with the OTLP receiver and the prometheusremotewrite exporter",
         versions: &[("0.165", Part::Tool(&COLLECTOR))],
     },
@@ -91,6 +98,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "telegraf",
         program: "telegraf",
         tests: &["sidecar::senders::telegraf_"],
+        ignored: true,
         proves: "the same holds for Telegraf with the output http and the data format prometheusremotewrite",
         versions: &[("1.37", Part::Tool(&TELEGRAF))],
     },
@@ -98,6 +106,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "istio",
         program: "istio-injector",
         tests: &["chart::istio::"],
+        ignored: true,
         proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio publishes no release as a Go module, so this is a snapshot of its main branch",
         versions: &[("1.31", Part::Tool(&ISTIO))],
     },
@@ -105,6 +114,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "cert-manager",
         program: "cert-manager-controller",
         tests: &["chart::cert_manager::"],
+        ignored: true,
         proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart's resources specify, API servers trust the webhook all the time, and no pod is denied. Later versions are not available as Go modules, but the chart's resources fit their definitions, too",
         versions: &[("1.11", Part::Tool(&CERT_MANAGER))],
     },
@@ -112,6 +122,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "architecture",
         program: "prom-remotewrite",
         tests: &["rotation::", "sidecar::"],
+        ignored: false,
         proves: "sidecar, webhook and certs do the same when they are compiled for that architecture and emulated by QEMU",
         versions: &[("arm64", Part::Product(Architecture::Arm64))],
     },

@@ -38,7 +38,8 @@ const NEWS_EVERY: Duration = Duration::from_secs(60);
 pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
     let Obtained { version, name, value } = obtained(cell)?;
     let program = Program::new("cargo test", cargo()?)
-        .args(["test", "--workspace", "--test", "it", "--", "--include-ignored"])
+        .args(["test", "--workspace", "--test", "it", "--"])
+        .args(cell.row.ignored.then_some("--include-ignored"))
         .args(cell.row.tests.iter().copied())
         .folder(&environment::crate_folder().join(".."))
         .envs(environment::variables().filter(|(name, _)| !is_of_this_run(name)))
