@@ -18,7 +18,7 @@ use crate::{
 pub const VARIABLE: &str = "ARCHITECTURE";
 
 /// An architecture for which there are images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Architecture {
     /// `x86_64`.
     Amd64,

@@ -47,23 +47,29 @@ struct Target {
 /// Where a program of the workspace is, after it was built: the product's own for the
 /// architecture that [`ARCHITECTURE`](crate::product::architecture::VARIABLE) names, as scripts that emulate it.
 pub fn find(name: &str) -> Outcome<PathBuf> {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    find_for(name, Architecture::chosen()?)
+}
+
+/// The same, the product's own for `architecture`.
+pub fn find_for(name: &str, architecture: Architecture) -> Outcome<PathBuf> {
+    static BUILT: Mutex<BTreeMap<(String, Architecture), PathBuf>> = Mutex::new(BTreeMap::new());
+    let architecture = match name {
+        SIDECAR | WEBHOOK | CERTS => architecture,
+        _ => Architecture::HERE,
+    };
+    let key = (name.to_owned(), architecture);
     let mut built = locked(&BUILT);
-    if let Some(file) = built.get(name) {
+    if let Some(file) = built.get(&key) {
         return Ok(file.clone());
     }
     let BuildDirectory { profile, target } = BuildDirectory::find()?;
     // Of the whole workspace, for its features: a package's own would build all libraries
     // a second time. Of it this program only: the demo waits for no other.
     let what = ["build", "--workspace", "--bin", name, &format!("--profile={profile}")];
-    let architecture = match name {
-        SIDECAR | WEBHOOK | CERTS => Architecture::chosen()?,
-        _ => Architecture::HERE,
-    };
     let programs = cargo(&what, &target, architecture)?;
     let file = programs.get(name).context(format!("find the program {name} in the workspace"))?;
     let file = architecture.runnable(file)?;
-    built.insert(name.to_owned(), file.clone());
+    built.insert(key, file.clone());
     Ok(file)
 }
 

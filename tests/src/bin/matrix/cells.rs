@@ -3,9 +3,9 @@
 use ::tests::{
     product::architecture::Architecture,
     tools::{
-        CERT_MANAGER, COLLECTOR, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32,
+        CERT_MANAGER, COLLECTOR, HELM, ISTIO, KUBERNETES, KUBERNETES_1_29, KUBERNETES_1_32,
         KUBERNETES_1_34, KUBERNETES_1_36, PROMETHEUS, PROMETHEUS_2_42, PROMETHEUS_2_53,
-        PROMETHEUS_3_5, Recipe, TELEGRAF, VMAGENT,
+        PROMETHEUS_3_5, PROMTOOL, Recipe, TELEGRAF, VMAGENT,
     },
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Row {
     /// Whether those of them that are ignored without `just matrix` run, too. Other rows'
     /// are among the tests of a whole module.
     pub(crate) ignored: bool,
+    /// What these tests start besides the part, built before they are timed.
+    pub(crate) needs: &'static [&'static Recipe],
     /// What these tests prove, for the page.
     pub(crate) proves: &'static str,
     /// The versions: what they are called, and what each is.
@@ -51,6 +53,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "kube-apiserver",
         tests: &["admission::", "chart::", "control_plane::", "policy::", "rotation::", "status::"],
         ignored: false,
+        needs: &[&KUBERNETES, &HELM, &PROMTOOL],
         proves: "the chart is installed, upgraded and removed, pods get their sidecar, certificates are rotated, policies do what the webhook does, and `kubectl prom-remotewrite status` finds what is broken. There are no nodes, and the controller manager next to 1.29 is that of 1.37",
         versions: &[
             ("1.29", Part::Tool(&KUBERNETES_1_29)),
@@ -70,6 +73,7 @@ pub(crate) const ROWS: &[Row] = &[
             "harness::prometheus_",
         ],
         ignored: true,
+        needs: &[],
         proves: "every sample that Prometheus has is in the mock of Azure, through two injected sidecars and through every fault, also with an agent and with remote write 2.0",
         versions: &[
             ("2.42", Part::Tool(&PROMETHEUS_2_42)),
@@ -83,6 +87,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "vmagent",
         tests: &["sidecar::senders::vmagent_"],
         ignored: true,
+        needs: &[],
         proves: "every sample that vmagent received is in the mock of Azure after 503, 429, 403, 500, no answer, broken connections, and a sidecar that is killed and one that is stopped",
         versions: &[("1.151", Part::Tool(&VMAGENT))],
     },
@@ -91,6 +96,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "otelcol",
         tests: &["sidecar::senders::an_opentelemetry_collector_"],
         ignored: true,
+        needs: &[],
         proves: "the same holds for an OpenTelemetry Collector with the OTLP receiver and the prometheusremotewrite exporter",
         versions: &[("0.165", Part::Tool(&COLLECTOR))],
     },
@@ -99,6 +105,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "telegraf",
         tests: &["sidecar::senders::telegraf_"],
         ignored: true,
+        needs: &[],
         proves: "the same holds for Telegraf with the output http and the data format prometheusremotewrite",
         versions: &[("1.37", Part::Tool(&TELEGRAF))],
     },
@@ -107,6 +114,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "istio-injector",
         tests: &["chart::istio::"],
         ignored: true,
+        needs: &[&KUBERNETES, &HELM],
         proves: "pods that go through Istio's own injector, before and after this webhook, with its proxy as a container and as a native sidecar, have both sidecars, complete and correct, on the pinned API server. Istio publishes no release as a Go module, so this is a snapshot of its main branch",
         versions: &[("1.31", Part::Tool(&ISTIO))],
     },
@@ -115,6 +123,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "cert-manager-controller",
         tests: &["chart::cert_manager::"],
         ignored: true,
+        needs: &[&KUBERNETES, &HELM],
         proves: "cert-manager issues and renews the webhook's certificate and its CA as the chart's resources specify, API servers trust the webhook all the time, and no pod is denied. Later versions are not available as Go modules, but the chart's resources fit their definitions, too",
         versions: &[("1.11", Part::Tool(&CERT_MANAGER))],
     },
@@ -123,6 +132,7 @@ pub(crate) const ROWS: &[Row] = &[
         program: "prom-remotewrite",
         tests: &["rotation::", "sidecar::"],
         ignored: false,
+        needs: &[&KUBERNETES, &HELM, &PROMETHEUS, &PROMTOOL],
         proves: "sidecar, webhook and certs do the same when they are compiled for that architecture and emulated by QEMU",
         versions: &[("arm64", Part::Product(Architecture::Arm64))],
     },

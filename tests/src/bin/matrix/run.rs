@@ -1,7 +1,7 @@
 //! Runs the suite on one cell.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::mpsc,
     thread,
@@ -15,9 +15,12 @@ use ::tests::{
         environment,
         process::{Process, Program},
     },
-    product::architecture,
+    product::{
+        architecture::{self, Architecture},
+        binaries::{self, CERTS, CLI, SIDECAR, WEBHOOK},
+    },
     say,
-    tools::{self, Recipe, Variable},
+    tools::{self, Tool, Variable},
 };
 use time::OffsetDateTime;
 use tokio::time::sleep;
@@ -27,22 +30,25 @@ use crate::{
     reports::Report,
 };
 
-/// For the part: six minutes on two idle cores, and more where others work on them.
+/// For tools and programs: half an hour on two idle cores, and more where others work on
+/// them.
 const BUILT_WITHIN: Duration = Duration::from_mins(60);
-/// For the tests, which are compiled before: six minutes on two idle cores.
+/// For the tests, which are compiled in a few minutes.
+const COMPILED_WITHIN: Duration = Duration::from_mins(30);
+/// For the tests, once all that they start is built: six minutes on two idle cores.
 const TESTED_WITHIN: Duration = Duration::from_mins(40);
 /// How often someone who waits hears of it.
 const NEWS_EVERY: Duration = Duration::from_secs(60);
 
-/// Obtains the part, runs the tests with it and reports what they said.
+/// Builds what the cell needs, runs the tests with it and reports what they said.
 pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
     let Obtained { version, name, value } = obtained(cell)?;
-    let program = Program::new("cargo test", cargo()?)
-        .args(["test", "--workspace", "--test", "it", "--"])
+    say("compiling the tests");
+    cargo_test()?.arg("--no-run").run(COMPILED_WITHIN).await?;
+    let program = cargo_test()?
+        .arg("--")
         .args(cell.row.ignored.then_some("--include-ignored"))
         .args(cell.row.tests.iter().copied())
-        .folder(&environment::crate_folder().join(".."))
-        .envs(environment::variables().filter(|(name, _)| !is_of_this_run(name)))
         // What cannot run is a failure, then, unless the version is why.
         .env("CI", "true")
         .env(name, value);
@@ -61,6 +67,15 @@ pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
     })
 }
 
+/// Cargo's command for the tests, which compiles nothing a second time.
+fn cargo_test() -> Outcome<Program> {
+    let cargo = environment::on_path("cargo").context("find cargo on PATH")?;
+    Ok(Program::new("cargo test", cargo)
+        .args(["test", "--workspace", "--test", "it"])
+        .folder(&environment::crate_folder().join(".."))
+        .envs(environment::variables().filter(|(name, _)| !is_of_this_run(name))))
+}
+
 /// A part that is there: its version, and the variable by which tests find it.
 struct Obtained {
     version: String,
@@ -68,7 +83,18 @@ struct Obtained {
     value: String,
 }
 
+/// Everything that the tests start, built once. A build that takes too long ends with this
+/// process.
 fn obtained(cell: Cell) -> Outcome<Obtained> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        // Nobody listens after the time is over.
+        let _ = sender.send(part(cell).and_then(|part| others(cell).map(|()| part)));
+    });
+    receiver.recv_timeout(BUILT_WITHIN).context(format!("build {} in an hour", cell.name()))?
+}
+
+fn part(cell: Cell) -> Outcome<Obtained> {
     let recipe = match cell.part {
         Part::Tool(recipe) => recipe,
         Part::Product(architecture) => {
@@ -81,7 +107,7 @@ fn obtained(cell: Cell) -> Outcome<Obtained> {
             });
         }
     };
-    let folder = built(recipe)?;
+    let folder = tools::built(recipe)?;
     let file = folder.join(cell.row.program);
     let tool = recipe.tools.iter().find(|tool| tool.name == cell.row.program);
     let tool = tool.context(format!("find {} in {}", cell.row.program, recipe.folder))?;
@@ -93,12 +119,22 @@ fn obtained(cell: Cell) -> Outcome<Obtained> {
     Ok(Obtained { version: version(&file, tool.asked)?, name, value })
 }
 
-/// The folder with the part, built once. A build that takes too long ends with this
-/// process.
-fn built(recipe: &'static Recipe) -> Outcome<PathBuf> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(tools::built(recipe)));
-    receiver.recv_timeout(BUILT_WITHIN).context(format!("build {} in an hour", recipe.folder))?
+/// What the tests start besides the part: other tools, and the product.
+fn others(cell: Cell) -> Outcome<()> {
+    let (own, architecture): (&[Tool], _) = match cell.part {
+        Part::Tool(recipe) => (recipe.tools, Architecture::HERE),
+        Part::Product(architecture) => (&[], architecture),
+    };
+    for recipe in cell.row.needs {
+        let is_own = |tool: &&Tool| own.iter().any(|own| own.name == tool.name);
+        for tool in recipe.tools.iter().filter(|tool| !is_own(tool)) {
+            tools::find(recipe, tool.name)?;
+        }
+    }
+    for program in [SIDECAR, WEBHOOK, CERTS, CLI] {
+        binaries::find_for(program, architecture)?;
+    }
+    Ok(())
 }
 
 /// Waits for the end, and says now and then how far it is.
@@ -121,10 +157,6 @@ async fn watched(process: &mut Process, cell: Cell, start: Instant) -> Outcome<S
         sleep(Duration::from_millis(200)).await;
     }
     Ok(process.output())
-}
-
-fn cargo() -> Outcome<PathBuf> {
-    environment::on_path("cargo").context("find cargo on PATH")
 }
 
 /// What Cargo has told this program, and would take for changes of what it builds.
