@@ -57,6 +57,9 @@ fn section(row: &'static Row, reports: &Reports) -> String {
     let mut details = String::new();
     for cell in row.cells() {
         let Some(report) = reports.get(&cell.name()) else { continue };
+        // After that comes advice, and what a program printed.
+        let error = report.error.iter().filter_map(|error| error.split([';', '\n']).next());
+        details.extend(error.map(|error| format!("* {}: failed: {error}.\n", cell.name())));
         let failed =
             report.failed.iter().map(|name| format!("* {}: `{name}` failed.\n", cell.name()));
         details.extend(failed);
@@ -78,12 +81,15 @@ fn line(cell: Cell, report: Option<&Report>) -> String {
         return format!("| {command} | never run | | | | | | |\n");
     };
     let mut line = String::new();
+    let failed = match report.error {
+        Some(_) => "see below".to_owned(),
+        None => report.failed.len().to_string(),
+    };
     let _infallible = writeln!(
         line,
-        "| {command} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {command} | {} | {} | {failed} | {} | {} | {} | {} |",
         report.version,
         report.passed,
-        report.failed.len(),
         report.skipped.len(),
         report.date,
         report.seconds,
@@ -116,5 +122,15 @@ mod tests {
         let report = Report { passed: 3, failed: vec!["one".into()], ..Report::default() };
         let page = self::page(&Reports::from([("kubernetes=1.29".to_owned(), report)]));
         assert!(page.contains("kubernetes=1.29: `one` failed."), "{page}");
+    }
+
+    #[test]
+    fn a_cell_that_could_not_run_has_a_row_with_the_reason() {
+        let error = Some("cannot build it; it had said:\nmuch".to_owned());
+        let report = Report { date: "2026-11-29".into(), error, ..Report::default() };
+        let page = page(&Reports::from([("kubernetes=1.29".to_owned(), report)]));
+        let row = "| `just matrix kubernetes=1.29` |  | 0 | see below | 0 | 2026-11-29 |";
+        assert!(page.contains(row), "{page}");
+        assert!(page.contains("kubernetes=1.29: failed: cannot build it.\n"), "{page}");
     }
 }

@@ -21,8 +21,11 @@ pub(crate) struct Report {
     pub(crate) seconds: u64,
     /// How many tests passed.
     pub(crate) passed: usize,
-    /// Which tests failed, or why there is no result.
+    /// Which tests failed.
     pub(crate) failed: Vec<String>,
+    /// Why there is no result, or not the whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
     /// Which tests were skipped, and why.
     pub(crate) skipped: BTreeMap<String, String>,
 }
@@ -55,28 +58,31 @@ pub(crate) fn keep(name: &str, report: &Report) -> Outcome<Reports> {
 }
 
 impl Report {
-    /// Reads what `cargo test` printed.
+    /// Whether the cell ran as a whole, and no test failed.
+    pub(crate) const fn has_passed(&self) -> bool {
+        self.failed.is_empty() && self.error.is_none()
+    }
+
+    /// Adds what `cargo test` printed.
     ///
     /// A skipped test passes, as far as Cargo knows, and has told so on a line of its own.
-    pub(crate) fn read_output(output: &str) -> Self {
-        let mut report = Self::default();
+    pub(crate) fn read(&mut self, output: &str) {
         let mut ended = false;
         for line in output.lines() {
             if let Some(name) = test(line, "FAILED") {
-                report.failed.push(name.to_owned());
+                self.failed.push(name.to_owned());
             } else if test(line, "ok").is_some() {
-                report.passed += 1;
+                self.passed += 1;
             } else if let Some(skipped) = line.strip_prefix("skipped ") {
                 let (name, why) = skipped.split_once(": ").unwrap_or((skipped, ""));
-                report.skipped.insert(name.to_owned(), why.to_owned());
+                self.skipped.insert(name.to_owned(), why.to_owned());
             }
             ended |= line.starts_with("test result: ");
         }
-        report.passed = report.passed.saturating_sub(report.skipped.len());
-        if !ended || report.passed == 0 && report.failed.is_empty() {
-            report.failed.push("no test ended".to_owned());
+        self.passed = self.passed.saturating_sub(self.skipped.len());
+        if !ended || self.passed == 0 && self.failed.is_empty() {
+            self.error = Some("no test ended".to_owned());
         }
-        report
     }
 }
 
@@ -101,7 +107,8 @@ test chart::three ... FAILED
 
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out
 ";
-        let report = Report::read_output(output);
+        let mut report = Report::default();
+        report.read(output);
         assert_eq!((report.passed, &report.failed[..]), (1, &["chart::three".to_owned()][..]));
         assert_eq!(report.skipped["one"], "Kubernetes 1.29.6 has no policy; 1.36 has");
     }
@@ -111,7 +118,10 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out
         for output in
             ["", "error: could not compile", "test a ... ok\n", "test result: ok. 0 passed"]
         {
-            assert_eq!(Report::read_output(output).failed, ["no test ended"], "{output}");
+            let mut report = Report::default();
+            report.read(output);
+            assert_eq!(report.error.as_deref(), Some("no test ended"), "{output}");
+            assert!(!report.has_passed());
         }
     }
 }

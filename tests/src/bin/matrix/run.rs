@@ -40,9 +40,23 @@ const TESTED_WITHIN: Duration = Duration::from_mins(40);
 /// How often someone who waits hears of it.
 const NEWS_EVERY: Duration = Duration::from_secs(60);
 
+/// What came of the cell, or why nothing did.
+pub(crate) async fn run(cell: Cell) -> Report {
+    let mut report = Report {
+        date: OffsetDateTime::from(Clock::default().now()).date().to_string(),
+        machine: machine(),
+        ..Report::default()
+    };
+    if let Err(failure) = test(cell, &mut report).await {
+        report.error = Some(failure.to_string());
+    }
+    report
+}
+
 /// Builds what the cell needs, runs the tests with it and reports what they said.
-pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
+async fn test(cell: Cell, report: &mut Report) -> Outcome<()> {
     let Obtained { version, name, value } = obtained(cell)?;
+    report.version = version;
     say("compiling the tests");
     cargo_test()?.arg("--no-run").run(COMPILED_WITHIN).await?;
     let program = cargo_test()?
@@ -54,17 +68,12 @@ pub(crate) async fn run(cell: Cell) -> Outcome<Report> {
         .env(name, value);
     let start = Instant::now();
     let output = watched(&mut program.start()?, cell, start).await?;
-    let report = Report::read_output(&output);
-    if !report.failed.is_empty() {
+    report.seconds = start.elapsed().as_secs();
+    report.read(&output);
+    if !report.has_passed() {
         say(output);
     }
-    Ok(Report {
-        version,
-        date: OffsetDateTime::from(Clock::default().now()).date().to_string(),
-        machine: machine(),
-        seconds: start.elapsed().as_secs(),
-        ..report
-    })
+    Ok(())
 }
 
 /// Cargo's command for the tests, which compiles nothing a second time.
@@ -83,8 +92,8 @@ struct Obtained {
     value: String,
 }
 
-/// Everything that the tests start, built once. A build that takes too long ends with this
-/// process.
+/// Everything that the tests start, built once. A build that takes too long is not waited
+/// for, and ends with this process.
 fn obtained(cell: Cell) -> Outcome<Obtained> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
