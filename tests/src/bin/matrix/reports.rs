@@ -63,12 +63,16 @@ impl Report {
         self.failed.is_empty() && self.error.is_none()
     }
 
-    /// Adds what `cargo test` printed.
+    /// Adds what `cargo test` printed of these tests and modules, of which none may be absent.
     ///
     /// A skipped test passes, as far as Cargo knows, and has told so on a line of its own.
-    pub(crate) fn read(&mut self, output: &str) {
+    pub(crate) fn read(&mut self, output: &str, tests: &[&str]) {
         let mut ended = false;
+        let mut absent = tests.to_vec();
         for line in output.lines() {
+            if let Some(name) = test(line, "FAILED").or_else(|| test(line, "ok")) {
+                absent.retain(|start| !name.starts_with(start));
+            }
             if let Some(name) = test(line, "FAILED") {
                 self.failed.push(name.to_owned());
             } else if test(line, "ok").is_some() {
@@ -82,6 +86,8 @@ impl Report {
         self.passed = self.passed.saturating_sub(self.skipped.len());
         if !ended || self.passed == 0 && self.failed.is_empty() {
             self.error = Some("no test ended".to_owned());
+        } else if !absent.is_empty() {
+            self.error = Some(format!("no test ran of {}", absent.join(", ")));
         }
     }
 }
@@ -108,7 +114,8 @@ test chart::three ... FAILED
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out
 ";
         let mut report = Report::default();
-        report.read(output);
+        report.read(output, &["policy::", "chart::"]);
+        assert!(report.error.is_none());
         assert_eq!((report.passed, &report.failed[..]), (1, &["chart::three".to_owned()][..]));
         assert_eq!(report.skipped["one"], "Kubernetes 1.29.6 has no policy; 1.36 has");
     }
@@ -119,9 +126,17 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out
             ["", "error: could not compile", "test a ... ok\n", "test result: ok. 0 passed"]
         {
             let mut report = Report::default();
-            report.read(output);
+            report.read(output, &["a"]);
             assert_eq!(report.error.as_deref(), Some("no test ended"), "{output}");
             assert!(!report.has_passed());
         }
+    }
+
+    #[test]
+    fn a_name_that_no_test_has_is_noticed() {
+        let output = "test chart::policy::one ... ok\ntest result: ok. 1 passed\n";
+        let mut report = Report::default();
+        report.read(output, &["chart::", "policy::"]);
+        assert_eq!(report.error.as_deref(), Some("no test ran of policy::"));
     }
 }

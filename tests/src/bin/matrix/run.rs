@@ -69,7 +69,7 @@ async fn test(cell: Cell, report: &mut Report) -> Outcome<()> {
     let start = Instant::now();
     let output = watched(&mut program.start()?, cell, start).await?;
     report.seconds = start.elapsed().as_secs();
-    report.read(&output);
+    report.read(&output, cell.row.tests);
     if !report.has_passed() {
         say(output);
     }
