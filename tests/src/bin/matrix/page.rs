@@ -15,20 +15,35 @@ use crate::{
 const HEAD: &str = "\
 # What was tested with which versions
 
-`just matrix` writes this page: each row is the last run of its command, on the machine that
-it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only, such as
-Kubernetes 1.37. A row with a pinned version therefore adds nothing to them.
+`just matrix` writes this page: each row is the last run of its command, on the machine and of
+the commit that it names. The daily tests (`cargo test`, `.ci/run`) use the pinned versions only,
+such as Kubernetes 1.37. A row with a pinned version therefore adds nothing to them.
 
 ## Never run
 
 * Azure itself: every test uses the mock of it in `tests/src/azure`, which refuses what
   Azure's documentation says that Azure refuses.
-* arm64 hardware. The last table is about an emulator.
-* Images pulled from a public registry, and a release's workflow.
+* arm64 hardware: [the table for arm64](#architecture) is about QEMU, which emulates it.
+* Images pulled from a public registry, images built with the
+  [Dockerfile](../manifests/images/Dockerfile), and the workflows in `.github/workflows`.
+* The kubectl plugin on macOS and Windows.
 * A managed cluster such as AKS, OpenShift, and nodes of another Kubernetes version than the
   pinned one: the API servers below have no nodes.
+* Gatekeeper itself: the rules of Deployment Safeguards are checked as admission policies of
+  the API server.
+* Linkerd, Consul and Kuma: the webhook recognises them by what they document.
 * Network plug-ins of managed clusters, and the proxy of a mesh. On kind, kube-router enforces
   network policies, and a simpler proxy without TLS is behind Istio's redirection.
+
+## Other commands
+
+| command | shows |
+|---|---|
+| `just kind-up`, then `just kind-test` | the product on [a cluster with nodes](../manifests/kind/README.md), with Prometheus Operator, through every fault |
+| `just kind-test network-policy mesh` | [networks that interfere](README.md#networks-that-interfere) |
+| `just soak` | [hours under faults](README.md#hours-instead-of-minutes): samples, memory, descriptors, threads |
+| `just scale` | [what grows with the cluster](README.md#what-grows-with-the-cluster) |
+| `cargo test --workspace --test it -- chart::safeguards::` | what AKS' [Deployment Safeguards](../manifests/azure/aks-automatic.md) warn of |
 ";
 
 /// Writes `tests/MATRIX.md`.
@@ -49,8 +64,9 @@ fn section(row: &'static Row, reports: &Reports) -> String {
         row.tests.join("` `"),
         row.proves
     );
-    text += "| command | version | passed | failed | skipped | date | seconds | machine |\n";
-    text += "|---|---|---|---|---|---|---|---|\n";
+    text +=
+        "| command | version | passed | failed | skipped | date | commit | seconds | machine |\n";
+    text += "|---|---|---|---|---|---|---|---|---|\n";
     for cell in row.cells() {
         text += &line(cell, reports.get(&cell.name()));
     }
@@ -78,7 +94,7 @@ fn section(row: &'static Row, reports: &Reports) -> String {
 fn line(cell: Cell, report: Option<&Report>) -> String {
     let command = format!("`just matrix {}`", cell.name());
     let Some(report) = report else {
-        return format!("| {command} | never run | | | | | | |\n");
+        return format!("| {command} | never run | | | | | | | |\n");
     };
     let mut line = String::new();
     let failed = match report.error {
@@ -87,11 +103,12 @@ fn line(cell: Cell, report: Option<&Report>) -> String {
     };
     let _infallible = writeln!(
         line,
-        "| {command} | {} | {} | {failed} | {} | {} | {} | {} |",
+        "| {command} | {} | {} | {failed} | {} | {} | {} | {} | {} |",
         report.version,
         report.passed,
         report.skipped.len(),
         report.date,
+        if report.commit.is_empty() { "unknown" } else { &report.commit },
         report.seconds,
         report.machine
     );

@@ -15,6 +15,9 @@ pub(crate) struct Report {
     pub(crate) version: String,
     /// The day, in UTC.
     pub(crate) date: String,
+    /// The commit that was tested, `-dirty` if files differed from it.
+    #[serde(default)]
+    pub(crate) commit: String,
     /// Where it ran.
     pub(crate) machine: String,
     /// How long the tests took, without what was built.

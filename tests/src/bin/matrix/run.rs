@@ -44,6 +44,7 @@ const NEWS_EVERY: Duration = Duration::from_secs(60);
 pub(crate) async fn run(cell: Cell) -> Report {
     let mut report = Report {
         date: OffsetDateTime::from(Clock::default().now()).date().to_string(),
+        commit: commit().unwrap_or_default(),
         machine: machine(),
         ..Report::default()
     };
@@ -180,6 +181,19 @@ fn version(file: &Path, asked: &[&str]) -> Outcome<String> {
     let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
     let line = said.lines().next().context(what())?;
     Ok(line.split(" (").next().unwrap_or(line).replace(", version", "").trim().to_owned())
+}
+
+/// What is checked out, if Git knows; the results themselves are no difference.
+fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let folder = environment::crate_folder();
+        Command::new("git").args(arguments).current_dir(folder).output().ok()
+    };
+    let commit = git(&["describe", "--always"]).filter(|said| said.status.success())?;
+    let paths = [":/", ":!MATRIX.md", ":!matrix.json"];
+    let changes = git(&[&["diff", "--quiet", "HEAD", "--"], &paths[..]].concat())?;
+    let suffix = if changes.status.success() { "" } else { "-dirty" };
+    Some(format!("{}{suffix}", String::from_utf8_lossy(&commit.stdout).trim()))
 }
 
 /// Architecture, system and cores.
