@@ -92,6 +92,7 @@ impl Architecture {
             return Ok(None);
         }
         let name = self.emulator();
+        self.needs(&name)?;
         let what = || format!("ask {name} for its version");
         let said = Command::new(&name).arg("--version").output().context(what())?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -104,21 +105,17 @@ impl Architecture {
             return Ok(());
         }
         let compiler = self.compiler();
-        for program in [&compiler, &self.emulator()] {
-            if environment::on_path(program).is_none() {
-                return Err(Failure::new(format!(
-                    "programs for {} need {program}, which is not on PATH: on Debian and Ubuntu, \
-                     `apt-get install {}`",
-                    self.name(),
-                    self.packages(),
-                )));
-            }
-        }
+        self.needs(&compiler)?;
         let target = self.target();
         // Rust's own part of it; without rustup, it has to be installed already.
         if environment::on_path("rustup").is_some() {
+            let what = || format!("add {target} to the toolchain");
             let added = Command::new("rustup").args(["target", "add", &target]).output();
-            added.context(format!("add {target} to the toolchain"))?;
+            let added = added.context(what())?;
+            if !added.status.success() {
+                let said = String::from_utf8_lossy(&added.stderr);
+                return Err(Failure::new(said)).context(what());
+            }
         }
         let name = target.replace('-', "_");
         cargo
@@ -128,12 +125,26 @@ impl Architecture {
         Ok(())
     }
 
+    /// An error that says how to install `program`, if it is not.
+    fn needs(self, program: &str) -> Outcome<()> {
+        if environment::on_path(program).is_some() {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "programs for {} need {program}, which is not on PATH: on Debian and Ubuntu, \
+             `apt-get install {}`",
+            self.name(),
+            self.packages(),
+        )))
+    }
+
     /// A file that runs the program here: the program itself, or a script beside it that
     /// starts the emulator, which then has the script's process id.
     pub fn runnable(self, program: &Path) -> Outcome<PathBuf> {
         if self == Self::HERE {
             return Ok(program.to_owned());
         }
+        self.needs(&self.emulator())?;
         let script = program.with_extension("emulated");
         let text = format!(
             "#!/usr/bin/env bash\nexec {} -L {} {} \"$@\"\n",
