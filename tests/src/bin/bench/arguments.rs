@@ -21,13 +21,6 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Counts what a request costs, and compares with what is checked in.
     Guard,
-    /// Draws the picture of an earlier run's figures.
-    Draw {
-        /// What `--json` wrote.
-        json: PathBuf,
-        /// The picture.
-        svg: PathBuf,
-    },
     /// A contender, which the bench starts by itself.
     #[command(hide = true)]
     BareHyper(Proxy),
@@ -39,15 +32,11 @@ pub(crate) enum Command {
 /// What is measured, and where the figures go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
-    /// Every size over every number of connections, not only where there are
-    /// goals.
-    #[arg(long)]
-    pub(crate) all: bool,
     /// What is measured; all of it by default.
     #[arg(long, value_delimiter = ',')]
     parts: Vec<Part>,
-    /// These alone, such as 100KiB/8,25KiB/1.
-    #[arg(long, value_delimiter = ',', conflicts_with = "all")]
+    /// These sizes and connections instead of those of the goals, such as 100KiB/8,25KiB/1.
+    #[arg(long, value_delimiter = ',')]
     pub(crate) cells: Vec<Cell>,
     /// Rounds, after one for warming up.
     #[arg(long, default_value_t = 10)]

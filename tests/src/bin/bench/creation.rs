@@ -19,14 +19,14 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, PostParams},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{reviews, spread::Spread};
 
 /// Milliseconds from the request that creates a pod to its answer.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Creation {
     pub(crate) without: Spread,
     pub(crate) with: Spread,

@@ -23,7 +23,7 @@ mod spread;
 mod stage;
 mod table;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, process::ExitCode};
 
 use ::tests::{
     failure::{Context, Outcome},
@@ -33,7 +33,7 @@ use clap::Parser;
 
 use self::{
     arguments::{Arguments, Command, Part, Run},
-    cells::{GOAL_CELLS, all_cells},
+    cells::GOAL_CELLS,
     contenders::Kind,
     report::{Machine, Report, SidecarAlone},
     rounds::Measured,
@@ -46,7 +46,6 @@ async fn main() -> ExitCode {
     let done = match arguments.command {
         None => bench(&arguments.run).await,
         Some(Command::Guard) => guard::run().await,
-        Some(Command::Draw { json, svg }) => draw(&json, &svg),
         Some(Command::BareHyper(proxy)) => contenders::serve(proxy).await,
         Some(Command::BareWebhook(server)) => reviews::serve(server).await,
     };
@@ -91,14 +90,10 @@ async fn forwarding(run: &Run, stage: &Stage) -> Outcome<Vec<Measured>> {
     for reason in left_out {
         table::say(&reason);
     }
-    let cells = match (run.cells.as_slice(), run.all) {
-        ([], true) => all_cells(),
-        ([], false) => GOAL_CELLS.to_vec(),
-        (cells, _) => cells.to_vec(),
-    };
+    let cells = if run.cells.is_empty() { &GOAL_CELLS[..] } else { &run.cells };
     let mut all = Vec::new();
     table::cells_head();
-    for cell in cells {
+    for &cell in cells {
         let measured = rounds::measure(stage, &kinds, cell, run.effort()).await?;
         table::cell(&measured);
         all.push(measured);
@@ -131,11 +126,4 @@ fn write_down(run: &Run, report: &Report) -> Outcome<()> {
         picture::write(report, file)?;
     }
     Ok(())
-}
-
-/// Draws what an earlier run has written down.
-fn draw(json: &Path, svg: &Path) -> Outcome<()> {
-    let text = fs::read(json).context(format!("read {}", json.display()))?;
-    let report = serde_json::from_slice(&text).context(format!("read {}", json.display()))?;
-    picture::write(&report, svg)
 }

@@ -1,6 +1,6 @@
 //! All figures of a run, as they go into a file.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     creation::Creation,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) effort: Effort,
@@ -21,7 +21,7 @@ pub(crate) struct Report {
 }
 
 /// Where it was run: figures of two machines cannot be compared, ratios can.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,
@@ -29,14 +29,14 @@ pub(crate) struct Machine {
 }
 
 /// The sidecar by itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct SidecarAlone {
     pub(crate) start_to_token_milliseconds: Spread,
     pub(crate) idle_cpu_milliseconds_a_second: f64,
 }
 
 /// The webhook.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Webhook {
     pub(crate) reviews: Vec<Reviewed>,
     pub(crate) start_to_ready_milliseconds: Spread,

@@ -23,7 +23,7 @@ use ::tests::{
 };
 use bytes::Bytes;
 use rustls::ClientConfig;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// A kind of pod, reviewed again and again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Reviewed {
     pub(crate) pod: String,
     pub(crate) review_bytes: usize,

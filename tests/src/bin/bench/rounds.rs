@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tests::failure::{Failure, Outcome};
 
 use crate::{
@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// How long and how often.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
     pub(crate) round_seconds: f64,
 }
 
 /// A contender's figures in one cell.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figures {
     pub(crate) contender: Kind,
     /// CPU microseconds of its own processes for a request.
@@ -42,7 +42,7 @@ pub(crate) struct Figures {
 }
 
 /// One cell, measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measured {
     pub(crate) cell: Cell,
     pub(crate) contenders: Vec<Figures>,
