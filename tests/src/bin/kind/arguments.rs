@@ -1,8 +1,8 @@
 //! The command line.
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use tests::{kubernetes::kind, product::binaries};
 
 /// A real Kubernetes cluster on this machine, made by kind from nothing.
@@ -23,12 +23,9 @@ pub(crate) enum Action {
     Up,
     /// Remove it, and whatever was started for it.
     Down,
-    /// Install the product and the stand-in for Azure, or bring them up to date.
-    Install,
-    /// Load images into its nodes, those of the product built again.
+    /// Build images again, and load them into its nodes.
     Load {
-        /// `sidecar`, `webhook`, `certs`, `azure`, or an archive as `docker save`
-        /// writes it.
+        /// Images of these programs.
         #[arg(required = true)]
         images: Vec<Image>,
     },
@@ -41,24 +38,22 @@ pub(crate) enum Action {
 }
 
 /// What is loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Image {
-    /// Of this program of the workspace.
-    Program(&'static str),
-    /// From a file.
-    Archive(PathBuf),
+    Sidecar,
+    Webhook,
+    Certs,
+    Azure,
 }
 
-impl FromStr for Image {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
-            "sidecar" => Self::Program(binaries::SIDECAR),
-            "webhook" => Self::Program(binaries::WEBHOOK),
-            "certs" => Self::Program(binaries::CERTS),
-            "azure" => Self::Program(binaries::AZURE),
-            path => Self::Archive(path.into()),
-        })
+impl Image {
+    /// The program of the workspace in it.
+    pub(crate) const fn program(self) -> &'static str {
+        match self {
+            Self::Sidecar => binaries::SIDECAR,
+            Self::Webhook => binaries::WEBHOOK,
+            Self::Certs => binaries::CERTS,
+            Self::Azure => binaries::AZURE,
+        }
     }
 }

@@ -39,7 +39,6 @@ fn run(name: &str, action: Action) -> Outcome<()> {
             Ok(())
         }
         Action::Down => Cluster::down(name, &steps),
-        Action::Install => deployment::install(&find(name)?, &steps),
         Action::Load { images } => {
             let cluster = find(name)?;
             images.into_iter().try_for_each(|image| load(&cluster, image, &steps))
@@ -57,16 +56,10 @@ fn find(name: &str) -> Outcome<Cluster> {
 }
 
 fn load(cluster: &Cluster, image: Image, steps: &Steps) -> Outcome<()> {
-    match image {
-        Image::Program(program) => {
-            steps.step(program, || deployment::load(cluster, &[program]))?;
-            steps.note("pods that are made from now on have it");
-            Ok(())
-        }
-        Image::Archive(file) => {
-            steps.step(&file.display().to_string(), || cluster.load(std::slice::from_ref(&file)))
-        }
-    }
+    let program = image.program();
+    steps.step(program, || deployment::load(cluster, &[program]))?;
+    steps.note("pods that are made from now on have it");
+    Ok(())
 }
 
 /// What a shell needs to reach it, on standard output: for `eval` as well.
