@@ -4,5 +4,6 @@
 pub mod clock;
 pub mod environment;
 pub mod folder;
+pub mod hardware;
 pub mod ports;
 pub mod process;

@@ -27,6 +27,7 @@ use std::{fs, process::ExitCode};
 
 use ::tests::{
     failure::{Context, Outcome},
+    machine::hardware::Hardware,
     scene::Scene,
 };
 use clap::Parser;
@@ -35,7 +36,7 @@ use self::{
     arguments::{Arguments, Command, Part, Run},
     cells::GOAL_CELLS,
     contenders::Kind,
-    report::{Machine, Report, SidecarAlone},
+    report::{Report, SidecarAlone},
     rounds::Measured,
     stage::Stage,
 };
@@ -62,7 +63,7 @@ async fn main() -> ExitCode {
 async fn bench(run: &Run) -> Outcome<()> {
     let stage = Stage::new().await?;
     let mut report = Report {
-        machine: Machine::this(),
+        machine: Hardware::here(),
         effort: run.effort(),
         cells: Vec::new(),
         sidecar: None,

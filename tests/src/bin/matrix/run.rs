@@ -13,6 +13,7 @@ use ::tests::{
     machine::{
         clock::Clock,
         environment,
+        hardware::Hardware,
         process::{Process, Program},
     },
     product::{
@@ -45,7 +46,7 @@ pub(crate) async fn run(cell: Cell) -> Report {
     let mut report = Report {
         date: OffsetDateTime::from(Clock::default().now()).date().to_string(),
         commit: commit().unwrap_or_default(),
-        machine: machine(),
+        machine: Hardware::here().to_string(),
         ..Report::default()
     };
     if let Err(failure) = test(cell, &mut report).await {
@@ -194,10 +195,4 @@ fn commit() -> Option<String> {
     let changes = git(&[&["diff", "--quiet", "HEAD", "--"], &paths[..]].concat())?;
     let suffix = if changes.status.success() { "" } else { "-dirty" };
     Some(format!("{}{suffix}", String::from_utf8_lossy(&commit.stdout).trim()))
-}
-
-/// Architecture, system and cores.
-fn machine() -> String {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    format!("{} {}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH)
 }
