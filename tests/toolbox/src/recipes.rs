@@ -66,6 +66,18 @@ impl Variable {
     }
 }
 
+/// What most recipes have: every tool of the module, without the tables of debuggers.
+const MODULE: Recipe = Recipe {
+    folder: "",
+    packages: &["tool"],
+    tags: "",
+    ldflags: "-s -w",
+    renames: &[],
+    takes: "",
+    instead: "",
+    tools: &[],
+};
+
 /// Prometheus, without the service discoveries that no one here asks for and without the
 /// web interface's assets.
 pub const PROMETHEUS: Recipe = Recipe {
@@ -73,7 +85,6 @@ pub const PROMETHEUS: Recipe = Recipe {
     packages: &["github.com/prometheus/prometheus/cmd/prometheus"],
     tags: "remove_all_sd,enable_kubernetes_sd,netgo",
     ldflags: "-s -w -X github.com/prometheus/common/version.Version=3.16.0 -X github.com/prometheus/common/version.Revision=module-v0.316.0 -X github.com/prometheus/common/version.Branch=module",
-    renames: &[],
     takes: "about 5 minutes on 2 cores",
     instead: "Prometheus 3 from https://prometheus.io/download, and put `prometheus` on PATH or its path into PROMETHEUS",
     tools: &[Tool {
@@ -83,6 +94,7 @@ pub const PROMETHEUS: Recipe = Recipe {
         version_line: "prometheus, version 3.",
         accepted: "prometheus, version ",
     }],
+    ..MODULE
 };
 
 /// promtool, which the demo does not wait for: the same packages, but for a few.
@@ -103,10 +115,6 @@ pub const PROMTOOL: Recipe = Recipe {
 /// Helm, for the chart. Version 3 does as well.
 pub const HELM: Recipe = Recipe {
     folder: "helm",
-    packages: &["tool"],
-    tags: "",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about 4 minutes on 2 cores",
     instead: "put Helm 3.18 or newer, from https://helm.sh/docs/intro/install, on PATH, or its path into HELM",
     tools: &[Tool {
@@ -116,4 +124,5 @@ pub const HELM: Recipe = Recipe {
         version_line: "version.BuildInfo{Version:\"v",
         accepted: "version.BuildInfo{Version:\"v",
     }],
+    ..MODULE
 };

@@ -2,7 +2,7 @@
 //! pinned: a program that happens to be installed may be linked dynamically, and would
 //! not run in its own image.
 
-use super::Recipe;
+use super::{MODULE, Recipe};
 
 /// The operator of Prometheus, the Secrets Store CSI driver with a provider
 /// for tests, `CoreDNS`, and small programs that nodes and images need.
@@ -17,49 +17,35 @@ pub const ADDONS: Recipe = Recipe {
         "./mount",
         "./pause",
     ],
-    tags: "",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about 8 minutes on 2 cores",
     instead: "nothing else: its images are not pulled",
-    tools: &[],
+    ..MODULE
 };
 
 /// The container runtime of a node.
 pub const CONTAINERD: Recipe = Recipe {
     folder: "containerd",
-    packages: &["tool"],
     tags: "no_btrfs,no_zfs,no_devmapper",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about 3 minutes on 2 cores",
     instead: "have a registry at hand that serves kindest/node",
-    tools: &[],
+    ..MODULE
 };
 
 /// What makes volumes in the folders of a node.
 pub const LOCAL_PATH: Recipe = Recipe {
     folder: "local-path",
-    packages: &["tool"],
-    tags: "",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about 4 minutes on 2 cores",
     instead: "have a registry at hand that serves kindest/node",
-    tools: &[],
+    ..MODULE
 };
 
 /// What enforces network policies on a cluster whose pod network does not: kube-router,
 /// of which only the firewall is used.
 pub const KUBE_ROUTER: Recipe = Recipe {
     folder: "kube-router",
-    packages: &["tool"],
-    tags: "",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about 3 minutes on 2 cores",
     instead: "nothing else: its image is not pulled",
-    tools: &[],
+    ..MODULE
 };
 
 /// What a service mesh does to a pod: the rules of Istio's init container, and a proxy for
@@ -67,10 +53,7 @@ pub const KUBE_ROUTER: Recipe = Recipe {
 pub const MESH: Recipe = Recipe {
     folder: "mesh",
     packages: &["./istio-iptables", "./mesh-proxy"],
-    tags: "",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about 2 minutes on 2 cores",
     instead: "nothing else: its image is not pulled",
-    tools: &[],
+    ..MODULE
 };

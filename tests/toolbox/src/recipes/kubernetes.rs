@@ -1,6 +1,6 @@
 //! Kubernetes itself, and kind, which makes clusters of it.
 
-use super::{Recipe, Tool, Variable};
+use super::{MODULE, Recipe, Tool, Variable};
 
 /// The version that the programs report: a module does not know its own.
 const KUBERNETES_STAMP: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean";
@@ -14,7 +14,6 @@ pub const KUBERNETES: Recipe = Recipe {
         "k8s.io/kubernetes/cmd/kube-apiserver",
         "k8s.io/kubernetes/cmd/kube-controller-manager",
     ],
-    tags: "",
     ldflags: KUBERNETES_STAMP,
     renames: &[("server", "etcd")],
     takes: "about 12 minutes on 2 cores",
@@ -42,6 +41,7 @@ pub const KUBERNETES: Recipe = Recipe {
             accepted: "Kubernetes v1.",
         },
     ],
+    ..MODULE
 };
 
 /// What runs on a node, and sets one up. It must be the very version of the
@@ -54,21 +54,17 @@ pub const NODE: Recipe = Recipe {
         "k8s.io/kubernetes/cmd/kubeadm",
         "k8s.io/kubernetes/cmd/kubelet",
     ],
-    tags: "",
     ldflags: KUBERNETES_STAMP,
-    renames: &[],
     takes: "about 4 minutes on 2 cores",
     instead: "have a registry at hand that serves kindest/node",
-    tools: &[],
+    ..MODULE
 };
 
 /// kubectl, for the cluster and inside its nodes.
 pub const KUBECTL: Recipe = Recipe {
     folder: "kubernetes",
     packages: &["k8s.io/kubernetes/cmd/kubectl"],
-    tags: "",
     ldflags: KUBERNETES_STAMP,
-    renames: &[],
     takes: "about 3 minutes on 2 cores",
     instead: "put kubectl, from https://kubernetes.io/docs/tasks/tools, on PATH, or its path into KUBECTL",
     tools: &[Tool {
@@ -78,15 +74,12 @@ pub const KUBECTL: Recipe = Recipe {
         version_line: "Client Version: v1.",
         accepted: "Client Version: v1.",
     }],
+    ..MODULE
 };
 
 /// kind, which makes a cluster of containers.
 pub const KIND: Recipe = Recipe {
     folder: "kind",
-    packages: &["tool"],
-    tags: "",
-    ldflags: "-s -w",
-    renames: &[],
     takes: "about a minute on 2 cores",
     instead: "put kind 0.33, from https://kind.sigs.k8s.io, on PATH, or its path into KIND",
     tools: &[Tool {
@@ -96,4 +89,5 @@ pub const KIND: Recipe = Recipe {
         version_line: "kind v0.33.",
         accepted: "kind v0.33.",
     }],
+    ..MODULE
 };

@@ -1,13 +1,12 @@
 //! Other versions than the pinned ones, for `just matrix`. Each is a module of its own in
 //! `tests/tools/matrix`: what Dependabot updates has only the newest.
 
-use super::{KUBERNETES, PROMETHEUS, Recipe, Tool};
+use super::{KUBERNETES, MODULE, PROMETHEUS, Recipe, Tool};
 
 macro_rules! kubernetes {
     ($minor:literal, $patch:literal, tags $tags:literal, $($tool:literal),+) => {
         Recipe {
             folder: concat!("matrix/kubernetes-1.", $minor),
-            packages: &["tool"],
             tags: $tags,
             ldflags: concat!(
                 "-s -w -X k8s.io/component-base/version.gitVersion=v1.", $minor, ".", $patch,
@@ -15,7 +14,6 @@ macro_rules! kubernetes {
                 " -X k8s.io/component-base/version.gitMinor=", $minor,
                 " -X k8s.io/component-base/version.gitTreeState=clean",
             ),
-            renames: &[],
             takes: "about 6 minutes on 2 cores",
             instead: KUBERNETES.instead,
             tools: &[$(Tool {
@@ -25,6 +23,7 @@ macro_rules! kubernetes {
                 version_line: concat!("Kubernetes v1.", $minor, "."),
                 accepted: concat!("Kubernetes v1.", $minor, "."),
             }),+],
+            ..MODULE
         }
     };
 }
@@ -33,7 +32,6 @@ macro_rules! prometheus {
     ($folder:literal, $version:literal) => {
         Recipe {
             folder: concat!("matrix/prometheus-", $folder),
-            packages: &["tool"],
             tags: PROMETHEUS.tags,
             ldflags: concat!(
                 "-s -w -X github.com/prometheus/common/version.Version=",
@@ -41,7 +39,6 @@ macro_rules! prometheus {
                 " -X github.com/prometheus/common/version.Revision=module",
                 " -X github.com/prometheus/common/version.Branch=module",
             ),
-            renames: &[],
             takes: "about 5 minutes on 2 cores",
             instead: PROMETHEUS.instead,
             tools: &[Tool {
@@ -51,6 +48,7 @@ macro_rules! prometheus {
                 version_line: concat!("prometheus, version ", $version),
                 accepted: concat!("prometheus, version ", $version),
             }],
+            ..MODULE
         }
     };
 }
@@ -78,10 +76,8 @@ pub const PROMETHEUS_3_5: Recipe = prometheus!("3.5", "3.5.1");
 /// vmagent, which scrapes and writes as Prometheus does, with a queue on disk.
 pub const VMAGENT: Recipe = Recipe {
     folder: "matrix/vmagent",
-    packages: &["tool"],
     tags: "netgo",
     ldflags: "-s -w -X github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=vmagent-v1.151.0",
-    renames: &[],
     takes: "about 2 minutes on 2 cores",
     instead: "put vmagent, from https://docs.victoriametrics.com/vmagent, on PATH, or its path into VMAGENT",
     tools: &[Tool {
@@ -91,14 +87,13 @@ pub const VMAGENT: Recipe = Recipe {
         version_line: "vmagent-v1.",
         accepted: "vmagent-",
     }],
+    ..MODULE
 };
 
 /// An OpenTelemetry Collector that takes OTLP and writes to Prometheus' remote write.
 pub const COLLECTOR: Recipe = Recipe {
     folder: "matrix/collector",
     packages: &["."],
-    tags: "",
-    ldflags: "-s -w",
     renames: &[("collector", "otelcol")],
     takes: "about 5 minutes on 2 cores",
     instead: "put `otelcol` with the OTLP receiver and the prometheusremotewrite exporter on PATH, or its path into OTELCOL",
@@ -109,6 +104,7 @@ pub const COLLECTOR: Recipe = Recipe {
         version_line: "otelcol version 0.",
         accepted: "version 0.",
     }],
+    ..MODULE
 };
 
 /// Telegraf, with what the test needs: it takes lines over HTTP, and writes them to
@@ -116,9 +112,7 @@ pub const COLLECTOR: Recipe = Recipe {
 pub const TELEGRAF: Recipe = Recipe {
     folder: "matrix/telegraf",
     packages: &["."],
-    tags: "",
     ldflags: "-s -w -X main.version=1.37.2",
-    renames: &[],
     takes: "about 3 minutes on 2 cores",
     instead: "put telegraf, from https://docs.influxdata.com/telegraf, on PATH, or its path into TELEGRAF",
     tools: &[Tool {
@@ -128,6 +122,7 @@ pub const TELEGRAF: Recipe = Recipe {
         version_line: "Telegraf 1.",
         accepted: "Telegraf ",
     }],
+    ..MODULE
 };
 
 /// The part of Istio's control plane that injects its proxy into pods: Istio's own webhook,
@@ -135,7 +130,6 @@ pub const TELEGRAF: Recipe = Recipe {
 pub const ISTIO: Recipe = Recipe {
     folder: "matrix/istio",
     packages: &["."],
-    tags: "",
     ldflags: "-s -w -X istio.io/istio/pkg/version.buildVersion=1.31.0-eed52ebb66ad",
     renames: &[("istio", "istio-injector")],
     takes: "about 6 minutes on 2 cores",
@@ -147,13 +141,13 @@ pub const ISTIO: Recipe = Recipe {
         version_line: "istio version 1.",
         accepted: "istio version 1.",
     }],
+    ..MODULE
 };
 
 /// cert-manager's controller; its injector is not needed, since certs keeps the trust.
 pub const CERT_MANAGER: Recipe = Recipe {
     folder: "matrix/cert-manager",
     packages: &["."],
-    tags: "",
     ldflags: "-s -w -X github.com/cert-manager/cert-manager/pkg/util.AppVersion=1.11.5",
     renames: &[("cert-manager", "cert-manager-controller")],
     takes: "about 4 minutes on 2 cores",
@@ -165,4 +159,5 @@ pub const CERT_MANAGER: Recipe = Recipe {
         version_line: "cert-manager version 1.",
         accepted: "cert-manager version 1.",
     }],
+    ..MODULE
 };
