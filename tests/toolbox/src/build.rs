@@ -173,7 +173,7 @@ fn run(
     }
     let last = lines.split_off(lines.len().saturating_sub(LAST_LINES)).join("\n");
     Err(Failure::new(format!(
-        "go could not build {}; it takes Go 1.26 and the module proxy, or install {}:\n{last}",
+        "go could not build {}; it takes Go 1.26 and the module proxy, or {}:\n{last}",
         recipe.folder, recipe.instead
     )))
 }

@@ -86,7 +86,7 @@ pub const PROMETHEUS: Recipe = Recipe {
     tags: "remove_all_sd,enable_kubernetes_sd,netgo",
     ldflags: "-s -w -X github.com/prometheus/common/version.Version=3.16.0 -X github.com/prometheus/common/version.Revision=module-v0.316.0 -X github.com/prometheus/common/version.Branch=module",
     takes: "about 5 minutes on 2 cores",
-    instead: "Prometheus 3 from https://prometheus.io/download, and put `prometheus` on PATH or its path into PROMETHEUS",
+    instead: "put `prometheus` of Prometheus 3, from https://prometheus.io/download, on PATH, or its path into PROMETHEUS",
     tools: &[Tool {
         name: "prometheus",
         variable: Variable::File("PROMETHEUS"),
@@ -101,7 +101,7 @@ pub const PROMETHEUS: Recipe = Recipe {
 pub const PROMTOOL: Recipe = Recipe {
     packages: &["github.com/prometheus/prometheus/cmd/promtool"],
     takes: "a minute, once Prometheus is built",
-    instead: "Prometheus 3 from https://prometheus.io/download, and put `promtool` on PATH or its path into PROMTOOL",
+    instead: "put `promtool` of Prometheus 3, from https://prometheus.io/download, on PATH, or its path into PROMTOOL",
     tools: &[Tool {
         name: "promtool",
         variable: Variable::File("PROMTOOL"),

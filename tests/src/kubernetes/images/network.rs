@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Image;
+use super::{Image, recipes::NOBODY};
 use crate::{
     failure::{Context, Failure, Outcome},
     machine::environment,
@@ -21,8 +21,6 @@ const MESH: &str = "local/mesh:1";
 /// A pod that connects.
 const CLIENT: &str = "local/client:1";
 
-/// Prometheus' own user; any other than root does.
-const NOBODY: u32 = 65534;
 /// The one program that is all commands of iptables, by the name that it is called.
 const IPTABLES: &str = "xtables-nft-multi";
 

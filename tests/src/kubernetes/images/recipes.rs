@@ -8,9 +8,9 @@ use crate::{failure::Outcome, product::architecture::Architecture};
 /// Where the product's images are by default.
 const REGISTRY: &str = "ghcr.io/prom-remotewrite";
 /// The product's user, as distroless has it.
-const NOBODY_OF_OURS: u32 = 65532;
-/// Prometheus' own images run as this user.
-const NOBODY: u32 = 65534;
+const NONROOT: u32 = 65532;
+/// Prometheus' own images run as this user; for a pod that only connects, any but root does.
+pub(super) const NOBODY: u32 = 65534;
 
 /// The stand-in for Azure.
 pub const AZURE: &str = "local/azure:1";
@@ -38,7 +38,7 @@ pub fn product(
     architecture: Architecture,
 ) -> Outcome<Image> {
     let path = format!("/{program}");
-    Image::new(format!("{REGISTRY}/{program}:{version}"), NOBODY_OF_OURS, &path)
+    Image::new(format!("{REGISTRY}/{program}:{version}"), NONROOT, &path)
         .of(architecture)
         .program(&path, file)?
         .certificate_roots()
@@ -46,7 +46,7 @@ pub fn product(
 
 /// The stand-in for Azure.
 pub fn azure(file: &Path) -> Outcome<Image> {
-    Image::new(AZURE, NOBODY_OF_OURS, "/azure").program("/azure", file)
+    Image::new(AZURE, NONROOT, "/azure").program("/azure", file)
 }
 
 /// Prometheus, with the folder that the operator mounts its data below.

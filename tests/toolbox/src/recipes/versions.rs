@@ -133,7 +133,7 @@ pub const ISTIO: Recipe = Recipe {
     ldflags: "-s -w -X istio.io/istio/pkg/version.buildVersion=1.31.0-eed52ebb66ad",
     renames: &[("istio", "istio-injector")],
     takes: "about 6 minutes on 2 cores",
-    instead: "put `istio-injector`, built from tests/tools/matrix/istio, on PATH, or its path into ISTIO_INJECTOR",
+    instead: "nothing else: Istio releases no program that is only its injector",
     tools: &[Tool {
         name: "istio-injector",
         variable: super::Variable::File("ISTIO_INJECTOR"),
@@ -151,7 +151,7 @@ pub const CERT_MANAGER: Recipe = Recipe {
     ldflags: "-s -w -X github.com/cert-manager/cert-manager/pkg/util.AppVersion=1.11.5",
     renames: &[("cert-manager", "cert-manager-controller")],
     takes: "about 4 minutes on 2 cores",
-    instead: "put `cert-manager-controller`, built from tests/tools/matrix/cert-manager, on PATH, or its path into CERT_MANAGER",
+    instead: "nothing else: cert-manager releases its controller as an image only",
     tools: &[Tool {
         name: "cert-manager-controller",
         variable: super::Variable::File("CERT_MANAGER"),
