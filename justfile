@@ -57,7 +57,7 @@ soak *ARGS:
 
 # Measure what grows with the cluster: sidecars and pods at once, reviews during rotation, the watcher among others
 scale:
-    cargo test --workspace --test it -- --ignored --exact scale::the_product_scales_with_the_cluster
+    CI=true cargo test --workspace --test it -- --ignored --exact scale::the_product_scales_with_the_cluster
 
 # Test with other versions of Kubernetes and Prometheus, or with some: `just matrix kubernetes=1.32`
 matrix *CELLS:

@@ -36,14 +36,14 @@ pub(super) async fn measure(count: usize, table: &mut Table) {
     scene.azure.change(|setup| setup.metadata_cache = false);
     let pods = pods(&scene, count).await;
     let without = [
-        "sidecars started at once, IMDS grants 5 tokens a second: requests for tokens",
+        "sidecars started at once, IMDS issues 5 tokens a second: requests for tokens",
         "…retries in the busiest second",
         "…seconds until all have a token",
     ];
     let with = [
         "sidecars restarted at once, IMDS also asks for a pause of 5 s: requests for tokens",
-        "…retries in the busiest second, after such a pause",
-        "…seconds until all have a token, after such a pause",
+        "…retries in the busiest second",
+        "…seconds until all have a token",
     ];
     for (names, pause) in [(without, None), (with, Some("5"))] {
         let seen = tokio::select! {
@@ -51,10 +51,15 @@ pub(super) async fn measure(count: usize, table: &mut Table) {
             seen = start(&scene, &pods) => seen,
         };
         let last = seen.iter().filter(|(_, granted)| *granted).map(|(at, _)| *at);
-        let values = [number(seen.len()), peak(&seen[count..]), last.fold(0.0, f64::max)];
-        for (name, value) in names.into_iter().zip(values) {
-            table.note(count, name, value);
-        }
+        let [requests, retries, seconds] = names;
+        table.note(
+            count,
+            [
+                (requests, number(seen.len())),
+                (retries, peak(&seen[count..])),
+                (seconds, last.fold(0.0, f64::max)),
+            ],
+        );
     }
     refresh(&scene, &pods, count, table).await;
 }
@@ -149,10 +154,17 @@ async fn refresh(scene: &Scene, pods: &[Value], count: usize, table: &mut Table)
     kill(sidecars);
     let (first, refreshed) = seen.split_at(count);
     assert!(refreshed.len() >= count, "{} of {count} were refreshed", refreshed.len());
-    for (what, seen) in [
-        ("sidecars started at once, IMDS grants all: requests in the busiest second", first),
-        ("…of their refresh, where tokens live a minute", refreshed),
-    ] {
-        table.note(count, what, peak(seen));
-    }
+    table.note(
+        count,
+        [
+            (
+                "sidecars started at once, IMDS issues all tokens: requests in the busiest second",
+                peak(first),
+            ),
+            (
+                "…requests in the busiest second of their refresh, with tokens that are valid for a minute",
+                peak(refreshed),
+            ),
+        ],
+    );
 }

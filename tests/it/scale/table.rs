@@ -8,38 +8,49 @@ const SIZES: [usize; 3] = [10, 100, 1000];
 
 /// What was measured, in the order of its first measurement.
 #[derive(Default)]
-pub(super) struct Table(Vec<(&'static str, BTreeMap<usize, f64>)>);
+pub(super) struct Table(Vec<Row>);
+
+/// Its name begins with … if it continues the row above.
+struct Row {
+    /// The name of the first of the rows that belong together.
+    head: &'static str,
+    name: &'static str,
+    values: BTreeMap<usize, f64>,
+}
 
 impl Table {
-    /// Notes a figure; shows it, too, since the table comes late.
-    pub(super) fn note(&mut self, size: usize, what: &'static str, value: f64) {
-        say(format_args!("{size:5}  {what}: {value:.1}"));
-        let index = self.0.iter().position(|(known, _)| *known == what).unwrap_or_else(|| {
-            self.0.push((what, BTreeMap::new()));
-            self.0.len() - 1
-        });
-        self.0[index].1.insert(size, value);
+    /// Notes figures that belong together; shows them, too, since the table comes late.
+    pub(super) fn note<const N: usize>(&mut self, size: usize, figures: [(&'static str, f64); N]) {
+        let head = figures.first().map_or("", |(name, _)| *name);
+        for (name, value) in figures {
+            say(format_args!("{size:5}  {name}: {}", text(value)));
+            let same = |row: &Row| (row.head, row.name) == (head, name);
+            let index = self.0.iter().position(same).unwrap_or_else(|| {
+                self.0.push(Row { head, name, values: BTreeMap::new() });
+                self.0.len() - 1
+            });
+            self.0[index].values.insert(size, value);
+        }
     }
+}
+
+/// Counts without decimals.
+fn text(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| what | 10 | 100 | 1,000 | grows |\n|---|---|---|---|---|")?;
-        for (what, values) in &self.0 {
-            write!(f, "| {what} |")?;
+        writeln!(f, "| what is measured | 10 | 100 | 1,000 |\n|---|---|---|---|")?;
+        for Row { name, values, .. } in &self.0 {
+            write!(f, "| {name} |")?;
             for size in SIZES {
                 match values.get(&size) {
-                    Some(value) => write!(f, " {value:.1} |")?,
+                    Some(value) => write!(f, " {} |", text(*value))?,
                     None => write!(f, " |")?,
                 }
             }
-            match (values.first_key_value(), values.last_key_value()) {
-                (Some((small, first)), Some((large, last))) if *first > 0.0 => {
-                    let growth = last / first;
-                    writeln!(f, " {growth:.1} times for {} |", large / small)?;
-                }
-                _ => writeln!(f, " |")?,
-            }
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -52,13 +52,12 @@ pub(super) async fn measure(counts: &[usize], table: &mut Table) {
         let repaired = begun.elapsed().as_secs_f64();
         let memory = mebibytes(watcher.usage().unwrap().peak_memory);
         assert!(watcher.stop(PATIENCE).await.unwrap().success(), "{}", watcher.output());
-        for (what, value) in [
+        let figures = [
             ("other webhook configurations and Secrets: the watcher's peak memory, MiB", memory),
             ("…requests of all clients for these kinds in a quiet minute", quiet),
             ("…seconds until a configuration that was replaced is trusted again", repaired),
-        ] {
-            table.note(count, what, value);
-        }
+        ];
+        table.note(count, figures);
     }
 }
 
