@@ -1,6 +1,6 @@
 //! A plain HTTP client for loopback: one call, one answer.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -92,6 +92,17 @@ impl Client {
     /// `GET`.
     pub async fn get(&self, url: &str) -> Outcome<Reply> {
         self.call(Method::GET, url, &[], Bytes::new()).await
+    }
+
+    /// A page of metrics: each series as it is written, with its value.
+    pub async fn metrics(&self, url: &str) -> Outcome<BTreeMap<String, f64>> {
+        let text = self.get(url).await?.successful()?.text();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let sample = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            Some((series.to_owned(), value.parse().ok()?))
+        };
+        Ok(samples.filter_map(sample).collect())
     }
 
     /// `POST`.

@@ -91,14 +91,7 @@ impl Sidecar {
     /// Its own metrics: each series as it is written, with its value.
     pub async fn metrics(&self) -> Outcome<BTreeMap<String, f64>> {
         let url = format!("http://{}{}", self.address(), names::METRICS_PATH);
-        let reply = self.client.get(&url).await?.successful()?;
-        let text = reply.text();
-        let samples = text.lines().filter(|line| !line.starts_with('#'));
-        let sample = |line: &str| {
-            let (series, value) = line.rsplit_once(' ')?;
-            Some((series.to_owned(), value.parse().ok()?))
-        };
-        Ok(samples.filter_map(sample).collect())
+        self.client.metrics(&url).await
     }
 
     /// The sum of a counter over all its labels.

@@ -2,6 +2,7 @@
 //! issued.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 use certs::{
     directory::{self, Existing},
     issue::issue,
+    pair::Pem,
 };
 use rustls::{
     RootCertStore,
@@ -70,6 +72,20 @@ impl IssuedCertificate {
         let files = directory::write(issued.pem(), folder.path(), Existing::Keep);
         let said = format!("{:?}", files.context("write the certificate")?);
         Ok(Self { folder, said })
+    }
+
+    /// Replaces its files with those of another one.
+    pub fn replace_with(&self, other: &Self) -> Outcome<()> {
+        let read = |file| {
+            fs::read_to_string(other.folder.path().join(file)).context(format!("read {file}"))
+        };
+        let pem = Pem {
+            ca: read(directory::CA_FILE)?,
+            certificate: read(directory::CERTIFICATE_FILE)?,
+            key: read(directory::KEY_FILE)?,
+        };
+        let files = directory::write(&pem, self.folder.path(), Existing::Replace);
+        files.context("replace the certificate").map(|_| ())
     }
 
     /// The authority, for `caBundle`, PEM.
@@ -151,6 +167,11 @@ impl Webhook {
     /// `host:port` of its own metrics.
     pub fn metrics_address(&self) -> String {
         format!("127.0.0.1:{}", self.admin)
+    }
+
+    /// Its own metrics: each series as it is written, with its value.
+    pub async fn metrics(&self) -> Outcome<BTreeMap<String, f64>> {
+        Client::plain().metrics(&format!("http://{}/metrics", self.metrics_address())).await
     }
 
     /// A client that trusts it.

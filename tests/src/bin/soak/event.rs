@@ -26,8 +26,10 @@ pub(crate) enum Event {
     Certificate,
     /// A sidecar is restarted, after this signal.
     Restart(Signal),
-    /// The webhook's configuration is written again.
+    /// The webhook's configuration is replaced.
     Configuration,
+    /// The webhook's certificate and its CA are replaced.
+    WebhookCertificate,
 }
 
 impl Event {
@@ -63,7 +65,8 @@ impl Event {
         let mut all = of(Service::Ingestion, &ingestion);
         all.extend(of(Service::Imds, &identity));
         all.extend(of(Service::Entra, &identity));
-        all.extend([Self::Revocation, Self::Certificate, Self::Configuration]);
+        all.extend([Self::Revocation, Self::Certificate]);
+        all.extend([Self::Configuration, Self::WebhookCertificate]);
         all.extend([Self::Restart(Signal::TERM), Self::Restart(Signal::KILL)]);
         all
     }
@@ -84,9 +87,8 @@ impl Event {
             Self::Revocation => fleet.scene.azure.tokens().revoke_all(),
             Self::Certificate => fleet.renew_certificate()?,
             Self::Restart(signal) => fleet.restart(signal, chance).await?,
-            Self::Configuration => {
-                fleet.webhook.configure(&format!("{:#}", fleet.scene.configuration()))?;
-            }
+            Self::Configuration => fleet.changes.configure(&fleet.webhook)?,
+            Self::WebhookCertificate => fleet.changes.renew(&fleet.webhook)?,
         }
         Ok(())
     }
@@ -100,7 +102,8 @@ impl fmt::Display for Event {
             Self::Certificate => f.write_str("the application has a new certificate"),
             Self::Restart(signal) if *signal == Signal::KILL => f.write_str("a sidecar is killed"),
             Self::Restart(_) => f.write_str("a sidecar is stopped and started again"),
-            Self::Configuration => f.write_str("the webhook's configuration is written again"),
+            Self::Configuration => f.write_str("the webhook's configuration is replaced"),
+            Self::WebhookCertificate => f.write_str("the webhook's certificate is replaced"),
         }
     }
 }

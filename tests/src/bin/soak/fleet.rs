@@ -33,7 +33,7 @@ use tests::{
 };
 use tokio::time::sleep;
 
-use super::chance::Chance;
+use super::{chance::Chance, changes::Changes};
 
 /// The label by which the same samples are told apart, one value for each sidecar.
 const WRITER: &str = "writer";
@@ -60,6 +60,7 @@ struct Member {
 pub(crate) struct Fleet {
     pub(crate) scene: Scene,
     pub(crate) webhook: Webhook,
+    pub(crate) changes: Changes,
     members: Vec<Member>,
     prometheus: Prometheus,
     program: PathBuf,
@@ -82,6 +83,7 @@ impl Fleet {
         scene.azure.issue_tokens_for(TOKEN_LIFETIME);
         let certificate = IssuedCertificate::in_process("localhost")?;
         let webhook = Webhook::start(certificate, &scene.configuration()).await?;
+        let changes = Changes::new(&scene.configuration())?;
         let mut members = Vec::new();
         for number in 0..sidecars {
             let role = *scene.roles().get(number % 2).context("choose a role")?;
@@ -103,7 +105,7 @@ impl Fleet {
         }
         let prometheus = Prometheus::start(&options(&webhook, &members)).await?;
         let begun = milliseconds(since_epoch(Clock::default().now()));
-        Ok(Self { scene, webhook, members, prometheus, program, begun })
+        Ok(Self { scene, webhook, changes, members, prometheus, program, begun })
     }
 
     /// The processes that are never restarted.

@@ -16,6 +16,8 @@ use super::fleet::Fleet;
 
 /// About fifty reviews a second: a cluster's busy minute, without an end.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Then the client connects again, so that handshakes meet each certificate.
+const REVIEWS_PER_CONNECTION: u64 = 50;
 
 /// The reviews so far.
 #[derive(Default)]
@@ -39,13 +41,20 @@ pub(crate) struct Reviews {
 }
 
 impl Load {
-    pub(crate) fn start(Fleet { scene, webhook, .. }: &Fleet) -> Outcome<Self> {
-        let client = Client::new(webhook.certificate().roots()?);
+    pub(crate) fn start(Fleet { scene, webhook, changes, .. }: &Fleet) -> Outcome<Self> {
+        let roots = changes.roots(webhook)?;
         let (url, counts) = (webhook.url(), Arc::new(Counts::default()));
         let pod = Scene::pod(&scene.identity, ports::free()?)?;
         let shared = Arc::clone(&counts);
         let task = tokio::spawn(async move {
-            while !shared.is_over.load(Ordering::Relaxed) {
+            let mut client = Client::new(roots.clone());
+            for number in 1_u64.. {
+                if shared.is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                if number % REVIEWS_PER_CONNECTION == 0 {
+                    client = Client::new(roots.clone());
+                }
                 let admitted = admission::create(&client, &url, &pod).await;
                 let is_good = admitted.is_ok_and(|one| one.allowed && !one.patch.is_empty());
                 let count = if is_good { &shared.admitted } else { &shared.failed };

@@ -7,6 +7,7 @@
 //! must not have grown.
 
 mod chance;
+mod changes;
 mod event;
 mod fleet;
 mod load;
@@ -72,10 +73,16 @@ async fn soak(arguments: &Arguments) -> Outcome<bool> {
         say(format_args!("{:6} s  {event}", begun.elapsed().as_secs()));
         event.happen(&mut fleet, &mut chance).await?;
     }
+    // The webhook looks at its files every two seconds.
+    sleep(QUIET).await;
     say("no more faults; waiting for what is still to be stored");
     let account = fleet.settle(SETTLES_WITHIN).await?;
     let reviews = load.stop().await;
-    say(format_args!("\n{account}\n{reviews}\n\n{readings}"));
+    let reloads = fleet.changes.reloads(&fleet.webhook).await?;
+    say(format_args!("\n{account}\n{reviews}\n{reloads}\n\n{readings}"));
     fleet.stop().await.context("stop everything")?;
-    Ok(account.is_complete() && reviews.failed == 0 && readings.are_flat())
+    Ok(account.is_complete()
+        && reviews.failed == 0
+        && reloads.are_complete()
+        && readings.are_flat())
 }
