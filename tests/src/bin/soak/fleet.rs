@@ -234,10 +234,11 @@ fn milliseconds(since_epoch: Duration) -> i64 {
 }
 
 impl Account {
-    /// Whether nothing is missing, and nothing arrived that there never was.
+    /// Whether Prometheus held samples, none is missing, and nothing arrived that there
+    /// never was.
     pub(crate) fn is_complete(&self) -> bool {
-        let is_equal = |(_, _, difference): &(String, usize, Difference)| {
-            difference.missing.is_empty() && difference.invented.is_empty()
+        let is_equal = |(_, held, difference): &(String, usize, Difference)| {
+            *held > 0 && difference.missing.is_empty() && difference.invented.is_empty()
         };
         self.conflicts == 0 && self.members.iter().all(is_equal)
     }

@@ -37,7 +37,14 @@ pub(crate) struct Load {
 pub(crate) struct Reviews {
     admitted: u64,
     /// Not answered, or not as they must be.
-    pub(crate) failed: u64,
+    failed: u64,
+}
+
+impl Reviews {
+    /// Whether there were some, and none failed.
+    pub(crate) const fn are_good(&self) -> bool {
+        self.admitted > 0 && self.failed == 0
+    }
 }
 
 impl Load {

@@ -31,15 +31,15 @@ impl Readings {
     /// Reads what each has now.
     pub(crate) fn take(&mut self, fleet: &mut Fleet) {
         for (name, process) in fleet.steady() {
-            if let Some(held) = process.held() {
-                self.0.entry(name.to_owned()).or_default().push(held);
-            }
+            // None is noted, too: a program that cannot be read is not flat.
+            self.0.entry(name.to_owned()).or_default().extend(process.held());
         }
     }
 
-    /// Whether nothing grew.
+    /// Whether each program was read in each third of the time, and nothing grew.
     pub(crate) fn are_flat(&self) -> bool {
-        self.0.values().all(|readings| KINDS.iter().all(|kind| kind.is_flat(readings)))
+        let are_flat = |readings: &Vec<Held>| KINDS.iter().all(|kind| kind.is_flat(readings));
+        !self.0.is_empty() && self.0.values().all(are_flat)
     }
 }
 
@@ -55,7 +55,7 @@ impl Kind {
 
     fn is_flat(&self, readings: &[Held]) -> bool {
         let (before, after) = self.levels(readings);
-        after <= before + (self.noise)(before)
+        readings.len() >= 3 && after <= before + (self.noise)(before)
     }
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Readings {
             write!(f, "{name:20}")?;
             for kind in &KINDS {
                 let (before, after) = kind.levels(readings);
-                let mark = if kind.is_flat(readings) { "" } else { " GREW" };
+                let mark = if kind.is_flat(readings) { "" } else { " NOT FLAT" };
                 write!(f, "  {before} → {after} {}{mark}", kind.name)?;
             }
             writeln!(f, "  ({} readings)", readings.len())?;
@@ -96,5 +96,14 @@ mod tests {
         assert!(!kind.is_flat(&memory((0..300).map(|step| 9000 + step * 20))));
         assert!(kind.is_flat(&memory((0..300).map(|step| 9000 + step.min(99) * 200))));
         assert!(kind.is_flat(&memory((0..300).map(|step| 9000 + step % 7 * 90))));
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_flat() {
+        assert!(!Readings::default().are_flat());
+        let readings = |count| Readings([("webhook".to_owned(), memory(vec![1; count]))].into());
+        for (count, is_flat) in [(0, false), (2, false), (3, true)] {
+            assert_eq!(readings(count).are_flat(), is_flat, "{count}");
+        }
     }
 }
