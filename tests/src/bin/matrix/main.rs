@@ -71,9 +71,11 @@ async fn test(cells: &[Cell], list: bool) -> Outcome<bool> {
 
 /// How a cell ended: version, results, what was skipped and why.
 fn line(cell: Cell, report: &Report) -> String {
-    let (version, passed, seconds) = (&report.version, report.passed, report.seconds);
-    let mut parts =
-        vec![format!("{}: {version}, {passed} tests passed in {seconds} s", cell.name())];
+    let (passed, seconds) = (report.passed, report.seconds);
+    let mut parts = vec![format!("{}: {passed} tests passed in {seconds} s", cell.name())];
+    if !report.version.is_empty() {
+        parts.push(report.version.clone());
+    }
     if !report.failed.is_empty() {
         parts.push(format!("failed: {}", report.failed.join(", ")));
     }

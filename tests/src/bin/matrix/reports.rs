@@ -16,7 +16,7 @@ pub(crate) struct Report {
     /// The day, in UTC.
     pub(crate) date: String,
     /// The commit that was tested, `-dirty` if files differed from it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) commit: String,
     /// Where it ran.
     pub(crate) machine: String,
