@@ -91,6 +91,7 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
             say(&format!("{}: profiles.{profile}: {line}", name(&arguments.config)));
         }
         let warnings = validate::without_effect(&file.config).into_iter();
+        let warnings = warnings.chain(validate::incomplete(&file.config));
         for line in warnings.chain(validate::short_of_memory(&file.config)) {
             say(&format!("{}: warning: {line}", name(&arguments.config)));
         }

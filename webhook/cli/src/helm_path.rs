@@ -1,11 +1,16 @@
-//! Ways into a chart's values, as `helm --set`, Argo CD's parameters and Flux'
-//! `targetPath` write them, and what an edit does to them.
+//! Ways into values and objects, as `helm --set`, Argo CD's parameters, Flux'
+//! `targetPath` and JSON patches write them, and what an edit does to them.
 
 use json_patch::{Patch, PatchOperation};
 
 /// The names in `text`, if it may be such a path: `a.b[0].c`, with `\.` for a dot in
-/// a name, and perhaps `=` and a value.
+/// a name, and perhaps `=` and a value; or `/a/b/0/c`.
 pub(crate) fn parse(text: &str) -> Option<(&str, Vec<String>)> {
+    if let Some(path) = text.strip_prefix('/') {
+        let name = |name: &str| name.replace("~1", "/").replace("~0", "~");
+        let names: Vec<String> = path.split('/').map(name).collect();
+        return (names.len() > 1 && !text.contains([' ', '\n'])).then_some((text, names));
+    }
     let (written, _) = text.split_once('=').unwrap_or((text, ""));
     let names = written.replace("\\.", "\u{0}").replace('[', ".").replace(']', "");
     let name = |name: &str| name.replace('\u{0}', ".").trim_matches(['"', '\'']).to_owned();
@@ -72,6 +77,18 @@ mod tests {
                 "{path}: {effect}"
             );
         }
+        for (path, is_reached) in [
+            ("/p/spec/containers/1/env/3/value", true),
+            ("/p/spec/containers/2", true),
+            ("/p/spec/containers/-", false),
+            ("/p/spec/containers/0/image", false),
+        ] {
+            let (_, names) = parse(path).unwrap();
+            assert_eq!(effect(&patch, &names).is_some(), is_reached, "{path}");
+        }
+        let annotation = "/metadata/annotations/prom-remotewrite~1inject";
+        let names = ["metadata", "annotations", "prom-remotewrite/inject"].map(str::to_owned);
+        assert_eq!(parse(annotation), Some((annotation, names.to_vec())));
         let (_, names) = parse("a.azure\\.workload\\.identity/client-id").unwrap_or_default();
         assert!(names.is_empty(), "of no list");
         assert_eq!(parse("prometheus"), None);

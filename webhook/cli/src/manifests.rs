@@ -173,6 +173,8 @@ fn outcome(
             hints.push(format!("the webhook is not called for pods in namespace {name}"));
         }
     }
+    let provided = explain::provided(file, &workload.pod, &decision);
+    hints.extend(provided.map(|(_, hint)| format!("{hint}; explain takes them for given, and to have the sidecar written here, write clientId and tenantId into the profile")));
     let is_there = matches!(decision, Decision::Skip(_) | Decision::Repair(_));
     if is_there && policy::is_by_policy(Pod::new(&workload.pod)) {
         hints.push("a policy injected its sidecar, and not the webhook".to_owned());

@@ -141,7 +141,7 @@ pub fn migrate(text: &str, profiles: Profiles) -> Result<Migration, ManifestErro
     for (number, document) in (1..).zip(&documents) {
         let value = read(document).unwrap_or_default();
         migration.elsewhere.document = number;
-        migration.elsewhere.read(&value, &mut migration.profiles);
+        migration.elsewhere.read("", &value, &mut migration.profiles);
         if value.pointer("/sops/mac").is_some() {
             migration.notes.push(format!("document {number} is encrypted by sops, whose checksum covers all of it: decrypt it, migrate it, and encrypt it again"));
         }

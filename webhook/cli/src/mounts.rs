@@ -32,12 +32,6 @@ pub(crate) fn file<'a>(
     Some(MountedFile { volume, file, mount: directory })
 }
 
-/// Whether `mounts` has the volume of this name.
-pub(crate) fn has(mounts: Option<&Value>, volume: &Value) -> bool {
-    let mut mounts = mounts.and_then(Value::as_array).into_iter().flatten();
-    mounts.any(|mount| mount.get("name") == Some(volume))
-}
-
 impl<'a> MountedFile<'a> {
     /// A text in the volume.
     pub(crate) fn text(&self, path: &str) -> Option<&'a str> {

@@ -1,11 +1,19 @@
 //! Settings without effect, or that contradict each other, although the webhook accepts
 //! them: one sentence each; and what a profile can be called.
 
-use contract::{Cloud, IdentityType, Key};
+use contract::{
+    Cloud, IdentityType, Key,
+    annotations::{INJECT, PROFILE},
+};
+use serde_json::json;
 use webhook::{
     config::{Config, Profile},
+    decide::{Decision, decide},
     effective::memory_warning,
+    pod::Pod,
 };
+
+use crate::identity_webhook;
 
 /// Settings of an application, which do nothing for other identities.
 const CERTIFICATE: [&str; 5] = [
@@ -70,6 +78,22 @@ pub fn without_effect(config: &Config) -> Vec<String> {
     found
 }
 
+/// Profiles with which a pod that has no annotations for settings is denied, and why; not for
+/// want of what azure-workload-identity provides.
+pub fn incomplete(config: &Config) -> impl Iterator<Item = String> {
+    config.profiles.keys().filter_map(|name| {
+        let annotations = json!({INJECT: "true", PROFILE: name});
+        let spec = json!({"containers": [{"name": "prometheus"}]});
+        let pod = json!({"metadata": {"annotations": annotations}, "spec": spec});
+        match decide(config, Pod::new(&identity_webhook::provided(&pod))) {
+            Decision::Deny(denial) => {
+                Some(format!("profiles.{name}: pods need annotations as well: {}", denial.message))
+            }
+            Decision::Inject(_) | Decision::Repair(_) | Decision::Skip(_) => None,
+        }
+    })
+}
+
 /// Profiles whose sidecars are killed under load.
 pub fn short_of_memory(config: &Config) -> impl Iterator<Item = String> {
     config.profiles.iter().filter_map(|(name, profile)| {
@@ -125,6 +149,26 @@ mod tests {
             let config = config(url, cloud);
             let found = contradictions(&config);
             assert_eq!(found.is_empty(), agrees, "{url} {cloud}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_profile_says_all_that_a_pod_needs() {
+        let ids = "clientId: 33333333-0000-0000-0000-000000000000, tenantId: 22222222-0000-0000-0000-000000000000";
+        let application = format!("identityType: aadApplication, {ids}");
+        let whole = format!("{application}, certificateSecret: a, certificateName: b");
+        let custom = "identityType: systemAssigned, cloud: Custom";
+        let audience = format!("{custom}, audience: 'https://a/'");
+        for (lines, is_whole) in [
+            (application.as_str(), false),
+            (&whole, true),
+            ("identityType: userAssigned", false),
+            ("identityType: workloadIdentity", true),
+            (custom, false),
+            (&audience, true),
+        ] {
+            let found: Vec<String> = incomplete(&config("com", lines)).collect();
+            assert_eq!(found.is_empty(), is_whole, "{lines}: {found:?}");
         }
     }
 

@@ -138,7 +138,9 @@ pub(crate) const WITHOUT_NAME: &str = "without a name";
 pub(crate) fn subject(object: &Value, kind: &str) -> String {
     let name = text(object, "/metadata/name").or_else(|| text(object, "/metadata/generateName"));
     let namespace = text(object, "/metadata/namespace").map(|name| format!("{name}/"));
-    format!("{kind} {}{}", namespace.unwrap_or_default(), name.unwrap_or(WITHOUT_NAME))
+    let subject =
+        format!("{kind} {}{}", namespace.unwrap_or_default(), name.unwrap_or(WITHOUT_NAME));
+    subject.trim_start().to_owned()
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> Option<&'a str> {

@@ -63,6 +63,8 @@ fn inject_writes_all_or_nothing() {
     assert!(output.stdout.is_empty());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("document 2: Pod a is denied: "), "{said}");
+    let output = run(&["inject", "--config", "-", "-f", "-"], directory.path(), CONFIG);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "one stream for both");
     let none = run(&arguments, directory.path(), "prometheus: {prometheusSpec: {}}\n");
     assert_eq!((none.status.code(), none.stdout.len()), (Some(1), 0), "no pod");
     let operators = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: a}\nspec: {podMetadata: {annotations: {prom-remotewrite/inject: 'true'}}}\n";

@@ -22,6 +22,7 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
     let Migrate { filename, profile, release_values, profile_to, diff } = arguments;
     exit_code(text(filename).and_then(|text| {
         let profiles = profiles(profile, release_values.as_deref())?;
+        let is_known = !profiles.is_empty();
         let migration =
             migrate::migrate(&text, profiles).map_err(|source| unreadable(filename, source))?;
         let values = migration.values();
@@ -38,7 +39,7 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
         for note in &migration.notes {
             say(&format!("note: {note}"));
         }
-        if release_values.is_none() && !values.is_empty() {
+        if !is_known && !values.is_empty() {
             say(&RELEASE);
         }
         match (values.as_str(), apart) {

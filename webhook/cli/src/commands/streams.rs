@@ -23,6 +23,11 @@ pub(super) enum CommandError {
     /// The configuration cannot be used.
     #[error("{file}: {}", contract::report(.errors))]
     Config { file: String, errors: Vec<SettingError> },
+    /// Two files would be the one stream.
+    #[error(
+        "--config and --filename are both -, and standard input can be read once: name a file for one of them"
+    )]
+    Twice,
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
     Manifests { file: String, source: ManifestError },
@@ -34,10 +39,14 @@ pub(super) enum CommandError {
     Refused(String),
 }
 
+/// That of arguments which clap refuses.
+const EXIT_USAGE: u8 = 2;
+
 impl CommandError {
     fn code(&self) -> ExitCode {
         match self {
             Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
+            Self::Twice => ExitCode::from(EXIT_USAGE),
             Self::File(..) | Self::Manifests { .. } | Self::Cluster { .. } | Self::Refused(_) => {
                 ExitCode::FAILURE
             }
@@ -60,6 +69,9 @@ pub(super) fn exit_code(result: Result<ExitCode, CommandError>) -> ExitCode {
 }
 
 pub(super) fn read(arguments: &Manifests) -> Result<(ConfigFile, String), CommandError> {
+    if is_stdin(&arguments.config) && is_stdin(&arguments.filename) {
+        return Err(CommandError::Twice);
+    }
     Ok((read_config(&arguments.config)?, text(&arguments.filename)?))
 }
 

@@ -132,7 +132,11 @@ pub fn explain(file: &ConfigFile, text: &str) -> Result<Vec<Explanation>, Manife
 
 /// What happens to a pod that is denied for want of what azure-workload-identity's
 /// webhook writes into it, and what that depends on: the pod asks for it by its label.
-fn provided(file: &ConfigFile, pod: &Value, alone: &Decision) -> Option<(Decision, String)> {
+pub(super) fn provided(
+    file: &ConfigFile,
+    pod: &Value,
+    alone: &Decision,
+) -> Option<(Decision, String)> {
     let is_labelled = Pod::new(pod).label(identity_webhook::LABEL) == Some("true");
     if !is_labelled || !matches!(alone, Decision::Deny(_)) {
         return None;

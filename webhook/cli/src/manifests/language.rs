@@ -24,7 +24,7 @@ const JSONNET: Language = Language {
 };
 
 /// Formats with beginnings and marks between bars; the first that fits.
-const LANGUAGES: [Language; 8] = [
+const LANGUAGES: [Language; 9] = [
     Language {
         starts: "resource \"|module \"|data \"|variable \"|provider \"|output \"|locals {|terraform {|job \"",
         marks: "= var.|= local.|= module.|yamlencode(|templatefile(",
@@ -56,6 +56,12 @@ const LANGUAGES: [Language; 8] = [
         next_step: RUN,
     },
     JSONNET,
+    Language {
+        starts: "prometheus.remote_write \"|prometheus.scrape \"|loki.write \"|otelcol.|logging {",
+        marks: "",
+        name: "Grafana Alloy's configuration",
+        next_step: "write a profile with its identity by hand, annotate Alloy's pod, and let the endpoint write to http://localhost:8081/api/v1/write without azuread",
+    },
     Language {
         starts: "#!|kubectl |helm |docker |cat <<|export |set -e",
         marks: "",

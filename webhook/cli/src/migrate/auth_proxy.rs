@@ -38,7 +38,7 @@ pub(super) fn variables(container: &Value, site: &Site<'_>) -> Result<Variables,
     });
     let (Some(write), None) = (paths.next(), paths.next()) else {
         return Err(vec![format!(
-            "its ingestion URL is not known, because not exactly one remote write entry of this object goes to http://localhost:{port}"
+            "its ingestion URL is not known, because not exactly one remote write entry of this object goes to http://localhost:{port}: write the profile by hand, with its IDENTITY_TYPE and AAD_CLIENT_ID as identityType and clientId, and its TARGET_HOST with the path of that entry as ingestionUrl"
         )]);
     };
     if let Some(host) = variables.get_mut(env::INGESTION_URL) {

@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{OrReasons, native, plan::Plan, source::Program};
 use crate::{
-    mounts,
-    tree::{at, each_child},
+    tree::{at, each_child, walk},
     workloads::sites::Site,
 };
 
@@ -62,15 +61,19 @@ pub(super) fn changes(
 
 /// The paths to the volumes that nothing but the sources of `plans` mounts.
 fn unused(site: &Site<'_>, plans: &[Plan<'_>]) -> Vec<Vec<String>> {
-    let gone = plans.iter().map(|plan| plan.source.value.get("volumeMounts"));
-    let stays = |path: &Vec<String>| plans.iter().all(|plan| plan.source.path != *path);
-    let others: Vec<_> = site.containers().filter(|(path, ..)| stays(path)).collect();
-    let own = [&["volumeMounts"][..], &["server", "extraVolumeMounts"]];
-    let own = own.map(|path| at(site.node, path));
-    let others = others.iter().map(|(.., it)| it.get("volumeMounts")).chain(own);
     let unused = site.volumes().iter().enumerate().filter(|(_, volume)| {
-        let has = |mounts| mounts::has(mounts, &volume["name"]);
-        gone.clone().any(has) && !others.clone().any(has)
+        // Operators and charts have mounts in many places, as in thanos.volumeMounts.
+        let mut goes = Vec::new();
+        walk(site.node, &mut |node, path| {
+            let is_mount = node.get("mountPath").is_some() && node["name"] == volume["name"];
+            let is_source = |plan: &Plan<'_>| path.starts_with(&plan.source.path);
+            goes.extend(is_mount.then(|| plans.iter().any(is_source)));
+            true
+        });
+        // What only the CSI driver reads is in no volume of the webhook, which uses this one.
+        goes.contains(&true)
+            && !goes.contains(&false)
+            && volume.pointer("/csi/nodePublishSecretRef").is_none()
     });
     let list = site.form.volumes.iter().map(ToString::to_string);
     unused.map(|(place, _)| list.clone().chain([place.to_string()]).collect()).collect()

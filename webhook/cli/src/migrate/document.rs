@@ -49,10 +49,10 @@ impl Migration {
         let (mut edited, mut known) = ((document.to_owned(), original.clone()), Vec::new());
         let mut sites = sites(&original);
         sites.retain(|site| !sources(site).is_empty());
-        let tried: Vec<_> = sites.iter().map(|site| self.site(place, site, &mut edited)).collect();
+        let tried: Vec<_> = sites.iter().map(|site| self.site(site, &mut edited)).collect();
         for (site, result) in sites.iter().zip(tried) {
             // Where an alias has gone since, what it led to can go as well.
-            let result = result.or_else(|_| self.site(place, site, &mut edited));
+            let result = result.or_else(|_| self.site(site, &mut edited));
             known.extend(result.is_err().then(|| site.path.clone()));
             self.attempt(format!("{place}{}", site.subject), result);
         }
@@ -88,7 +88,6 @@ impl Migration {
     /// Does to a text, and to what it says, what takes the place of the sources at `site`.
     fn site(
         &mut self,
-        place: &str,
         site: &Site<'_>,
         (text, value): &mut (String, Value),
     ) -> OrReasons<Migrated> {
@@ -97,14 +96,6 @@ impl Migration {
             return Err(vec![reason]);
         }
         let plans = plans(site, &sources, &self.profiles)?;
-        let open: Vec<_> = plans.iter().flat_map(|plan| plan.profile.templates()).collect();
-        // An OpenShift Template, or a text in one.
-        if format!("{place}{}", site.path.join(".")).contains(": objects.") && !open.is_empty() {
-            let open = open.join(", ");
-            return Err(vec![format!(
-                "parameters of this Template are in its {open}: migrate what oc process prints"
-            )]);
-        }
         let (changes, mut migrated) = replacement(site, value, &plans)?;
         self.elsewhere.references(site, &changes[1])?;
         for plan in &plans {

@@ -1,7 +1,7 @@
 //! What other parts of a file say about its sites: paths into values, Services that
 //! lead to the sidecar, and profiles in use.
 
-use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE};
+use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE, parse_inject};
 use json_patch::Patch;
 use serde_json::Value;
 
@@ -26,20 +26,31 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// Adds what `document` says.
-    pub(super) fn read(&mut self, document: &Value, profiles: &mut Profiles) {
+    /// Adds what `document` says, or a text in one, whose place this begins with.
+    pub(super) fn read(&mut self, above: &str, document: &Value, profiles: &mut Profiles) {
         walk(document, &mut |node, path| {
-            let asks = node.get(INJECT).filter(|asks| *asks == "true").map(|_| DEFAULT_PROFILE);
-            let used = node.get(PROFILE).and_then(Value::as_str).or(asks).unwrap_or_default();
-            profiles.in_use.extend(used.split(',').map(|name| name.trim().to_owned()));
-            profiles.reserve(node);
+            // An annotation, or a parameter of Argo CD that sets it.
+            let says = |annotation: &str| {
+                let sets = node["name"].as_str().is_some_and(|name| name.ends_with(annotation));
+                node.get(annotation).or(node.get("value").filter(|_| sets))
+            };
+            let asks = says(INJECT).map(|asks| parse_inject(&asks.to_string()));
+            let asks = asks.is_some_and(|asks| asks.is_ok_and(|it| it.asks));
+            let used = says(PROFILE).and_then(Value::as_str).or(asks.then_some(DEFAULT_PROFILE));
+            let used = used.into_iter().flat_map(|names| names.split(','));
+            profiles.in_use.extend(used.map(|name| name.trim().to_owned()));
+            // Values or a configuration; Helm removes what is null.
+            let named = node.get("profiles").and_then(Value::as_object).into_iter().flatten();
+            let named = named.filter(|(_, profile)| !profile.is_null());
+            profiles.in_use.extend(named.map(|(name, _)| name.clone()));
             let text = node.as_str().unwrap_or_default();
-            if leftovers::is_file(text) && [PREFIX, "Spec"].iter().any(|word| text.contains(word)) {
+            let place = format!("{above}{}", path.join("."));
+            if leftovers::is_file(text) {
                 let inner =
                     yaml::documents(text).into_iter().map(yaml::read).filter_map(Result::ok);
-                inner.filter(|it| !it.is_string()).for_each(|it| self.read(&it, profiles));
+                let above = format!("{place}: ");
+                inner.filter(|it| !it.is_string()).for_each(|it| self.read(&above, &it, profiles));
             }
-            let place = path.join(".");
             let texts = path.last().map(String::as_str).into_iter().chain([text]);
             let ways = texts.filter_map(helm_path::parse);
             let ways = ways.map(|(way, names)| (self.document, format!("{way} in {place}"), names));

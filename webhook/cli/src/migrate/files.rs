@@ -36,7 +36,7 @@ pub(super) fn of(site: &Site<'_>, container: &Value, settings: &Settings) -> OrR
         Identity::AadApplication { certificate, .. } => {
             let path = &certificate.path;
             find(path).and_then(|file| files.certificate(&file)).ok_or_else(|| {
-                vec![format!("the certificate {} is in no volume of this object that a SecretProviderClass or a Secret fills", path.display())]
+                vec![format!("the certificate {} is in no volume of this object that a SecretProviderClass or a Secret fills: write the profile by hand, with secretProviderClass or certificateSecret, and certificateName", path.display())]
             })?;
         }
         Identity::WorkloadIdentity { token_file, token_proxy, .. } => {
@@ -89,10 +89,9 @@ impl Files {
     }
 
     /// The webhook mounts this; of its volume may be lost what the webhook's own
-    /// would not have.
+    /// would not have, unless the volume stays.
     fn take_over(&mut self, file: &MountedFile<'_>) {
-        const OURS: &str =
-            "driver readOnly volumeAttributes secretName name items defaultMode sources";
+        const OURS: &str = "driver readOnly volumeAttributes nodePublishSecretRef secretName name items defaultMode sources";
         self.mounts.push(file.mount.to_owned());
         let sources = file.volume.as_object().into_iter().flatten();
         let fields = sources.filter_map(|(_, source)| source.as_object()).flatten();

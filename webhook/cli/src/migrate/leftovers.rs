@@ -8,19 +8,31 @@ use super::source::{self, Source};
 use crate::tree::walk;
 
 /// What shows a way to Azure in a text or a key.
-const MARKS: [&str; 6] = [
+const MARKS: [&str; 5] = [
     "prometheus-remote-write/images",
     "/prom-remotewrite:prom-remotewrite-",
+    "].name=prom-remotewrite",
     "/aad-auth-proxy",
     "INGESTION_URL",
-    "azuread:",
-    "azureAd:",
 ];
+/// The key of Prometheus' own block, in small letters.
+const BLOCK: &str = "azuread";
 
 /// The lines of `text` with a mark: their numbers from 1, themselves, and the marks.
 pub(super) fn marks(text: &str) -> impl Iterator<Item = (usize, &str, &'static str)> {
-    let mark = |line: &str| MARKS.into_iter().find(|mark| line.contains(mark));
-    (1..).zip(text.lines()).filter_map(move |(number, line)| Some((number, line, mark(line)?)))
+    (1..).zip(text.lines()).filter_map(|(number, line)| Some((number, line, mark(line)?)))
+}
+
+/// The mark in a line: the key as YAML, JSON, HCL, Alloy and paths have it, which Grafana's
+/// section `auth.azuread` is not.
+fn mark(line: &str) -> Option<&'static str> {
+    let small = line.to_ascii_lowercase();
+    let parts = small.split(BLOCK);
+    let is_key = parts.clone().zip(parts.skip(1)).any(|(before, after)| {
+        let after = after.trim_start_matches(['"', '\'']).trim_start();
+        !before.ends_with("auth.") && after.starts_with(['.', '{', '=', ':'])
+    });
+    MARKS.into_iter().find(|mark| line.contains(mark)).or(is_key.then_some(BLOCK))
 }
 
 /// The mark in `text`, apart from comments.
@@ -65,7 +77,7 @@ pub(super) fn leftovers(document: &Value, known: &[Vec<String>]) -> Leftovers {
         }
         let source = source::of(node);
         let key = path.last().map(String::as_str).unwrap_or_default();
-        let of_key = MARKS.into_iter().find(|mark| mark.trim_end_matches(':') == key);
+        let of_key = mark(&format!("{key}:"));
         let mark = of_key.or_else(|| mark_in(text)).or_else(|| mark_in_base64(text));
         // What has no form of its own is said once.
         let is_said = found.stays.iter().any(|(_, source, _)| source.is_none());

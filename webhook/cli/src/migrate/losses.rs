@@ -29,9 +29,7 @@ pub(super) fn lost(plan: &Plan<'_>) -> Vec<String> {
         match field.as_str() {
             "env" => {
                 let theirs = auth_proxy::NAMES.map(|(theirs, _)| theirs);
-                let is_proxy = source.program == Program::AuthProxy;
-                let is_answered =
-                    |name: &str| variables::is_known(name) || (is_proxy && theirs.contains(&name));
+                let is_answered = |name: &str| variables::is_known(name) || theirs.contains(&name);
                 lost.extend(variables::lost(&source.value, is_answered));
             }
             "volumeMounts" => lost.extend(items.iter().filter_map(|mount| {

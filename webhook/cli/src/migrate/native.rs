@@ -3,7 +3,7 @@
 //!
 //! <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#remote_write>
 
-use contract::{IdentityType, names::env};
+use contract::{IdentityType, Key, annotations::PREFIX, names::env};
 use serde_json::{Map, Value};
 
 use super::{OrReasons, losses::is_nothing, variables::Variables};
@@ -48,6 +48,8 @@ pub(super) fn leaving(entry: &Value) -> impl Iterator<Item = &str> {
 pub(super) fn variables(entry: &Value, site: &Site<'_>) -> OrReasons<Variables> {
     let mut found = vec![(env::INGESTION_URL, entry["url"].clone())];
     let mut problems = Vec::new();
+    let port = site.annotation(&format!("{PREFIX}{}", Key::ListeningPort.annotation()));
+    found.extend(port.map(|port| (env::LISTENING_PORT, port.clone())));
     let label = site.label(identity_webhook::LABEL);
     let is_provided = identity_webhook::client_of(label, site.account).is_some();
     for (key, value) in block(entry).into_iter().flat_map(|(_, block)| block) {

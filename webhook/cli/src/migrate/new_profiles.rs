@@ -16,6 +16,7 @@ use webhook::{
 
 use super::{
     OrReasons,
+    elsewhere::Elsewhere,
     variables::{self, Variables},
 };
 use crate::{
@@ -122,23 +123,22 @@ pub struct Profiles {
 
 impl Profiles {
     /// None yet; the first will be called `first`, unless that name is taken, in the
-    /// file or in `release`: values of the chart, or the webhook's configuration.
+    /// file or in `release`: values, or objects, with the webhook's configuration.
     ///
     /// # Errors
     /// Where `release` is no YAML.
     pub fn new(first: &str, release: &str) -> Result<Self, ManifestError> {
         let mut profiles = Self { first: first.to_owned(), ..Self::default() };
-        profiles.reserve(&manifests::parse(1, release, release)?);
+        for (number, document) in (1..).zip(yaml::documents(release)) {
+            let value = manifests::parse(number, document, release)?;
+            Elsewhere::default().read("", &value, &mut profiles);
+        }
         Ok(profiles)
     }
 
-    /// Takes the names in `node`, if it is values of the chart or the configuration.
-    pub(super) fn reserve(&mut self, node: &Value) {
-        let profiles = node.pointer("/config/profiles").or_else(|| node.get("profiles"));
-        let profiles = profiles.and_then(Value::as_object).into_iter().flatten();
-        // Helm removes what is null.
-        let profiles = profiles.filter(|(_, profile)| !profile.is_null());
-        self.in_use.extend(profiles.map(|(name, _)| name.clone()));
+    /// Whether no name is taken.
+    pub fn is_empty(&self) -> bool {
+        self.in_use.is_empty()
     }
 
     /// The name of a profile: that of the same profile, or one that is free: the first,

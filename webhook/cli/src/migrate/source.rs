@@ -96,7 +96,7 @@ impl Source {
         let mut served =
             site.containers().filter(|(path, is_init, _)| !is_init && !is_source(path));
         let is_alone = site.form.is_pod && served.next().is_none();
-        is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own pod only; if this is a patch, migrate the patched object, as kustomize build prints it".to_owned())
+        is_alone.then(|| "no other container is in its pod: it serves other pods, and a sidecar serves its own pod only: annotate those pods, with a profile of its settings; if this is a patch, migrate the patched object, as kustomize build prints it".to_owned())
     }
 
     /// Its settings, as variables of the sidecar.

@@ -66,7 +66,7 @@ pub(super) fn filled_in(variables: &Variables) -> Result<(), Vec<String>> {
 pub(super) fn of_container(container: &Value) -> Result<Variables, Vec<String>> {
     let (mut variables, mut unreadable) = (Variables::new(), Vec::new());
     if container["envFrom"].as_array().is_some_and(|sources| !sources.is_empty()) {
-        unreadable.push("envFrom gives it variables that are not in this file".to_owned());
+        unreadable.push("envFrom gives it variables that are not in this file: write them as env, and migrate again".to_owned());
     }
     for (name, value) in items(container) {
         match value {

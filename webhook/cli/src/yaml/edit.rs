@@ -33,14 +33,29 @@ struct Edit {
 /// A document cannot be edited in place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotInPlace {
-    /// The line of its first alias, if it has one.
-    alias: Option<usize>,
+    /// Its first alias, if it has one: of those that would have no anchor any more, if there
+    /// are any.
+    alias: Option<Alias>,
+}
+
+/// An alias in a document.
+#[derive(Debug, PartialEq, Eq)]
+struct Alias {
+    name: String,
+    /// Its line, from 1.
+    line: usize,
+    /// Whether its anchor would go.
+    is_orphan: bool,
 }
 
 impl fmt::Display for NotInPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.alias {
-            Some(line) => write!(f, "an alias, the first at line {line}"),
+        match &self.alias {
+            Some(Alias { name, line, is_orphan: true }) => write!(
+                f,
+                "the alias *{name} at line {line}, whose anchor &{name} is in what goes: first write the anchor's value there"
+            ),
+            Some(Alias { line, .. }) => write!(f, "an alias, the first at line {line}"),
             None => f.write_str("the style in which it is written"),
         }
     }
@@ -57,7 +72,10 @@ pub(crate) fn apply(document: &str, value: &Value, patch: &Patch) -> Result<Stri
     let applies = json_patch::patch(&mut expected, patch).is_ok();
     let edited = Node::parse(document).and_then(|root| edited(document, &root, patch));
     let right = |text: &String| applies && read(text).is_ok_and(|is| is == expected);
-    edited.filter(right).ok_or_else(|| NotInPlace { alias: first_alias(document) })
+    match edited {
+        Some(text) if right(&text) => Ok(text),
+        edited => Err(NotInPlace { alias: alias(document, &edited.unwrap_or_default()) }),
+    }
 }
 
 /// The document's text and its value with several patches applied, one after the
@@ -79,12 +97,23 @@ pub(crate) fn apply_all(
     Ok((text, value))
 }
 
-fn first_alias(document: &str) -> Option<usize> {
-    let mut events = Parser::new_from_str(document).map_while(Result::ok);
-    let (_, span) = events.find(|(event, _)| matches!(event, Event::Alias(_)))?;
-    let before = document.get(..span.start.byte_offset()?)?;
-    Some(1 + before.matches('\n').count())
+/// The alias in `document` to be named where `edited` does not come to what it should.
+fn alias(document: &str, edited: &str) -> Option<Alias> {
+    let has = |word: &str| edited.split(END).any(|part| part == word);
+    let events = Parser::new_from_str(document).map_while(Result::ok);
+    let aliases = events.filter_map(|(event, span)| {
+        let (before, after) = document.split_at_checked(span.start.byte_offset()?)?;
+        let name = after.strip_prefix('*')?.split(END).next()?.to_owned();
+        let line = 1 + before.matches('\n').count();
+        let is_orphan = has(&format!("*{name}")) && !has(&format!("&{name}"));
+        matches!(event, Event::Alias(_)).then_some(Alias { name, line, is_orphan })
+    });
+    // The first one among those of one kind.
+    aliases.min_by_key(|alias| !alias.is_orphan)
 }
+
+/// Where an anchor's name ends.
+const END: [char; 8] = [' ', '\n', '\r', '\t', ',', ']', '}', '['];
 
 fn edited(document: &str, root: &Node, patch: &Patch) -> Option<String> {
     let mut edits: Vec<Edit> = Vec::new();

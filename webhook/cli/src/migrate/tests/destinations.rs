@@ -153,6 +153,30 @@ fn an_annotation_that_moves_the_listener_is_named() {
     stays(&text, "remove the annotation prom-remotewrite/listening-port");
 }
 
+/// As the webhook asks for where its port is taken.
+#[test]
+fn an_annotation_sets_the_port_where_no_container_does() {
+    let text = |annotations: &str| {
+        format!(
+            "prometheusSpec:\n  podMetadata: {{annotations: {{{annotations}}}}}\n  containers:\n  - {{name: a, ports: [{{containerPort: 8081}}]}}\n  remoteWrite:\n{NATIVE}"
+        )
+    };
+    stays(&text(""), "port 8081 is taken by container \"a\": set prom-remotewrite/listening-port");
+    let migration = migrated(&text("prom-remotewrite/listening-port: '8089'"));
+    assert!(migration.is_whole(), "{}", report(&migration));
+    assert!(migration.text.contains("http://localhost:8089/api/v1/write"), "{}", migration.text);
+    assert!(migration.values().contains("listeningPort: 8089\n"), "{}", migration.values());
+}
+
+/// The profile has no variables.
+#[test]
+fn a_note_about_the_cloud_names_the_profiles_key() {
+    let text = format!("prometheusSpec:\n  remoteWrite:\n{NATIVE}");
+    let migration = migrated(&text.replace("AzurePublic", "AzureChina"));
+    let expected = "its cloud is AzureChina, whose tokens it refuses: set its cloud to AzurePublic";
+    assert!(said(&migration).contains(expected), "{}", said(&migration));
+}
+
 #[test]
 fn settings_of_the_sidecar_are_not_missing_in_an_entry_of_prometheus() {
     let named = container("a", "ops", 8081, "    - {name: CLUSTER, value: aks-1}\n");

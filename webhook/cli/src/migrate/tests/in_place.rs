@@ -28,6 +28,19 @@ fn a_shared_mapping_stays_and_the_edit_is_named_with_its_profile() {
     }
 }
 
+/// Without it the result would be no YAML.
+#[test]
+fn an_anchor_that_goes_and_is_used_elsewhere_is_named() {
+    let text = user_assigned(&["CLUSTER: value: &c aks-7"], "  externalLabels: {cluster: *c}\n");
+    let migration = migrated(&text);
+    assert_eq!(migration.text, text);
+    let line = text.lines().count();
+    let expected = format!(
+        "because of the alias *c at line {line}, whose anchor &c is in what goes: first write the anchor's value there; this JSON patch"
+    );
+    assert!(report(&migration).contains(&expected), "{}", report(&migration));
+}
+
 /// The alias goes first, and then what it led to.
 #[test]
 fn a_shared_list_goes_from_both_that_have_it() {

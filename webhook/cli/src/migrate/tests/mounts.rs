@@ -32,6 +32,40 @@ fn certificates_are_found_in_all_kinds_of_volumes() {
     }
 }
 
+/// Those of an operator's and a chart's own containers.
+#[test]
+fn a_volume_that_something_else_mounts_stays() {
+    let own = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes: [{name: a, secret: {secretName: entra}}]\n";
+    for (more, stays) in [
+        ("  thanos: {volumeMounts: [{name: a, mountPath: /t}]}\n", true),
+        ("  volumeMounts: [{name: a, mountPath: /p}]\n", true),
+        ("  initContainers: [{name: i, volumeMounts: [{name: a, mountPath: /i}]}]\n", true),
+        ("  thanos: {volumeMounts: [{name: b, mountPath: /t}]}\n", false),
+    ] {
+        let migration = migrated(&application("/a/team.pfx", &format!("{own}{more}")));
+        assert!(migration.is_whole(), "{}", report(&migration));
+        let volumes = read(&migration.text).unwrap()["spec"]["volumes"].is_array();
+        assert_eq!(volumes, stays, "{more}");
+    }
+}
+
+/// The webhook mounts the pod's own volume of the same class.
+#[test]
+fn a_volume_with_the_drivers_credentials_stays() {
+    let rest = "    volumeMounts: [{name: a, mountPath: /a}]\n  volumes:\n  - name: a\n    csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: vault}, nodePublishSecretRef: {name: credentials}}\n";
+    let migration = has(&application("/a/team", rest), &["secretProviderClass: vault"]);
+    assert!(migration.is_whole(), "{}", report(&migration));
+    assert!(migration.text.contains("nodePublishSecretRef: {name: credentials}"));
+    let [_, after] = &migration.attempts[0].result.as_ref().unwrap().pods;
+    let pod = read(after).unwrap();
+    let names = |list: &Value| -> Vec<Value> {
+        list.as_array().unwrap().iter().map(|it| it["name"].clone()).collect()
+    };
+    assert_eq!(names(&pod["spec"]["volumes"])[0], "a");
+    let sidecar = &pod["spec"]["initContainers"][0];
+    assert!(names(&sidecar["volumeMounts"]).contains(&"a".into()), "{after}");
+}
+
 #[test]
 fn roots_are_carried_with_their_config_map() {
     let rest = "    volumeMounts: [{name: roots, mountPath: /roots}]\n  volumes: [{name: roots, configMap: {name: company, items: [{key: ca.crt, path: company.pem}]}}]\n";

@@ -83,6 +83,48 @@ fn a_name_in_the_file_is_not_taken_again() {
     }
 }
 
+/// However a pod, a text or a parameter asks for it.
+#[test]
+fn a_profile_in_use_is_not_written_anew() {
+    let one = user_assigned(&[], "");
+    let pod = |asks: &str| {
+        format!("kind: Pod\nmetadata: {{annotations: {{{asks}}}}}\nspec: {{containers: []}}\n")
+    };
+    let parameter = |name: &str, value: &str| {
+        format!("parameters:\n- {{name: p.podMetadata.annotations.{name}, value: {value}}}\n")
+    };
+    let config = "kind: ConfigMap\ndata:\n  config.yaml: |\n    profiles:\n      default: {}\n";
+    for (other, name) in [
+        (pod("prom-remotewrite/inject: 'yes'"), "main"),
+        (pod("prom-remotewrite/inject: 'True'"), "main"),
+        (pod("prom-remotewrite/inject: true"), "main"),
+        (pod("prom-remotewrite/inject: 'no'"), "default"),
+        (pod("prom-remotewrite/inject: 'yes', prom-remotewrite/profile: a"), "default"),
+        (parameter("prom-remotewrite/inject", "'true'"), "main"),
+        (parameter("prom-remotewrite/inject", "'false'"), "default"),
+        (parameter("prom-remotewrite/profile", "default"), "main"),
+        (config.to_owned(), "main"),
+    ] {
+        assert_eq!(names(&migrated(&format!("{one}---\n{other}"))), [name], "{other}");
+    }
+}
+
+/// A release may be given as helm and kubectl print it.
+#[test]
+fn names_of_a_release_are_found_wherever_they_stand() {
+    let one = user_assigned(&[], "");
+    let config = "config: {profiles: {default: {}}}\n";
+    let umbrella = format!("prom-remotewrite:\n  {config}");
+    let object = "kind: ConfigMap\ndata:\n  config.yaml: |\n    profiles:\n      default: {}\n";
+    for release in [config, &umbrella, object, &format!("a: b\n---\n{config}")] {
+        assert_eq!(names(&with_release(&one, "default", release)), ["main"], "{release}");
+        assert!(!Profiles::new("default", release).unwrap().is_empty(), "{release}");
+    }
+    for other in ["", "null\n", "config: {profiles: [a]}\n", "prometheusSpec: {replicas: 2}\n"] {
+        assert!(Profiles::new("default", other).unwrap().is_empty(), "{other}");
+    }
+}
+
 /// `${…}` is filled in by others, and a name of their making is no key.
 #[test]
 fn names_that_cannot_be_keys_are_not_taken() {

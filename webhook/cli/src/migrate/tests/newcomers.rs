@@ -161,9 +161,9 @@ fn json_in_a_quoted_string_is_a_file_as_well() {
     }
 }
 
-/// What an `OpenShift` Template fills in is not known here, and a profile is filled in by no one.
+/// What an `OpenShift` Template fills in is filled in by no one in a profile.
 #[test]
-fn a_parameter_of_a_template_that_reaches_the_container_stays() {
+fn a_parameter_of_a_template_is_to_be_filled_in() {
     let template = |url: &str| {
         let container = container().replace(URL, url);
         format!(
@@ -171,13 +171,48 @@ fn a_parameter_of_a_template_that_reaches_the_container_stays() {
         )
     };
     let migration = migrated(&template("${URL}"));
-    assert_eq!(migration.text, template("${URL}"));
-    let expected = "parameters of this Template are in its ingestionUrl: migrate what oc process";
+    assert!(migration.is_whole(), "{}", said(&migration));
+    let expected = "note     fill in the profile's ingestionUrl\n";
     assert!(said(&migration).contains(expected), "{}", said(&migration));
-    assert_eq!(migration.values(), "");
-    assert!(migrated(&template(URL)).is_whole());
-    let text = "kind: Template\nobjects:\n- kind: ConfigMap\n  data:\n    prometheus.yml: |\n      remote_write:\n      - url: ${URL}\n        azuread: {managed_identity: {}}\n";
-    let migration = migrated(text);
-    assert_eq!((migration.text.as_str(), migration.values().as_str()), (text, ""));
-    assert!(said(&migration).contains(expected), "{}", said(&migration));
+    assert!(migration.values().contains("ingestionUrl: \"${URL}\"\n"), "{}", migration.values());
+    assert!(!said(&migrated(&template(URL))).contains("fill in"));
+}
+
+/// In other words than YAML's, and in an image whose name shows nothing.
+#[test]
+fn a_block_in_any_language_is_never_nothing() {
+    let alloy = "kind: ConfigMap\ndata:\n  config.alloy: |\n    prometheus.remote_write \"a\" {\n      endpoint {\n        azuread {\n          managed_identity { client_id = \"a\" }\n        }\n      }\n    }\n";
+    for (text, expected) in [
+        (
+            "resource \"helm_release\" \"a\" {\n  values = [yamlencode({ remoteWrite = [{ azureAd = { sdk = {} } }] })]\n}\n",
+            "this is Terraform (HCL)",
+        ),
+        (
+            "resource \"helm_release\" \"a\" {\n  set {\n    name = \"p.remoteWrite[0].azureAd.sdk.tenantId\"\n  }\n}\n",
+            "this is Terraform (HCL)",
+        ),
+        (
+            "helm upgrade kps a/b \\\n  --set 'p.containers[0].name=prom-remotewrite'\n",
+            "this is a script",
+        ),
+        (
+            "kind: ConfigMap\ndata:\n  a: |\n    local x = 1;\n    { remoteWrite: [{ \"azureAd\": {} }] }\n",
+            "this is Jsonnet",
+        ),
+        (
+            "spec:\n  parameters:\n  - {name: 'p.remoteWrite[0].azureAd.sdk.tenantId', value: a}\n",
+            "\"azuread\" in a form that is not known",
+        ),
+        (alloy, "this is Grafana Alloy's configuration"),
+    ] {
+        let migration = migrated(text);
+        assert_eq!(migration.text, text);
+        assert!(!migration.is_whole(), "{text}");
+        assert!(said(&migration).contains(expected), "{text}\n{}", said(&migration));
+    }
+    // Grafana signs its users in with Entra.
+    let grafana =
+        "grafana:\n  grafana.ini:\n    auth.azuread: {enabled: true}\n    role: azuread\n";
+    let migration = migrated(grafana);
+    assert!(migration.attempts.is_empty() && migration.notes.is_empty(), "{:?}", migration.notes);
 }

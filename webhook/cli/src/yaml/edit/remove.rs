@@ -86,7 +86,7 @@ mod tests {
 
     use crate::yaml::{
         documents::read,
-        edit::{NotInPlace, apply},
+        edit::{Alias, NotInPlace, apply},
     };
 
     fn check(text: &str, pointers: &[&str], expected: &str) {
@@ -161,7 +161,13 @@ z: {c: 1, d: [2, 3], e: 4}
         let style = Err(NotInPlace { alias: None });
         assert_eq!(without("a:\n  b: 1\nc: 2 # two\n", &["/a/b"]), style);
         assert_eq!(without("{\"a\": [1, 2, 3]}", &["/a/1", "/a/0"]), style);
-        let alias = Err(NotInPlace { alias: Some(3) });
-        assert_eq!(without("a: &a {b: 1, c: 2}\n# b\nb: *a\n", &["/b/c"]), alias);
+        let alias = |name: &str, line, is_orphan| {
+            let name = name.to_owned();
+            Err(NotInPlace { alias: Some(Alias { name, line, is_orphan }) })
+        };
+        let shared = "a: &a {b: 1, c: 2}\n# b\nb: *a\n";
+        assert_eq!(without(shared, &["/b/c"]), alias("a", 3, false));
+        let inner = "x: &x 1\na:\n  y: *x\n  b: &b 2\nc: [*x, *b]\n";
+        assert_eq!(without(inner, &["/a"]), alias("b", 5, true));
     }
 }
