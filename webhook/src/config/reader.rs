@@ -18,7 +18,10 @@ pub(super) fn document(yaml: &str) -> Result<Value, Vec<SettingError>> {
     };
     serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
         let reason = error.to_string();
-        let reason = reason.lines().next().unwrap_or_default();
+        let reason = reason.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // What follows is advice for programmers.
+        let reason = reason.split("; use ").next().unwrap_or_default();
+        let reason = reason.split(", set ").next().unwrap_or_default();
         vec![InvalidValue::expected("one well-formed document").at("the YAML", reason)]
     })
 }

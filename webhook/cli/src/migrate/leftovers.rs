@@ -11,9 +11,9 @@ use crate::tree::walk;
 const MARKS: [&str; 5] = [
     "prometheus-remote-write/images",
     "/prom-remotewrite:prom-remotewrite-",
-    "].name=prom-remotewrite",
     "/aad-auth-proxy",
     "INGESTION_URL",
+    "].name=prom-remotewrite",
 ];
 /// The key of Prometheus' own block, in small letters.
 const BLOCK: &str = "azuread";

@@ -42,8 +42,10 @@ pub(super) fn replacement(
     compare(plans, &injection)?;
     let lost = plans.iter().flat_map(losses::lost).collect();
     let mut notes = losses::notes(site, plans, &profile);
-    // The sidecar's variable is a key of the profile.
-    notes.extend(injection.warnings.iter().map(|text| text.replace(env::CLOUD, "its cloud")));
+    // No one sets the sidecar's variable.
+    notes.extend(
+        injection.warnings.iter().map(|text| text.replace(env::CLOUD, "the profile's cloud")),
+    );
     let yaml = |pod| serde_saphyr::to_string(pod).unwrap_or_default();
     let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);
     let sources: Vec<String> = plans.iter().map(|plan| plan.source.name()).collect();
@@ -98,7 +100,7 @@ fn compare(plans: &[Plan<'_>], injection: &Injection) -> OrReasons<()> {
         let first = plans.first().filter(|_| index > 0);
         let names = others(plan, view.settings, first).join(", ");
         reasons.extend((!names.is_empty()).then(|| match first {
-            None => format!("a profile cannot have its {names}: remove it, migrate again, and add trustConfigMap to the profile if it is about roots"),
+            None => format!("a profile cannot have its {names}: where the sidecar can do without, remove it, and migrate again; roots can be in a ConfigMap, which trustConfigMap in the profile names"),
             Some(_) => format!("a sidecar has one {names} for all its destinations, and {} has another than the first: make them equal, and migrate again", plan.source.name()),
         }));
     }

@@ -53,7 +53,7 @@ impl fmt::Display for NotInPlace {
         match &self.alias {
             Some(Alias { name, line, is_orphan: true }) => write!(
                 f,
-                "the alias *{name} at line {line}, whose anchor &{name} is in what goes: first write the anchor's value there"
+                "the alias *{name} at line {line}, whose anchor &{name} is removed: first write the anchor's value there"
             ),
             Some(Alias { line, .. }) => write!(f, "an alias, the first at line {line}"),
             None => f.write_str("the style in which it is written"),

@@ -173,7 +173,7 @@ fn an_annotation_sets_the_port_where_no_container_does() {
 fn a_note_about_the_cloud_names_the_profiles_key() {
     let text = format!("prometheusSpec:\n  remoteWrite:\n{NATIVE}");
     let migration = migrated(&text.replace("AzurePublic", "AzureChina"));
-    let expected = "its cloud is AzureChina, whose tokens it refuses: set its cloud to AzurePublic";
+    let expected = "the profile's cloud is AzureChina, whose tokens it refuses: set the profile's cloud to AzurePublic";
     assert!(said(&migration).contains(expected), "{}", said(&migration));
 }
 

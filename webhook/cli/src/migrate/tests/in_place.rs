@@ -36,7 +36,7 @@ fn an_anchor_that_goes_and_is_used_elsewhere_is_named() {
     assert_eq!(migration.text, text);
     let line = text.lines().count();
     let expected = format!(
-        "because of the alias *c at line {line}, whose anchor &c is in what goes: first write the anchor's value there; this JSON patch"
+        "because of the alias *c at line {line}, whose anchor &c is removed: first write the anchor's value there; this JSON patch"
     );
     assert!(report(&migration).contains(&expected), "{}", report(&migration));
 }
