@@ -70,10 +70,9 @@ fn unused(site: &Site<'_>, plans: &[Plan<'_>]) -> Vec<Vec<String>> {
             goes.extend(is_mount.then(|| plans.iter().any(is_source)));
             true
         });
-        // What only the CSI driver reads is in no volume of the webhook, which uses this one.
-        goes.contains(&true)
-            && !goes.contains(&false)
-            && volume.pointer("/csi/nodePublishSecretRef").is_none()
+        // The CSI driver's credentials are in no volume of the webhook, which uses this one.
+        let is_used = volume.pointer("/csi/nodePublishSecretRef").is_some();
+        goes.contains(&true) && !goes.contains(&false) && !is_used
     });
     let list = site.form.volumes.iter().map(ToString::to_string);
     unused.map(|(place, _)| list.clone().chain([place.to_string()]).collect()).collect()

@@ -42,10 +42,9 @@ pub(super) fn replacement(
     compare(plans, &injection)?;
     let lost = plans.iter().flat_map(losses::lost).collect();
     let mut notes = losses::notes(site, plans, &profile);
-    // No one sets the sidecar's variable.
-    notes.extend(
-        injection.warnings.iter().map(|text| text.replace(env::CLOUD, "the profile's cloud")),
-    );
+    // The profile has the key, and no one writes the sidecar's variable.
+    let warnings = injection.warnings.iter();
+    notes.extend(warnings.map(|text| text.replace(env::CLOUD, "the profile's cloud")));
     let yaml = |pod| serde_saphyr::to_string(pod).unwrap_or_default();
     let pods = [site.pod(site.node, &profile), pod].each_ref().map(yaml);
     let sources: Vec<String> = plans.iter().map(|plan| plan.source.name()).collect();
