@@ -1,7 +1,7 @@
 //! What other parts of a file say about its sites: paths into values, Services that
 //! lead to the sidecar, and profiles in use.
 
-use contract::annotations::{DEFAULT_PROFILE, INJECT, PROFILE, parse_inject};
+use contract::annotations::{DEFAULT_PROFILE, INJECT, PREFIX, PROFILE, parse_inject};
 use json_patch::Patch;
 use serde_json::Value;
 
@@ -12,6 +12,10 @@ use crate::{
     workloads::{sites::Site, subject},
     yaml,
 };
+
+/// What texts have that say something, unlike dashboards: annotations, charts' values,
+/// profiles, and JSON patches.
+const READ: [&str; 4] = [PREFIX, "Spec", "profiles", "/spec"];
 
 /// What is found in all documents of a file before one is changed.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +49,7 @@ impl Elsewhere {
             profiles.in_use.extend(named.map(|(name, _)| name.clone()));
             let text = node.as_str().unwrap_or_default();
             let place = format!("{above}{}", path.join("."));
-            if leftovers::is_file(text) {
+            if leftovers::is_file(text) && READ.iter().any(|word| text.contains(word)) {
                 let inner =
                     yaml::documents(text).into_iter().map(yaml::read).filter_map(Result::ok);
                 let above = format!("{place}: ");
