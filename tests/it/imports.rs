@@ -12,7 +12,7 @@ use crate::documentation::root;
 const CRATES: [(&str, &[&str]); 4] = [
     ("sidecar/src", &["check", "native", "run"]),
     ("webhook/src", &["serve"]),
-    ("webhook/cli/src", &["doctor", "migrate"]),
+    ("webhook/cli/src", &["check", "migrate"]),
     ("certs/src", &["admin", "directory"]),
 ];
 

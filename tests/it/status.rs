@@ -58,7 +58,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BROKEN: &[(&str, &str)] = &[
     ("webhook", "MutatingWebhookConfiguration prom-remotewrite"),
     ("webhook", "Deployment prom-remotewrite-webhook/prom-remotewrite-webhook"),
+    ("webhook", "Service prom-remotewrite-webhook/prom-remotewrite-webhook"),
     ("unused-profile", "profile application"),
+    ("hand-written", "Pod monitoring/auth-proxy"),
     ("no-sidecar", "Pod monitoring/away"),
     ("hand-written", "Pod monitoring/by-hand"),
     ("no-sidecar", "Pod monitoring/older"),
@@ -170,7 +172,7 @@ async fn parts(kubeconfig: &Path) {
     let (code, part) = status(kubeconfig, &["--namespace", RELEASE.1]).await;
     assert_eq!((code, part["sidecars"].as_array().unwrap().len()), (1, 0));
     let kinds = part["problems"].as_array().unwrap().iter().map(|one| text(one, "/kind"));
-    assert_eq!(kinds.collect::<Vec<_>>(), ["webhook", "webhook"]);
+    assert_eq!(kinds.collect::<Vec<_>>(), ["webhook"; 3]);
     let (_, blind) = status(kubeconfig, &["--no-metrics"]).await;
     assert_eq!(blind["sidecars"][0]["tokenExpiry"], json!(null));
     found_all(&blind);
@@ -190,9 +192,7 @@ async fn checked(kubeconfig: &Path, scene: &Scene) {
     assert!(report.starts_with("Pod monitoring/prometheus-0\n  ok  "), "{report}");
     assert!(report.contains("\n  failed   probe write"), "{report}");
     assert!(
-        report.ends_with(
-            "no pod of this name has an injected sidecar\n\nsidecars checked: 2; not ok: 2\n"
-        ),
+        report.ends_with("Pod nobody\n  it does not exist\n\nsidecars checked: 2; not ok: 2\n"),
         "{report}"
     );
 }

@@ -221,6 +221,11 @@ impl<'a> Container<'a> {
         items(self.raw.get("env")).filter_map(|variable| variable.get("name")?.as_str())
     }
 
+    /// Whether it has variables that are in a `ConfigMap` or a Secret as a whole.
+    pub fn has_variables_elsewhere(self) -> bool {
+        items(self.raw.get("envFrom")).next().is_some()
+    }
+
     /// Whether a variable is set, in whatever way.
     pub fn has_variable(self, name: &str) -> bool {
         self.variable_names().any(|one| one == name)

@@ -22,8 +22,19 @@ pub(super) fn before_the_webhook() -> Vec<Value> {
         ],
     });
     by_hand["spec"]["containers"].as_array_mut().unwrap().push(container);
+    let mut auth_proxy = pod("auth-proxy", &[]);
+    let container = json!({
+        "name": "azure",
+        "image": "example.com/mirrored/aad-auth-proxy:1",
+        "env": [
+            {"name": "TARGET_HOST", "value": "https://example.com"},
+            {"name": "IDENTITY_TYPE", "value": "systemAssigned"},
+        ],
+    });
+    auth_proxy["spec"]["containers"].as_array_mut().unwrap().push(container);
     vec![
         by_hand,
+        auth_proxy,
         pod("older", &[("inject", "true"), ("profile", "managed-identity")]),
         pod("unknown", &[("inject", "true"), ("profile", "manged-identity")]),
         pod("without-inject", &[("profile", "managed-identity")]),

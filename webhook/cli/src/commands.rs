@@ -68,13 +68,15 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
 
 /// Fills in what the cluster of the kubeconfig has.
 fn ask_cluster(explained: &mut [Explanation], namespace: Option<&str>) -> Result<(), CommandError> {
-    kubeconfig::with_client(None, async |client| {
+    let asked = kubeconfig::with_client(None, async |client| {
         for one in explained {
             let usual = namespace.unwrap_or_else(|| client.default_namespace());
             let namespace = one.namespace.as_deref().unwrap_or(usual);
             one.findings = lookup::look(&client, namespace, &one.needs).await;
         }
-    })
+        Ok(())
+    });
+    asked.map_err(|unread| CommandError::Refused(unread.reason))
 }
 
 /// The chart's schema is stricter than what reads the configuration: it knows

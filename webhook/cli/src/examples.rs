@@ -28,7 +28,8 @@ Examples:
   kubectl prom-remotewrite status
   kubectl prom-remotewrite status --namespace monitoring --output wide
   kubectl prom-remotewrite status --context west --context east --output json
-  kubectl prom-remotewrite status --rbac | kubectl apply -f -";
+  kubectl prom-remotewrite status --rbac | kubectl apply -f -
+  kubectl create clusterrolebinding prom-remotewrite-status --clusterrole=prom-remotewrite-status --user=USER";
 
 pub(crate) const CHECK: &str = "\
 Examples:

@@ -9,7 +9,7 @@
 //! policy      injection without a webhook, as admission policies
 //! migrate     from a sidecar written by hand to an annotation and a profile
 //! status      every sidecar of a cluster at a glance, and what is wrong around them
-//! doctor      the sidecar's own check in each sidecar of a cluster
+//! check       the sidecar's own check in each sidecar of a cluster
 //! ```
 //!
 //! Where to add what people ask for most:
@@ -17,19 +17,20 @@
 //! * a column of `status`: a line of the table in `status/render.rs`, a field in
 //!   `status/sidecars.rs`; a kind of problem: `status/problems.rs`;
 //! * a form of hand-written sidecar: where it may stand, `workloads/sites.rs`; what it
-//!   may be, `migrate/source.rs`;
+//!   may be, `workloads/hand_written.rs` and `migrate/source.rs`; what the webhook leaves
+//!   alone, its `decide/neighbours.rs`;
 //! * an annotation: the table of keys in `sidecar/contract/src/overrides.rs`; what it
-//!   does, the webhook's `effective` and `inject`. Here only `validate` knows
-//!   settings by name: for which identities they have an effect.
+//!   does, the webhook's `effective` and `inject`; where its value comes from,
+//!   `manifests/explain/settings.rs`; for which identities it has an effect, `validate`.
 //!
 //! The decision, the sidecar's container and the patch are the `webhook` crate's, so that
 //! there is one implementation of each. Reading, writing and network access are up to
 //! `main`.
 //!
-//! Modules import each other in one direction, and none imports [`doctor`] or
+//! Modules import each other in one direction, and none imports [`check`] or
 //! [`migrate`]: a test follows all imports.
 
-pub mod doctor;
+pub mod check;
 pub mod manifests;
 pub mod migrate;
 pub mod needs;

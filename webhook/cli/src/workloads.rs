@@ -2,6 +2,7 @@
 //! operator makes of it, or the items of a list. Templates are known by
 //! their shape, so that custom workloads are found as well.
 
+pub(crate) mod hand_written;
 mod operator;
 pub(crate) mod sites;
 

@@ -17,7 +17,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-prom_remotewrite");
 /// What an API server answers at a path: a status and a body; 0 if it is silent.
 type Answers = fn(&str) -> (u16, Value);
 
-/// Runs a command in front of an API server; what it wrote, and the paths that it asked for.
+/// Runs a command in front of an API server, at the context a; nobody listens at b. What it
+/// wrote, and the paths that it asked for.
 fn run(arguments: &[&str], answers: Answers) -> (Output, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
@@ -34,8 +35,14 @@ fn run(arguments: &[&str], answers: Answers) -> (Output, Vec<String>) {
     let kubeconfig = directory.path().join("kubeconfig");
     let config = json!({
         "apiVersion": "v1",
-        "clusters": [{"name": "a", "cluster": {"server": server}}],
-        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [
+            {"name": "a", "cluster": {"server": server}},
+            {"name": "b", "cluster": {"server": "http://127.0.0.1:1"}},
+        ],
+        "contexts": [
+            {"name": "a", "context": {"cluster": "a", "user": "a"}},
+            {"name": "b", "context": {"cluster": "b", "user": "a"}},
+        ],
         "users": [{"name": "a", "user": {}}],
         "current-context": "a",
     });
@@ -82,9 +89,19 @@ fn version() -> (u16, Value) {
     (200, names.iter().chain(&more).map(|name| (*name, "1")).collect())
 }
 
+/// What is said without a result; without the server's address.
 fn said(output: &Output) -> String {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
-    String::from_utf8(output.stderr.clone()).unwrap()
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    let (before, rest) = said.split_once("http://127.0.0.1:").unwrap();
+    format!("{before}SERVER{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit()))
+}
+
+/// What is printed of something that is wrong.
+fn printed(output: Output) -> String {
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{text}");
+    text
 }
 
 #[test]
@@ -108,17 +125,108 @@ fn an_api_server_that_cannot_answer_is_asked_once() {
 
 #[test]
 fn an_api_server_that_is_silent_is_not_waited_for() {
-    let (output, asked) = run(&["status"], |_| (0, Value::Null));
-    let said = said(&output);
-    assert!(said.starts_with("ask the cluster: http://127.0.0.1:"), "{said}");
-    assert!(said.ends_with(": no answer within 10 s\n"), "{said}");
+    let (output, asked) = run(&["status", "--context", "a"], |_| (0, Value::Null));
+    assert_eq!(said(&output), "ask the cluster: context a: SERVER: no answer within 10 s\n");
     assert_eq!(asked, ["/version"]);
+}
+
+#[test]
+fn an_api_server_that_becomes_silent_is_not_waited_for() {
+    let silent: Answers = |path| if path == "/version" { version() } else { (0, Value::Null) };
+    let (output, _) = run(&["check"], silent);
+    assert_eq!(said(&output), "ask the cluster: SERVER: list pods: no answer within 30 s\n");
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_hides_no_other() {
+    let (output, _) = run(&["status", "--context", "b", "--context", "a"], closed_port);
+    let text = printed(output);
+    assert!(text.contains("\na        a          b "), "{text}");
+    let dead =
+        "\nproblem: b: cluster: http://127.0.0.1:1: client error (Connect): tcp connect error";
+    assert!(text.contains(dead), "{text}");
+    assert_eq!(text.matches("problem: b: ").count(), 1, "{text}");
+    let (output, _) = run(&["check", "--context", "b", "--context", "a", "a/b"], closed_port);
+    let text = printed(output);
+    assert!(text.starts_with("b:\ncluster\n  http://127.0.0.1:1: client error"), "{text}");
+    assert!(text.contains("\na:\nPod a/b\n"), "{text}");
+}
+
+#[test]
+fn what_is_not_there_is_told_from_what_is_well() {
+    let empty: Answers = |path| match path.split('?').next().unwrap() {
+        "/version" => version(),
+        "/api/v1/namespaces/typo/pods" => (200, json!({"metadata": {}, "items": []})),
+        _ => refusal(404, "NotFound", "it is not there"),
+    };
+    for command in ["status", "check"] {
+        let (output, _) = run(&[command, "--namespace", "typo"], empty);
+        let text = printed(output);
+        assert!(text.contains("there is no namespace typo\n"), "{text}");
+    }
+    let pods: Answers = |path| match path {
+        "/version" => version(),
+        _ if path.ends_with("fieldSelector=metadata.name=plain") => {
+            (200, json!({"items": [{"metadata": {"namespace": "a", "name": "plain"}}]}))
+        }
+        _ if path.contains("/pods?") => (200, json!({"metadata": {}, "items": []})),
+        _ => refusal(404, "NotFound", "it is not there"),
+    };
+    let (output, _) = run(&["check", "plain", "a/plain", "a/typo"], pods);
+    let text = printed(output);
+    for expected in [
+        "Pod plain\n  it has no injected sidecar, or has ended\n  -> `kubectl prom-remotewrite status`",
+        "Pod a/plain\n  it has no injected sidecar",
+        "Pod a/typo\n  it does not exist\n",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let (output, _) = run(&["check", "--namespace", "other", "a/plain"], pods);
+    let text = printed(output);
+    assert!(text.contains("Pod a/plain\n  --namespace other leaves it out\n"), "{text}");
+}
+
+#[test]
+fn a_sidecar_that_cannot_be_asked_has_a_reason() {
+    let (output, _) = run(&["check"], |path| {
+        if path.contains("/exec?") {
+            return refusal(400, "BadRequest", "pod b does not have a host assigned");
+        }
+        let (status, mut body) = closed_port(path);
+        if let Some(found) = body.get_mut("status").filter(|found| found.is_object()) {
+            found["containerStatuses"] = json!([{
+                "name": "prom-remotewrite", "ready": false,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            }]);
+        }
+        (status, body)
+    });
+    let crashed = "Pod a/b\n  it does not run: CrashLoopBackOff\n  -> `kubectl describe pod -n a b` and `kubectl logs -n a b -c prom-remotewrite --previous` show why\n\n";
+    assert_eq!(printed(output), format!("{crashed}sidecars checked: 1; not ok: 1\n"));
+    let (output, _) = run(&["check"], |path| match path {
+        _ if path.contains("/exec?") => refusal(403, "Forbidden", "pods/exec is forbidden"),
+        _ => closed_port(path),
+    });
+    let forbidden = "Pod a/b\n  it cannot be run: pods/exec is forbidden\n  -> ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in namespace a\n\n";
+    assert_eq!(printed(output), format!("{forbidden}sidecars checked: 1; not ok: 1\n"));
+}
+
+#[test]
+fn what_is_forbidden_is_one_problem() {
+    let (output, _) = run(&["status"], |path| match closed_port(path) {
+        (404, _) => refusal(403, "Forbidden", "it is forbidden"),
+        other => other,
+    });
+    let text = printed(output);
+    let kinds = "cluster: forbidden: daemonsets, deployments, events, mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, namespaces, prometheusagents, prometheuses, statefulsets, thanosrulers\n";
+    assert!(text.contains(kinds), "{text}");
+    assert_eq!(text.matches("ask for the rights").count(), 1, "{text}");
 }
 
 #[test]
 fn credentials_and_rights_are_told_apart() {
     let (output, _) = run(&["status"], |_| refusal(401, "Unauthorized", "Unauthorized"));
-    let expected = "ask the cluster: HTTP 401: Unauthorized: the credentials of the kubeconfig have expired or are wrong\n";
+    let expected = "ask the cluster: SERVER: HTTP 401: Unauthorized: the credentials of the kubeconfig have expired or are wrong\n";
     assert_eq!(said(&output), expected);
     let pods: Answers = |path| match path {
         "/version" => version(),
@@ -126,8 +234,10 @@ fn credentials_and_rights_are_told_apart() {
     };
     for command in ["status", "check"] {
         let (output, _) = run(&[command], pods);
-        let expected = "ask the cluster: list pods: pods is forbidden; ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster\n";
+        let expected = "ask the cluster: SERVER: list pods: pods is forbidden; ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster; or look at one namespace with --namespace NAME\n";
         assert_eq!(said(&output), expected);
+        let (output, _) = run(&[command, "--namespace", "a"], pods);
+        assert!(said(&output).ends_with(" prints, in namespace a\n"), "{output:?}");
     }
 }
 

@@ -11,7 +11,6 @@ use cli::manifests::ManifestError;
 use contract::{SettingError, names::EXIT_CONFIGURATION};
 use webhook::config::ConfigFile;
 
-use super::kubeconfig;
 use crate::arguments::Manifests;
 
 /// Why a command failed without its result.
@@ -31,10 +30,8 @@ pub(super) enum CommandError {
     /// The manifests cannot be used.
     #[error("{file}: {source}")]
     Manifests { file: String, source: ManifestError },
-    /// There is no kubeconfig that can be used, or no one answers there.
-    #[error("ask the cluster: {}", kubeconfig::describe(.error))]
-    Cluster { error: kube::Error },
-    /// The cluster does not return what is needed.
+    /// There is no kubeconfig that can be used, no one answers there, or the cluster does not
+    /// return what is needed.
     #[error("ask the cluster: {0}")]
     Refused(String),
 }
@@ -47,9 +44,7 @@ impl CommandError {
         match self {
             Self::Config { .. } => ExitCode::from(EXIT_CONFIGURATION),
             Self::Twice => ExitCode::from(EXIT_USAGE),
-            Self::File(..) | Self::Manifests { .. } | Self::Cluster { .. } | Self::Refused(_) => {
-                ExitCode::FAILURE
-            }
+            Self::File(..) | Self::Manifests { .. } | Self::Refused(_) => ExitCode::FAILURE,
         }
     }
 }

@@ -9,9 +9,6 @@ use serde_json::Value;
 use super::variables::{self, Variables};
 use crate::{loopback, workloads::sites::Site};
 
-/// What the path of its image has in it.
-pub(super) const IMAGE: &str = "/aad-auth-proxy";
-
 /// Its variables and the sidecar's; of the ingestion URL it has scheme and host.
 pub(super) const NAMES: [(&str, &str); 7] = [
     ("TARGET_HOST", env::INGESTION_URL),

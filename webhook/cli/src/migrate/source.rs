@@ -6,13 +6,16 @@
 
 use contract::{annotations::INJECTED, names};
 use serde_json::Value;
-use webhook::{decide::is_hand_written, pod::Container};
+use webhook::pod::Container;
 
 use super::{
     auth_proxy, native,
     variables::{self, Variables},
 };
-use crate::{tree::at, workloads::sites::Site};
+use crate::{
+    tree::at,
+    workloads::{hand_written, sites::Site},
+};
 
 /// A container, or an entry of remote write.
 #[derive(Clone, Debug)]
@@ -59,10 +62,10 @@ pub(super) fn of(node: &Value) -> Option<Source> {
 
 fn program(container: &Value, is_init: bool) -> Option<Program> {
     let container = Container::new(container, is_init);
-    if container.image().contains(auth_proxy::IMAGE) {
+    if hand_written::is_auth_proxy(container) {
         return Some(Program::AuthProxy);
     }
-    let is = is_hand_written(container) || container.name() == names::CONTAINER;
+    let is = hand_written::is_source(container) || container.name() == names::CONTAINER;
     is.then_some(Program::RemoteWrite)
 }
 

@@ -1,10 +1,16 @@
 //! Asks a cluster for what an injected pod needs there. No request of the webhook
 //! ever waits for the Kubernetes API.
 
+use std::{error::Error, time::Duration};
+
 use kube::Client;
 use serde_json::Value;
 
 use super::{Fit, Need};
+
+/// For one request, of which the longest is a page of pods: API servers themselves give up
+/// after 60 s.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The request, and its result.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,12 +22,32 @@ pub struct Finding {
 }
 
 /// Why something cannot be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unread {
     /// What is said of that.
     pub reason: String,
     /// Whether rights are missing.
     pub is_forbidden: bool,
+}
+
+impl Unread {
+    /// The same, with the place where it was.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self { reason: format!("{place}: {}", self.reason), ..self }
+    }
+}
+
+impl From<&kube::Error> for Unread {
+    fn from(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => {
+                Self { reason: status.message.clone(), is_forbidden: status.code == 403 }
+            }
+            kube::Error::Service(error) => with_causes(&**error).into(),
+            other => with_causes(other).into(),
+        }
+    }
 }
 
 impl From<String> for Unread {
@@ -65,12 +91,27 @@ pub(crate) async fn get_text(
 ) -> Result<Option<String>, Unread> {
     let request = http::Request::get(path).header(http::header::ACCEPT, accept);
     let request = request.body(Vec::new()).map_err(|error| error.to_string())?;
-    match client.request_text(request).await {
+    let late = |_| format!("no answer within {} s", ANSWERED_WITHIN.as_secs());
+    let answer = tokio::time::timeout(ANSWERED_WITHIN, client.request_text(request)).await;
+    match answer.map_err(late)? {
         Ok(text) => Ok(Some(text)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(kube::Error::Api(status)) => {
-            Err(Unread { is_forbidden: status.code == 403, reason: status.message.clone() })
-        }
-        Err(error) => Err(error.to_string().into()),
+        Err(error) => Err((&error).into()),
     }
+}
+
+/// An error and its causes, each once: some texts have their cause in them. More lines
+/// than one are an excerpt of the kubeconfig, which may be secret.
+pub fn with_causes(error: &dyn Error) -> String {
+    let first = |error: &dyn Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+    let mut text = first(error);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = first(cause);
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, str::FromStr as _};
 
-use contract::annotations;
+use contract::{annotations, names};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use webhook::{
@@ -13,7 +13,7 @@ use webhook::{
 
 pub use super::figures::Figures;
 pub use crate::needs::lookup::Unread;
-use crate::policy::is_by_policy;
+use crate::{policy::is_by_policy, workloads::hand_written::is_source};
 
 /// One cluster.
 #[derive(Debug, Default)]
@@ -63,6 +63,8 @@ pub struct FoundWebhook {
     pub file: Option<Result<ConfigFile, String>>,
     /// Its Deployment, if it was found.
     pub deployment: Option<Value>,
+    /// Objects that it needs and that do not exist: kind, namespace and name.
+    pub missing: Vec<String>,
     /// Its pods, each with the chain that it serves with in PEM, if it was asked.
     pub replicas: Vec<(FoundPod, Option<String>)>,
 }
@@ -88,6 +90,11 @@ pub(crate) enum Standing<'a> {
 }
 
 impl FoundCluster {
+    /// One that could not be looked at, and why.
+    pub fn unseen(unread: Unread) -> Self {
+        Self { hides_injectors: true, unseen: vec![unread], ..Self::default() }
+    }
+
     /// When a webhook was configured, in seconds since 1970, if one is.
     pub(super) fn asked_since(&self) -> Option<i64> {
         self.webhooks.iter().map(|webhook| created(&webhook.configuration)).min()
@@ -170,7 +177,12 @@ impl FoundPod {
         if let Some(container) = pod.containers().find(|one| is_injected_by_us(pod, *one)) {
             return Standing::Injected(container);
         }
-        let by_hand = pod.containers().find(|container| is_hand_written(*container));
+        // Only what the webhook knows keeps it from a pod that asks.
+        let asks = annotations::parse_inject(pod.annotation(annotations::INJECT).unwrap_or(""));
+        let declines = asks.is_ok_and(|inject| !inject.asks);
+        let by_hand = pod
+            .containers()
+            .find(|container| is_hand_written(*container) || (declines && is_source(*container)));
         by_hand.map_or(Standing::Without, |container| Standing::HandWritten(container.name()))
     }
 
@@ -182,6 +194,15 @@ impl FoundPod {
     /// `Pod namespace/name`.
     pub(crate) fn subject(&self) -> String {
         crate::workloads::subject(&self.raw, "Pod")
+    }
+
+    /// The commands that show why its sidecar does not run.
+    pub(crate) fn reasons(&self) -> String {
+        let pod = format!("-n {} {}", self.namespace(), self.name());
+        let container = names::CONTAINER;
+        format!(
+            "`kubectl describe pod {pod}` and `kubectl logs {pod} -c {container} --previous` show why"
+        )
     }
 
     pub(crate) fn namespace(&self) -> &str {

@@ -23,9 +23,12 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     facts::{Figures, FoundCluster, FoundPod, Standing, Unread, items, labels, text},
-    plain, problems,
+    plain,
 };
-use crate::needs::lookup::{get, get_text};
+use crate::{
+    needs::lookup::{get, get_text},
+    workloads::hand_written,
+};
 
 /// Some 2 MiB of metadata, which the API server gets from etcd in one go.
 const PAGE: usize = 500;
@@ -37,7 +40,12 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const NAMESPACES: &str = "/api/v1/namespaces";
 /// In names and annotations of ours, and in what a hand-written sidecar has.
-const MARKS: [&str; 2] = [names::CONTAINER, names::env::INGESTION_URL];
+const MARKS: [&str; 4] = [
+    names::CONTAINER,
+    hand_written::AUTH_PROXY,
+    names::env::INGESTION_URL,
+    names::env::IDENTITY_TYPE,
+];
 
 const WORKLOADS: [&str; 3] = ["deployments", "statefulsets", "daemonsets"];
 /// Objects of prometheus-operator, by their version.
@@ -53,11 +61,12 @@ pub async fn gather(
     client: &Client,
     namespace: Option<&str>,
     metrics: bool,
-) -> Result<FoundCluster, String> {
+) -> Result<FoundCluster, Unread> {
     let server = ApiServer { client, namespace, metrics, unseen: RefCell::default() };
     let events = server.collection("/api/v1", "events?fieldSelector=reason=FailedCreate");
     let (namespaces, pods, objects, events) =
         tokio::join!(server.namespaces(), server.pods(), server.objects(), server.list(&events));
+    let pods = pods?;
     let config_maps = server.all(plain::config_maps(&objects)).await;
     let failures = server.unseen.borrow().len();
     let configurations = server.list(webhooks::CONFIGURATIONS).await;
@@ -68,7 +77,7 @@ pub async fn gather(
         context: None,
         namespace: namespace.map(str::to_owned),
         namespaces,
-        pods: pods?,
+        pods,
         objects,
         config_maps,
         webhooks,
@@ -87,9 +96,31 @@ pub async fn gather(
 pub async fn pods(
     client: &Client,
     namespace: Option<&str>,
-) -> Result<(Vec<FoundPod>, Vec<Unread>), String> {
+) -> Result<(Vec<FoundPod>, Vec<Unread>), Unread> {
     let server = ApiServer { client, namespace, metrics: false, unseen: RefCell::default() };
-    Ok((server.pods().await?, server.unseen.into_inner()))
+    let pods = server.pods().await?;
+    if pods.is_empty() && namespace.is_some() {
+        server.namespaces().await;
+    }
+    Ok((pods, server.unseen.into_inner()))
+}
+
+/// Whether there is a pod of this name, in a namespace or in any.
+///
+/// # Errors
+/// Where pods cannot be listed.
+pub async fn has_pod(client: &Client, namespace: Option<&str>, name: &str) -> Result<bool, Unread> {
+    let server = ApiServer { client, namespace, metrics: false, unseen: RefCell::default() };
+    let path = server.collection("/api/v1", "pods");
+    let list = get(client, &format!("{path}?fieldSelector=metadata.name={name}")).await?;
+    Ok(list.is_some_and(|list| items(&list, "/items").next().is_some()))
+}
+
+/// The kind of what is at a path: a list, or an object in a namespace.
+fn kind_at(path: &str) -> &str {
+    let path = path.split('?').next().unwrap_or_default();
+    let below = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').nth(1));
+    below.or_else(|| path.rsplit('/').next()).unwrap_or_default()
 }
 
 /// One that is asked for all that matters in it.
@@ -120,7 +151,12 @@ impl ApiServer<'_> {
     /// The labels of each namespace that is looked at.
     async fn namespaces(&self) -> BTreeMap<String, Value> {
         let all = match self.namespace {
-            Some(name) => self.object(&format!("{NAMESPACES}/{name}")).await.into_iter().collect(),
+            Some(name) => {
+                let found = get(self.client, &format!("{NAMESPACES}/{name}")).await;
+                let absent = || Unread::from(format!("there is no namespace {name}"));
+                let found = found.and_then(|found| found.ok_or_else(absent));
+                self.seen("namespaces", found.map(Some)).into_iter().collect()
+            }
             None => self.list(NAMESPACES).await,
         };
         let named =
@@ -129,11 +165,9 @@ impl ApiServer<'_> {
     }
 
     /// Pods with a mark; the injected ones with their metrics.
-    async fn pods(&self) -> Result<Vec<FoundPod>, String> {
+    async fn pods(&self) -> Result<Vec<FoundPod>, Unread> {
         let paths = self.marked("/api/v1", "pods").await;
-        let paths = paths.map_err(|unread| {
-            format!("list pods: {}; {}", unread.reason, problems::next_step(&unread))
-        })?;
+        let paths = paths.map_err(|unread| unread.at("list pods"))?;
         let pods = paths.into_iter().map(|path| async move {
             let found = FoundPod::new(self.object(&path).await?)?;
             let is_injected = matches!(found.standing(), Standing::Injected(_));
@@ -203,11 +237,15 @@ impl ApiServer<'_> {
         }
     }
 
-    /// What was found; where it could not be looked for, nothing, and that is noted.
+    /// What was found; where it could not be looked for, nothing, and that is noted: of what
+    /// is forbidden, the kind says enough.
     fn seen<T: Default>(&self, what: &str, found: Result<T, Unread>) -> T {
         found.unwrap_or_else(|unread| {
-            let reason = format!("{what}: {}", unread.reason);
-            self.unseen.borrow_mut().push(Unread { reason, ..unread });
+            self.unseen.borrow_mut().push(if unread.is_forbidden {
+                Unread { reason: kind_at(what).to_owned(), ..unread }
+            } else {
+                unread.at(what)
+            });
             T::default()
         })
     }

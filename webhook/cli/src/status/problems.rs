@@ -1,10 +1,20 @@
 //! What is wrong, and what to do about it.
+//!
+//! ```text
+//! installation  the webhook and its configuration, or the policies
+//! authority     the CA bundle by which API servers trust the webhook
+//! unprovided    pods that ask and have no sidecar, or have one written by hand
+//! failing       injected sidecars that do not work
+//! writers       workloads and Prometheus objects: their annotations and remote write
+//! ```
 
 mod authority;
 mod failing;
 mod installation;
 mod unprovided;
 mod writers;
+
+use std::collections::BTreeSet;
 
 use contract::annotations;
 use serde::Serialize;
@@ -106,27 +116,58 @@ pub(super) fn of(
     writers: &[Writer<'_>],
     now: i64,
 ) -> Vec<Problem> {
-    let unseen = cluster.unseen.iter();
-    let unseen = unseen.map(|unread| {
-        Problem::new(ProblemKind::NotSeen, "cluster", &unread.reason, next_step(unread))
-    });
+    let installation = installation::problems(cluster, now);
+    let first = before_recreation(cluster, &installation);
     let found = [
-        installation::problems(cluster, now),
-        unprovided::problems(cluster),
-        failing::problems(cluster, sidecars, now),
+        installation,
+        unprovided::problems(cluster, first),
+        failing::problems(cluster, sidecars, first, now),
         writers.iter().flat_map(Writer::problems).collect(),
-        unseen.collect(),
+        unseen(&cluster.unseen, cluster.namespace.as_deref()),
     ];
     let context = |problem| Problem { context: cluster.context.clone(), ..problem };
     found.into_iter().flatten().map(context).collect()
 }
 
-/// What to do where something cannot be read.
-pub(crate) const fn next_step(unread: &Unread) -> &'static str {
-    if unread.is_forbidden {
-        "ask for the rights that `kubectl prom-remotewrite status --rbac` prints, in the whole cluster"
+/// What to do before a pod is deleted, so that the one which replaces it is not denied.
+fn before_recreation(cluster: &FoundCluster, installation: &[Problem]) -> &'static str {
+    let is_bad = |problem: &Problem| {
+        problem.kind == ProblemKind::Webhook && problem.severity == Severity::Problem
+    };
+    if installation.iter().any(is_bad) {
+        "first solve the webhook problem above; then "
+    } else if cluster.webhooks.first().is_some_and(|webhook| webhook.file.is_none()) {
+        "first see with `kubectl prom-remotewrite explain` that it would not be denied; then "
     } else {
-        "correct its cause, and look again"
+        ""
+    }
+}
+
+/// What could not be read; all that is forbidden is one problem.
+pub(crate) fn unseen(all: &[Unread], namespace: Option<&str>) -> Vec<Problem> {
+    let (forbidden, others): (Vec<&Unread>, Vec<_>) = all.iter().partition(|it| it.is_forbidden);
+    let kinds: BTreeSet<&str> = forbidden.iter().map(|unread| unread.reason.as_str()).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let reason = format!("forbidden: {}", kinds.join(", "));
+    let forbidden = Some(Unread { reason, is_forbidden: true }).filter(|_| !kinds.is_empty());
+    let problem = |unread: &Unread| {
+        let next = next_step(unread, namespace);
+        Problem::new(ProblemKind::NotSeen, "cluster", &unread.reason, next)
+    };
+    others.into_iter().chain(&forbidden).map(problem).collect()
+}
+
+/// What to do where something cannot be read, in a namespace or in all.
+pub fn next_step(unread: &Unread, namespace: Option<&str>) -> String {
+    let rights = "ask for the rights that `kubectl prom-remotewrite status --rbac` prints";
+    match namespace {
+        _ if !unread.is_forbidden => "correct its cause, and look again".to_owned(),
+        None => format!(
+            "{rights}, in the whole cluster; or look at one namespace with --namespace NAME"
+        ),
+        // Webhooks and policies are in no namespace.
+        Some(_) if unread.reason.contains("mutating") => format!("{rights}, in the whole cluster"),
+        Some(namespace) => format!("{rights}, in namespace {namespace}"),
     }
 }
 

@@ -174,6 +174,15 @@ fn settings(cluster: &FoundCluster, found: &FoundPod, injected: &str) -> Freshne
 
 /// Why a sidecar cannot write at `now`, if so.
 fn not_ready(found: &FoundPod, figures: Option<&Figures>, now: i64) -> Option<String> {
+    let token = || {
+        let expiry = figures?.time("prom_remotewrite_token_expiry_timestamp_seconds");
+        expiry.is_none_or(|expiry| expiry <= now).then(|| NO_TOKEN.to_owned())
+    };
+    stopped(found).or_else(token)
+}
+
+/// Why a sidecar's container does not run, if so.
+pub(crate) fn stopped(found: &FoundPod) -> Option<String> {
     let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
     let mut statuses = lists.into_iter().flat_map(|list| items(&found.raw, list));
     let Some(status) = statuses.find(|status| text(status, "/name") == names::CONTAINER) else {
@@ -184,6 +193,5 @@ fn not_ready(found: &FoundPod, figures: Option<&Figures>, now: i64) -> Option<St
         let reason = causes.iter().map(|path| text(status, path)).find(|text| !text.is_empty());
         return Some(reason.unwrap_or("not started").to_owned());
     }
-    let expiry = figures?.time("prom_remotewrite_token_expiry_timestamp_seconds");
-    expiry.is_none_or(|expiry| expiry <= now).then(|| NO_TOKEN.to_owned())
+    None
 }

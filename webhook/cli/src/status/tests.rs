@@ -55,6 +55,7 @@ fn cluster() -> FoundCluster {
         configuration,
         file: Some(Ok(file)),
         deployment: Some(deployment),
+        missing: Vec::new(),
         replicas: Vec::new(),
     };
     let labels = json!({"kubernetes.io/metadata.name": "monitoring", "team": "metrics"});
@@ -297,9 +298,14 @@ fn one_label_for_two_clusters_is_a_problem() {
     let found = |clusters: &[FoundCluster]| Overview::new(clusters, NOW).problems;
     let both = found(&[of("west", "prod"), of("east", "prod")]);
     let [problem] = both.as_slice() else { panic!("{both:#?}") };
-    assert_eq!(problem.object, "Prometheus monitoring/k8s of west");
-    let expected = "it has the same (\"prod\") external label cluster, and so has Prometheus monitoring/k8s of east, and both write to one workspace";
+    assert_eq!(problem.object, "Prometheus monitoring/k8s");
+    assert_eq!(problem.context.as_deref(), Some("west"));
+    let expected = "it has the same (\"prod\") external label cluster, and so has Prometheus monitoring/k8s of east, and all write to one workspace";
     assert_eq!(problem.message, expected);
+    let three = found(&["west", "east", "north"].map(|context| of(context, "prod")));
+    let [problem] = three.as_slice() else { panic!("{three:#?}") };
+    let all = "so have Prometheus monitoring/k8s of east, Prometheus monitoring/k8s of north, and";
+    assert!(problem.message.contains(all), "{problem:#?}");
     let bad = |clusters: &[FoundCluster]| Overview::new(clusters, NOW).is_bad();
     assert!(!bad(&[of("west", "prod"), of("east", "other")]));
     let plain = |context: &str| FoundCluster {

@@ -33,16 +33,22 @@ pub(super) async fn webhooks(
 /// `ConfigMap` of the same name.
 async fn webhook(server: &ApiServer<'_>, configuration: Value, service: &Value) -> FoundWebhook {
     let (namespace, name) = (text(service, "/namespace"), text(service, "/name"));
-    let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
-    let file = match get(server.client, &path).await {
-        Ok(None) => Some(Err(format!("ConfigMap {namespace}/{name}: it does not exist"))),
-        read => server.seen(&path, read).map(|map| {
-            ConfigFile::parse(text(&map, "/data/config.yaml"))
-                .map_err(|errors| contract::report(&errors))
-        }),
+    let mut missing = Vec::new();
+    let mut part = async |kind: &str, group: &str, plural: &str| {
+        let path = format!("{group}/namespaces/{namespace}/{plural}/{name}");
+        let read = get(server.client, &path).await;
+        if matches!(read, Ok(None)) {
+            missing.push(format!("{kind} {namespace}/{name}"));
+        }
+        server.seen(&path, read)
     };
-    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
-    let deployment = server.object(&path).await;
+    let map = part("ConfigMap", "/api/v1", "configmaps").await;
+    let deployment = part("Deployment", "/apis/apps/v1", "deployments").await;
+    part("Service", "/api/v1", "services").await;
+    let file = map.map(|map| {
+        ConfigFile::parse(text(&map, "/data/config.yaml"))
+            .map_err(|errors| contract::report(&errors))
+    });
     let labels = deployment.as_ref().and_then(|it| it.pointer("/spec/selector/matchLabels"));
     let labels = labels.and_then(Value::as_object).into_iter().flatten();
     let labels = labels.filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
@@ -57,5 +63,5 @@ async fn webhook(server: &ApiServer<'_>, configuration: Value, service: &Value) 
             replicas.push((server.measured(found, "admin").await, chain));
         }
     }
-    FoundWebhook { configuration, file, deployment, replicas }
+    FoundWebhook { configuration, file, deployment, missing, replicas }
 }

@@ -13,12 +13,9 @@ use rustls::{
 
 use super::{
     Problem,
-    installation::{problem, subject},
+    installation::{certs_log, problem, subject},
 };
 use crate::status::facts::{FoundWebhook, our_webhook, text};
-
-/// Who writes the bundle.
-const WRITER: &str = "see the log of the Deployment …-certs, which writes it; with a certificate of your own, set certificates.provided.caBundle to the CA that issued it";
 
 pub(super) fn problems(webhook: &FoundWebhook, now: i64) -> Vec<Problem> {
     let client = our_webhook(&webhook.configuration).and_then(|ours| ours.get("clientConfig"));
@@ -26,14 +23,19 @@ pub(super) fn problems(webhook: &FoundWebhook, now: i64) -> Vec<Problem> {
     let Some((client, service)) = client.and_then(|it| Some((it, it.get("service")?))) else {
         return Vec::new();
     };
-    let name = format!("{}.{}.svc", text(service, "/name"), text(service, "/namespace"));
+    let namespace = text(service, "/namespace");
+    let name = format!("{}.{namespace}.svc", text(service, "/name"));
+    let next = format!(
+        "{} shows why it is not written; with a certificate of your own, set certificates.provided.caBundle to the CA that issued it",
+        certs_log(namespace)
+    );
     let bundle = client.get("caBundle").cloned().unwrap_or_default();
     let bundle = serde_json::from_value::<ByteString>(bundle).unwrap_or_default();
     let bundle = certificates(&bundle.0);
     if bundle.is_empty() {
         let message =
             "it has no CA bundle that can be read, so API servers do not trust the webhook";
-        return vec![problem(&subject(webhook), message, WRITER)];
+        return vec![problem(&subject(webhook), message, &next)];
     }
     let known = webhook.replicas.iter().filter_map(|(found, chain)| Some((found, chain.as_ref()?)));
     let refused = known.filter_map(|(found, chain)| {
@@ -42,7 +44,7 @@ pub(super) fn problems(webhook: &FoundWebhook, now: i64) -> Vec<Problem> {
             "its CA bundle does not verify the certificate of {}, so API servers do not trust it: {reason}",
             found.subject()
         );
-        Some(problem(&subject(webhook), &message, WRITER))
+        Some(problem(&subject(webhook), &message, &next))
     });
     refused.collect()
 }

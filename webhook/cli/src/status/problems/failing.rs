@@ -21,7 +21,13 @@ const REFUSED: &str = "prom_remotewrite_refused_requests_total";
 /// As the alert `PromRemoteWriteCertificateExpiring` has it.
 const CERTIFICATE_DAYS: i64 = 21;
 
-pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i64) -> Vec<Problem> {
+/// All of them at `now`; `first` is what to do before a pod is recreated.
+pub(super) fn problems(
+    cluster: &FoundCluster,
+    sidecars: &[Sidecar<'_>],
+    first: &str,
+    now: i64,
+) -> Vec<Problem> {
     let (mut outdated, mut unread) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
     for sidecar in sidecars {
@@ -45,7 +51,7 @@ pub(super) fn problems(cluster: &FoundCluster, sidecars: &[Sidecar<'_>], now: i6
     }
     if !outdated.is_empty() {
         let message = "the configuration has changed since they were created";
-        let next = "nothing, or delete them: their controllers recreate them";
+        let next = format!("nothing, or {first}delete them: their controllers recreate them");
         let kind = ProblemKind::OutdatedSettings;
         problems.push(Problem::new(kind, names_of(&outdated), message, next).note());
     }
@@ -101,9 +107,7 @@ fn not_ready(Sidecar { found, lines, .. }: &Sidecar<'_>) -> Vec<Problem> {
         let problem =
             |message, next| Problem::new(ProblemKind::NotReady, found.subject(), message, next);
         if reason != NO_TOKEN {
-            let (namespace, name) = (found.namespace(), found.name());
-            let next = format!("`kubectl describe pod -n {namespace} {name}` shows why");
-            return vec![problem(format!("its sidecar does not run: {reason}"), next)];
+            return vec![problem(format!("its sidecar does not run: {reason}"), found.reasons())];
         }
         let message = format!("its sidecar holds no valid token{}", of(line));
         problems.push(problem(message, format!("find out why: {}", check(found))));

@@ -36,6 +36,10 @@ pub(super) fn problems(cluster: &FoundCluster, now: i64) -> Vec<Problem> {
     problems.extend(several(cluster));
     problems.extend(authority::problems(webhook, now));
     problems.extend(deployment(webhook));
+    problems.extend(webhook.missing.iter().map(|object| {
+        let message = "it does not exist, and the webhook does not work without it";
+        problem(object, message, "`helm upgrade --install`, which restores it")
+    }));
     problems
         .extend(webhook.replicas.iter().flat_map(|(replica, _)| replica_problems(replica, now)));
     match &webhook.file {
@@ -56,6 +60,11 @@ pub(super) fn problem(object: &str, message: &str, next: &str) -> Problem {
 
 pub(super) fn subject(webhook: &FoundWebhook) -> String {
     crate::workloads::subject(&webhook.configuration, "MutatingWebhookConfiguration")
+}
+
+/// The command that prints the log of what keeps the webhook's certificate and CA bundle.
+pub(super) fn certs_log(namespace: &str) -> String {
+    format!("`kubectl logs -n {namespace} -l app.kubernetes.io/component=certs`")
 }
 
 fn several(cluster: &FoundCluster) -> Option<Problem> {
@@ -100,11 +109,14 @@ fn replica_problems(replica: &FoundPod, now: i64) -> Vec<Problem> {
     };
     let end = figures.time("prom_remotewrite_webhook_certificate_expiry_timestamp_seconds");
     let ending = end.and_then(|end| expiry("its serving certificate", end - now, CERTIFICATE_DAYS));
-    let renew = "see the log of the Deployment …-certs, which renews it; renew it yourself if it is your own";
+    let renew = format!(
+        "{} shows why it is not renewed; renew it yourself if it is your own",
+        certs_log(replica.namespace())
+    );
     let is_old = figures.sum("prom_remotewrite_webhook_config_current") == Some(0.0);
     let old = "it rejects the configuration, and continues with the previous one".to_owned();
     let correct = "its log lists every error: correct the chart's values";
-    let found = [(ending, renew), (Some(old).filter(|_| is_old), correct)];
+    let found = [(ending, renew.as_str()), (Some(old).filter(|_| is_old), correct)];
     let problem =
         |(message, next): (Option<String>, &str)| Some(problem(&subject, &message?, next));
     found.into_iter().filter_map(problem).collect()

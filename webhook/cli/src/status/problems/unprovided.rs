@@ -1,12 +1,16 @@
 //! Pods that ask for a sidecar and have none, and pods with one that their author wrote.
 
 use contract::annotations;
-use webhook::decide::{Decision, decide};
+use webhook::{
+    decide::{Decision, decide},
+    pod::Pod,
+};
 
 use super::{Problem, ProblemKind, kind_of_denial};
 use crate::status::facts::{FoundCluster, FoundPod, Standing, labels};
 
-pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
+/// All of them; `first` is what to do before a pod is recreated.
+pub(super) fn problems(cluster: &FoundCluster, first: &str) -> Vec<Problem> {
     let problem = |found: &FoundPod| match found.standing() {
         Standing::Injected(_) => None,
         Standing::HandWritten(name) => Some(hand_written(found, name)),
@@ -14,7 +18,7 @@ pub(super) fn problems(cluster: &FoundCluster) -> Vec<Problem> {
             let asks = found.pod().annotation(annotations::INJECT).unwrap_or_default();
             match annotations::parse_inject(asks) {
                 Ok(inject) if !inject.asks => ignored(cluster, found),
-                _ => without(cluster, found),
+                _ => Some(without(cluster, found, first)),
             }
         }
     };
@@ -32,7 +36,7 @@ fn hand_written(found: &FoundPod, container: &str) -> Problem {
     )
 }
 
-fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
+fn without(cluster: &FoundCluster, found: &FoundPod, first: &str) -> Problem {
     let pod = found.pod();
     let mut kind = ProblemKind::NoSidecar;
     let policy = cluster.policy(pod);
@@ -43,7 +47,7 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
         _ => cluster.unselected(found.namespace(), Some(labels(&found.raw))),
     };
     let is_unknown = cluster.hides_injectors && cluster.webhooks.is_empty() && policy.is_none();
-    let (why, next) = match (unselected, cluster.file().map(|file| decide(&file.config, pod))) {
+    let (why, next) = match (unselected, denial(cluster, pod)) {
         _ if is_unknown => {
             let why = "why is not known, as webhooks or policies could not be read";
             (why.to_owned(), "make these readable, and look again".to_owned())
@@ -52,19 +56,37 @@ fn without(cluster: &FoundCluster, found: &FoundPod) -> Option<Problem> {
             let next = "create it in a namespace and with labels that are selected (webhook.excludedNamespaces, webhook.namespaceSelector, webhook.objectSelector), or remove the annotation";
             (why, next.to_owned())
         }
-        (None, Some(Decision::Deny(denial))) => {
-            kind = kind_of_denial(cluster.file()?, pod, kind);
-            let why = format!("today it would be denied: {}", denial.message);
-            (why, format!("correct its annotations; then {}", again(found)))
+        (None, Some((of_denial, reason))) => {
+            kind = of_denial;
+            let why = format!("today it would be denied: {reason}");
+            (why, format!("{first}correct its annotations; then {}", again(found)))
         }
         (unselected, _) => {
             let asked_since = cluster.asked_since().filter(|_| unselected.is_none());
-            let (why, first) = missed(cluster, found, asked_since);
-            (why.to_owned(), format!("{first}{}", again(found)))
+            let (why, then) = missed(cluster, found, asked_since);
+            (why.to_owned(), format!("{first}{then}{}", again(found)))
         }
     };
     let message = format!("it is annotated for a sidecar and has none: {why}");
-    Some(Problem::new(kind, found.subject(), message, next))
+    Problem::new(kind, found.subject(), message, next)
+}
+
+/// Why a pod would be denied today, as far as that is known: what `inject` is to say is known
+/// without a configuration.
+fn denial(cluster: &FoundCluster, pod: Pod<'_>) -> Option<(ProblemKind, String)> {
+    let kind = ProblemKind::NoSidecar;
+    if let Some(file) = cluster.file() {
+        return match decide(&file.config, pod) {
+            Decision::Deny(denial) => Some((kind_of_denial(file, pod, kind), denial.message)),
+            Decision::Inject(_) | Decision::Skip(_) | Decision::Repair(_) => None,
+        };
+    }
+    if cluster.webhooks.is_empty() && !cluster.has_policies() {
+        return None;
+    }
+    let asks = pod.annotation(annotations::INJECT).unwrap_or_default();
+    let error = annotations::parse_inject(asks).err()?.at(annotations::INJECT, asks);
+    Some((kind, error.to_string()))
 }
 
 /// Why a pod has no sidecar that it would get today, and what to do before it is
@@ -87,7 +109,7 @@ fn missed(
             "no policy injects its profile, or its binding or ConfigMap is missing",
             "apply all objects of `kubectl prom-remotewrite policy`; then ",
         ),
-        None => ("there is no webhook", "`helm upgrade --install`; then "),
+        None => ("there is no webhook", ""),
     }
 }
 

@@ -205,15 +205,20 @@ fn shared(label: &str, writers: &[&Writer<'_>]) -> Option<Problem> {
     let own = text(first.object, uid);
     // Two contexts may be of one cluster.
     let has_own = |cluster: &FoundCluster| cluster.objects.iter().any(|it| text(it, uid) == own);
-    let other = others
-        .iter()
-        .filter(|it| it.cluster.context != first.cluster.context)
-        .find(|it| own.is_empty() || !has_own(it.cluster))?
-        .name();
+    let is_elsewhere = |it: &&&Writer<'_>| {
+        it.cluster.context != first.cluster.context && (own.is_empty() || !has_own(it.cluster))
+    };
+    others.iter().find(is_elsewhere)?;
+    let is_other = |it: &&&Writer<'_>| own.is_empty() || text(it.object, uid) != own;
+    let others: Vec<String> = others.iter().filter(is_other).map(|it| it.name()).collect();
+    let has = if others.len() == 1 { "has" } else { "have" };
     let label = if label.is_empty() { "no".to_owned() } else { format!("the same ({label:?})") };
     let message = format!(
-        "it has {label} external label cluster, and so has {other}, and both write to one workspace"
+        "it has {label} external label cluster, and so {has} {}, and all write to one workspace",
+        others.join(", ")
     );
-    let next = "set the external label cluster to another value";
-    Some(Problem::new(ProblemKind::SameClusterLabel, first.name(), message, next))
+    let next = "set the external label cluster to another value in each cluster";
+    let object = &first.workload.subject;
+    let problem = Problem::new(ProblemKind::SameClusterLabel, object, message, next);
+    Some(Problem { context: first.cluster.context.clone(), ..problem })
 }

@@ -65,6 +65,14 @@ pub(super) const INSTALLATION: &[Case] = &[
         &["cannot be used: 1 error: profile", "validate"],
     ),
     (
+        "what it needs is gone",
+        "webhook",
+        |cluster| {
+            cluster.webhooks[0].missing.push("Service b/a".to_owned());
+        },
+        &["Service b/a: it does not exist", "-> `helm upgrade --install`"],
+    ),
+    (
         "its certificate ends",
         "webhook",
         |cluster| {
@@ -76,7 +84,11 @@ pub(super) const INSTALLATION: &[Case] = &[
             replica.figures = Some(Figures::parse(&text));
             cluster.webhooks[0].replicas.push((replica, None));
         },
-        &["Pod monitoring/replica", "expires in 13d"],
+        &[
+            "Pod monitoring/replica",
+            "expires in 13d",
+            "`kubectl logs -n monitoring -l app.kubernetes.io/component=certs`",
+        ],
     ),
     (
         "the configuration was refused",
@@ -107,6 +119,18 @@ pub(super) const INSTALLATION: &[Case] = &[
             cluster.unseen.push(Unread { reason, is_forbidden: true });
         },
         &["statefulsets cannot be listed", "--rbac"],
+    ),
+    (
+        "several things may not be seen",
+        "not-seen",
+        |cluster| {
+            cluster.unseen.extend(
+                ["services", "deployments", "services"]
+                    .map(|kind| Unread { reason: kind.to_owned(), is_forbidden: true }),
+            );
+            cluster.namespace = Some("monitoring".to_owned());
+        },
+        &["forbidden: deployments, services -> ask", "prints, in namespace monitoring"],
     ),
     (
         "something cannot be seen",

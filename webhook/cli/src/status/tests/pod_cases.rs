@@ -8,6 +8,11 @@ const NEVER_WRITTEN: [(&str, i64); 2] = [
     ("prom_remotewrite_received_bytes_total", 0),
 ];
 
+/// Adds a container.
+fn add(pod: &mut FoundPod, container: &Value) {
+    pod.raw["spec"]["containers"].as_array_mut().unwrap().push(container.clone());
+}
+
 pub(super) const PODS: &[Case] = &[
     (
         "older",
@@ -38,7 +43,7 @@ pub(super) const PODS: &[Case] = &[
             cluster.webhooks.clear();
             cluster.pods.push(plain("a", &[("inject", "true")]));
         },
-        &["there is no webhook", "helm upgrade --install"],
+        &["there is no webhook -> first solve the webhook problem above; then `kubectl delete"],
     ),
     (
         "nobody's pod",
@@ -111,6 +116,45 @@ pub(super) const PODS: &[Case] = &[
         &["while no webhook answered"],
     ),
     (
+        "while the webhook is away",
+        "no-sidecar",
+        |cluster| {
+            cluster.webhooks[0].missing.push("Deployment b/a".to_owned());
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["-> first solve the webhook problem above; then `kubectl delete pod"],
+    ),
+    (
+        "other settings, while the webhook is away",
+        "outdated-settings",
+        |cluster| {
+            cluster.webhooks[0].missing.push("Deployment b/a".to_owned());
+            file(cluster).config.image = "example.com/sidecar:2".parse().unwrap();
+        },
+        &["-> nothing, or first solve the webhook problem above; then delete them"],
+    ),
+    (
+        "a configuration that may not be read",
+        "no-sidecar",
+        |cluster| {
+            cluster.webhooks[0].file = None;
+            cluster.pods.push(plain("a", &[("inject", "true")]));
+        },
+        &["-> first see with `kubectl prom-remotewrite explain`"],
+    ),
+    (
+        "misspelt, for a webhook with an invalid configuration",
+        "no-sidecar",
+        |cluster| {
+            cluster.webhooks[0].file = Some(Err("1 error: profile".to_owned()));
+            cluster.pods.push(plain("a", &[("inject", "yes please")]));
+        },
+        &[
+            "today it would be denied: prom-remotewrite/inject=\"yes please\"",
+            "-> first solve the webhook problem above; then correct its annotations; then",
+        ],
+    ),
+    (
         "misspelt",
         "no-sidecar",
         |cluster| {
@@ -139,13 +183,59 @@ pub(super) const PODS: &[Case] = &[
         "hand-written",
         |cluster| {
             let mut pod = plain("a", &[("inject", "true")]);
-            pod.raw["spec"]["containers"].as_array_mut().unwrap().push(json!({
-            "name": "azure",
-            "image": "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:v1",
-        }));
+            add(
+                &mut pod,
+                &json!({
+                    "name": "azure",
+                    "image": "mcr.microsoft.com/azuremonitor/containerinsights/ciprod/prometheus-remote-write/images:v1",
+                }),
+            );
             cluster.pods.push(pod);
         },
         &["container \"azure\"", "annotations have no effect", "migrate"],
+    ),
+    (
+        "aad-auth-proxy",
+        "hand-written",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "false")]);
+            let image = "mcr.microsoft.com/azuremonitor/auth-proxy/prod/aad-auth-proxy/images/aad-auth-proxy:0.1.0";
+            add(&mut pod, &json!({"name": "proxy", "image": image}));
+            cluster.pods.push(pod);
+        },
+        &["container \"proxy\" is a sidecar that was written by hand", "migrate"],
+    ),
+    (
+        "aad-auth-proxy in a pod that asks, which the webhook injects",
+        "no-sidecar",
+        |cluster| {
+            let mut pod = plain("a", &[("inject", "true")]);
+            add(&mut pod, &json!({"name": "proxy", "image": "b/aad-auth-proxy:1"}));
+            cluster.pods.push(pod);
+        },
+        &["while no webhook answered"],
+    ),
+    (
+        "variables of a ConfigMap, by its name",
+        "hand-written",
+        |cluster| {
+            let mut pod = plain("a", &[]);
+            let variables = json!([{"configMapRef": {"name": "a"}}]);
+            let name = "prom-remotewrite";
+            add(&mut pod, &json!({"name": name, "image": "b/c:1", "envFrom": variables}));
+            cluster.pods.push(pod);
+        },
+        &["container \"prom-remotewrite\" is a sidecar that was written by hand"],
+    ),
+    (
+        "variables of a ConfigMap, by its image",
+        "hand-written",
+        |cluster| {
+            let mut pod = plain("a", &[]);
+            add(&mut pod, &json!({"name": "azure", "image": "b/prom-remotewrite:1@sha256:0"}));
+            cluster.pods.push(pod);
+        },
+        &["container \"azure\" is a sidecar that was written by hand"],
     ),
     (
         "the profile is gone",
@@ -175,7 +265,10 @@ pub(super) const PODS: &[Case] = &[
             }]);
             cluster.pods[0].figures = None;
         },
-        &["does not run: ImagePullBackOff", "kubectl describe pod -n monitoring well"],
+        &[
+            "does not run: ImagePullBackOff -> `kubectl describe pod -n monitoring well` and",
+            "`kubectl logs -n monitoring well -c prom-remotewrite --previous` show why",
+        ],
     ),
     (
         "no token",

@@ -11,10 +11,14 @@ use kube::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::status::{
-    facts::{FoundPod, Standing},
-    gather, problems,
-    render::printable,
+use crate::{
+    needs::lookup::Unread,
+    status::{
+        facts::{FoundPod, Standing},
+        gather, problems,
+        render::printable,
+        sidecars::stopped,
+    },
 };
 
 /// At once: each is a stream through the API server and a new token.
@@ -42,9 +46,9 @@ pub async fn check(
     client: &Client,
     namespace: Option<&str>,
     named: &[String],
-) -> Result<Vec<CheckedSidecar>, String> {
-    let (pods, unseen) = gather::pods(client, namespace).await?;
-    let (chosen, mut missing) = choose(&pods, named);
+) -> Result<Vec<CheckedSidecar>, Unread> {
+    let (pods, unread) = gather::pods(client, namespace).await?;
+    let (chosen, missing) = choose(&pods, named);
     let checks = chosen.into_iter().map(|found| async {
         let answer = tokio::time::timeout(CHECKED_WITHIN, run(client, found)).await;
         let late = || format!("no report within {} s\n", CHECKED_WITHIN.as_secs());
@@ -52,17 +56,33 @@ pub async fn check(
         CheckedSidecar { subject: found.subject(), result }
     });
     let mut checked: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
-    checked.append(&mut missing);
-    let unread = unseen.into_iter().map(|unread| CheckedSidecar {
-        subject: "cluster".to_owned(),
-        result: Err(format!("{}\n-> {}\n", unread.reason, problems::next_step(&unread))),
-    });
-    checked.extend(unread);
+    for name in missing {
+        let result = Err(absent(client, namespace, name).await);
+        checked.push(CheckedSidecar { subject: format!("Pod {name}"), result });
+    }
+    checked.extend(unseen(&unread, namespace));
     Ok(checked)
 }
 
+/// What could not be read, in a namespace or in all.
+pub fn unseen(unread: &[Unread], namespace: Option<&str>) -> Vec<CheckedSidecar> {
+    let problems = problems::unseen(unread, namespace).into_iter();
+    let report = |problem: problems::Problem| CheckedSidecar {
+        result: Err(report(&problem.message, &problem.next_step)),
+        subject: problem.object,
+    };
+    problems.map(report).collect()
+}
+
+fn report(message: &str, next_step: &str) -> String {
+    format!("{message}\n-> {next_step}\n")
+}
+
 /// The pods whose sidecars are meant, and the names of which there is none.
-fn choose<'a>(pods: &'a [FoundPod], named: &[String]) -> (Vec<&'a FoundPod>, Vec<CheckedSidecar>) {
+fn choose<'a, 'b>(
+    pods: &'a [FoundPod],
+    named: &'b [String],
+) -> (Vec<&'a FoundPod>, Vec<&'b String>) {
     let is = |found: &FoundPod, name: &str| match name.split_once('/') {
         Some((namespace, name)) => found.namespace() == namespace && found.name() == name,
         None => found.name() == name,
@@ -72,12 +92,25 @@ fn choose<'a>(pods: &'a [FoundPod], named: &[String]) -> (Vec<&'a FoundPod>, Vec
         .filter(|found| named.is_empty() || named.iter().any(|name| is(found, name)))
         .collect();
     let missing = named.iter().filter(|name| !chosen.iter().any(|found| is(found, name)));
-    let missing = missing.map(|name| CheckedSidecar {
-        subject: format!("Pod {name}"),
-        result: Err("no pod of this name has an injected sidecar\n".to_owned()),
-    });
     let missing = missing.collect();
     (chosen, missing)
+}
+
+/// Why there is no sidecar in a pod of this name.
+async fn absent(client: &Client, namespace: Option<&str>, name: &str) -> String {
+    let own = name.split_once('/');
+    let (own, pod) = own.map_or((namespace, name), |(own, pod)| (Some(own), pod));
+    if let Some(other) = namespace.filter(|_| own != namespace) {
+        return format!("--namespace {other} leaves it out\n");
+    }
+    match gather::has_pod(client, own, pod).await {
+        Ok(false) => "it does not exist\n".to_owned(),
+        Ok(true) => report(
+            "it has no injected sidecar, or has ended",
+            "`kubectl prom-remotewrite status` shows why it has none",
+        ),
+        Err(unread) => report(&unread.reason, &problems::next_step(&unread, namespace)),
+    }
 }
 
 /// Runs the sidecar's check in its container.
@@ -85,16 +118,26 @@ async fn run(client: &Client, found: &FoundPod) -> Result<(), String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), found.namespace());
     let attach = AttachParams::default().container(names::CONTAINER).stdin(false);
     let started = pods.exec(found.name(), [names::PROGRAM, names::CHECK_COMMAND], &attach).await;
-    let mut process = started.map_err(|error| format!("it cannot be run: {error}\n"))?;
+    let mut process = started.map_err(|error| not_run(found, &(&error).into()))?;
     let (report, status) = output(&mut process).await;
     match status {
         Some(status) if status.status.as_deref() == Some("Success") => Ok(()),
         Some(status) if report.is_empty() => {
-            let reason = status.message.unwrap_or_default();
-            Err(format!("it cannot be run: {reason}\n"))
+            Err(not_run(found, &status.message.unwrap_or_default().into()))
         }
         Some(_) => Err(report),
         None => Err(format!("{report}the connection was closed before the report was complete\n")),
+    }
+}
+
+/// What is said where a report is missing, as the sidecar could not be asked.
+fn not_run(found: &FoundPod, unread: &Unread) -> String {
+    match stopped(found).filter(|_| !unread.is_forbidden) {
+        Some(reason) => report(&format!("it does not run: {reason}"), &found.reasons()),
+        None => report(
+            &format!("it cannot be run: {}", unread.reason),
+            &problems::next_step(unread, Some(found.namespace())),
+        ),
     }
 }
 
@@ -173,12 +216,12 @@ mod tests {
             (&[][..], &["one", "two"][..], &[][..]),
             (&["two"], &["two"], &[]),
             (&["a/one", "two"], &["one", "two"], &[]),
-            (&["b/one", "three", "four"], &[], &["Pod b/one", "Pod three", "Pod four"]),
+            (&["b/one", "three", "four"], &[], &["b/one", "three", "four"]),
         ] {
             let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
             let (chosen, not) = choose(&pods, &named);
             let chosen: Vec<_> = chosen.iter().map(|found| found.name()).collect();
-            let not: Vec<_> = not.iter().map(|one| one.subject.as_str()).collect();
+            let not: Vec<_> = not.iter().map(|name| name.as_str()).collect();
             assert_eq!((chosen.as_slice(), not.as_slice()), (expected, missing), "{named:?}");
         }
     }
