@@ -26,7 +26,7 @@
 //!
 //! * The bundle holds the CA of each certificate that a replica may serve: it is
 //!   added before the certificate is in use, and removed when pair and bundle
-//!   have been unchanged for [`policy::Policy::overlap`].
+//!   have been unchanged for [`policy::RotationPolicy::overlap`].
 //! * Kills at any point and two processes at once are ordinary events: there is
 //!   no state that matters outside the two objects, and each write names the
 //!   version it was decided on.

@@ -60,7 +60,7 @@ impl Destinations {
         self.sidecar().limits.divided(self.len())
     }
 
-    /// What looks wrong beside what [`Settings::destination_doubts`] says of each: one
+    /// What looks wrong beside what [`Settings::destination_warnings`] says of each: one
     /// sentence each.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.sidecar().sidecar_doubts()).collect()
