@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    CONFIG,
+    CONFIG, alone,
     connections::{Client, assert_memory, runtime},
     directory,
     serve::Webhook,
@@ -51,6 +51,7 @@ async fn send_slowly(client: &Client) -> std::io::Result<String> {
 
 #[test]
 fn many_slow_large_bodies_cost_neither_memory_nor_small_reviews() {
+    let _alone = alone();
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     let client = Client::new(directory.path(), webhook.address);
@@ -81,6 +82,7 @@ fn many_slow_large_bodies_cost_neither_memory_nor_small_reviews() {
 /// JSON that becomes a hundred times as much once it is read.
 #[test]
 fn dense_json_costs_no_memory() {
+    let _alone = alone();
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     let client = Client::new(directory.path(), webhook.address);

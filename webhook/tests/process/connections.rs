@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{CONFIG, directory, serve::Webhook};
+use super::{CONFIG, alone, directory, serve::Webhook};
 
 /// How long a pod's creation may be delayed.
 const IN_TIME: Duration = Duration::from_secs(1);
@@ -173,6 +173,7 @@ async fn hold_one(client: &Client, how: Hold) -> Box<dyn Send> {
 
 #[test]
 fn held_connections_delay_no_review() {
+    let _alone = alone();
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     let client = Client::new(directory.path(), webhook.address);
@@ -206,6 +207,7 @@ fn held_connections_delay_no_review() {
 
 #[test]
 fn a_flood_keeps_no_review_waiting() {
+    let _alone = alone();
     let directory = directory(CONFIG);
     let webhook = Webhook::start(directory.path(), &["--shutdown-delay", "0s"]);
     check_flood(directory.path(), &webhook);
@@ -213,6 +215,7 @@ fn a_flood_keeps_no_review_waiting() {
 
 #[test]
 fn a_flood_whose_log_nobody_reads_keeps_no_review_waiting() {
+    let _alone = alone();
     let directory = directory(CONFIG);
     let more = ["--shutdown-delay", "0s", "--log-level", "debug"];
     let (webhook, _unread) = Webhook::start_unread(directory.path(), &more);

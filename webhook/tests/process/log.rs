@@ -5,7 +5,7 @@ use std::io::BufRead as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    CONFIG,
+    CONFIG, alone,
     connections::{Client, request, review, runtime},
     directory,
     serve::Webhook,
@@ -17,6 +17,7 @@ const REVIEWS: usize = 4000;
 
 #[test]
 fn a_log_that_nobody_reads_keeps_no_review_waiting() {
+    let _alone = alone();
     let directory = directory(CONFIG);
     let (webhook, mut unread) =
         Webhook::start_unread(directory.path(), &["--shutdown-delay", "0s"]);
