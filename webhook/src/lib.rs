@@ -23,8 +23,8 @@
 //! # Invariants
 //!
 //! * No review waits for the Kubernetes API: a webhook that calls the API server
-//!   while the API server waits for it can deadlock a cluster. This crate contains
-//!   no client for it.
+//!   while the API server waits for it can deadlock a cluster. This library contains
+//!   no client for it; only `verify` does, which `helm test` runs in a pod of its own.
 //! * A pod stays JSON. Nothing in it is changed or removed, and fields that are newer
 //!   than this program are kept.
 //! * The same pod a second time gets an empty patch.

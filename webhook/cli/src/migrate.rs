@@ -61,7 +61,8 @@ pub struct Migration {
     pub attempts: Vec<Attempt>,
     /// What is to be known about the rest of the text.
     pub notes: Vec<String>,
-    profiles: Profiles,
+    /// The profiles that the text needs.
+    pub profiles: Profiles,
     /// What other parts of the file say about its sites.
     elsewhere: Elsewhere,
 }
@@ -97,11 +98,6 @@ impl Migration {
         self.attempts
             .iter()
             .all(|attempt| attempt.result.as_ref().is_ok_and(|migrated| migrated.lost.is_empty()))
-    }
-
-    /// The profiles as part of the chart's values; empty where there are none.
-    pub fn values(&self) -> String {
-        self.profiles.values()
     }
 }
 

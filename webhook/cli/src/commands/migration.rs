@@ -25,7 +25,7 @@ pub(crate) fn migrate(arguments: &Migrate) -> ExitCode {
         let is_known = !profiles.is_empty();
         let migration =
             migrate::migrate(&text, profiles).map_err(|source| unreadable(filename, source))?;
-        let values = migration.values();
+        let values = migration.profiles.values();
         // First, since without its profile the rest is of no use.
         let apart = profile_to.as_deref().filter(|_| !values.is_empty());
         apart.map(|path| write_new(path, &values)).transpose()?;

@@ -176,7 +176,7 @@ impl Profiles {
     }
 
     /// The profiles as part of the chart's values; empty where there are none.
-    pub(super) fn values(&self) -> String {
+    pub fn values(&self) -> String {
         let profiles = self.new.iter().map(|(name, NewProfile(keys))| {
             let lines = keys.iter().map(|(key, value)| {
                 let text = value.as_str().filter(|text| !variables::is_template(text));

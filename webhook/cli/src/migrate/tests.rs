@@ -52,7 +52,7 @@ fn golden(migration: &Migration) -> String {
     let notes = migration.notes.iter().map(|note| format!("note: {note}\n"));
     let said = notes.fold(said, |text, note| text + &note);
     let text = migration.text.trim_end();
-    format!("{text}\n# said\n{said}# values\n{}", migration.values())
+    format!("{text}\n# said\n{said}# values\n{}", migration.profiles.values())
 }
 
 /// All that is written and said, as one text.
@@ -61,7 +61,7 @@ fn report(migration: &Migration) -> String {
     for attempt in &migration.attempts {
         let _ = write!(text, "{attempt}");
     }
-    let _ = write!(text, "# values\n{}# comparison\n", migration.values());
+    let _ = write!(text, "# values\n{}# comparison\n", migration.profiles.values());
     for migrated in migration.attempts.iter().filter_map(|attempt| attempt.result.as_ref().ok()) {
         text.push_str(&migrated.comparison());
     }
@@ -128,7 +128,7 @@ fn the_injected_sidecar_has_the_settings_of_the_written_one() {
     for name in ["statefulset.json", "deployment-collector.yaml"] {
         let (_, text) = files().into_iter().find(|(other, _)| other == name).unwrap();
         let migration = migrated(&text);
-        let values: Value = serde_saphyr::from_str(&migration.values()).unwrap();
+        let values: Value = serde_saphyr::from_str(&migration.profiles.values()).unwrap();
         let mut config = values["config"].clone();
         // As the note about the collector's asks for.
         let profile = config["profiles"]["default"].as_object_mut().unwrap();

@@ -165,7 +165,11 @@ fn an_annotation_sets_the_port_where_no_container_does() {
     let migration = migrated(&text("prom-remotewrite/listening-port: '8089'"));
     assert!(migration.is_whole(), "{}", report(&migration));
     assert!(migration.text.contains("http://localhost:8089/api/v1/write"), "{}", migration.text);
-    assert!(migration.values().contains("listeningPort: 8089\n"), "{}", migration.values());
+    assert!(
+        migration.profiles.values().contains("listeningPort: 8089\n"),
+        "{}",
+        migration.profiles.values()
+    );
 }
 
 /// The profile has no variables.

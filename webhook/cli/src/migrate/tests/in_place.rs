@@ -66,5 +66,5 @@ fn a_folded_text_stays_without_a_profile() {
     assert_eq!(migration.text, text);
     let said = report(&migration);
     assert!(said.contains("because of the style in which it is written"), "{said}");
-    assert_eq!(migration.values(), "", "no profile for what stays");
+    assert_eq!(migration.profiles.values(), "", "no profile for what stays");
 }

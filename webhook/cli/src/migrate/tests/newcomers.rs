@@ -174,7 +174,11 @@ fn a_parameter_of_a_template_is_to_be_filled_in() {
     assert!(migration.is_whole(), "{}", said(&migration));
     let expected = "note     fill in the profile's ingestionUrl\n";
     assert!(said(&migration).contains(expected), "{}", said(&migration));
-    assert!(migration.values().contains("ingestionUrl: \"${URL}\"\n"), "{}", migration.values());
+    assert!(
+        migration.profiles.values().contains("ingestionUrl: \"${URL}\"\n"),
+        "{}",
+        migration.profiles.values()
+    );
     assert!(!said(&migrated(&template(URL))).contains("fill in"));
 }
 

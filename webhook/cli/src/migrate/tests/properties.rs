@@ -140,7 +140,7 @@ proptest! {
                 prop_assert_eq!(is_lost("env, SOMETHING:"), has("SOMETHING"));
                 prop_assert_eq!(is_lost("env, EMPTY:"), has("EMPTY"));
                 prop_assert_eq!(is_lost("args:"), container.get("args").is_some());
-                let config = read(&migration.values()).unwrap();
+                let config = read(&migration.profiles.values()).unwrap();
                 prop_assert!(config["config"]["profiles"]["default"].is_object());
             }
         }

@@ -61,7 +61,7 @@ pub(super) fn stays(text: &str, because: &str) {
 /// The profile has these lines.
 pub(super) fn has(text: &str, lines: &[&str]) -> Migration {
     let migration = migrated(text);
-    let values = migration.values();
+    let values = migration.profiles.values();
     for line in lines {
         assert!(
             values.lines().any(|other| other.trim() == *line),
