@@ -109,7 +109,7 @@ pub fn plan(
         return if observed.in_use(policy).is_empty() {
             Step::Blocked(Obstacle::NoAuthority)
         } else {
-            in_use(observed, memory, policy, &needed, None)
+            remaining(observed, memory, policy, &needed, None)
         };
     }
     let step = match policy.check(&observed.current, now) {
@@ -118,7 +118,7 @@ pub fn plan(
         Ok(pair) => match (&observed.trust, staged, renewal(pair, observed, policy, now)) {
             (Some(_), Some(_), _) => settle(memory, policy),
             (Some(_), None, Some(reason)) => Step::Stage(reason),
-            _ => in_use(observed, memory, policy, &needed, Some(pair)),
+            _ => remaining(observed, memory, policy, &needed, Some(pair)),
         },
     };
     match (step, &observed.owner) {
@@ -215,7 +215,7 @@ fn settle(memory: &Memory, policy: &RotationPolicy) -> Step {
 }
 
 /// The remaining steps when the right pair is in use.
-fn in_use(
+fn remaining(
     observed: &Observed,
     memory: &Memory,
     policy: &RotationPolicy,

@@ -99,7 +99,7 @@ struct Obtained {
 fn obtained(cell: Cell) -> Outcome<Obtained> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        // Nobody listens after the time is over.
+        // After the time is over, the result is not read.
         let _ = sender.send(part(cell).and_then(|part| others(cell).map(|()| part)));
     });
     receiver.recv_timeout(BUILT_WITHIN).context(format!("build {} in an hour", cell.name()))?

@@ -82,7 +82,7 @@ fn unused(site: &Site<'_>, plans: &[Plan<'_>]) -> Vec<Vec<String>> {
 fn annotations(site: &Site<'_>, document: &Value, profile: &str) -> OrReasons<Patch> {
     let mut names = [PROFILE, INJECT].into_iter();
     let annotated = names.find_map(|name| Some((name, site.annotation(name)?)));
-    // Nobody knows whether a profile that is there is meant for these settings.
+    // A profile that is there may not be meant for these settings.
     if let Some((name, value)) = annotated {
         return Err(vec![format!(
             "it is annotated already: {name} is {value}, and this needs profile {profile:?}: to replace it, remove {INJECT} and {PROFILE}, and migrate again; to have one more profile, write it, and add its name to {PROFILE}, by hand"

@@ -168,7 +168,7 @@ fn derive_pbkdf2(
     let parameters = derivation.parameters.as_ref().ok_or(CertificateError::Damaged("the PFX"))?;
     let Pbkdf2Parameters { salt, iterations, key_length, prf } =
         parameters.decode_as().map_err(damaged)?;
-    if key_length.is_some_and(|has_password| usize::from(has_password) != length) {
+    if key_length.is_some_and(|key_length| usize::from(key_length) != length) {
         return Err(CertificateError::Damaged("the PFX"));
     }
     let prf = match prf.map_or(HMAC_SHA1, |prf| prf.oid) {
